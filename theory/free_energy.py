@@ -1,0 +1,201 @@
+"""The result of a derivation: alpha as a function of the order parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sympy import (
+    Add,
+    Dummy,
+    Expr,
+    Lambda,
+    Mul,
+    S,
+    Symbol,
+    erf,
+    exp,
+    expand,
+    expand_mul,
+    factor,
+    factor_terms,
+    log,
+)
+
+from theory.binding import apply, fresh
+from theory.lifting import GibbsAverage, LiftedExpectation
+from theory.models import Model
+
+
+@dataclass(frozen=True)
+class Chain:
+    """An ordered set of order parameters: upper > x_1 > x_2 > .. > lower.
+
+    Attributes
+    ----------
+    symbols
+        x_1, x_2, .. in decreasing order.
+    upper, lower
+        Bounds; ``upper`` may be infinite.
+    """
+
+    symbols: tuple[Symbol, ...]
+    upper: Expr
+    lower: Expr
+
+    def __str__(self) -> str:
+        """Return the chain as an inequality, without an infinite upper bound."""
+        bounds = [] if self.upper is S.Infinity else [self.upper]
+        return " > ".join(str(x) for x in (*bounds, *self.symbols, self.lower))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a derivation.
+
+    Attributes
+    ----------
+    title
+        What is done.
+    explanation
+        Why it may be done, in a sentence or two.
+    expression
+        What it gives, a sympy expression (often an equation).
+    """
+
+    title: str
+    explanation: str
+    expression: Any
+
+
+@dataclass(frozen=True)
+class FreeEnergy:
+    """alpha(p, Q, s) = -Ent/En, whose stationary value is the level's estimate of the capacity.
+
+    Attributes
+    ----------
+    model
+        The model it belongs to.
+    level
+        The lifting level r.
+    entropy, energy
+        Ent and En, natural logarithms, per coordinate of x and per row of G.
+    p, q, c
+        Order parameters: p_2.., Q_2.. and the exponents s_2.. (see ``chains`` for their order).
+    chains
+        The constraints between the order parameters.
+    steps
+        The derivation.
+    fields
+        Further variables alpha is stationary in (limit functionals only).
+    """
+
+    model: Model
+    level: int
+    entropy: Expr
+    energy: Expr
+    p: tuple[Symbol, ...]
+    q: tuple[Symbol, ...]
+    c: tuple[Symbol, ...]
+    chains: tuple[Chain, ...]
+    steps: tuple[Step, ...] = field(default=(), compare=False, repr=False)
+    fields: tuple[Symbol, ...] = ()
+
+    @property
+    def expr(self) -> Expr:
+        """Alpha = -Ent/En."""
+        return -self.entropy / self.energy
+
+    @property
+    def order_parameters(self) -> tuple[Symbol, ...]:
+        """All variables alpha is stationary in: p, then Q, then s, then fields."""
+        return self.p + self.q + self.c + self.fields
+
+    def stationarity(self) -> dict[Symbol, Expr]:
+        """Return d alpha / d x for every order parameter x.
+
+        d alpha / dx = -(d Ent/dx + alpha d En/dx) / En, with the derivatives of the nests as Gibbs
+        averages, one per nest and level.
+        """
+        found = {}
+        for x in self.order_parameters:
+            entropy, energy = (gathered(e.diff(x)) for e in (self.entropy, self.energy))
+            found[x] = -(entropy - self.entropy / self.energy * energy) / self.energy
+        return found
+
+    def text(self) -> str:
+        """Return the functional in plain text, with a legend."""
+        from theory.display import text
+
+        return text(self)
+
+    def latex(self) -> str:
+        """Return the functional as a LaTeX ``aligned`` environment (without delimiters)."""
+        from theory.display import latex_source
+
+        return latex_source(self)
+
+    def python(self) -> str:
+        """Return a self-contained Python module (mpmath only) with a function ``alpha``."""
+        from theory.reference import python_source
+
+        return python_source(self)
+
+    def _repr_latex_(self) -> str:
+        return f"$$\n{self.latex()}\n$$"
+
+    def __str__(self) -> str:
+        """Return `text`."""
+        return self.text()
+
+
+def gathered(expr: Expr) -> Expr:
+    """Return a sum with its Gibbs averages over the same nest and level joined into one."""
+    nodes = {node: Dummy() for node in expr.atoms(GibbsAverage) | expr.atoms(LiftedExpectation)}
+    back = {dummy: node for node, dummy in nodes.items()}
+    groups: dict[tuple[Expr, int], list[Expr]] = {}
+    rest: Expr = S.Zero
+    h = fresh("h")
+    for term in Add.make_args(expand_mul(expr.xreplace(nodes))):
+        factors = [back.get(a, a) for a in Mul.make_args(term)]
+        averages = [a for a in factors if isinstance(a, GibbsAverage)]
+        if len(averages) != 1:
+            rest += term
+            continue
+        (average,) = averages
+        factors.remove(average)
+        observable = Mul(*factors) * apply(average.observable, h)
+        groups.setdefault((average.nest, average.level), []).append(observable)
+    joined = [
+        GibbsAverage(nest, level, Lambda(h, _compact(Add(*terms))))
+        for (nest, level), terms in groups.items()
+    ]
+    return factor_terms(rest).xreplace(back) + Add(*joined)
+
+
+def _compact(expr: Expr) -> Expr:
+    """Return an observable as a product where its terms have a common square or factor."""
+    if expr.has(GibbsAverage, LiftedExpectation):
+        return expr
+    atoms: dict[Expr, Expr] = {a: Dummy() for a in expr.atoms(log, erf)}
+    bases: dict[Expr, Dummy] = {}
+    for a in expr.atoms(exp):
+        number, rest = a.args[0].as_coeff_Mul()
+        if number.is_Integer:
+            base = exp(rest if number > 0 else -rest)
+            atoms[a] = bases.setdefault(base, Dummy()) ** abs(number)
+    factored = factor(expand(expr.xreplace(atoms)))
+    back = {dummy: a for a, dummy in atoms.items() if dummy.is_Symbol}
+    return factored.xreplace(back | {dummy: base for base, dummy in bases.items()})
+
+
+def chains_of(
+    p: tuple[Symbol, ...],
+    q: tuple[Symbol, ...],
+    c: tuple[Symbol, ...],
+    fields: tuple[Symbol, ...] = (),
+) -> tuple[Chain, ...]:
+    """Return the chains 1 > p > 0, oo > Q > 0, and every exponent and field alone."""
+    chains = [Chain(p, S.One, S.Zero)] if p else []
+    chains += [Chain(q, S.Infinity, S.Zero)] if q else []
+    return (*chains, *(Chain((x,), S.Infinity, S.Zero) for x in c + fields))

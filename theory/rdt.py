@@ -1,0 +1,278 @@
+"""Random duals at any level, and the hard-constraint limit that gives capacities.
+
+Source: Stojnic, arXiv:2312.00073 (fully lifted random duality theory) for the random dual,
+arXiv:2312.00070 (binary perceptrons) and arXiv:2601.10628 (symmetric ones) for the limit.
+"""
+
+from __future__ import annotations
+
+import numbers
+from dataclasses import dataclass
+from functools import lru_cache
+
+from sympy import (
+    Add,
+    And,
+    Eq,
+    Expr,
+    Integer,
+    Lambda,
+    Limit,
+    S,
+    Symbol,
+    expand,
+    factor_terms,
+)
+
+from theory.binding import fresh
+from theory.free_energy import FreeEnergy, Step, chains_of
+from theory.lifting import LiftedExpectation
+from theory.limits import (
+    C2,
+    GAMMA,
+    H,
+    constraint_limit,
+    constraint_steps,
+    prior_limit,
+    prior_steps,
+)
+from theory.models import Constraint, Model, Prior
+from theory.parity import parity
+
+ALPHA = Symbol("alpha", positive=True)
+XI = Symbol("xi", real=True)
+
+
+@dataclass(frozen=True)
+class RandomDual:
+    """The level-r random dual of a model.
+
+    Attributes
+    ----------
+    model, level
+        What it is the dual of.
+    p, q, c
+        Free symbols p_2..p_r, q_2..q_r, c_2..c_r.
+    bilinear
+        L = 1/2 sum_{k=2}^{r+1} (p_{k-1} q_{k-1} - p_k q_k) c_k.
+    x, y
+        The nests over x and over y.
+    """
+
+    model: Model
+    level: int
+    p: tuple[Symbol, ...]
+    q: tuple[Symbol, ...]
+    c: tuple[Symbol, ...]
+    bilinear: Expr
+    x: LiftedExpectation
+    y: LiftedExpectation
+
+    @property
+    def xi(self) -> Expr:
+        """-L + X + gamma + alpha Y for sign +1, L - X + gamma + alpha Y for sign -1."""
+        return self.model.sign * (self.x - self.bilinear) + GAMMA + ALPHA * self.y
+
+
+def order_symbols(name: str, first: int, last: int) -> tuple[Symbol, ...]:
+    """Return the positive symbols name_first .. name_last."""
+    return tuple(Symbol(f"{name}_{k}", positive=True) for k in range(first, last + 1))
+
+
+def random_dual(model: Model, level: int) -> RandomDual:
+    """Return the random dual of ``model`` at ``level`` >= 1.
+
+    Raises
+    ------
+    TypeError
+        When ``model`` is not a `Model` or ``level`` is not an integer.
+    ValueError
+        When ``level`` < 1.
+    """
+    r = _checked(model, level)
+    free_p, free_q, free_c = (order_symbols(name, 2, r) for name in ("p", "q", "c"))
+    p, q, c = (S.One, *free_p, S.Zero), (S.One, *free_q, S.Zero), (*free_c, S.Zero)
+    bilinear = Add(*[(p[k] * q[k] - p[k + 1] * q[k + 1]) * c[k] for k in range(r)]) / 2
+    h = fresh("h")
+    x_nest = LiftedExpectation(
+        Lambda(h, model.prior.leaf(h)), S.Zero, [q[k] - q[k + 1] for k in range(r)], c
+    )
+    y_nest = LiftedExpectation(
+        Lambda(h, model.constraint.leaf(h, GAMMA)),
+        S.Zero,
+        [p[k] - p[k + 1] for k in range(r)],
+        [model.sign * x for x in c],
+    )
+    return RandomDual(model, r, free_p, free_q, free_c, bilinear, x_nest, y_nest)
+
+
+def free_energy(model: Model, level: int) -> FreeEnergy:
+    """Derive alpha(p, Q, s) of ``model`` at ``level`` in the hard-constraint limit.
+
+    Parameters
+    ----------
+    model
+        A model of sign -1 (a perceptron).
+    level
+        Lifting level r >= 2.
+
+    Returns
+    -------
+    FreeEnergy
+        alpha = -Ent/En with its order parameters and the steps of its derivation. For an even
+        model (found out symbolically) p_r = Q_r = 0 and level r has r - 2 triples (p, Q, s).
+
+    Raises
+    ------
+    TypeError
+        When ``model`` is not a `Model` or ``level`` is not an integer.
+    ValueError
+        When ``level`` < 2, or the model has no hard-constraint limit.
+
+    Examples
+    --------
+    >>> from theory import SBP, free_energy
+    >>> free_energy(SBP(), 2).expr
+    -log(2)/log(erf(sqrt(2)*kappa/2))
+    """
+    r = _checked(model, level)
+    if r < 2:
+        raise ValueError(
+            f"level {r} of {model.name} has no hard-constraint limit: the limit sends c_2 to "
+            "infinity, and c_2 first appears at level 2; use level >= 2"
+        )
+    return hard_constraint_limit(model, r)
+
+
+def hard_constraint_limit(model: Model, level: int) -> FreeEnergy:
+    """Carry out the hard-constraint limit of the random dual; see `free_energy`."""
+    if model.sign != -1:
+        raise ValueError(f"{model.name} has sign +1; only min-max problems have a capacity")
+    generic, values = model.generic, model.parameters
+    found = _derived(generic.prior, generic.constraint, level)
+    return FreeEnergy(
+        model=model,
+        level=level,
+        entropy=found.entropy.xreplace(values),
+        energy=found.energy.xreplace(values),
+        p=found.p,
+        q=found.q,
+        c=found.s,
+        chains=chains_of(found.p, found.q, found.s),
+        steps=found.steps,
+    )
+
+
+@dataclass(frozen=True)
+class _Derivation:
+    """What the limit gives for one prior, constraint and level, parameters symbolic."""
+
+    entropy: Expr
+    energy: Expr
+    p: tuple[Symbol, ...]
+    q: tuple[Symbol, ...]
+    s: tuple[Symbol, ...]
+    steps: tuple[Step, ...]
+
+
+@lru_cache(maxsize=64)
+def _derived(prior: Prior, constraint: Constraint, level: int) -> _Derivation:
+    dual = random_dual(Model("generic", prior, constraint), level)
+    x_limit, y_limit = prior_limit(prior), constraint_limit(constraint)
+    p, q, s = dual.p, order_symbols("Q", 2, level), order_symbols("s", 2, level - 1)
+    scaling = dict(zip(dual.q, [x / C2**2 for x in q], strict=True))
+    scaling |= dict(zip(dual.c[1:], [x * C2 for x in s], strict=True))
+
+    x_scaled = dual.x.scaled(C2, C2).xreplace(scaling)
+    x_nest = _innermost_replaced(x_scaled, x_limit.leaf)
+    y_scaled = dual.y.scaled(-C2).xreplace(scaling)
+    y_nest = _innermost_replaced(y_scaled, y_limit.leaf)
+    bilinear = expand((C2 * dual.bilinear).xreplace(scaling))
+    remainder = bilinear - C2**2 / 2
+    if remainder.has(C2):
+        raise ValueError("the bilinear term does not balance the x nest as c_2 -> infinity")
+    pairs = [a * b for a, b in zip(p, q, strict=True)]
+    coupling = Add(*[factor_terms(remainder.coeff(pair)) * pair for pair in pairs])
+    entropy, energy = x_limit.offset - coupling + x_nest, y_nest
+    steps = [
+        Step(
+            "Random dual",
+            "min_x max_y y'Gx lifted to this level; p_1 = q_1 = 1 and the outermost average is "
+            "quenched (exponent 0). At capacity xi = 0.",
+            Eq(XI, dual.xi),
+        ),
+        *prior_steps(x_limit, prior),
+        Step(
+            "x nest",
+            "Multiply by c_2 and rescale the field by c_2: c nest[f; v, c_k](x) = "
+            "nest[c f(./c); c**2 v, c_k/c](c x). With q_k = Q_k/c_2**2 and c_{k+1} = s_k c_2 the "
+            "innermost exponent is 1 and only that level still contains c_2; its limit is known.",
+            Eq(
+                Limit(x_scaled - C2**2 / 2, C2, S.Infinity, "-"),
+                x_limit.offset + x_nest,
+                evaluate=False,
+            ),
+        ),
+        *constraint_steps(y_limit, constraint),
+        Step(
+            "y nest",
+            "Multiply by -c_2: the exponents -c_k become c_k/c_2, and the innermost level, of "
+            "exponent 1, becomes the log-probability of the hard constraint.",
+            Eq(Limit(y_scaled, GAMMA, 0, "+"), y_nest, evaluate=False),
+        ),
+        Step(
+            "Bilinear term",
+            "Multiply by c_2 and sum by parts with s_1 = 1, s_r = 0. The divergent c_2**2/2 is "
+            "the one of the x nest.",
+            Eq(C2 * dual.bilinear.xreplace(scaling), C2**2 / 2 + coupling, evaluate=False),
+        ),
+        Step(
+            "Entropy and energy",
+            "c_2 xi = c_2 L - c_2 X + c_2 gamma + alpha c_2 Y tends to -(Ent + alpha En), since "
+            "c_2 gamma -> 0.",
+            Eq(S.Zero, -(entropy + ALPHA * energy), evaluate=False),
+        ),
+    ]
+    if parity(Lambda(H, prior.leaf(H))) == 1 and y_limit.is_even:
+        zero = {p[-1]: S.Zero, q[-1]: S.Zero}
+        slopes = [e.field_derivative() for e in (x_nest, y_nest)]
+        p, q = p[:-1], q[:-1]
+        entropy, energy = (_composed(e.xreplace(zero)) for e in (entropy, energy))
+        steps.append(
+            Step(
+                "Evenness",
+                f"Both leaves are even, so both nests have slope 0 at field 0. At p_{level} = "
+                f"Q_{level} = 0 the derivatives of Ent and En with respect to them are "
+                "proportional to those slopes squared (and to each other's variable), hence it is "
+                "a stationary point: the outermost average is trivial.",
+                And(*[Eq(e.xreplace(zero), S.Zero, evaluate=False) for e in slopes]),
+            )
+        )
+    steps.append(
+        Step("Capacity", "xi = 0 solved for alpha.", Eq(ALPHA, -entropy / energy, evaluate=False))
+    )
+    return _Derivation(entropy, energy, p, q, s, tuple(steps))
+
+
+def _innermost_replaced(nest: LiftedExpectation, leaf: Lambda) -> Expr:
+    """Return the nest with its innermost level, of exponent 1, replaced by its limit ``leaf``."""
+    if nest.exponents[0] != 1:
+        raise ValueError(f"the innermost exponent is {nest.exponents[0]}, not 1")
+    increments = [v.expand() for v in nest.increments[1:]]
+    return LiftedExpectation(leaf, nest.field, increments, nest.exponents[1:])
+
+
+def _composed(expr: Expr) -> Expr:
+    return expr.replace(
+        lambda e: isinstance(e, LiftedExpectation), lambda e: e.drop_zero_increments()
+    )
+
+
+def _checked(model: Model, level: int) -> int:
+    if not isinstance(model, Model):
+        raise TypeError(f"expected a model such as SBP(kappa=1), got {model!r}")
+    if isinstance(level, bool) or not isinstance(level, (numbers.Integral, Integer)):
+        raise TypeError(f"level must be an integer, got {level!r}")
+    if level < 1:
+        raise ValueError(f"level must be at least 1, got {level}")
+    return int(level)
