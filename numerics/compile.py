@@ -1,0 +1,423 @@
+"""From theory's expressions to evaluators.
+
+Nothing here knows a formula: a leaf is turned into compiled code by printing its stable form and
+its symbolic derivatives; a free energy is taken apart into its nests and the algebra around them,
+and both the algebra and its derivatives are printed from sympy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+from sympy import Expr, Lambda, Symbol
+from sympy.printing.pycode import pycode
+
+from theory import FreeEnergy, LiftedExpectation
+
+from .codegen import generated_module
+from .coordinates import Coordinates
+from .grids import MAX_WORK, Strip
+from .lifted import NestResult, evaluate_nest
+from .stable import LogErfMean, LogTwoCosh, stable_form
+
+__all__ = ["CompiledLeaf", "Evaluation", "Evaluator", "compile_leaf", "evaluator"]
+
+Array = NDArray[np.float64]
+
+_COMPILED = {"LogTwoCosh": "log_two_cosh", "LogErfMean": "log_erf_mean"}
+
+
+def _code(expr: Expr) -> str:
+    return pycode(expr, user_functions=_COMPILED, fully_qualified_modules=True)
+
+
+@dataclass(frozen=True)
+class CompiledLeaf:
+    """A leaf as compiled code; satisfies `numerics.lifted.Leaf`.
+
+    Attributes
+    ----------
+    parameters : tuple of str
+        Names of its parameters, in the order the functions take them.
+    slope : float
+        Largest slope away from the origin.
+    """
+
+    parameters: tuple[str, ...]
+    slope: float
+    _values: Callable[..., None]
+    _derivatives: Callable[..., None]
+    _strip: Callable[[Array], Strip]
+
+    def values(self, y: Array, parameters: Array) -> Array:
+        """``f_0(y)``, shape (n,)."""
+        out = np.empty_like(y)
+        self._values(y, parameters, out)
+        return out
+
+    def derivatives(self, y: Array, f: Array, parameters: Array) -> Array:
+        """``d f_0(y) / d parameters``, shape (len(parameters), n); ``f`` are the values at y."""
+        out = np.empty((len(self.parameters), y.size))
+        self._derivatives(y, f, parameters, out)
+        return out
+
+    def strip(self, parameters: Array) -> Strip:
+        """Analyticity of the leaf for given parameters."""
+        return self._strip(parameters)
+
+
+@lru_cache(maxsize=64)
+def compile_leaf(leaf: Lambda) -> CompiledLeaf:
+    """Compile a leaf and its derivatives in its parameters.
+
+    Parameters
+    ----------
+    leaf : sympy.Lambda
+        Function of the field; its free symbols are the parameters.
+
+    Returns
+    -------
+    CompiledLeaf
+
+    Raises
+    ------
+    ValueError
+        If the leaf has no stable form (`numerics.stable`).
+
+    Notes
+    -----
+    With ``leaf = log P``, ``d leaf = sum_i c_i exp(e_i) / P`` is printed as
+    ``sum_i c_i exp(e_i - f)``, which stays finite where P underflows.
+    """
+    symbols = tuple(sorted(leaf.expr.free_symbols - set(leaf.variables), key=str))
+    h = Symbol("h", real=True)
+    f = Symbol("f", real=True)
+    expr = leaf(h)
+    stable = stable_form(expr)
+    derivatives = []
+    for symbol in symbols:
+        inner = expr.args[0]
+        terms = sympy.Add.make_args(sympy.diff(inner, symbol).expand(power_exp=False, deep=False))
+        derivatives.append(sympy.Add(*(_divided(term, f) for term in terms)))
+    shared, reduced = sympy.cse(derivatives, symbols=sympy.numbered_symbols("t"))
+    unpack = [f"    {name} = theta[{k}]" for k, name in enumerate(map(str, symbols))]
+    text = "\n".join(
+        [
+            '"""Generated from a leaf of theory."""',
+            "import math",
+            "from numba import njit",
+            "from numerics.stable import log_erf_mean, log_two_cosh",
+            "@njit(cache=True)",
+            "def values(y, theta, out):",
+            *unpack,
+            "    for i in range(y.size):",
+            "        h = y[i]",
+            f"        out[i] = {_code(stable)}",
+            "@njit(cache=True)",
+            "def derivatives(y, values, theta, out):",
+            *unpack,
+            "    for i in range(y.size):",
+            "        h = y[i]",
+            "        f = values[i]",
+            *(f"        {name} = {_code(value)}" for name, value in shared),
+            *(f"        out[{k}, i] = {_code(d)}" for k, d in enumerate(reduced)),
+            "        pass",
+            "",
+        ]
+    )
+    module = generated_module("leaf", text)
+    strip, slope = _analyticity(stable, h, symbols)
+    return CompiledLeaf(tuple(map(str, symbols)), slope, module.values, module.derivatives, strip)
+
+
+def _divided(term: Expr, f: Symbol) -> Expr:
+    """``term * exp(-f)`` with all exponentials merged into one, so that it cannot overflow."""
+    power: Expr = sympy.S.Zero
+    rest: Expr = sympy.S.One
+    for factor in sympy.Mul.make_args(term):
+        base, exponent = factor.as_base_exp()
+        if base == sympy.E or isinstance(base, sympy.exp):
+            power += exponent if base == sympy.E else base.args[0] * exponent
+        else:
+            rest *= factor
+    return rest * sympy.exp(sympy.factor(power) - f)
+
+
+def _analyticity(
+    stable: Expr, h: Symbol, symbols: Sequence[Symbol]
+) -> tuple[Callable[[Array], Strip], float]:
+    """Strip (a function of the parameters) and outward slope of a stable leaf."""
+    if isinstance(stable, LogTwoCosh) and stable.args[0] == h:
+        strip = Strip(0.5 * math.pi, 0.0, "cone")
+        return (lambda _: strip), 1.0
+    if isinstance(stable, LogErfMean):
+        slopes = [sympy.diff(argument, h) for argument in stable.args]
+        if sympy.simplify(slopes[0] + slopes[1]) == 0 and not slopes[0].has(h):
+            # the measure of an interval under a Gaussian of variance 1/(2 slope^2)
+            variance = sympy.lambdify([symbols], sympy.simplify(1 / (2 * slopes[0] ** 2)), "math")
+
+            def measure_strip(parameters: Array) -> Strip:
+                own = variance(tuple(parameters))
+                return Strip(math.sqrt(2.0 * own), 1.0 / own, "log-concave")
+
+            return measure_strip, 0.0
+    raise ValueError(f"the strip of analyticity of the leaf {stable} is not known")
+
+
+@dataclass(frozen=True)
+class _Nest:
+    """One nest of a free energy: its leaf and its inputs as functions of the gaps."""
+
+    leaf: CompiledLeaf
+    depth: int
+    inputs: Callable[..., Sequence[float]]
+    jacobian: Callable[..., Sequence[float]]
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+
+    @property
+    def size(self) -> int:
+        return 1 + 2 * self.depth + len(self.leaf.parameters)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A free energy taken apart; shared by all values of the model's parameters."""
+
+    coordinates: Coordinates
+    parameters: tuple[str, ...]
+    nests: tuple[_Nest, ...]
+    combine: Callable[..., Sequence[float]]
+
+
+@lru_cache(maxsize=64)
+def compile_program(fe: FreeEnergy) -> Program:
+    """Compile a free energy with symbolic model parameters.
+
+    Parameters
+    ----------
+    fe : theory.FreeEnergy
+
+    Returns
+    -------
+    Program
+
+    Notes
+    -----
+    The order parameters are replaced by the gaps of their chains first, so that increments such as
+    ``p_k - p_{k+1}`` are variables and not differences of rounded numbers.
+    """
+    coordinates = Coordinates(tuple(fe.chains))
+    gaps = [g for group in coordinates.gap_symbols for g in group]
+    parameters = sorted(fe.expr.free_symbols - set(fe.order_parameters), key=str)
+    below = coordinates.substitution(from_above=False)
+    above = coordinates.substitution(from_above=True)
+    arguments = [*gaps, *parameters]
+    found = sorted(fe.expr.atoms(LiftedExpectation), key=sympy.default_sort_key)
+    stand_ins = [Symbol(f"nest_{k}", real=True) for k in range(len(found))]
+    nests = []
+    for nest in found:
+        bound = nest.leaf.variables
+        leaf = Lambda(bound, nest.leaf.expr.subs(above, simultaneous=True))
+        compiled = compile_leaf(leaf)
+        inside = {str(x): x for x in leaf.expr.free_symbols}
+        inputs = [
+            e.subs(below, simultaneous=True)
+            for e in (nest.field, *nest.increments, *nest.exponents)
+        ]
+        inputs += [inside[name] for name in compiled.parameters]
+        entries = [
+            (i, j, d)
+            for i, e in enumerate(inputs)
+            for j, g in enumerate(gaps)
+            if (d := sympy.diff(e, g)) != 0
+        ]
+        nests.append(
+            _Nest(
+                compiled,
+                len(nest.increments),
+                _lambdify(arguments, inputs),
+                _lambdify(arguments, [d for _, _, d in entries]),
+                np.array([i for i, _, _ in entries], dtype=np.intp),
+                np.array([j for _, j, _ in entries], dtype=np.intp),
+            )
+        )
+    algebra = fe.expr.xreplace(dict(zip(found, stand_ins, strict=True))).subs(
+        below, simultaneous=True
+    )
+    outputs = [algebra, *(sympy.diff(algebra, x) for x in (*gaps, *stand_ins))]
+    combine = _lambdify([*arguments, *stand_ins], outputs)
+    return Program(coordinates, tuple(map(str, parameters)), tuple(nests), combine)
+
+
+def _lambdify(arguments: Sequence[Symbol], outputs: Sequence[Expr]) -> Callable[..., Any]:
+    return sympy.lambdify(list(arguments), list(outputs), modules="math", cse=True)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A free energy at one point.
+
+    Attributes
+    ----------
+    value : float
+    gradient : ndarray, shape (size,)
+        In the coordinates of `Coordinates`; empty when not asked for.
+    error : float
+        Bound on the discretisation error of ``value``: the nests' bounds through the algebra.
+    edge : float
+        Largest Gibbs weight at the edge of a grid.
+    exponentials, products : int
+        Operations of the nests.
+    """
+
+    value: float
+    gradient: Array
+    error: float
+    edge: float
+    exponentials: int
+    products: int
+
+
+class Evaluator:
+    """Value and gradient of a free energy at given model parameters.
+
+    Parameters
+    ----------
+    program : Program
+        The compiled free energy.
+    parameters : mapping of str to float
+        Values of the model's parameters, e.g. ``{"kappa": 1.0}``.
+    tolerance : float, default 1e-16
+        Relative error allowed per lifting; sets all spacings.
+    coarsen : float, default 1
+        Factor on all spacings, for convergence studies.
+    work_limit : int
+        Operations of one level of a nest after which a point is given up; searches set it low.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        parameters: Mapping[str, float],
+        *,
+        tolerance: float = 1e-16,
+        coarsen: float = 1.0,
+        work_limit: int = MAX_WORK,
+    ) -> None:
+        self.work_limit = work_limit
+        self.program = program
+        self.coordinates = program.coordinates
+        self.parameters = tuple(float(parameters[name]) for name in program.parameters)
+        self.tolerance = tolerance
+        self.coarsen = coarsen
+        self.evaluations = 0
+        self.exponentials = 0
+        self.products = 0
+
+    def with_grid(
+        self,
+        *,
+        tolerance: float | None = None,
+        coarsen: float | None = None,
+        work_limit: int | None = None,
+    ) -> Evaluator:
+        """Return the same functional on other grids."""
+        return Evaluator(
+            self.program,
+            dict(zip(self.program.parameters, self.parameters, strict=True)),
+            tolerance=self.tolerance if tolerance is None else tolerance,
+            coarsen=self.coarsen if coarsen is None else coarsen,
+            work_limit=self.work_limit if work_limit is None else work_limit,
+        )
+
+    def nest(self, index: int, gaps: Array, *, gradient: bool = False) -> NestResult:
+        """Evaluate one nest at given gaps."""
+        nest = self.program.nests[index]
+        inputs = nest.inputs(*gaps, *self.parameters)
+        k = nest.depth
+        return evaluate_nest(
+            nest.leaf,
+            np.array(inputs[1 + 2 * k :], dtype=float),
+            float(inputs[0]),
+            tuple(map(float, inputs[1 : 1 + k])),
+            tuple(map(float, inputs[1 + k : 1 + 2 * k])),
+            tolerance=self.tolerance,
+            gradient=gradient,
+            coarsen=self.coarsen,
+            work_limit=self.work_limit,
+        )
+
+    def at_gaps(self, gaps: Array, *, gradient: bool = True) -> Evaluation:
+        """Evaluate at gaps (see `Coordinates`); the gradient is in the coordinates."""
+        results = [self.nest(i, gaps, gradient=gradient) for i in range(len(self.program.nests))]
+        out = self.program.combine(*gaps, *self.parameters, *(r.value for r in results))
+        n = gaps.size
+        value = float(out[0])
+        self.evaluations += 1
+        exponentials = sum(r.exponentials for r in results)
+        products = sum(r.products for r in results)
+        self.exponentials += exponentials
+        self.products += products
+        slopes = out[1 + n :]
+        error = sum(abs(d) * r.error for d, r in zip(slopes, results, strict=True))
+        edge = max((r.edge for r in results), default=0.0)
+        total = np.empty(0)
+        if gradient:
+            total = np.array(out[1 : 1 + n], dtype=float)
+            for d, result, nest in zip(slopes, results, self.program.nests, strict=True):
+                partial = np.concatenate(
+                    (
+                        [result.d_field],
+                        result.d_increments,
+                        result.d_exponents,
+                        result.d_parameters,
+                    )
+                )
+                entries = np.array(nest.jacobian(*gaps, *self.parameters), dtype=float)
+                np.add.at(total, nest.columns, d * partial[nest.rows] * entries)
+            total = self.coordinates.pull_back(gaps, total)
+        return Evaluation(value, total, float(error), edge, exponentials, products)
+
+    def __call__(self, theta: Array, *, gradient: bool = True) -> Evaluation:
+        """Evaluate at coordinates of shape (size,)."""
+        return self.at_gaps(self.coordinates.gaps(theta), gradient=gradient)
+
+
+def evaluator(fe: FreeEnergy, *, tolerance: float = 1e-16, coarsen: float = 1.0) -> Evaluator:
+    """Compile a free energy at the parameters of its model.
+
+    Parameters
+    ----------
+    fe : theory.FreeEnergy
+        With numeric model parameters.
+    tolerance, coarsen : float
+        See `Evaluator`.
+
+    Returns
+    -------
+    Evaluator
+
+    Raises
+    ------
+    ValueError
+        If a model parameter is symbolic.
+    """
+    from theory import free_energy
+
+    values: dict[str, float] = {str(x): float(v) for x, v in fe.model.parameters.items()}
+    generic = free_energy(fe.model.generic, fe.level)
+    program = compile_program(generic)
+    missing = [name for name in program.parameters if name not in values]
+    if missing:
+        raise ValueError(
+            f"{fe.model.name} needs a number for {', '.join(missing)}; pass it to the model"
+        )
+    return Evaluator(program, values, tolerance=tolerance, coarsen=coarsen)

@@ -1,0 +1,305 @@
+"""The proved trapezoid bounds hold, are not idle, and fall at the stated rates."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from numerics.grids import Strip, plan_grids, spacing, trapezoid_error
+from numerics.lifted import evaluate_nest
+from verify import nests
+
+CONE = Strip(0.5 * math.pi, 0.0, "cone")
+
+
+def log_positive(low: float, high: float) -> st.SearchStrategy[float]:
+    return st.floats(math.log(low), math.log(high)).map(math.exp)
+
+
+@st.composite
+def strips(draw: st.DrawFn) -> Strip:
+    if draw(st.booleans()):
+        return CONE
+    variance = draw(log_positive(1e-4, 1.0))
+    return Strip(math.sqrt(2.0 * variance), 1.0 / variance, "log-concave")
+
+
+def leaf_of(draw, leaf_case):
+    """A leaf of either kind, as (case, its growth to the side)."""
+    if draw(st.booleans()):
+        return leaf_case("growing"), 1.0
+    parameters = draw(st.sampled_from([(1.0, 0.02), (0.3, 0.3), (2.0, 1.0), (5.0, 0.1)]))
+    return leaf_case("falling", *parameters), 0.0
+
+
+def trapezoid(f, x, v: float, s: float, h: float, offset: float, reach: float):
+    """``Z_h(x) = sum_j h phi(y_j - x) exp(s f(y_j))`` on y_j = (j + offset) h, plainly; x may be complex."""
+    n = math.ceil(reach / h)
+    y = (np.arange(-n, n + 1) + offset) * h
+    weight = np.exp(-((y - np.atleast_1d(x)[:, None]) ** 2) / (2.0 * v) + s * f(y))
+    return weight.sum(axis=1) * h / math.sqrt(2.0 * math.pi * v)
+
+
+def reach_of(v: float, s: float, slope: float, x: float = 0.0) -> float:
+    return abs(x) + 9.0 * math.sqrt(v) + s * v * slope
+
+
+# -- the formulas ----------------------------------------------------------------------------------
+
+
+@given(strips(), log_positive(1e-6, 10.0), st.floats(0.0, 50.0), log_positive(1e-30, 0.5))
+@settings(max_examples=200)
+def test_spacing_is_the_inverse_of_the_error(strip, v, s, tolerance):
+    h = spacing(strip, v, s, tolerance)
+    assert trapezoid_error(strip, v, s, h) == pytest.approx(tolerance, rel=1e-9)
+    assert trapezoid_error(strip, v, s, 0.9 * h) < tolerance < trapezoid_error(strip, v, s, 1.1 * h)
+
+
+@given(strips(), log_positive(1e-4, 10.0), st.floats(0.0, 50.0), log_positive(1e-3, 10.0))
+@settings(max_examples=200)
+def test_the_bound_is_the_best_over_all_shifts(strip, v, s, h):
+    """No contour inside the strip proves less than the one chosen in closed form."""
+    bend = 1.0 / v + s * strip.curvature
+    shifts = np.linspace(1e-4, 1.0, 400) * min(strip.half_width, 4.0 * math.pi / (h * bend))
+    powers = 2.0 * math.pi * shifts / h - 0.5 * bend * shifts**2
+    best = powers.max()
+    bound = trapezoid_error(strip, v, s, h)
+    if best <= 0.0:
+        assert bound > 1.0
+    elif bound > 1e-290:
+        assert bound <= 2.0 / math.expm1(best) * (1 + 1e-9)
+        assert bound >= 2.0 / math.expm1(best * 1.001) * (1 - 1e-9)
+
+
+@given(strips(), nests())
+def test_lifting_never_widens_a_cone_and_never_bends_a_log_concave_strip_more(strip, liftings):
+    for v, s in zip(*liftings, strict=True):
+        lifted = strip.lift(v, s)
+        assert lifted.kind == strip.kind
+        assert lifted.curvature <= strip.curvature
+        if strip.kind == "cone":
+            assert lifted.half_width == min(strip.half_width, 0.5 * math.pi / s)
+        else:
+            assert lifted.half_width == math.sqrt(2.0 * v)
+        strip = lifted
+
+
+@given(strips(), st.floats(0.1, 5.0))
+def test_a_lifting_without_variance_changes_no_strip(strip, s):
+    assert strip.lift(0.0, s) == strip
+
+
+# -- the theorem ---------------------------------------------------------------------------------
+
+
+@given(st.data())
+@settings(max_examples=150)
+def test_the_trapezoid_error_of_one_lifting_is_within_its_bound(leaf_case, data):
+    """Spacings are so coarse that the error is far above rounding; the grid's offset is arbitrary."""
+    case, slope = leaf_of(data.draw, leaf_case)
+    v, s = data.draw(log_positive(0.003, 3.0)), data.draw(log_positive(0.2, 8.0))
+    bound = data.draw(log_positive(1e-9, 0.5))
+    offset, x = data.draw(st.floats(0.0, 1.0)), data.draw(st.floats(-2.0, 2.0))
+
+    def f(y):
+        return case.leaf.values(y, case.parameters)
+
+    h = spacing(case.strip, v, s, bound)
+    reach = reach_of(v, s, slope, x)
+    coarse = trapezoid(f, x, v, s, h, offset, reach)[0]
+    exact = trapezoid(f, x, v, s, spacing(case.strip, v, s, 1e-17), 0.0, reach)[0]
+    assert abs(coarse / exact - 1.0) <= bound * (1 + 1e-9) + 1e-13
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_the_error_of_a_second_lifting_is_within_the_bound_of_the_lifted_strip(leaf_case, data):
+    """The inner function is itself a partition function, with the narrower strip that `lift` states."""
+    case, slope = leaf_of(data.draw, leaf_case)
+    v, s = data.draw(nests(st.just(2), increments=(0.02, 2.0), exponents=(0.2, 8.0)))
+    bound = data.draw(log_positive(1e-8, 0.3))
+    h_0 = spacing(case.strip, v[0], s[0], 1e-17)
+    lifted = case.strip.lift(v[0], s[0])
+    outer = reach_of(v[1], s[1], slope)
+
+    def f_1(y):
+        return np.log(
+            trapezoid(
+                lambda z: case.leaf.values(z, case.parameters), y, v[0], s[0], h_0, 0.0,
+                reach_of(v[0], s[0], slope, outer),
+            )
+        ) / s[0]  # fmt: skip
+
+    h, fine = (spacing(lifted, v[1], s[1], e) for e in (bound, 1e-16))
+    coarse = trapezoid(f_1, 0.0, v[1], s[1], h, data.draw(st.floats(0.0, 1.0)), outer)[0]
+    exact = trapezoid(f_1, 0.0, v[1], s[1], fine, 0.0, outer)[0]
+    assert abs(coarse / exact - 1.0) <= bound * (1 + 1e-9) + 1e-12
+
+
+@given(st.data(), nests(st.integers(1, 3), exponents=(0.5, 8.0), ordered=True))
+@settings(max_examples=60)
+def test_the_error_a_nest_reports_bounds_its_distance_to_finer_grids(leaf_case, data, liftings):
+    """The bounds of all levels together, divided by the exponents, through `evaluate_nest` itself."""
+    case, _ = leaf_of(data.draw, leaf_case)
+    coarsen = data.draw(st.floats(1.5, 3.5))
+    arguments = (case.leaf, case.parameters, 0.0, *liftings)
+    exact = evaluate_nest(*arguments, gradient=False)
+    coarse = evaluate_nest(*arguments, gradient=False, coarsen=coarsen)
+    assume(coarse.error < 0.3)
+    assert abs(coarse.value - exact.value) <= 1.2 * coarse.error + 2e-14 * max(
+        1.0, abs(exact.value)
+    )
+
+
+# -- the rates -----------------------------------------------------------------------------------
+
+
+def test_a_pure_gaussian_converges_like_exp_of_minus_one_over_h_squared():
+    """Log error against 1/h^2 is a line of slope -2 pi^2 v, and the bound is that line."""
+    v, inverse = 0.7, np.array([0.6, 0.9, 1.2, 1.5])
+    errors = []
+    for h in inverse**-0.5:
+        errors.append(abs(trapezoid(np.zeros_like, 0.0, v, 1.0, h, 0.0, 20.0)[0] - 1.0))
+        bound = trapezoid_error(Strip(math.inf, 0.0, "cone"), v, 1.0, h)
+        assert 0.98 * bound < errors[-1] <= bound + 1e-15
+    slope = np.polyfit(inverse, np.log(errors), 1)[0]
+    assert slope == pytest.approx(-2.0 * math.pi**2 * v, rel=1e-3)
+
+
+def test_next_to_zeros_the_error_falls_like_exp_of_minus_one_over_h():
+    """After a lifting with s = 2 the zeros of the inner partition function limit the next one.
+
+    They lie at Im x = arccos(-exp(-2 v))/2, just above pi/4. Log error against 1/h is a line whose
+    slope is -2 pi times that, as steep as the strip of half-width pi/4 promises and hardly steeper.
+    """
+    v_1, v_2, s_2 = 3.0, 1.0, 1.0  # exp(s_2 f_1) = sqrt(Z_1), a branch point at every zero
+
+    def f_1(y):
+        return 0.5 * np.log(2.0 + 2.0 * math.exp(2.0 * v_1) * np.cosh(2.0 * y))
+
+    strip = CONE.lift(v_1, 2.0)
+    assert strip.half_width == pytest.approx(math.pi / 4)
+    inverse = np.array([1.5, 2.0, 2.5, 3.0, 3.5, 4.0])
+    errors = []
+    for h in 1.0 / inverse:
+        # shifting a grid by half a step turns the sign of the leading error; its size is the amplitude
+        at_zero, between = (
+            trapezoid(f_1, 0.0, v_2, s_2, h, offset, reach_of(v_2, s_2, 1.0))[0]
+            for offset in (0.0, 0.5)
+        )
+        errors.append(abs(at_zero - between) / (at_zero + between))
+        assert errors[-1] <= trapezoid_error(strip, v_2, s_2, h)
+    zero = 0.5 * math.acos(-math.exp(-2.0 * v_1))
+    slope = np.polyfit(inverse, np.log(errors), 1)[0]
+    assert slope < -2.0 * math.pi * strip.half_width
+    # the integral along the cut of a square root contributes h^(3/2) besides
+    slope = np.polyfit(inverse, np.log(errors) + 1.5 * np.log(inverse), 1)[0]
+    assert slope == pytest.approx(-2.0 * math.pi * zero, rel=0.05)
+
+
+# -- the strips ----------------------------------------------------------------------------------
+
+
+@given(st.floats(-30.0, 30.0), st.floats(0.0, math.pi / 2))
+def test_the_growing_leaf_stays_in_its_cone(y, a):
+    """``|2cosh(y + ia)| <= 2cosh y`` and ``|arg| <= a``, the start of the cone's induction."""
+    value = complex(mpmath.cosh(mpmath.mpc(y, a)))
+    assert abs(value) <= math.cosh(y) * (1 + 1e-15)
+    assert abs(math.atan2(value.imag, value.real)) <= a + 1e-12
+
+
+@pytest.mark.parametrize("v", [0.05, 0.3, 1.0, 3.0])
+def test_zeros_of_the_lifted_partition_function(v):
+    """For s = 2: E (2cosh(x + sqrt(v) U))^2 vanishes where cos(2 Im x) = -exp(-2v), Re x = 0."""
+    with mpmath.workdps(30):
+        height = mpmath.acos(-mpmath.exp(-2 * mpmath.mpf(v))) / 2
+
+        def partition(x):
+            return mpmath.quad(
+                lambda u: mpmath.npdf(u) * (2 * mpmath.cosh(x + mpmath.sqrt(v) * u)) ** 2,
+                mpmath.linspace(-16, 16, 17),
+            )
+
+        assert abs(partition(mpmath.mpc(0, height))) < 1e-25 * abs(partition(0))
+        assert abs(partition(mpmath.mpc(0, 0.99 * height))) > 1e-3 * abs(partition(0)) * (
+            1 - height
+        )
+    strip = CONE.lift(v, 2.0)
+    assert strip.half_width < height
+    # the strip is the limit of the zeros as v grows: nothing is given away
+    assert float(height) - strip.half_width < math.exp(-2.0 * v)
+
+
+@given(st.data())
+@settings(max_examples=150)
+def test_lifted_functions_grow_in_their_strips_no_faster_than_stated(leaf_case, data):
+    """``Re f_k(y + ia) <= f_k(y) + g a^2/2``, and no zero of the partition function, for |a| < A."""
+    case, slope = leaf_of(data.draw, leaf_case)
+    v, s = data.draw(nests(st.just(1), increments=(0.005, 2.0), exponents=(0.2, 8.0)))
+    strip = case.strip.lift(v[0], s[0])
+    a = data.draw(st.floats(0.02, 0.98)) * strip.half_width
+    y = data.draw(st.floats(-2.0, 2.0))
+    h = spacing(case.strip, v[0], s[0], 1e-17) / 3.0
+    reach = reach_of(v[0], s[0], slope, y)
+
+    def values(z):
+        return case.leaf.values(z, case.parameters)
+
+    def beside(z):
+        return np.log(2.0 * np.cosh(z + 1j * a))
+
+    (real,) = trapezoid(values, y, v[0], s[0], h, 0.0, reach)
+    if case.name == "growing":
+        (moved,) = trapezoid(beside, y, v[0], s[0], h, 0.0, reach)
+    else:  # the leaf stays on the real axis and only the Gaussian is moved; exp(a^2/(2 v)) < e
+        (moved,) = trapezoid(values, y + 1j * a, v[0], s[0], h, 0.0, reach)
+    growth = math.log(abs(moved) / real) / s[0]
+    assert abs(moved) > 0.0
+    assert growth <= 0.5 * strip.curvature * a * a + 1e-9
+    if case.name == "growing":
+        assert abs(np.angle(moved)) <= s[0] * a + 1e-9
+    else:
+        spread = a * a / (2.0 * v[0])
+        assert abs(moved) >= math.exp(spread) * (1.0 - spread) * real * (1.0 - 1e-9)
+
+
+# -- plans ---------------------------------------------------------------------------------------
+
+
+@given(strips(), nests(st.integers(1, 6)), log_positive(1e-16, 1e-3))
+@settings(max_examples=100)
+def test_plans_are_commensurate_and_meet_the_tolerance(strip, liftings, tolerance):
+    plan = plan_grids(strip, *liftings, tolerance)
+    assert len(plan.spacings) == len(plan.bounds) == len(plan.steps) + 1
+    for (inner, outer), (a, b) in zip(itertools.pairwise(plan.spacings), plan.steps, strict=True):
+        assert 1 in (a, b)
+        assert inner / outer == pytest.approx(a / b, rel=1e-12)
+    assert all(bound <= tolerance * (1 + 1e-6) for bound in plan.bounds)
+    assert 2.0 * mpmath.ncdf(-plan.reach) <= tolerance / 10.0
+
+
+@given(strips(), nests(st.integers(1, 6)), st.floats(0.2, 1.0))
+def test_refined_plans_are_finer_and_better(strip, liftings, coarsen):
+    plan = plan_grids(strip, *liftings, 1e-8)
+    fine = plan_grids(strip, *liftings, 1e-8, coarsen)
+    pairs = zip(plan.spacings, fine.spacings, strict=True)
+    assert fine.spacings[-1] == pytest.approx(coarsen * plan.spacings[-1], rel=1e-12)
+    # rounding to commensurate steps may at most halve a spacing, so allow for that
+    assert all(b <= 2.0 * coarsen * a * (1 + 1e-9) for a, b in pairs)
+    assert max(fine.bounds) <= 1e-8 * (1 + 1e-6)
+
+
+def test_bounds_of_a_plan_are_those_of_the_lifted_strips():
+    strip, v, s = CONE, (0.3, 0.02, 0.5), (1.0, 4.0, 2.5)
+    plan = plan_grids(strip, v, s, 1e-10, 2.0)
+    for k in range(3):
+        assert plan.bounds[k] == trapezoid_error(strip, v[k], s[k], plan.spacings[k])
+        assert plan.bounds[k] > 0.0
+        strip = strip.lift(v[k], s[k])
+    assert max(plan.bounds) > 1e-6

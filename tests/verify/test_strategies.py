@@ -1,0 +1,168 @@
+"""The strategies draw what they say, and what they draw is what the numerics can evaluate."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import math
+import subprocess
+import sys
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import find, given, settings
+from hypothesis import strategies as st
+
+import verify
+from numerics.compile import compile_leaf, evaluator
+from numerics.lifted import evaluate_nest
+from theory import SBP, LiftedExpectation, free_energy
+from theory.asymptotics import infinite_exponent_limit
+from verify import Liftings, kappas, levels, models, nests, order_parameters
+
+
+@given(kappas(0.3, 0.32))
+def test_kappas_are_exact_decimals_of_their_range(kappa):
+    assert isinstance(kappa, Decimal)
+    assert Decimal("0.3") <= kappa <= Decimal("0.32")
+    assert kappa * 1000 == int(kappa * 1000)
+
+
+@given(models(), levels(2, 6))
+def test_models_have_free_energies_without_free_parameters(model, level):
+    fe = free_energy(model, level)
+    assert fe.expr.free_symbols == set(fe.order_parameters)
+    assert 0.25 <= float(model.kappa) <= 5.0
+
+
+@given(models(kappas(2.0, 2.0)))
+def test_models_take_their_margins_from_a_strategy(model):
+    assert model == SBP(2)
+
+
+@given(levels(3, 4))
+def test_levels_stay_in_their_range(level):
+    assert level in (3, 4)
+
+
+@given(st.data(), st.booleans(), st.booleans())
+def test_nests_have_as_many_exponents_as_increments(data, ordered, quenched):
+    drawn = data.draw(nests(st.integers(1, 5), ordered=ordered, quenched=quenched))
+    assert isinstance(drawn, Liftings)
+    v, s = drawn
+    assert len(v) == len(s) <= 5
+    assert all(0.02 <= x <= 2.0 for x in v)
+    assert all(0.3 <= x <= 6.0 for x in s[:-1])
+    assert s[-1] >= 0.3 or (quenched and s[-1] == 0.0)
+    finite = [x for x in s if x > 0.0]
+    assert not ordered or finite == sorted(finite)
+
+
+def test_nests_come_in_every_order_and_quenched():
+    three = nests(st.just(3), quenched=True)
+    quick = settings(max_examples=500, derandomize=True, database=None)
+    assert find(three, lambda n: n.exponents[0] < n.exponents[1] < n.exponents[2], settings=quick)
+    assert find(three, lambda n: n.exponents[0] > n.exponents[1] > 0, settings=quick)
+    assert find(three, lambda n: n.exponents[2] == 0.0, settings=quick)
+
+
+@given(st.data(), levels(3, 6), st.booleans())
+def test_order_parameters_lie_in_the_domain(data, level, ordered):
+    fe = free_energy(SBP(), level)
+    point = data.draw(order_parameters(fe, ordered=ordered))
+    assert list(point) == [str(x) for x in fe.order_parameters]
+    for chain in fe.chains:
+        values = [point[str(x)] for x in chain.symbols]
+        bounded = [float(chain.upper), *values, float(chain.lower)]
+        assert all(a > b for a, b in itertools.pairwise(bounded))
+    exponents = [1.0, *(point[str(x)] for x in fe.c)]
+    assert not ordered or exponents == sorted(exponents)
+
+
+def test_exponents_out_of_order_are_drawn_on_request():
+    fe = free_energy(SBP(), 4)
+    unordered = order_parameters(fe, ordered=False)
+    quick = settings(max_examples=200, derandomize=True, database=None)
+    assert find(unordered, lambda x: x["s_3"] < x["s_2"], settings=quick)
+    assert find(unordered, lambda x: x["s_2"] < 1.0, settings=quick)
+
+
+def test_level_two_has_one_point():
+    assert find(order_parameters(free_energy(SBP(1), 2)), lambda _: True) == {}
+
+
+@given(st.data(), levels(3, 5), models())
+@settings(max_examples=20)
+def test_drawn_points_are_coordinates_of_the_evaluator(data, level, model):
+    fe = free_energy(model, level)
+    point = data.draw(order_parameters(fe))
+    ev = evaluator(fe)
+    theta = ev.coordinates.from_order_parameters(point)
+    back = ev.coordinates.order_parameters(ev.coordinates.gaps(theta))
+    assert back == pytest.approx(point, rel=1e-9)
+    found = ev(theta)
+    assert math.isfinite(found.value)
+    assert found.gradient.shape == (len(fe.order_parameters),)
+
+
+@given(st.data(), models(kappas(0.1, 0.3)))
+@settings(max_examples=10)
+def test_limit_functionals_have_points_too(data, model):
+    """Their chains hold a field besides p, Q and s."""
+    fe = infinite_exponent_limit(free_energy(model, 4))
+    point = data.draw(order_parameters(fe))
+    assert list(point) == [str(x) for x in fe.order_parameters]
+    assert len(fe.fields) == 1
+    assert point[str(fe.fields[0])] > 0.0
+
+
+@given(nests(st.integers(1, 3), quenched=True))
+@settings(max_examples=20)
+def test_drawn_nests_can_be_evaluated_with_theorys_leaves(liftings):
+    v, s = liftings
+    for part in (free_energy(SBP(1), 3).entropy, free_energy(SBP(1), 3).energy):
+        (nest,) = part.atoms(LiftedExpectation)
+        leaf = compile_leaf(nest.leaf)
+        parameters = np.full(len(leaf.parameters), 0.9)
+        found = evaluate_nest(leaf, parameters, 0.0, v, s)
+        assert math.isfinite(found.value)
+        assert (found.d_exponents >= -1e-12).all()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: kappas(0.0, 1.0),
+        lambda: kappas(2.0, 1.0),
+        lambda: kappas(1e-5, 1.0),
+        lambda: kappas(0.5, math.inf),
+        lambda: levels(1, 3),
+        lambda: levels(5, 4),
+        lambda: find(nests(increments=(0.0, 1.0)), bool),
+        lambda: find(nests(exponents=(2.0, 1.0)), bool),
+        lambda: find(order_parameters(free_energy(SBP(1), 3), ratios=(0.5, 2.0)), bool),
+        lambda: find(order_parameters(free_energy(SBP(1), 3), gaps=(2.0, 1.0)), bool),
+    ],
+)
+def test_empty_ranges_are_refused_in_one_line(call):
+    with pytest.raises(ValueError, match="must|smallest") as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+def test_the_package_names_its_exports_and_nothing_else():
+    assert set(verify.__all__) <= set(dir(verify))
+    home = importlib.import_module("verify.strategies")
+    assert all(getattr(verify, name) is getattr(home, name) for name in verify.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'claims_of_other_people'"):
+        _ = verify.claims_of_other_people
+
+
+def test_importing_verify_is_light():
+    heavy = ("sympy", "numba", "numpy", "hypothesis", "scipy")
+    code = f"import sys, verify; print([m for m in {heavy!r} if m in sys.modules])"
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert out.stdout.strip() == "[]"

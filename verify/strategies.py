@@ -1,0 +1,228 @@
+"""Hypothesis strategies for the objects of the theory: margins, models, nests, order parameters.
+
+They are public and compose like any strategy, for instance every point of every model at level 4::
+
+    points = models().flatmap(lambda m: order_parameters(free_energy(m, 4)))
+
+Nothing here knows a particular model: the domain of the order parameters is read from the chains of
+a `theory.FreeEnergy`. Numbers that span orders of magnitude are drawn by their logarithm, and ranges
+are such that every point can be evaluated in double precision.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple
+
+from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from theory import Chain, FreeEnergy, Model
+
+__all__ = ["Liftings", "kappas", "levels", "models", "nests", "order_parameters"]
+
+Strategy = st.SearchStrategy
+
+
+class Liftings(NamedTuple):
+    """The liftings of a nest, innermost first.
+
+    Attributes
+    ----------
+    increments : tuple of float
+        Variances v_1, .., v_K.
+    exponents : tuple of float
+        Exponents s_1, .., s_K; 0 is a quenched average.
+    """
+
+    increments: tuple[float, ...]
+    exponents: tuple[float, ...]
+
+
+def _between(what: str, low: float, high: float) -> None:
+    if not 0.0 < low <= high < math.inf:
+        raise ValueError(f"{what} must satisfy 0 < low <= high < oo, got low={low}, high={high}")
+
+
+def _log_uniform(low: float, high: float) -> Strategy[float]:
+    """Positive numbers between two bounds, drawn by their logarithm."""
+
+    def clipped(x: float) -> float:
+        return min(max(math.exp(x), low), high)
+
+    return st.floats(math.log(low), math.log(high)).map(clipped)
+
+
+def kappas(low: float = 0.25, high: float = 5.0) -> Strategy[Decimal]:
+    """Margins of a symmetric perceptron, exact decimals with three places.
+
+    Parameters
+    ----------
+    low, high : float
+        Range, both ends included after rounding to three places; 0.001 <= low <= high.
+
+    Returns
+    -------
+    SearchStrategy of Decimal
+        Shrinks towards ``low``.
+
+    Raises
+    ------
+    ValueError
+        For an empty range, or one that contains 0 after rounding.
+    """
+    _between("the range of kappa", low, high)
+    first, last = round(low * 1000), round(high * 1000)
+    if first < 1:
+        raise ValueError(f"the smallest margin is 0.001, got low={low}")
+    return st.integers(first, last).map(lambda k: Decimal(k) / 1000)
+
+
+def models(margins: Strategy[Decimal] | None = None) -> Strategy[Model]:
+    """Models with numeric parameters.
+
+    Parameters
+    ----------
+    margins : SearchStrategy of Decimal, optional
+        Margins to choose from; `kappas` by default.
+
+    Returns
+    -------
+    SearchStrategy of theory.Model
+        Symmetric binary perceptrons.
+    """
+    from theory import SBP
+
+    return (kappas() if margins is None else margins).map(SBP)
+
+
+def levels(low: int = 2, high: int = 7) -> Strategy[int]:
+    """Lifting levels.
+
+    Parameters
+    ----------
+    low, high : int
+        Range, both ends included; 2 <= low <= high.
+
+    Returns
+    -------
+    SearchStrategy of int
+
+    Raises
+    ------
+    ValueError
+        For an empty range or levels below 2.
+    """
+    if not 2 <= low <= high:
+        raise ValueError(f"levels must satisfy 2 <= low <= high, got low={low}, high={high}")
+    return st.integers(low, high)
+
+
+@st.composite
+def nests(
+    draw: st.DrawFn,
+    depths: Strategy[int] | None = None,
+    *,
+    increments: tuple[float, float] = (0.02, 2.0),
+    exponents: tuple[float, float] = (0.3, 6.0),
+    ordered: bool = False,
+    quenched: bool = False,
+) -> Liftings:
+    """Increments and exponents of a nest.
+
+    Parameters
+    ----------
+    depths : SearchStrategy of int, optional
+        Number of liftings K; 1 to 3 by default.
+    increments, exponents : (float, float)
+        Ranges, drawn by their logarithm; 0 < low <= high.
+    ordered : bool, default False
+        Whether the exponents increase outwards. By default they come in any order.
+    quenched : bool, default False
+        Whether the outermost exponent may also be 0.
+
+    Returns
+    -------
+    Liftings
+    """
+    _between("the range of increments", *increments)
+    _between("the range of exponents", *exponents)
+    depth = draw(st.integers(1, 3) if depths is None else depths)
+    v = [draw(_log_uniform(*increments)) for _ in range(depth)]
+    s = [draw(_log_uniform(*exponents)) for _ in range(depth)]
+    if ordered:
+        s.sort()
+    if quenched and draw(st.booleans()):
+        s[-1] = 0.0
+    return Liftings(tuple(v), tuple(s))
+
+
+@st.composite
+def order_parameters(
+    draw: st.DrawFn,
+    fe: FreeEnergy,
+    *,
+    ordered: bool = True,
+    gaps: tuple[float, float] = (0.003, 3.0),
+    ratios: tuple[float, float] = (1.05, 5.0),
+) -> dict[str, float]:
+    """Points in the domain of a free energy.
+
+    Parameters
+    ----------
+    fe : theory.FreeEnergy
+        The functional; its ``chains`` are the domain.
+    ordered : bool, default True
+        Whether the exponents satisfy 1 < s_2 < s_3 < ... In this region the functional of a symmetric
+        perceptron lies above its minimum; with an exponent below 1 or exponents out of order it does
+        not, and has no lower bound at all.
+    gaps : (float, float)
+        Range of the gaps of p and Q, 0 < low <= high; those of p are rescaled to fill its interval.
+    ratios : (float, float)
+        Range of s_k / s_{k-1}, with s_1 = 1, low > 1; used both ways round where the exponents are not
+        ordered.
+
+    Returns
+    -------
+    dict of str to float
+        Order parameters by name, in the order of ``fe.order_parameters``.
+
+    Raises
+    ------
+    ValueError
+        For an empty range, or ratios that do not exceed 1.
+    """
+    _between("the range of gaps", *gaps)
+    _between("the range of ratios", *ratios)
+    if not ratios[0] > 1.0:
+        raise ValueError(f"ratios of exponents must exceed 1, got {ratios}")
+    point: dict[str, float] = {}
+    for chain in fe.chains:
+        if chain.symbols[0] not in fe.c:
+            point.update(_chain_point(chain, [draw(_log_uniform(*gaps)) for _ in _gaps_of(chain)]))
+    exponent = 1.0
+    steps = _log_uniform(*ratios)
+    either = st.sampled_from([1, -1])
+    for symbol in fe.c:
+        exponent *= draw(steps) ** (1 if ordered else draw(either))
+        point[str(symbol)] = exponent
+    return {str(x): point[str(x)] for x in fe.order_parameters}
+
+
+def _gaps_of(chain: Chain) -> range:
+    """One number per gap of a chain, the gap below an infinite bound left out."""
+    return range(len(chain.symbols) + (0 if chain.upper.is_infinite else 1))
+
+
+def _chain_point(chain: Chain, gaps: list[float]) -> dict[str, float]:
+    """Values of a chain with given gaps, from the upper end down."""
+    lower = float(chain.lower)
+    if not chain.upper.is_infinite:
+        scale = (float(chain.upper) - lower) / sum(gaps)
+        gaps = [scale * gap for gap in gaps[1:]]
+    values, value = [], lower
+    for gap in reversed(gaps):
+        value += gap
+        values.append(value)
+    return {str(x): v for x, v in zip(chain.symbols, reversed(values), strict=True)}
