@@ -1,0 +1,169 @@
+"""The two commands: what they print is what the layers below computed."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+import numerics
+import widegap
+from numerics import ConvergenceError, Solution
+from theory import SBP, free_energy
+
+SOLVE = ("solve", "sbp", "--kappa", "1", "--level", "4")
+
+
+@pytest.fixture(scope="module")
+def table(run: Callable[..., Result]) -> str:
+    result = run(*SOLVE)
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr == ""
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def document(run: Callable[..., Result]) -> dict[str, Any]:
+    result = run(*SOLVE, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr == ""
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("output_format", ["text", "latex", "python"])
+@pytest.mark.parametrize("kappa", [None, "0.3"])
+def test_derive_prints_the_derived_functional(
+    run: Callable[..., Result], output_format: str, kappa: str | None
+) -> None:
+    option = () if kappa is None else ("--kappa", kappa)
+    result = run("derive", "sbp", "--level", "3", "--format", output_format, *option)
+    energy = free_energy(SBP(kappa), 3)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.rstrip() == getattr(energy, output_format)().rstrip()
+
+
+def test_derived_python_is_a_program_that_agrees_with_the_solver(
+    run: Callable[..., Result], solutions: list[Solution]
+) -> None:
+    source = run("derive", "sbp", "--level", "2", "--kappa", "1", "--format", "python").stdout
+    scope: dict[str, Any] = {"__name__": "derived"}
+    exec(source, scope)
+    assert float(scope["alpha"]()) == pytest.approx(solutions[0].value, rel=1e-14)
+
+
+@pytest.mark.parametrize("output_format", ["text", "latex"])
+def test_steps_explain_every_step(run: Callable[..., Result], output_format: str) -> None:
+    plain = run("derive", "sbp", "--level", "3", "--format", output_format).stdout
+    result = run("derive", "sbp", "--level", "3", "--format", output_format, "--steps")
+    steps = free_energy(SBP(), 3).steps
+    titles = [step.title for step in steps]
+    if output_format == "latex":
+        titles = [title.replace("_", r"\_") for title in titles]
+    places = [result.stdout.index(title) for title in titles]
+    assert len(steps) >= 5
+    assert places == sorted(places)
+    assert result.stdout.endswith(plain)
+
+
+def test_json_carries_every_solution_in_full(
+    document: dict[str, Any], solutions: list[Solution]
+) -> None:
+    assert document["version"] == widegap.__version__
+    assert document["model"] == "sbp"
+    assert document["parameters"] == {"kappa": "1"}
+    assert [level["level"] for level in document["levels"]] == [2, 3, 4]
+
+    def without_time(entry: dict[str, Any]) -> dict[str, Any]:
+        return json.loads(re.sub(r'"seconds": [^,}]*', '"seconds": 0', json.dumps(entry)))
+
+    for entry, solution in zip(document["levels"], solutions, strict=True):
+        assert without_time(entry) == without_time(solution.to_dict())
+    values = [level["value"] for level in document["levels"]]
+    assert document["gap"] == values[0] - values[-1]
+
+
+def test_the_table_shows_what_json_says(table: str, document: dict[str, Any]) -> None:
+    rows = [line.split() for line in table.splitlines()]
+    alphas = {int(row[0]): row[1] for row in rows if row and row[-1] == "s"}
+    for level in document["levels"]:
+        shown = alphas[level["level"]]
+        digits = len(shown.replace(".", "").lstrip("0"))
+        assert digits == level["digits"]
+        assert float(shown) == pytest.approx(level["value"], rel=10.0 ** (1 - digits), abs=0)
+        for value in level["order_parameters"].values():
+            assert f"{value:#.12g}" in table.split()
+    gap = table.splitlines()[-1]
+    assert gap.startswith("gap alpha_c - alpha_4 = ")
+    assert float(gap.split()[-1]) == pytest.approx(document["gap"], abs=1e-11)
+
+
+def test_piped_output_is_plain_and_narrow(table: str) -> None:
+    assert "\x1b" not in table
+    assert "…" not in table
+    assert max(len(line) for line in table.splitlines()) <= 80
+
+
+def test_kappa_is_read_exactly(run: Callable[..., Result]) -> None:
+    arguments = ("--level", "2", "--json")
+    answers = [
+        json.loads(run("solve", "sbp", "--kappa", kappa, *arguments).stdout)
+        for kappa in ("0.3", "3/10", "0.30000000000000000001")
+    ]
+    assert answers[0]["parameters"] == answers[1]["parameters"] == {"kappa": "3/10"}
+    assert answers[0]["levels"][0]["value"] == answers[1]["levels"][0]["value"]
+    assert answers[2]["parameters"] == {"kappa": "30000000000000000001/100000000000000000000"}
+
+
+def test_plot_is_written_whole_beside_either_output(
+    run: Callable[..., Result], tmp_path: Path, document: dict[str, Any]
+) -> None:
+    target = tmp_path / "levels.svg"
+    result = run(*SOLVE, "--json", "--plot", str(target))
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["gap"] == document["gap"]
+    assert result.stderr == f"plot written to {target}\n"
+    assert target.read_text().rstrip().endswith("</svg>")
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def _raising(error: BaseException) -> Callable[..., Iterator[Solution]]:
+    def solve_levels(*_: object, **__: object) -> Iterator[Solution]:
+        raise error
+        yield
+
+    return solve_levels
+
+
+def test_no_convergence_is_told_with_the_best_point(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    error = ConvergenceError("no stationary point found", {"p_2": 0.987, "alpha": 1.66}, 0.0123)
+    monkeypatch.setattr(numerics, "solve_levels", _raising(error))
+    result = run(*SOLVE, "--plot", str(tmp_path / "levels.png"))
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("widegap: error: ")
+    assert result.stderr.count("\n") == 1
+    for evidence in ("0.987", "1.66", "0.0123"):
+        assert evidence in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_has_status_130(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numerics, "solve_levels", _raising(KeyboardInterrupt()))
+    result = run(*SOLVE)
+    assert result.exit_code == 130
+    assert result.stderr.strip() == "widegap: interrupted"
+
+
+def test_a_defect_keeps_its_traceback(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numerics, "solve_levels", _raising(ValueError("not the user's fault")))
+    result = run(*SOLVE)
+    assert isinstance(result.exception, ValueError)

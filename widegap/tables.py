@@ -1,0 +1,212 @@
+"""Solutions as text: tables that stay readable at 80 columns and when piped into a file."""
+
+from collections.abc import Sequence
+from io import StringIO
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from numerics import Solution
+
+__all__ = ["gap_line", "order_parameter_table", "render", "significant", "summary_table"]
+
+PARAMETER_DIGITS = 12
+"""Significant digits shown of an order parameter."""
+
+_QUIET_WIDTH = 80
+
+
+def significant(value: float, digits: int) -> str:
+    """Write a number with so many significant digits, trailing zeros included.
+
+    Parameters
+    ----------
+    value
+        The number.
+    digits
+        How many significant digits to write.
+
+    Returns
+    -------
+    str
+        For example ``'0.50000'`` for one half to five digits.
+    """
+    return f"{value:#.{digits}g}"
+
+
+def _new_table(title: str) -> "Table":
+    from rich.box import Box
+    from rich.table import Table
+
+    # one rule below the header and nothing else, in characters every terminal and file can hold
+    rule = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=rule,
+        pad_edge=False,
+        collapse_padding=True,
+        header_style="",
+    )
+
+
+def summary_table(solutions: "Sequence[Solution]") -> "Table":
+    """One row per level: alpha and what is needed to trust it.
+
+    Parameters
+    ----------
+    solutions
+        The levels' solutions, lowest level first.
+
+    Returns
+    -------
+    rich.table.Table
+        Columns level, alpha, gradient norm, inertia, branch, error and time.
+    """
+    model = solutions[0].model
+    parameters = ", ".join(f"{name} = {value}" for name, value in model.parameters.items())
+    table = _new_table(f"{model.name.upper()}, {parameters}: stationary points by lifting level")
+    table.add_column("level", justify="right", no_wrap=True)
+    table.add_column("alpha", no_wrap=True)
+    for header in ("gradient", "inertia"):
+        table.add_column(header, justify="right", no_wrap=True)
+    table.add_column("branch", no_wrap=True)
+    for header in ("error", "time"):
+        table.add_column(header, justify="right", no_wrap=True)
+    alphas = _point_aligned([_alpha(solution) for solution in solutions])
+    for solution, alpha in zip(solutions, alphas, strict=True):
+        table.add_row(
+            str(solution.level),
+            alpha,
+            f"{solution.gradient_norm:.1e}" if solution.order_parameters else "",
+            str(solution.inertia) if solution.order_parameters else "",
+            solution.branch,
+            "0" if solution.error == 0 else f"{solution.error:.1e}",
+            f"{solution.statistics.seconds:.2f} s",
+        )
+    return table
+
+
+def order_parameter_table(solutions: "Sequence[Solution]") -> "Table":
+    """One row per level and step k: the order parameters p_k, Q_k and s_k.
+
+    Parameters
+    ----------
+    solutions
+        The levels' solutions, lowest level first; those without order parameters have no row.
+
+    Returns
+    -------
+    rich.table.Table
+        Columns level, k, p_k, Q_k and s_k, and one for each parameter without an index. On the
+        branch s -> infinity the outermost pair (Q, s) stands at its limit (0, infinity).
+    """
+    table = _new_table("Order parameters")
+    fields = list(
+        dict.fromkeys(
+            name for solution in solutions for name in solution.order_parameters if "_" not in name
+        )
+    )
+    rows = []
+    for solution in solutions:
+        values = {
+            name: f"{value:#.{PARAMETER_DIGITS}g}"
+            for name, value in solution.order_parameters.items()
+        }
+        last = len(solution.p) + 1
+        if solution.branch == "s -> infinity":
+            values |= {f"Q_{last}": "0", f"s_{last}": "infinity"}
+        for k in range(2, last + 1):
+            indexed = (values.get(f"{group}_{k}", "") for group in ("p", "Q", "s"))
+            single = (values.get(field, "") if k == 2 else "" for field in fields)
+            level = str(solution.level) if k == 2 else ""
+            rows.append((level, str(k), *indexed, *single))
+    for header in ("level", "k"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for header in ("p_k", "Q_k", "s_k", *fields):
+        table.add_column(header, no_wrap=True)
+    columns = [_point_aligned(column) for column in zip(*rows, strict=True)]
+    for row, following in zip_longest(zip(*columns, strict=True), rows[1:]):
+        table.add_row(*row, end_section=following is not None and following[0] != "")
+    return table
+
+
+def _point_aligned(numbers: Sequence[str]) -> list[str]:
+    """Pad numbers on the left so that their decimal points stand below each other."""
+    before = [len(number.partition(".")[0]) if "." in number else 0 for number in numbers]
+    return [
+        " " * (max(before) - own) + number if "." in number else number
+        for number, own in zip(numbers, before, strict=True)
+    ]
+
+
+def _alpha(solution: "Solution") -> str:
+    # a solution with no digit at all still shows the order of magnitude
+    return significant(solution.value, max(solution.digits, 1))
+
+
+def gap_line(solutions: "Sequence[Solution]") -> str:
+    """Say how far the highest level lies below the satisfiability threshold, level 2.
+
+    Parameters
+    ----------
+    solutions
+        The levels' solutions, from level 2 up.
+
+    Returns
+    -------
+    str
+        One line with both thresholds and their difference, to the decimals both of them have.
+    """
+    first, last = solutions[0], solutions[-1]
+    alpha_c, alpha_r = _alpha(first), _alpha(last)
+    decimals = min(len(text.partition(".")[2]) for text in (alpha_c, alpha_r))
+    gap = f"{first.value - last.value:.{decimals}f}"
+    return f"gap alpha_c - alpha_{last.level} = {alpha_c} - {alpha_r} = {gap}"
+
+
+def render(*parts: "RenderableType", terminal: bool, width: int) -> str:
+    """Turn tables and lines into text whose numbers are never wrapped or cut.
+
+    Parameters
+    ----------
+    *parts
+        What to show, in order.
+    terminal
+        Whether to use colour and emphasis.
+    width
+        Columns of the terminal. Tables that need more get more: a number broken by the terminal
+        can still be read and copied, a number cut short cannot.
+
+    Returns
+    -------
+    str
+        The text, without spaces at the ends of lines when it does not go to a terminal.
+    """
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    buffer = StringIO()
+    console = Console(
+        file=buffer,
+        width=width if terminal else _QUIET_WIDTH,
+        force_terminal=terminal,
+        force_jupyter=False,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        color_system="auto" if terminal else None,
+    )
+    needed = max(
+        Measurement.get(console, console.options.update(max_width=10_000), part).maximum
+        for part in parts
+    )
+    console.width = max(console.width, needed)
+    for part in parts:
+        console.print(part)
+    text = buffer.getvalue()
+    return text if terminal else "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
