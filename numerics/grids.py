@@ -39,8 +39,9 @@ __all__ = ["GridPlan", "ResolutionError", "Strip", "plan_grids", "spacing", "tra
 # : Largest number of nodes of one grid; beyond it an increment is too small to be resolved
 # uniformly.
 MAX_NODES = 1 << 15
-#: Operations of one level of one nest; beyond it something is wrong with the point.
-MAX_WORK = 2_000_000_000
+#: Operations of one level of one nest, twenty times what any solution up to level 7 takes; a point that
+#: needs more is far from all of them.
+MAX_WORK = 30_000_000
 
 
 class ResolutionError(ArithmeticError):

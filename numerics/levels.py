@@ -3,8 +3,8 @@
 Level 2 of a symmetric perceptron is a closed form. Level 3 is searched along its exponent s: for
 each s on a geometric grid the two remaining order parameters are minimised, upwards from small s
 and downwards from the s -> infinity functional, and every local minimum of that profile becomes a
-start. Level r + 1 starts from every stationary point of level r by splitting each of its liftings
-in two. All starts are minimised on coarse grids; the distinct ends are refined by Newton's method
+start. Level r + 1 starts from every stationary point of level r with one lifting more, put in at every
+place in turn. All starts are minimised on coarse grids; the distinct ends are refined by Newton's method
 on grids that meet the error bound, and the value is then checked on grids twice as fine, at a
 tighter tolerance and with wider windows.
 
@@ -43,6 +43,8 @@ MAX_DIGITS = 15
 _SEARCH_TOLERANCE = 1e-10
 # Twenty times what a level of a nest takes at any solution up to level 7.
 _SEARCH_WORK = 4_000_000
+# The functional at the largest exponent may cost this much, once: it decides the digits reported.
+_LIMIT_WORK = 2_000_000_000
 # Stationary points of one level that seed the next.
 _SEEDS = 3
 # Beyond this exponent a minimum is called run away: the functional's remaining dependence on s,
@@ -255,12 +257,15 @@ def _search(
         if limit is not None:
             starts += _starts_near_limit(coarse, limit)
     threshold = _RUNAWAY.get(level, _RUNAWAY_HIGHER)
+    inside = _ordered(fe)
     ends: list[tuple[float, Array, float, str]] = []
     runaway: tuple[float, Array] | None = None
     offset, width = (0.5, 0.3) if level == 3 else (0.05, 0.75)
     for index, start in enumerate(starts):
         tell(level, f"minimise {index + 1}/{len(starts)}", offset + width * index / len(starts))
-        theta, value, size = minimise(coarse, start.theta(coarse), gradient_tolerance=1e-5)
+        theta, value, size = minimise(
+            coarse, start.theta(coarse), domain=inside, gradient_tolerance=1e-5
+        )
         if not math.isfinite(value):
             continue
         outermost = math.exp(theta[-1])
@@ -272,13 +277,13 @@ def _search(
     ends.sort(key=lambda end: end[0])
     distinct: list[tuple[float, Array, float, str]] = []
     for end in ends:
-        if end[2] < 1e-2 and not any(_same(end[1], other[1]) for other in distinct):
+        if end[2] < 1e-2 and not any(_same(end[:2], other[:2]) for other in distinct):
             distinct.append(end)
     points: list[Solution] = []
     failure: Exception | None = None
     for index, (_, theta, _, split) in enumerate(distinct[: _SEEDS + 1]):
         tell(level, "refine", 0.8 + 0.2 * index / min(len(distinct), _SEEDS + 1))
-        theta, _, _ = minimise(ev, theta, gradient_tolerance=1e-8, iterations=60)
+        theta, _, _ = minimise(ev, theta, domain=inside, gradient_tolerance=1e-8, iterations=60)
         try:
             found = _certified(ev, model, level, theta, split, digits)
         except (ConvergenceError, ResolutionError) as error:
@@ -316,8 +321,16 @@ def _search(
     return replace(chosen, branches=tuple(points), statistics=spent)
 
 
-def _same(a: Array, b: Array) -> bool:
-    return bool(np.abs(a - b).max() < 2e-2)
+def _same(a: tuple[float, Array], b: tuple[float, Array]) -> bool:
+    """Whether two ends of a search, (log value, point), lie in one basin.
+
+    Where the outermost exponent is in the thousands, it and its Q (s Q fixed) are a flat direction,
+    along which a search may stop early.
+    """
+    steps = np.sort(np.abs(a[1] - b[1]))
+    return bool(
+        steps[-1] < 2e-2 or (abs(a[0] - b[0]) < 3e-5 and steps[:-2].max(initial=0.0) < 5e-2)
+    )
 
 
 def _same_point(a: Solution, b: Solution) -> bool:
@@ -336,9 +349,16 @@ def _certified(
 ) -> Solution:
     """Refine a point, check it on finer grids and wider windows, and report it."""
     point = refine(ev, theta)
-    value = math.exp(point.log_value)
+    value = math.exp(min(point.log_value, 700.0)) if point.log_value < math.inf else math.inf
     norm = float(np.linalg.norm(point.gradient))
     relative = 10.0**-digits
+    if not math.isfinite(value):
+        raise ConvergenceError(
+            f"level {level} of {model}: a minimum found on coarse grids is too fine to be resolved in "
+            "double precision; no digits were reached",
+            _named(ev, theta),
+            math.nan,
+        )
     if not point.decrement < relative or not norm < 1e-4:
         raise ConvergenceError(
             f"level {level} of {model} did not converge: gradient norm {norm:.1e}, estimated relative "
@@ -454,39 +474,75 @@ def _seed(solution: Solution) -> _Start:
 
 
 def _splits(seed: _Start) -> list[_Start]:
-    """Starts with one lifting more: every lifting split in two, and one added at either end."""
+    """Starts with one lifting more: one put in below, or made of, every lifting, or added outermost.
+
+    New exponents lie at geometric means of their neighbours, whose ratios run from 2 at kappa = 1 to
+    thousands at small margins.
+    """
     p, q, s = seed.p, seed.q, seed.s
     n = s.size
-    if n == 0:
-        inner = np.array([0.1 * p[0], 0.9 * p[0]])
-        return [_Start(np.append(inner, p[1:]), np.array([1.0]), np.array([4.0]), "innermost")]
-    starts = [
-        _Start(
-            np.concatenate(([0.1 * p[0], 0.9 * p[0]], p[1:])),
-            np.concatenate(([2.0 * q[0]], q)),
-            np.concatenate(([max(1.5, s[0] ** 0.6)], s)),
-            "innermost",
-        )
-    ]
+    below = np.concatenate(([1.0], s[:-1]))
+    above = np.append(s[1:], s[-1:] ** 2 / below[-1:])
+    starts = []
     for k in range(n):
-        inner, outer = 0.1, 0.9
+        inner_q = math.sqrt((q[k - 1] if k else 1.0) * q[k])
         starts.append(
             _Start(
-                np.concatenate((p[: k + 1], [inner * p[k + 1], outer * p[k + 1]], p[k + 2 :])),
-                np.concatenate((q[:k], [outer * q[k], inner * q[k]], q[k + 1 :])),
-                np.concatenate((s[:k], [s[k] / math.sqrt(3.0), s[k] * math.sqrt(3.0)], s[k + 1 :])),
-                f"lifting {k + 2}",
+                np.concatenate((p[:k], [0.1 * p[k], 0.9 * p[k]], p[k + 1 :])),
+                np.insert(q, k, inner_q),
+                np.insert(s, k, math.sqrt(below[k] * s[k])),
+                f"inside lifting {k + 2}",
             )
         )
-    starts.append(
+        low = s[k] * (below[k] / s[k]) ** 0.4
+        high = s[k] * (above[k] / s[k]) ** 0.4
+        for share in (0.1, 0.5):
+            starts.append(
+                _Start(
+                    np.concatenate(
+                        (p[: k + 1], [share * p[k + 1], (1.0 - share) * p[k + 1]], p[k + 2 :])
+                    ),
+                    np.concatenate((q[:k], [(1.0 - share) * q[k], share * q[k]], q[k + 1 :])),
+                    np.concatenate((s[:k], [low, high], s[k + 1 :])),
+                    f"lifting {k + 2}",
+                )
+            )
+    starts += [
         _Start(
             np.concatenate((p[:-1], [0.6 * p[-1], 0.4 * p[-1]])),
-            np.append(q, 0.1 * q[-1]),
-            np.append(s, 2.5 * s[-1]),
+            np.append(q, 0.25 / ratio * q[-1:]),
+            np.append(s, ratio * s[-1:]),
             "outermost",
         )
-    )
+        for ratio in (2.5, 10.0)
+        if n
+    ]
+    if not n:  # the limit functional of level 4, from that of level 3
+        starts.append(
+            _Start(
+                np.concatenate(([0.1 * p[0], 0.9 * p[0]], p[1:])),
+                np.array([1.0]),
+                np.array([4.0]),
+                "innermost",
+            )
+        )
     return starts
+
+
+def _ordered(fe: FreeEnergy) -> Callable[[Array], bool]:
+    """Whether the exponents of a point satisfy 1 < s_2 < s_3 < ..
+
+    Only there is the functional of a symmetric perceptron bounded from below; a line search that
+    leaves it can run down to any value.
+    """
+    first = len(fe.p) + len(fe.q)
+    last = first + len(fe.c)
+
+    def inside(theta: Array) -> bool:
+        steps = np.diff(theta[first:last], prepend=0.0)
+        return bool((steps > 0.0).all())
+
+    return inside
 
 
 # --- s -> infinity -------------------------------------------------------------------------------
@@ -544,7 +600,9 @@ def _next_limit(fe: FreeEnergy, below: Solution | None, coarsen: float) -> Solut
     p_last = seed.p[-1]
     field = seed.order_parameters.get("H", math.atanh(math.sqrt(p_last)))
     whole = _seed(seed)
-    program = compile_program(infinite_exponent_limit(free_energy(fe.model.generic, fe.level)))
+    limit = infinite_exponent_limit(free_energy(fe.model.generic, fe.level))
+    program = compile_program(limit)
+    inside = _ordered(limit)
     values = {str(name): float(value) for name, value in fe.model.parameters.items()}
     ev = Evaluator(program, values, coarsen=coarsen)
     coarse = ev.with_grid(tolerance=_SEARCH_TOLERANCE, work_limit=_SEARCH_WORK)
@@ -552,11 +610,11 @@ def _next_limit(fe: FreeEnergy, below: Solution | None, coarsen: float) -> Solut
     for split in _splits(_Start(whole.p[:-1], whole.q, whole.s, "")):
         p = np.append(split.p, whole.p[-1])
         theta = coarse.coordinates.theta([p, split.q, split.s, np.array([field])])
-        theta, value, size = minimise(coarse, theta, gradient_tolerance=1e-5)
+        theta, value, size = minimise(coarse, theta, domain=inside, gradient_tolerance=1e-5)
         if math.isfinite(value) and size < 1e-2:
             ends.append((value, theta))
     for _, theta in sorted(ends, key=lambda end: end[0]):
-        theta, _, _ = minimise(ev, theta, gradient_tolerance=1e-8, iterations=60)
+        theta, _, _ = minimise(ev, theta, domain=inside, gradient_tolerance=1e-8, iterations=60)
         try:
             split = "Laplace's method in the outermost lifting"
             found = _certified(ev, fe.model, fe.level, theta, split, 1)
@@ -616,8 +674,9 @@ def _runaway_solution(
 
 def _nearest_to_limit(ev: Evaluator, limit: Solution) -> tuple[float, float]:
     """Largest exponent at which the functional resolves at the limit's point, and its distance there."""
+    patient = ev.with_grid(work_limit=_LIMIT_WORK)
     for s in 10.0 ** np.arange(17.0, 2.0, -0.5):
-        value, _ = log_value(ev, _at_exponent(limit, s).theta(ev))
+        value, _ = log_value(patient, _at_exponent(limit, s).theta(ev))
         if math.isfinite(value):
             return float(s), abs(math.exp(value) - limit.value)
     return math.nan, math.inf

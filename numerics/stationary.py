@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,6 +75,7 @@ def minimise(
     theta: Array,
     *,
     free: NDArray[np.intp] | None = None,
+    domain: Callable[[Array], bool] | None = None,
     gradient_tolerance: float = 1e-6,
     iterations: int = 400,
 ) -> tuple[Array, float, float]:
@@ -86,6 +88,8 @@ def minimise(
         Start.
     free : ndarray of int, optional
         Coordinates to vary; all by default.
+    domain : callable, optional
+        Where the functional may be looked at; outside it counts as infinite.
     gradient_tolerance : float
         Largest component of the gradient of log(value) to stop at.
     iterations : int
@@ -104,7 +108,7 @@ def minimise(
     def objective(x: Array) -> tuple[float, Array]:
         point = start.copy()
         point[chosen] = x
-        if np.abs(point - start).max() > _RADIUS:
+        if np.abs(point - start).max() > _RADIUS or not (domain is None or domain(point)):
             return math.inf, np.zeros(chosen.size)
         value, gradient = log_value(evaluator, point)
         return value, gradient[chosen]

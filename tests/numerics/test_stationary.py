@@ -133,6 +133,17 @@ def test_a_search_that_drifts_away_is_stopped():
     assert np.abs(theta).max() <= 12.0
 
 
+@given(bowls())
+def test_minimise_stays_in_its_domain(bowl):
+    """The bottom lies outside: the search ends inside, on the way to it."""
+    centre, curvature = bowl
+    domain = lambda theta: bool(theta[0] > centre[0] + 0.5)  # noqa: E731
+    start = centre + 1.0
+    theta, value, _ = minimise(quadratic(centre, curvature), start, domain=domain)
+    assert domain(theta)
+    assert value <= quadratic(centre, curvature)(start).value
+
+
 @pytest.mark.parametrize("level", [3, 4, 5])
 def test_the_functionals_minimum_is_found_from_its_surroundings(solved, level):
     """Starts up to a factor 1.3 away in every coordinate end in the same point."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numerics import ConvergenceError, ResolutionError, Solution, cross_check, solve, solve_levels
 from numerics.compile import evaluator
 from numerics.grids import Strip, spacing, trapezoid_error
+from numerics.stationary import minimise
 from theory import SBP, free_energy
 from verify.strategies import order_parameters
 
@@ -88,6 +89,35 @@ def test_both_branches_where_they_coexist():
     sol = solve(SBP("0.6"), 3)
     finite = [b.value for b in sol.branches if b.branch == "finite"]
     assert finite == pytest.approx([0.781605918733, 0.786057986305], rel=1e-11)
+
+
+def test_the_lower_of_two_level_four_minima_is_found():
+    """At kappa = 0.25 they differ by 5e-4, and the starts nearest to level 3 end in the higher one."""
+    values = [b.value for b in solve(SBP("0.25"), 4).branches if b.branch == "finite"]
+    assert values == pytest.approx([0.180272886868, 0.180364386734], rel=1e-11)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kappa", "level"), [("0.28", 5), ("0.62", 5), ("0.85", 5), ("4.5", 5)])
+def test_random_starts_find_nothing_lower(kappa: str, level: int):
+    """Ordered points up to factors of a hundred away in every coordinate."""
+    sol, fe = solve(SBP(kappa), level), free_energy(SBP(kappa), level)
+    ev = evaluator(fe).with_grid(tolerance=1e-10, work_limit=4_000_000)
+    n, rng = len(fe.c), np.random.default_rng(level)
+    centre = ev.coordinates.from_order_parameters(sol.order_parameters)
+
+    def ordered(theta: np.ndarray) -> bool:
+        return bool((np.diff(theta[-n:], prepend=0.0) > 0.0).all())
+
+    reached = 0
+    for size in 20 * [1.0] + 20 * [2.0]:
+        start = centre + rng.normal(0.0, size, centre.size)
+        start[-n:] = np.sort(np.abs(start[-n:])) + 0.1 * np.arange(1, n + 1)
+        _, value, gradient = minimise(ev, start, domain=ordered, gradient_tolerance=1e-5)
+        if gradient < 1e-3:
+            reached += 1
+            assert math.exp(value) > sol.value * (1.0 - 1e-7)
+    assert reached > 5
 
 
 def test_the_infinite_exponent_limit_takes_over_at_a_small_margin():

@@ -40,3 +40,4 @@ def test_tutorial_runs() -> None:
     alphas = [solution.value for solution in scope["solutions"]]
     assert alphas == sorted(alphas, reverse=True)
     assert len(scope["figure"].axes) == 2
+    assert scope["independent"] == pytest.approx(scope["best"].value, rel=1e-11)
