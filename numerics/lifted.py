@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from .convolution import adjoint, lift, lift_point
 from .extent import Extent, crossing, extent, peak_window
-from .grids import MAX_NODES, MAX_WORK, GridPlan, ResolutionError, Strip, plan_grids, spacing
+from .grids import MAX_NODES, MAX_WORK, GridPlan, ResolutionError, Strip, plan_grids
 
 __all__ = ["Leaf", "NestResult", "evaluate_nest"]
 
@@ -183,11 +183,11 @@ def evaluate_nest(
     if not v:
         return _bare_leaf(leaf, parameters, field, gradient)
     strip = leaf.strip(parameters)
-    tolerance *= _scale(leaf, parameters, field, strip, sum(v))
+    count = _Count()
+    tolerance *= _scale(leaf, parameters, field, sum(v), count)
     plan = plan_grids(strip, v, s, tolerance, coarsen)
     enough = math.log(1e3 / tolerance)
     wanted = extent(field, v, s, leaf.slope, plan.reach, enough)
-    count = _Count()
 
     first, last = _leaf_range(leaf, parameters, field, v, s, plan, wanted, enough, count)
     h = plan.spacings[0]
@@ -251,22 +251,24 @@ def _bare_leaf(leaf: Leaf, parameters: Array, field: float, gradient: bool) -> N
     return NestResult(float(f[0]), math.nan, np.empty(0), np.empty(0), slopes, 0.0, 0.0, 1, 0)
 
 
-def _scale(leaf: Leaf, parameters: Array, field: float, strip: Strip, variance: float) -> float:
+def _scale(leaf: Leaf, parameters: Array, field: float, variance: float, count: _Count) -> float:
     """Order of magnitude of a nest that is small, at most 1.
 
     A nest of a leaf that nearly vanishes at the field, such as a probability close to 1, is
     measured by one lifting with the whole variance, so that tolerances are relative to the result.
+    Sixteen nodes per standard deviation see the Gaussian; how sharply the leaf falls between two of
+    them does not change the order of magnitude.
     """
     at_field = abs(float(leaf.values(np.array([abs(field)]), parameters)[0]))
+    count.exponentials += 1
     if at_field > 0.01 or leaf.slope > 0.0:
         return 1.0
-    h = spacing(strip, variance, 1.0, 1e-30)
+    h = math.sqrt(variance) / 16.0
     reach = math.ceil((12.0 * math.sqrt(variance) + abs(field)) / h)
-    if reach > MAX_NODES:
-        return 1.0
     f = _mirror(leaf.values(h * np.arange(reach + 1, dtype=np.float64), parameters))
-    value = lift_point(f, -reach, h, variance, 1.0, float(f[reach]), abs(field), 0, 1.0)[0]
-    return min(1.0, max(abs(float(value)), 1e-100))
+    found = lift_point(f, -reach, h, variance, 1.0, float(f[reach]), abs(field), 0, 1.0)
+    count.exponentials += reach + 1 + found[4]
+    return min(1.0, max(abs(float(found[0])), 1e-100))
 
 
 def _leaf_range(
