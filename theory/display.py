@@ -39,15 +39,14 @@ def _latex(expr: Expr) -> str:
 
 def text(fe: FreeEnergy) -> str:
     """Return the functional in plain text, the nests written out level by level."""
-    head = f"{fe.model}, level {fe.level}: alpha = -Ent/En"
+    head = f"{fe.model}, level {fe.level}: {fe.symbol}" + (" = -Ent/En" if fe.is_capacity else "")
     if fe.order_parameters:
         head += f", stationary in {', '.join(map(str, fe.order_parameters))}"
     values, nests = _named(fe)
-    rows = [
-        ("Ent", _text(fe.entropy.xreplace(values))),
-        ("En ", _text(fe.energy.xreplace(values))),
-    ]
-    lines = [head, "", *(f"  {name} = {value}" for name, value in rows)]
+    width = max(len(name) for name, _, _ in _parts(fe))
+    lines = [head, ""]
+    for name, _, part in _parts(fe):
+        lines.append(f"  {name:{width}} = {_text(part.xreplace(values))}")
     for letter, first, nest in nests:
         lines += ["", f"  {letter}_{first}(h) = {_text(_leaf(nest))}"]
         for k, (v, s) in enumerate(zip(nest.increments, nest.exponents, strict=True), first + 1):
@@ -57,23 +56,19 @@ def text(fe: FreeEnergy) -> str:
     legend = [str(chain) for chain in fe.chains]
     if nests:
         legend.append("U ~ N(0, 1), E its expectation")
-    legend.append("log natural, alpha = m/n")
+    legend.append("log natural" + (", alpha = m/n" if fe.model.constraint is not None else ""))
     return "\n".join([*lines, "", "  " + "; ".join(legend)])
 
 
 def latex_source(fe: FreeEnergy) -> str:
     """Return the functional as a LaTeX ``aligned`` environment (no delimiters around it)."""
     values, nests = _named(fe)
-    rows = [
-        rf"\alpha &= -\frac{{\mathrm{{Ent}}}}{{\mathrm{{En}}}} = {_latex(_ratio(fe, values))}"
-        if not nests
-        else r"\alpha &= -\frac{\mathrm{Ent}}{\mathrm{En}}",
-    ]
-    if nests:
-        rows += [
-            rf"\mathrm{{Ent}} &= {_latex(fe.entropy.xreplace(values))}",
-            rf"\mathrm{{En}} &= {_latex(fe.energy.xreplace(values))}",
-        ]
+    ratio = r"\alpha &= -\frac{\mathrm{Ent}}{\mathrm{En}}"
+    if fe.is_capacity and not nests:
+        rows = [f"{ratio} = {_latex(fe.expr)}"]
+    else:
+        rows = [ratio] if fe.is_capacity else []
+        rows += [f"{name} &= {_latex(part.xreplace(values))}" for _, name, part in _parts(fe)]
     for letter, first, nest in nests:
         rows.append(rf"{letter}_{{{first}}}(h) &= {_latex(_leaf(nest))}")
         for k, (v, s) in enumerate(zip(nest.increments, nest.exponents, strict=True), first + 1):
@@ -90,8 +85,11 @@ def latex_source(fe: FreeEnergy) -> str:
     return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
 
 
-def _ratio(fe: FreeEnergy, values: dict[Expr, Expr]) -> Expr:
-    return (-fe.entropy / fe.energy).xreplace(values)
+def _parts(fe: FreeEnergy) -> list[tuple[str, str, Expr]]:
+    """Return what a functional is written in, each with its name in text and in LaTeX."""
+    if not fe.is_capacity:
+        return [("xi", r"\xi", fe.expr)]
+    return [("Ent", r"\mathrm{Ent}", fe.entropy), ("En", r"\mathrm{En}", fe.energy)]
 
 
 def _leaf(nest: LiftedExpectation) -> Expr:
@@ -99,15 +97,23 @@ def _leaf(nest: LiftedExpectation) -> Expr:
 
 
 def _named(fe: FreeEnergy) -> tuple[dict[Expr, Expr], list[tuple[str, int, LiftedExpectation]]]:
-    """Return symbols for the nests' values, and (letter, index of the leaf, nest) of each.
-
-    Functions are numbered like their exponents: f_k has exponent s_k, the leaf is f_1.
-    """
+    """Return symbols for the nests' values, and (letter, index of the leaf, nest) of each."""
     values: dict[Expr, Expr] = {}
-    nests: list[tuple[str, int, LiftedExpectation]] = []
-    for letter, expr in (("f", fe.entropy), ("g", fe.energy)):
-        for nest in sorted(expr.atoms(LiftedExpectation), key=str):
-            first = 1
-            values[nest] = Function(f"{letter}_{first + nest.depth}")(nest.field)
-            nests.append((letter, first, nest))
+    nests = numbered_nests(fe)
+    for letter, first, nest in nests:
+        values[nest] = Function(f"{letter}_{first + nest.depth}")(nest.field)
     return values, nests
+
+
+def numbered_nests(fe: FreeEnergy) -> list[tuple[str, int, LiftedExpectation]]:
+    """Return (letter, index of the leaf, nest) of every nest of a functional.
+
+    f is the x nest and g the y nest. Functions are numbered like their exponents: f_k has exponent
+    s_k, and the leaf is f_1, of exponent s_1 = 1; at finite exponents f_k has exponent c_k, and the
+    leaf, already lifted once, is f_2.
+    """
+    found = sorted(fe.expr.atoms(LiftedExpectation), key=str)
+    of_x = [nest for nest in found if nest.increments.free_symbols & {*fe.q}]
+    of_y = [nest for nest in found if nest not in of_x]
+    first = 2 if fe.is_finite else 1
+    return [("f", first, nest) for nest in of_x] + [("g", first, nest) for nest in of_y]

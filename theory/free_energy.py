@@ -70,7 +70,11 @@ class Step:
 
 @dataclass(frozen=True)
 class FreeEnergy:
-    """alpha(p, Q, s) = -Ent/En, whose stationary value is the level's estimate of the capacity.
+    """A functional whose stationary value is the level's estimate: a capacity alpha or an energy xi.
+
+    Up to a positive factor xi = -(Ent + alpha En), Ent per coordinate of x and En per row of G. A
+    ground state is asked for xi; a capacity for the alpha at which it is 0, alpha = -Ent/En. In the
+    hard-constraint limit Ent is an entropy and En the logarithm of a probability.
 
     Attributes
     ----------
@@ -79,15 +83,16 @@ class FreeEnergy:
     level
         The lifting level r.
     entropy, energy
-        Ent and En, natural logarithms, per coordinate of x and per row of G.
+        Ent and En, natural logarithms; En = 0 for a model without constraint.
     p, q, c
-        Order parameters: p_2.., Q_2.. and the exponents s_2.. (see ``chains`` for their order).
+        Order parameters: in the hard-constraint limit p_2.., Q_2.. and the exponents s_2.., otherwise
+        p_2.., q_2.. and c_2.. (see ``chains`` for their order).
     chains
         The constraints between the order parameters.
     steps
         The derivation.
     fields
-        Further variables alpha is stationary in (limit functionals only).
+        Further variables it is stationary in: multipliers, and the field of limit functionals.
     """
 
     model: Model
@@ -102,21 +107,41 @@ class FreeEnergy:
     fields: tuple[Symbol, ...] = ()
 
     @property
+    def is_capacity(self) -> bool:
+        """Whether the value is a density alpha, not an energy xi."""
+        return self.model.problem == "capacity"
+
+    @property
     def expr(self) -> Expr:
-        """Alpha = -Ent/En."""
-        return -self.entropy / self.energy
+        """Alpha = -Ent/En of a capacity, xi = -(Ent + alpha En) of a ground state."""
+        if self.is_capacity:
+            return -self.entropy / self.energy
+        density = S.One if self.model.alpha is None else self.model.alpha
+        return -(self.entropy + density * self.energy)
+
+    @property
+    def symbol(self) -> str:
+        """Name of the value: alpha or xi."""
+        return "alpha" if self.is_capacity else "xi"
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether its exponents are the dual's own c_k, not ratios to a c_2 gone to infinity."""
+        return not self.is_capacity or bool(self.model.prior.multipliers)
 
     @property
     def order_parameters(self) -> tuple[Symbol, ...]:
-        """All variables alpha is stationary in: p, then Q, then s, then fields."""
+        """All variables it is stationary in: p, then q (Q), then c (s), then fields."""
         return self.p + self.q + self.c + self.fields
 
     def stationarity(self) -> dict[Symbol, Expr]:
-        """Return d alpha / d x for every order parameter x.
+        """Return the derivative in every order parameter x.
 
         d alpha / dx = -(d Ent/dx + alpha d En/dx) / En, with the derivatives of the nests as Gibbs
         averages, one per nest and level.
         """
+        if not self.is_capacity:
+            return {x: gathered(self.expr.diff(x)) for x in self.order_parameters}
         found = {}
         for x in self.order_parameters:
             entropy, energy = (gathered(e.diff(x)) for e in (self.entropy, self.energy))
@@ -194,8 +219,9 @@ def chains_of(
     q: tuple[Symbol, ...],
     c: tuple[Symbol, ...],
     fields: tuple[Symbol, ...] = (),
+    q_upper: Expr = S.Infinity,
 ) -> tuple[Chain, ...]:
-    """Return the chains 1 > p > 0, oo > Q > 0, and every exponent and field alone."""
+    """Return the chains 1 > p > 0, oo > Q > 0 (or 1 > q > 0), and every exponent and field alone."""
     chains = [Chain(p, S.One, S.Zero)] if p else []
-    chains += [Chain(q, S.Infinity, S.Zero)] if q else []
+    chains += [Chain(q, q_upper, S.Zero)] if q else []
     return (*chains, *(Chain((x,), S.Infinity, S.Zero) for x in c + fields))

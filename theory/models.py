@@ -1,142 +1,76 @@
 """What a model is: a prior on x, a constraint on G x, and the sign of the problem.
 
 A perceptron asks for x in a set X (the prior) such that every row of G x fulfils a constraint. Its
-random dual is min_x max_y y'Gx (sign -1). Prior and constraint each contribute the leaf of one nest
-of the random dual, nothing else; everything about them is derived from these leaves.
+random dual is min_x max_y y'Gx (sign -1). Without a number of rows the question is a *capacity*: how
+many rows per coordinate can be fulfilled? With one, alpha = m/n, it is a *ground state*: how small can
+the violation be? Hopfield and Sherrington-Kirkpatrick models are ground states throughout. Prior and
+constraint each contribute the leaf of one nest of the random dual, nothing else; everything about them
+is derived from these leaves.
 
 Adding a model means writing its leaf::
 
     @dataclass(frozen=True)
-    class UConstraint(Constraint):
-        '''|G x| >= kappa in every row.'''
+    class WindowConstraint(Constraint):
+        '''0 <= G x <= kappa in every row.'''
 
         kappa: Expr = parameter("kappa", positive=True)
 
         def leaf(self, h, gamma):
-            return Max(self.kappa - Abs(h), 0) ** 2 / (4 * gamma)
+            return Max(-h, h - self.kappa, 0) ** 2 / (4 * gamma)
 
-    model = Model("u-perceptron", BinaryPrior(), UConstraint(kappa=1))
+    model = Model("window", BinaryPrior(), WindowConstraint(kappa=1))
 """
 
 from __future__ import annotations
 
 import copy
-import dataclasses
-import numbers
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from fractions import Fraction
-from functools import cache
-from typing import Any, Self, cast
+from typing import Literal, Self, cast
 
-from sympy import Abs, Expr, Max, Rational, Symbol
+from sympy import Abs, Expr, Max, Symbol
 
-Number = int | float | str | Fraction | Decimal | Expr
-"""What a parameter may be given as."""
+from theory.parameters import Number, Parametrised, exact_number, parameter
 
+__all__ = [
+    "ABP",
+    "ALPHA",
+    "GAMMA_X",
+    "SBP",
+    "SK",
+    "BinaryPrior",
+    "Constraint",
+    "Hopfield",
+    "Model",
+    "OneSidedConstraint",
+    "Prior",
+    "SphericalPerceptron",
+    "SphericalPrior",
+    "SymmetricConstraint",
+    "UConstraint",
+    "UPerceptron",
+    "Unconstrained",
+    "parameter",
+]
 
-def parameter(name: str, **assumptions: bool) -> Any:
-    """Declare a model parameter as a dataclass field; None stands for the symbol.
-
-    Parameters
-    ----------
-    name
-        Name of its symbol.
-    **assumptions
-        sympy assumptions of the symbol; ``positive=True`` is checked for given numbers.
-    """
-    return dataclasses.field(default=None, metadata={"symbol": _symbol(name, **assumptions)})
-
-
-@cache
-def _symbol(name: str, **assumptions: bool) -> Symbol:
-    return Symbol(name, **(assumptions or {"real": True}))
-
-
-def exact_number(name: str, value: object, symbol: Symbol) -> Expr:
-    """Read a parameter exactly: a float as its shortest decimal, text as decimal or fraction.
-
-    Raises
-    ------
-    TypeError
-        When ``value`` is not a number.
-    ValueError
-        When it is not finite, does not parse, or is outside the parameter's domain.
-    """
-    number = _read(name, value)
-    domain = "positive" if symbol.is_positive else "real"
-    inside = number.is_positive if symbol.is_positive else number.is_real
-    if inside is None:
-        raise ValueError(f"{name} must be a {domain} number; cannot decide that for {value!r}")
-    if not inside:
-        raise ValueError(f"{name} must be a {domain} number, got {value!r}")
-    return number
+ALPHA = Symbol("alpha", positive=True)
+GAMMA_X = Symbol("gamma_x", positive=True)
 
 
-def _read(name: str, value: Any) -> Expr:
-    if isinstance(value, Expr):
-        if not value.is_number or value.is_finite is not True:
-            raise ValueError(f"{name} must be a finite number, got {value}")
-        return Rational(str(value)) if value.is_Float else value
-    if isinstance(value, bool) or not isinstance(value, (numbers.Real, Decimal, str)):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if isinstance(value, numbers.Rational):
-        return Rational(int(value.numerator), int(value.denominator))
-    text = value.strip() if isinstance(value, str) else str(value)
-    try:
-        if "/" in text:
-            return Rational(Fraction(text).numerator, Fraction(text).denominator)
-        decimal = Decimal(text)
-    except (InvalidOperation, ValueError, ZeroDivisionError):
-        raise ValueError(f"{name} must be a number, got {value!r}") from None
-    if not decimal.is_finite():
-        raise ValueError(f"{name} must be finite, got {value!r}")
-    if abs(decimal.adjusted()) > 10_000:
-        raise ValueError(f"{name} must lie between 1e-10000 and 1e10000, got {value!r}")
-    fraction = Fraction(decimal)
-    return Rational(fraction.numerator, fraction.denominator)
-
-
-@dataclass(frozen=True)
-class _Parametrised:
-    """A frozen dataclass whose fields declared by `parameter` are read as exact numbers."""
-
-    def __post_init__(self) -> None:
-        for field, symbol in self._fields():
-            value = getattr(self, field)
-            if value is None or value == symbol:
-                value = symbol
-            else:
-                value = exact_number(field, value, symbol)
-            object.__setattr__(self, field, value)
-
-    @classmethod
-    def _fields(cls) -> list[tuple[str, Symbol]]:
-        found = [(f.name, f.metadata.get("symbol")) for f in dataclasses.fields(cls)]
-        return [(name, symbol) for name, symbol in found if symbol is not None]
-
-    @property
-    def parameters(self) -> dict[Symbol, Expr]:
-        """Numbers given for the parameters, by symbol; symbolic parameters are left out."""
-        values = {symbol: getattr(self, field) for field, symbol in self._fields()}
-        return {symbol: value for symbol, value in values.items() if value != symbol}
-
-    @property
-    def generic(self) -> Self:
-        """The same object with all parameters symbolic."""
-        return dataclasses.replace(self, **{field: None for field, _ in self._fields()})
-
-
-class Prior(_Parametrised, ABC):
+class Prior(Parametrised, ABC):
     """Where x lives; contributes the leaf of the x nest."""
 
     @abstractmethod
     def leaf(self, h: Expr) -> Expr:
         """Return max over one coordinate of x (times sqrt(n)) of h x."""
 
+    @property
+    def multipliers(self) -> tuple[Symbol, ...]:
+        """Symbols of the leaf that the dual is stationary in (Lagrange multipliers of the prior)."""
+        return ()
 
-class Constraint(_Parametrised, ABC):
+
+class Constraint(Parametrised, ABC):
     """What every row of G x must fulfil; contributes the leaf of the y nest."""
 
     @abstractmethod
@@ -154,6 +88,20 @@ class BinaryPrior(Prior):
 
 
 @dataclass(frozen=True)
+class SphericalPrior(Prior):
+    """x on the unit sphere."""
+
+    def leaf(self, h: Expr) -> Expr:
+        """Return gamma_x + h**2/(4 gamma_x), the sphere's Lagrangian per coordinate."""
+        return GAMMA_X + h**2 / (4 * GAMMA_X)
+
+    @property
+    def multipliers(self) -> tuple[Symbol, ...]:
+        """gamma_x, the multiplier of the norm."""
+        return (GAMMA_X,)
+
+
+@dataclass(frozen=True)
 class SymmetricConstraint(Constraint):
     """|G x| <= kappa in every row, kappa > 0."""
 
@@ -162,6 +110,37 @@ class SymmetricConstraint(Constraint):
     def leaf(self, h: Expr, gamma: Expr) -> Expr:
         """Return max(|h| - kappa, 0)**2 / (4 gamma)."""
         return Max(Abs(h) - self.kappa, 0) ** 2 / (4 * gamma)
+
+
+@dataclass(frozen=True)
+class OneSidedConstraint(Constraint):
+    """G x >= kappa in every row."""
+
+    kappa: Expr = parameter("kappa")  # noqa: RUF009 (a field, not a default)
+
+    def leaf(self, h: Expr, gamma: Expr) -> Expr:
+        """Return max(kappa - h, 0)**2 / (4 gamma)."""
+        return Max(self.kappa - h, 0) ** 2 / (4 * gamma)
+
+
+@dataclass(frozen=True)
+class UConstraint(Constraint):
+    """|G x| >= kappa in every row, kappa > 0."""
+
+    kappa: Expr = parameter("kappa", positive=True)  # noqa: RUF009 (a field, not a default)
+
+    def leaf(self, h: Expr, gamma: Expr) -> Expr:
+        """Return max(kappa - |h|, 0)**2 / (4 gamma)."""
+        return Max(self.kappa - Abs(h), 0) ** 2 / (4 * gamma)
+
+
+@dataclass(frozen=True)
+class Unconstrained(Constraint):
+    """No constraint: y on the whole unit sphere, so that max_y y'Gx = |Gx| (Hopfield)."""
+
+    def leaf(self, h: Expr, gamma: Expr) -> Expr:
+        """Return h**2 / (4 gamma)."""
+        return h**2 / (4 * gamma)
 
 
 @dataclass(frozen=True)
@@ -175,33 +154,54 @@ class Model:
     prior
         Prior on x.
     constraint
-        Constraint on the rows of G x.
+        Constraint on the rows of G x; None for x'Gx with a square G (spin glasses).
     sign
-        -1 for min_x max_y y'Gx (perceptrons: capacities), +1 for max_x max_y y'Gx.
+        -1 for min_x max_y y'Gx (perceptrons), +1 for max_x max_y y'Gx.
+    alpha
+        Rows per coordinate, m/n > 0: the ground state at this density is asked for. ``ALPHA``, the
+        symbol, keeps it symbolic. None (with sign -1): the capacity, the alpha at which the ground
+        state reaches 0.
     """
 
     name: str
     prior: Prior
-    constraint: Constraint
+    constraint: Constraint | None
     sign: int = -1
+    alpha: Expr | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.prior, Prior) or not isinstance(self.constraint, Constraint):
+        if not isinstance(self.prior, Prior) or not isinstance(self.constraint, Constraint | None):
             raise TypeError("a model needs a Prior and a Constraint, see theory.models")
         if self.sign not in (-1, 1):
             raise ValueError(f"sign must be -1 or +1, got {self.sign!r}")
+        if self.alpha is not None and self.alpha != ALPHA:
+            object.__setattr__(self, "alpha", exact_number("alpha", self.alpha, ALPHA))
+        if self.constraint is None and self.alpha is not None:
+            raise ValueError("a model without a constraint has no alpha")
+
+    @property
+    def problem(self) -> Literal["capacity", "ground state"]:
+        """Whether the stationary value is a density alpha or an energy xi."""
+        is_capacity = self.constraint is not None and self.alpha is None and self.sign == -1
+        return "capacity" if is_capacity else "ground state"
 
     @property
     def parameters(self) -> dict[Symbol, Expr]:
         """Numbers given for the parameters, by symbol; empty when the model is symbolic."""
-        return self.prior.parameters | self.constraint.parameters
+        found = self.prior.parameters
+        if self.constraint is not None:
+            found = found | self.constraint.parameters
+        return found if self.alpha in (None, ALPHA) else found | {ALPHA: self.alpha}
 
     @property
     def generic(self) -> Self:
         """The same model with all parameters symbolic."""
         model = copy.copy(self)
         object.__setattr__(model, "prior", self.prior.generic)
-        object.__setattr__(model, "constraint", self.constraint.generic)
+        if self.constraint is not None:
+            object.__setattr__(model, "constraint", self.constraint.generic)
+        if self.alpha is not None:
+            object.__setattr__(model, "alpha", ALPHA)
         return model
 
     def __str__(self) -> str:
@@ -210,8 +210,17 @@ class Model:
         return f"{self.name}({values})" if values else self.name
 
 
+class _WithMargin(Model):
+    """A perceptron whose constraint has a margin kappa."""
+
+    @property
+    def kappa(self) -> Expr:
+        """The margin, a number or the symbol kappa."""
+        return cast("SymmetricConstraint", self.constraint).kappa
+
+
 @dataclass(frozen=True)
-class SBP(Model):
+class SBP(_WithMargin):
     """The symmetric binary perceptron: x in {-1, +1}^n / sqrt(n) with |G x| <= kappa.
 
     Parameters
@@ -219,13 +228,15 @@ class SBP(Model):
     kappa
         Margin, > 0. None keeps it symbolic. Read exactly: int, Fraction, Decimal, decimal text,
         sympy number; a float is read as its shortest decimal.
+    alpha
+        None for the capacity; a density m/n > 0 for the ground-state energy.
 
     Raises
     ------
     TypeError
-        When kappa is not a number.
+        When a parameter is not a number.
     ValueError
-        When kappa is not positive and finite.
+        When kappa is not positive and finite, or alpha not positive.
 
     Notes
     -----
@@ -237,10 +248,132 @@ class SBP(Model):
     3/10
     """
 
-    def __init__(self, kappa: Number | None = None) -> None:
-        super().__init__("sbp", BinaryPrior(), SymmetricConstraint(kappa))
+    def __init__(self, kappa: Number | None = None, alpha: Number | None = None) -> None:
+        super().__init__("sbp", BinaryPrior(), SymmetricConstraint(kappa), -1, alpha)
 
-    @property
-    def kappa(self) -> Expr:
-        """The margin, a number or the symbol kappa."""
-        return cast("SymmetricConstraint", self.constraint).kappa
+
+@dataclass(frozen=True)
+class ABP(_WithMargin):
+    """The asymmetric binary perceptron: x in {-1, +1}^n / sqrt(n) with G x >= kappa.
+
+    Parameters
+    ----------
+    kappa
+        Margin, any real number, read as for `SBP`. None keeps it symbolic.
+    alpha
+        None for the capacity; a density m/n > 0 for the ground-state energy.
+
+    Raises
+    ------
+    TypeError
+        When a parameter is not a number.
+    ValueError
+        When kappa is not real and finite, or alpha not positive.
+
+    Notes
+    -----
+    Krauth and Mezard, J. Phys. France 50, 3057 (1989); Stojnic, arXiv:2312.00073, arXiv:2511.01037.
+    """
+
+    def __init__(self, kappa: Number | None = None, alpha: Number | None = None) -> None:
+        super().__init__("abp", BinaryPrior(), OneSidedConstraint(kappa), -1, alpha)
+
+
+@dataclass(frozen=True)
+class UPerceptron(_WithMargin):
+    """The u-function binary perceptron: x in {-1, +1}^n / sqrt(n) with |G x| >= kappa.
+
+    Parameters
+    ----------
+    kappa
+        Margin, > 0, read as for `SBP`. None keeps it symbolic.
+    alpha
+        None for the capacity; a density m/n > 0 for the ground-state energy.
+
+    Raises
+    ------
+    TypeError
+        When a parameter is not a number.
+    ValueError
+        When kappa is not positive and finite, or alpha not positive.
+
+    Notes
+    -----
+    Aubin, Perkins, Zdeborova, J. Phys. A 52, 294003 (2019).
+    """
+
+    def __init__(self, kappa: Number | None = None, alpha: Number | None = None) -> None:
+        super().__init__("ubp", BinaryPrior(), UConstraint(kappa), -1, alpha)
+
+
+@dataclass(frozen=True)
+class SphericalPerceptron(_WithMargin):
+    """The spherical perceptron: x on the unit sphere with G x >= kappa.
+
+    Parameters
+    ----------
+    kappa
+        Margin, any real number, read as for `SBP`. None keeps it symbolic. Level 1 is exact for
+        kappa >= 0 (Cover, Gardner); lifting lowers the capacity for kappa < 0.
+    alpha
+        None for the capacity; a density m/n > 0 for the ground-state energy.
+
+    Raises
+    ------
+    TypeError
+        When a parameter is not a number.
+    ValueError
+        When kappa is not real and finite, or alpha not positive.
+
+    Notes
+    -----
+    Gardner, J. Phys. A 21, 257 (1988); Stojnic, arXiv:1306.3980 (negative margins).
+    """
+
+    def __init__(self, kappa: Number | None = None, alpha: Number | None = None) -> None:
+        super().__init__("spherical", SphericalPrior(), OneSidedConstraint(kappa), -1, alpha)
+
+
+@dataclass(frozen=True)
+class Hopfield(Model):
+    """The Hopfield model: the extreme of |G x| over x in {-1, +1}^n / sqrt(n), per sqrt(n).
+
+    Parameters
+    ----------
+    sign
+        +1 for the maximum (positive Hopfield), -1 for the minimum (negative).
+    alpha
+        Rows per column, m/n > 0. None keeps it symbolic.
+
+    Raises
+    ------
+    TypeError
+        When alpha is not a number.
+    ValueError
+        When sign is not -1 or +1, or alpha not positive and finite.
+
+    Notes
+    -----
+    Stojnic, arXiv:2507.22396. The energy is normalised so that level 1 is sqrt(alpha) +- sqrt(2/pi).
+    """
+
+    def __init__(self, sign: int = 1, alpha: Number | None = None) -> None:
+        if isinstance(sign, bool) or sign not in (-1, 1):
+            raise ValueError(f"sign must be -1 or +1, got {sign!r}")
+        name = "hopfield" if sign == 1 else "negative-hopfield"
+        given = ALPHA if alpha is None else alpha
+        super().__init__(name, BinaryPrior(), Unconstrained(), sign, given)
+
+
+@dataclass(frozen=True)
+class SK(Model):
+    """The Sherrington-Kirkpatrick model: max x'Gx/sqrt(2) over x in {-1, +1}^n / sqrt(n), per sqrt(n).
+
+    Notes
+    -----
+    Parisi, J. Phys. A 13, L115 (1980); Stojnic, arXiv:2507.09247. The energy is normalised so that level
+    1 is sqrt(2/pi) and the limit 0.7631..
+    """
+
+    def __init__(self) -> None:
+        super().__init__("sk", BinaryPrior(), None, 1)

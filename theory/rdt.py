@@ -1,7 +1,8 @@
-"""Random duals at any level, and the hard-constraint limit that gives capacities.
+"""Random duals at any level, and what is made of them: capacities and ground states.
 
 Source: Stojnic, arXiv:2312.00073 (fully lifted random duality theory) for the random dual,
-arXiv:2312.00070 (binary perceptrons) and arXiv:2601.10628 (symmetric ones) for the limit.
+arXiv:2312.00070 (binary perceptrons) and arXiv:2601.10628 (symmetric ones) for the hard-constraint
+limit. The functionals at finite exponents are in `theory.ground`.
 """
 
 from __future__ import annotations
@@ -36,10 +37,9 @@ from theory.limits import (
     prior_limit,
     prior_steps,
 )
-from theory.models import Constraint, Model, Prior
+from theory.models import ALPHA, Constraint, Model, Prior
 from theory.parity import parity
 
-ALPHA = Symbol("alpha", positive=True)
 XI = Symbol("xi", real=True)
 
 
@@ -52,11 +52,12 @@ class RandomDual:
     model, level
         What it is the dual of.
     p, q, c
-        Free symbols p_2..p_r, q_2..q_r, c_2..c_r.
+        Free symbols p_2..p_r, q_2..q_r, c_2..c_r; no p without a constraint.
     bilinear
-        L = 1/2 sum_{k=2}^{r+1} (p_{k-1} q_{k-1} - p_k q_k) c_k.
+        L = 1/2 sum_{k=2}^{r+1} (p_{k-1} q_{k-1} - p_k q_k) c_k. Without a constraint the field of x is
+        its own, p = q, and L = 1/4 sum_k (q_{k-1}**2 - q_k**2) c_k.
     x, y
-        The nests over x and over y.
+        The nests over x and over y; no y without a constraint.
     """
 
     model: Model
@@ -66,12 +67,15 @@ class RandomDual:
     c: tuple[Symbol, ...]
     bilinear: Expr
     x: LiftedExpectation
-    y: LiftedExpectation
+    y: LiftedExpectation | None
 
     @property
     def xi(self) -> Expr:
         """-L + X + gamma + alpha Y for sign +1, L - X + gamma + alpha Y for sign -1."""
-        return self.model.sign * (self.x - self.bilinear) + GAMMA + ALPHA * self.y
+        own = self.model.sign * (self.x - self.bilinear)
+        if self.y is None:
+            return own
+        return own + GAMMA + (ALPHA if self.model.alpha is None else self.model.alpha) * self.y
 
 
 def order_symbols(name: str, first: int, last: int) -> tuple[Symbol, ...]:
@@ -92,11 +96,14 @@ def random_dual(model: Model, level: int) -> RandomDual:
     r = _checked(model, level)
     free_p, free_q, free_c = (order_symbols(name, 2, r) for name in ("p", "q", "c"))
     p, q, c = (S.One, *free_p, S.Zero), (S.One, *free_q, S.Zero), (*free_c, S.Zero)
-    bilinear = Add(*[(p[k] * q[k] - p[k + 1] * q[k + 1]) * c[k] for k in range(r)]) / 2
     h = fresh("h")
     x_nest = LiftedExpectation(
         Lambda(h, model.prior.leaf(h)), S.Zero, [q[k] - q[k + 1] for k in range(r)], c
     )
+    if model.constraint is None:
+        bilinear = Add(*[(q[k] ** 2 - q[k + 1] ** 2) * c[k] for k in range(r)]) / 4
+        return RandomDual(model, r, (), free_q, free_c, bilinear, x_nest, None)
+    bilinear = Add(*[(p[k] * q[k] - p[k + 1] * q[k + 1]) * c[k] for k in range(r)]) / 2
     y_nest = LiftedExpectation(
         Lambda(h, model.constraint.leaf(h, GAMMA)),
         S.Zero,
@@ -107,35 +114,41 @@ def random_dual(model: Model, level: int) -> RandomDual:
 
 
 def free_energy(model: Model, level: int) -> FreeEnergy:
-    """Derive alpha(p, Q, s) of ``model`` at ``level`` in the hard-constraint limit.
+    """Derive the functional of ``model`` at ``level``: alpha of a capacity, xi of a ground state.
 
     Parameters
     ----------
     model
-        A model of sign -1 (a perceptron).
+        What `Model.problem` calls a capacity gives alpha, the others the energy xi.
     level
-        Lifting level r >= 2.
+        Lifting level r >= 1; >= 2 for capacities with a discrete prior.
 
     Returns
     -------
     FreeEnergy
-        alpha = -Ent/En with its order parameters and the steps of its derivation. For an even
-        model (found out symbolically) p_r = Q_r = 0 and level r has r - 2 triples (p, Q, s).
+        The functional with its order parameters and the steps of its derivation. For an even
+        model (found out symbolically) the outermost average is trivial, p_r = q_r = 0.
 
     Raises
     ------
     TypeError
         When ``model`` is not a `Model` or ``level`` is not an integer.
     ValueError
-        When ``level`` < 2, or the model has no hard-constraint limit.
+        When ``level`` is too small, or the model has no hard-constraint limit.
 
     Examples
     --------
-    >>> from theory import SBP, free_energy
+    >>> from theory import SBP, SK, free_energy
     >>> free_energy(SBP(), 2).expr
     -log(2)/log(erf(sqrt(2)*kappa/2))
+    >>> free_energy(SK(), 1).expr
+    sqrt(2)/sqrt(pi)
     """
     r = _checked(model, level)
+    if model.problem == "ground state" or model.prior.multipliers:
+        from theory.ground import finite_functional
+
+        return finite_functional(model, r)
     if r < 2:
         raise ValueError(
             f"level {r} of {model.name} has no hard-constraint limit: the limit sends c_2 to "
@@ -146,9 +159,10 @@ def free_energy(model: Model, level: int) -> FreeEnergy:
 
 def hard_constraint_limit(model: Model, level: int) -> FreeEnergy:
     """Carry out the hard-constraint limit of the random dual; see `free_energy`."""
-    if model.sign != -1:
+    if model.sign != -1 or model.constraint is None:
         raise ValueError(f"{model.name} has sign +1; only min-max problems have a capacity")
     generic, values = model.generic, model.parameters
+    assert generic.constraint is not None
     found = _derived(generic.prior, generic.constraint, level)
     return FreeEnergy(
         model=model,
@@ -178,6 +192,7 @@ class _Derivation:
 @lru_cache(maxsize=64)
 def _derived(prior: Prior, constraint: Constraint, level: int) -> _Derivation:
     dual = random_dual(Model("generic", prior, constraint), level)
+    assert dual.y is not None
     x_limit, y_limit = prior_limit(prior), constraint_limit(constraint)
     p, q, s = dual.p, order_symbols("Q", 2, level), order_symbols("s", 2, level - 1)
     scaling = dict(zip(dual.q, [x / C2**2 for x in q], strict=True))
@@ -237,7 +252,7 @@ def _derived(prior: Prior, constraint: Constraint, level: int) -> _Derivation:
         zero = {p[-1]: S.Zero, q[-1]: S.Zero}
         slopes = [e.field_derivative() for e in (x_nest, y_nest)]
         p, q = p[:-1], q[:-1]
-        entropy, energy = (_composed(e.xreplace(zero)) for e in (entropy, energy))
+        entropy, energy = (composed(e.xreplace(zero)) for e in (entropy, energy))
         steps.append(
             Step(
                 "Evenness",
@@ -262,7 +277,8 @@ def _innermost_replaced(nest: LiftedExpectation, leaf: Lambda) -> Expr:
     return LiftedExpectation(leaf, nest.field, increments, nest.exponents[1:])
 
 
-def _composed(expr: Expr) -> Expr:
+def composed(expr: Expr) -> Expr:
+    """Return ``expr`` with the levels of zero increment dropped from its nests."""
     return expr.replace(
         lambda e: isinstance(e, LiftedExpectation), lambda e: e.drop_zero_increments()
     )

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 from sympy import Add, Expr, Function, Rational, S, Symbol, erf
 from sympy.printing.pycode import MpmathPrinter
 
+from theory.display import numbered_nests
 from theory.lifting import LiftedExpectation
 
 if TYPE_CHECKING:
     from theory.free_energy import Chain, FreeEnergy
 
-_HEAD = '''"""alpha of {model} at level {level}: a slow reference by nested quadrature.
+_HEAD = '''"""{symbol} of {model} at level {level}: a slow reference by nested quadrature.
 
-Conventions: alpha = m/n, natural logarithms, U ~ N(0, 1). f_1 and g_1 are the leaves and
+Conventions: alpha = m/n, natural logarithms, U ~ N(0, 1). f_{first} and g_{first} are the leaves and
 
     f_k(x) = (1/s) log E exp(s f_{{k-1}}(x + sqrt(v) U)),   f_k(x) = E f_{{k-1}} for s = 0.
 
@@ -105,10 +106,10 @@ def parts({arguments}):
 
 _TAIL = '''
 
-def alpha({arguments}):
-    """Return alpha = -Ent/En."""
+def {symbol}({arguments}):
+    """Return {symbol} = {formula}."""
     entropy, energy = parts({arguments})
-    return -entropy / energy
+    return {code}
 '''
 
 
@@ -118,8 +119,15 @@ class _Printer(MpmathPrinter):
     def _print_Rational(self, expr: Rational) -> str:
         return f"mpmath.mpf({expr.p})/{expr.q}"
 
+    def _print_Complement(self, expr: Expr) -> str:
+        return f"mpmath.erfc({self._print(expr.args[0])})"
+
     def _print_ErfSum(self, expr: Expr) -> str:
         return f"erf_sum({', '.join(self._print(a) for a in expr.args)})"
+
+
+class Complement(Function):
+    """erfc(z), for printing only: sympy's own turns erfc(-z) into 2 - erfc(z)."""
 
 
 class ErfSum(Function):
@@ -127,18 +135,21 @@ class ErfSum(Function):
 
 
 def python_source(fe: FreeEnergy) -> str:
-    """Return the source of a Python module with functions ``alpha`` and ``parts``.
+    """Return the source of a Python module with functions ``parts`` and ``alpha`` (or ``xi``).
 
     It imports mpmath only. ``parts`` returns (Ent, En). The arguments of both are the order
     parameters, in their order, followed by the model's parameters where these are symbolic.
     """
     extra = sorted(fe.expr.free_symbols - set(fe.order_parameters), key=str)
     arguments = [str(x) for x in (*fe.order_parameters, *extra)]
-    domain = ",\n".join(map(_weak, fe.chains)) or "kappa > 0"
+    domain = ",\n".join(map(_weak, fe.chains)) or "nothing to choose"
+    nests = numbered_nests(fe)
     lines = [
         _HEAD.format(
+            symbol=fe.symbol,
             model=fe.model,
             level=fe.level,
+            first=nests[0][1] if nests else 1,
             arguments=", ".join(arguments),
             domain=domain,
             mpf="\n    ".join(f"{a} = mpmath.mpf({a})" for a in arguments) or "pass",
@@ -150,18 +161,23 @@ def python_source(fe: FreeEnergy) -> str:
             f'        raise ValueError("order parameters outside {_weak(chain)}")',
         ]
     names: dict[Expr, Expr] = {}
-    for letter, expr in (("f", fe.entropy), ("g", fe.energy)):
-        for number, nest in enumerate(sorted(expr.atoms(LiftedExpectation), key=str)):
-            name = letter if number == 0 else f"{letter}{number}"
-            lines += _nest_lines(nest, name)
-            names[nest] = Function(f"{name}_{nest.depth + 1}")(nest.field)
+    for letter, first, nest in nests:
+        lines += _nest_lines(nest, letter, first)
+        names[nest] = Function(f"{letter}_{first + nest.depth}")(nest.field)
     lines += [
         "",
         f"    entropy = {_code(fe.entropy.xreplace(names))}",
         f"    energy = {_code(fe.energy.xreplace(names))}",
         "    return entropy, energy",
     ]
-    return "\n".join(lines) + "\n" + _TAIL.format(arguments=", ".join(arguments))
+    formula, code = "-Ent/En", "-entropy / energy"
+    if not fe.is_capacity:
+        density = S.One if fe.model.alpha is None else fe.model.alpha
+        formula, code = "-(Ent + alpha En)", f"-(entropy + ({_code(density)}) * energy)"
+    tail = _TAIL.format(
+        symbol=fe.symbol, arguments=", ".join(arguments), formula=formula, code=code
+    )
+    return "\n".join(lines) + "\n" + tail
 
 
 def _weak(chain: Chain) -> str:
@@ -170,31 +186,47 @@ def _weak(chain: Chain) -> str:
     return inside if chain.upper is S.Infinity else f"{chain.upper} > {inside}"
 
 
-def _nest_lines(nest: LiftedExpectation, name: str) -> list[str]:
+def _nest_lines(nest: LiftedExpectation, name: str, first: int) -> list[str]:
     (h,) = nest.leaf.variables
     leaf = nest.leaf.expr.xreplace({h: Symbol("h", real=True)})
-    lines = ["", f"    def {name}_1(h):", f"        return {_code(leaf)}", ""]
-    for k, (v, s) in enumerate(zip(nest.increments, nest.exponents, strict=True), start=2):
+    lines = ["", f"    def {name}_{first}(h):", f"        return {_code(leaf)}", ""]
+    for k, (v, s) in enumerate(zip(nest.increments, nest.exponents, strict=True), start=first + 1):
         lines.append(f"    {name}_{k} = lift({name}_{k - 1}, {_code(v)}, {_code(s)})")
     return lines
 
 
 def _code(expr: Expr) -> str:
     return _Printer({"fully_qualified_modules": True, "allow_unknown_functions": True}).doprint(
-        expr.replace(lambda e: e.is_Add, _erf_sums)
+        expr.replace(lambda e: e.is_Add, _without_cancellation)
     )
 
 
-def _erf_sums(expr: Expr) -> Expr:
-    """Return the sum with the first pair c erf(a) + c erf(b) in it written as c ErfSum(a, b)."""
-    found: dict[Expr, Expr] = {}
-    for term in expr.args:
-        coefficient, rest = term.as_independent(erf, as_Add=False)
-        if not isinstance(rest, erf):
-            continue
-        if coefficient in found:
-            first = found[coefficient]
-            pair = coefficient * ErfSum(first.args[0], rest.args[0])
-            return Add(*[t for t in expr.args if t not in (coefficient * first, term)], pair)
-        found[coefficient] = rest
+def _without_cancellation(expr: Expr) -> Expr:
+    """Return a sum with c - c erf(z) as c erfc(z) and c erf(a) + c erf(b) as c ErfSum(a, b)."""
+    found = [(term, *_split(term)) for term in expr.args]
+    pairs = [(term, coefficient, z) for term, coefficient, z in found if z is not None]
+    plain = [term for term, _, z in found if z is None]
+    for constant in plain:
+        ratios = [(term, (c / constant).cancel(), z) for term, c, z in pairs]
+        mine = [(term, ratio, z) for term, ratio, z in ratios if ratio.is_number]
+        if mine and Add(*[abs(ratio) for _, ratio, _ in mine]) == 1:
+            kept = [t for t in expr.args if t is not constant and t not in [m[0] for m in mine]]
+            tails = [
+                constant * abs(ratio) * Complement(-z if ratio.is_positive else z)
+                for _, ratio, z in mine
+            ]
+            return _without_cancellation(Add(*kept, *tails)) if kept else Add(*tails)
+    seen: dict[Expr, tuple[Expr, Expr]] = {}
+    for term, coefficient, z in pairs:
+        if coefficient in seen:
+            other, first = seen[coefficient]
+            rest = [t for t in expr.args if t not in (other, term)]
+            return Add(*rest, coefficient * ErfSum(first, z))
+        seen[coefficient] = (term, z)
     return expr
+
+
+def _split(term: Expr) -> tuple[Expr, Expr | None]:
+    """Return (c, z) of a term c erf(z), (term, None) of any other."""
+    coefficient, rest = term.as_independent(erf, as_Add=False)
+    return (coefficient, rest.args[0]) if isinstance(rest, erf) else (term, None)

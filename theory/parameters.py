@@ -1,0 +1,108 @@
+"""Parameters of models: declared as dataclass fields, read exactly."""
+
+from __future__ import annotations
+
+import dataclasses
+import numbers
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from functools import cache
+from typing import Any, Self
+
+from sympy import Expr, Rational, Symbol
+
+Number = int | float | str | Fraction | Decimal | Expr
+"""What a parameter may be given as."""
+
+
+def parameter(name: str, **assumptions: bool) -> Any:
+    """Declare a model parameter as a dataclass field; None stands for the symbol.
+
+    Parameters
+    ----------
+    name
+        Name of its symbol.
+    **assumptions
+        sympy assumptions of the symbol; ``positive=True`` is checked for given numbers.
+    """
+    return dataclasses.field(default=None, metadata={"symbol": _symbol(name, **assumptions)})
+
+
+@cache
+def _symbol(name: str, **assumptions: bool) -> Symbol:
+    return Symbol(name, **(assumptions or {"real": True}))
+
+
+def exact_number(name: str, value: object, symbol: Symbol) -> Expr:
+    """Read a parameter exactly: a float as its shortest decimal, text as decimal or fraction.
+
+    Raises
+    ------
+    TypeError
+        When ``value`` is not a number.
+    ValueError
+        When it is not finite, does not parse, or is outside the parameter's domain.
+    """
+    number = _read(name, value)
+    domain = "positive" if symbol.is_positive else "real"
+    inside = number.is_positive if symbol.is_positive else number.is_real
+    if inside is None:
+        raise ValueError(f"{name} must be a {domain} number; cannot decide that for {value!r}")
+    if not inside:
+        raise ValueError(f"{name} must be a {domain} number, got {value!r}")
+    return number
+
+
+def _read(name: str, value: Any) -> Expr:
+    if isinstance(value, Expr):
+        if not value.is_number or value.is_finite is not True:
+            raise ValueError(f"{name} must be a finite number, got {value}")
+        return Rational(str(value)) if value.is_Float else value
+    if isinstance(value, bool) or not isinstance(value, (numbers.Real, Decimal, str)):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if isinstance(value, numbers.Rational):
+        return Rational(int(value.numerator), int(value.denominator))
+    text = value.strip() if isinstance(value, str) else str(value)
+    try:
+        if "/" in text:
+            return Rational(Fraction(text).numerator, Fraction(text).denominator)
+        decimal = Decimal(text)
+    except (InvalidOperation, ValueError, ZeroDivisionError):
+        raise ValueError(f"{name} must be a number, got {value!r}") from None
+    if not decimal.is_finite():
+        raise ValueError(f"{name} must be finite, got {value!r}")
+    if abs(decimal.adjusted()) > 10_000:
+        raise ValueError(f"{name} must lie between 1e-10000 and 1e10000, got {value!r}")
+    fraction = Fraction(decimal)
+    return Rational(fraction.numerator, fraction.denominator)
+
+
+@dataclass(frozen=True)
+class Parametrised:
+    """A frozen dataclass whose fields declared by `parameter` are read as exact numbers."""
+
+    def __post_init__(self) -> None:
+        for field, symbol in self._fields():
+            value = getattr(self, field)
+            if value is None or value == symbol:
+                value = symbol
+            else:
+                value = exact_number(field, value, symbol)
+            object.__setattr__(self, field, value)
+
+    @classmethod
+    def _fields(cls) -> list[tuple[str, Symbol]]:
+        found = [(f.name, f.metadata.get("symbol")) for f in dataclasses.fields(cls)]
+        return [(name, symbol) for name, symbol in found if symbol is not None]
+
+    @property
+    def parameters(self) -> dict[Symbol, Expr]:
+        """Numbers given for the parameters, by symbol; symbolic parameters are left out."""
+        values = {symbol: getattr(self, field) for field, symbol in self._fields()}
+        return {symbol: value for symbol, value in values.items() if value != symbol}
+
+    @property
+    def generic(self) -> Self:
+        """The same object with all parameters symbolic."""
+        return dataclasses.replace(self, **{field: None for field, _ in self._fields()})
