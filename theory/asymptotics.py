@@ -34,6 +34,7 @@ from sympy import (
 
 from theory.free_energy import FreeEnergy, Step, chains_of
 from theory.lifting import LiftedExpectation
+from theory.limits import constraint_limit
 from theory.models import SBP, Model
 from theory.rdt import free_energy
 
@@ -78,7 +79,8 @@ def infinite_exponent_limit(fe: FreeEnergy) -> FreeEnergy:
     Raises
     ------
     ValueError
-        At level 2, or for a functional whose outermost average is quenched (not even).
+        At level 2, for a functional whose outermost average is quenched (not even), or for a
+        constraint that is not an interval, whose nest is not log-concave.
 
     Notes
     -----
@@ -90,6 +92,12 @@ def infinite_exponent_limit(fe: FreeEnergy) -> FreeEnergy:
         raise ValueError(
             f"level {fe.level} of {fe.model.name} has no outermost exponent to send to infinity; "
             "use an even model at level >= 3"
+        )
+    constraint = fe.model.generic.constraint
+    if constraint is None or len(constraint_limit(constraint).feasible) != 1:
+        raise ValueError(
+            f"the inner nest of {fe.model.name} has its maximum elsewhere than at 0: its constraint is not "
+            "an interval"
         )
     p, q, s = fe.p[-1], fe.q[-1], fe.c[-1]
     couplings = (fe.entropy - x_nest).xreplace({q: R / s})

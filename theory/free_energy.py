@@ -198,9 +198,13 @@ def gathered(expr: Expr) -> Expr:
     return factor_terms(rest).xreplace(back) + Add(*joined)
 
 
+# Operations up to which an observable is factored: beyond it that takes minutes and helps nobody.
+_FACTORABLE = 200
+
+
 def _compact(expr: Expr) -> Expr:
     """Return an observable as a product where its terms have a common square or factor."""
-    if expr.has(GibbsAverage, LiftedExpectation):
+    if expr.has(GibbsAverage, LiftedExpectation) or expr.count_ops() > _FACTORABLE:
         return expr
     atoms: dict[Expr, Expr] = {a: Dummy() for a in expr.atoms(log, erf)}
     bases: dict[Expr, Dummy] = {}

@@ -2,7 +2,8 @@
 
 The random dual is used as it is. What can be integrated in closed form is: the whole nest of a
 quadratic leaf (a sphere), and otherwise the innermost lifting, which also smooths the leaf's kinks. At
-level 1 the multipliers are eliminated.
+level 1 the multipliers are eliminated. Even leaves make p_r = q_r = 0 a stationary point here too, but
+in spin glasses not the physical one: the outermost overlaps stay variables.
 
 Source: Stojnic, arXiv:2312.00073 (random dual), arXiv:2507.22396 (Hopfield), arXiv:2507.09247
 (Sherrington-Kirkpatrick), arXiv:1306.3980 (spherical perceptron).
@@ -10,12 +11,12 @@ Source: Stojnic, arXiv:2312.00073 (random dual), arXiv:2507.22396 (Hopfield), ar
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import lru_cache
 
 from sympy import (
     Add,
-    And,
     Eq,
     Expr,
     Lambda,
@@ -43,9 +44,10 @@ from theory.gaussian import GaussianExpectation
 from theory.lifting import LiftedExpectation
 from theory.limits import GAMMA
 from theory.models import ALPHA, Model
+from theory.parity import parity
 from theory.rdt import XI, RandomDual, composed, random_dual
 
-__all__ = ["finite_functional", "quadratic_nest"]
+__all__ = ["finite_functional", "quadratic_nest", "without_quenched_average"]
 
 
 def finite_functional(model: Model, level: int) -> FreeEnergy:
@@ -85,6 +87,54 @@ def finite_functional(model: Model, level: int) -> FreeEnergy:
     )
 
 
+def without_quenched_average(fe: FreeEnergy) -> FreeEnergy:
+    """Return the functional of an even model at p_r = q_r = 0, where its outermost average is trivial.
+
+    Both leaves are even, so both nests have slope 0 at field 0, and the derivatives in p_r and q_r, which are
+    proportional to these slopes squared and to each other's variable, vanish: what is stationary here
+    is stationary altogether. Which of the two is physical has to be found out by solving both.
+
+    Parameters
+    ----------
+    fe
+        A functional at finite exponents, of level r >= 2.
+
+    Returns
+    -------
+    FreeEnergy
+        With r - 2 pairs (p, q) and r - 1 exponents.
+
+    Raises
+    ------
+    ValueError
+        For a model that is not even, or without order parameters.
+    """
+    model, h = fe.model.generic, fresh("h")
+    leaves = [Lambda(h, model.prior.leaf(h))]
+    if model.constraint is not None:
+        leaves.append(Lambda(h, model.constraint.leaf(h, GAMMA)))
+    if not (fe.is_finite and fe.q and all(parity(leaf) == 1 for leaf in leaves)):
+        raise ValueError(f"level {fe.level} of {fe.model.name} has no trivial outermost average")
+    zero = {x: S.Zero for x in (*fe.p[-1:], *fe.q[-1:])}
+    p, q = fe.p[:-1], fe.q[:-1]
+    entropy, energy = (composed(e.xreplace(zero)) for e in (fe.entropy, fe.energy))
+    step = Step(
+        "Evenness",
+        f"The leaves are even, so the nests have slope 0 at field 0, and {' = '.join(map(str, zero))} = 0 is "
+        "a stationary point: the outermost average is trivial.",
+        Eq(XI, -(entropy + ALPHA * energy), evaluate=False),
+    )
+    return dataclasses.replace(
+        fe,
+        entropy=entropy,
+        energy=energy,
+        p=p,
+        q=q,
+        chains=chains_of(p, q, fe.c, fe.fields, q_upper=S.One),
+        steps=(*fe.steps, step),
+    )
+
+
 @dataclass(frozen=True)
 class _Derivation:
     """The functional with symbolic parameters."""
@@ -112,21 +162,6 @@ def _derived(model: Model, level: int) -> _Derivation:
         )
     ]
     x, y, bilinear = dual.x, _positive_exponents(dual), dual.bilinear
-    if level >= 2 and x.is_even and (y is None or y.is_even):
-        zero = {s: S.Zero for s in (*p[-1:], *q[-1:])}
-        slopes = [n.field_derivative().xreplace(zero) for n in (x, y) if n is not None]
-        p, q = p[:-1], q[:-1]
-        x, bilinear = composed(x.xreplace(zero)), bilinear.xreplace(zero)
-        y = None if y is None else composed(y.xreplace(zero))
-        steps.append(
-            Step(
-                "Evenness",
-                f"The leaves are even, so the nests have slope 0 at field 0, and "
-                f"{' = '.join(map(str, zero))} = 0 is a stationary point: the outermost average is "
-                "trivial.",
-                And(*[Eq(e, S.Zero, evaluate=False) for e in slopes]),
-            )
-        )
     x_value, x_steps = _integrated(x, "x")
     steps += x_steps
     y_value: Expr = S.Zero
