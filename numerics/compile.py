@@ -1,13 +1,12 @@
 """From theory's expressions to evaluators.
 
-Nothing here knows a formula: a leaf is turned into compiled code by printing its stable form and
-its symbolic derivatives; a free energy is taken apart into its nests and the algebra around them,
-and both the algebra and its derivatives are printed from sympy.
+Nothing here knows a formula: a free energy is taken apart into its nests and the algebra around
+them, and both the algebra and its derivatives are printed from sympy. The nests' leaves become
+compiled code in `numerics.leaf`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,158 +16,17 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 from sympy import Expr, Lambda, Symbol
-from sympy.printing.pycode import pycode
 
 from theory import FreeEnergy, LiftedExpectation
 
-from .codegen import generated_module
 from .coordinates import Coordinates
-from .grids import MAX_WORK, Strip
+from .grids import MAX_WORK
+from .leaf import CompiledLeaf, compile_leaf
 from .lifted import NestResult, evaluate_nest
-from .stable import LogErfMean, LogTwoCosh, stable_form
 
 __all__ = ["CompiledLeaf", "Evaluation", "Evaluator", "compile_leaf", "evaluator"]
 
 Array = NDArray[np.float64]
-
-_COMPILED = {"LogTwoCosh": "log_two_cosh", "LogErfMean": "log_erf_mean"}
-
-
-def _code(expr: Expr) -> str:
-    return pycode(expr, user_functions=_COMPILED, fully_qualified_modules=True)
-
-
-@dataclass(frozen=True)
-class CompiledLeaf:
-    """A leaf as compiled code; satisfies `numerics.lifted.Leaf`.
-
-    Attributes
-    ----------
-    parameters : tuple of str
-        Names of its parameters, in the order the functions take them.
-    slope : float
-        Largest slope away from the origin.
-    """
-
-    parameters: tuple[str, ...]
-    slope: float
-    _values: Callable[..., None]
-    _derivatives: Callable[..., None]
-    _strip: Callable[[Array], Strip]
-
-    def values(self, y: Array, parameters: Array) -> Array:
-        """``f_0(y)``, shape (n,)."""
-        out = np.empty_like(y)
-        self._values(y, parameters, out)
-        return out
-
-    def derivatives(self, y: Array, f: Array, parameters: Array) -> Array:
-        """``d f_0(y) / d parameters``, shape (len(parameters), n); ``f`` are the values at y."""
-        out = np.empty((len(self.parameters), y.size))
-        self._derivatives(y, f, parameters, out)
-        return out
-
-    def strip(self, parameters: Array) -> Strip:
-        """Analyticity of the leaf for given parameters."""
-        return self._strip(parameters)
-
-
-@lru_cache(maxsize=64)
-def compile_leaf(leaf: Lambda) -> CompiledLeaf:
-    """Compile a leaf and its derivatives in its parameters.
-
-    Parameters
-    ----------
-    leaf : sympy.Lambda
-        Function of the field; its free symbols are the parameters.
-
-    Returns
-    -------
-    CompiledLeaf
-
-    Raises
-    ------
-    ValueError
-        If the leaf has no stable form (`numerics.stable`).
-
-    Notes
-    -----
-    With ``leaf = log P``, ``d leaf = sum_i c_i exp(e_i) / P`` is printed as
-    ``sum_i c_i exp(e_i - f)``, which stays finite where P underflows.
-    """
-    symbols = tuple(sorted(leaf.expr.free_symbols - set(leaf.variables), key=str))
-    h = Symbol("h", real=True)
-    f = Symbol("f", real=True)
-    expr = leaf(h)
-    stable = stable_form(expr)
-    derivatives = []
-    for symbol in symbols:
-        inner = expr.args[0]
-        terms = sympy.Add.make_args(sympy.diff(inner, symbol).expand(power_exp=False, deep=False))
-        derivatives.append(sympy.Add(*(_divided(term, f) for term in terms)))
-    shared, reduced = sympy.cse(derivatives, symbols=sympy.numbered_symbols("t"))
-    unpack = [f"    {name} = theta[{k}]" for k, name in enumerate(map(str, symbols))]
-    text = "\n".join(
-        [
-            '"""Generated from a leaf of theory."""',
-            "import math",
-            "from numba import njit",
-            "from numerics.stable import log_erf_mean, log_two_cosh",
-            "@njit(cache=True)",
-            "def values(y, theta, out):",
-            *unpack,
-            "    for i in range(y.size):",
-            "        h = y[i]",
-            f"        out[i] = {_code(stable)}",
-            "@njit(cache=True)",
-            "def derivatives(y, values, theta, out):",
-            *unpack,
-            "    for i in range(y.size):",
-            "        h = y[i]",
-            "        f = values[i]",
-            *(f"        {name} = {_code(value)}" for name, value in shared),
-            *(f"        out[{k}, i] = {_code(d)}" for k, d in enumerate(reduced)),
-            "        pass",
-            "",
-        ]
-    )
-    module = generated_module("leaf", text)
-    strip, slope = _analyticity(stable, h, symbols)
-    return CompiledLeaf(tuple(map(str, symbols)), slope, module.values, module.derivatives, strip)
-
-
-def _divided(term: Expr, f: Symbol) -> Expr:
-    """``term * exp(-f)`` with all exponentials merged into one, so that it cannot overflow."""
-    power: Expr = sympy.S.Zero
-    rest: Expr = sympy.S.One
-    for factor in sympy.Mul.make_args(term):
-        base, exponent = factor.as_base_exp()
-        if base == sympy.E or isinstance(base, sympy.exp):
-            power += exponent if base == sympy.E else base.args[0] * exponent
-        else:
-            rest *= factor
-    return rest * sympy.exp(sympy.factor(power) - f)
-
-
-def _analyticity(
-    stable: Expr, h: Symbol, symbols: Sequence[Symbol]
-) -> tuple[Callable[[Array], Strip], float]:
-    """Strip (a function of the parameters) and outward slope of a stable leaf."""
-    if isinstance(stable, LogTwoCosh) and stable.args[0] == h:
-        strip = Strip(0.5 * math.pi, 0.0, "cone")
-        return (lambda _: strip), 1.0
-    if isinstance(stable, LogErfMean):
-        slopes = [sympy.diff(argument, h) for argument in stable.args]
-        if sympy.simplify(slopes[0] + slopes[1]) == 0 and not slopes[0].has(h):
-            # the measure of an interval under a Gaussian of variance 1/(2 slope^2)
-            variance = sympy.lambdify([symbols], sympy.simplify(1 / (2 * slopes[0] ** 2)), "math")
-
-            def measure_strip(parameters: Array) -> Strip:
-                own = variance(tuple(parameters))
-                return Strip(math.sqrt(2.0 * own), 1.0 / own, "log-concave")
-
-            return measure_strip, 0.0
-    raise ValueError(f"the strip of analyticity of the leaf {stable} is not known")
 
 
 @dataclass(frozen=True)
@@ -341,7 +199,7 @@ class Evaluator:
     def nest(self, index: int, gaps: Array, *, gradient: bool = False) -> NestResult:
         """Evaluate one nest at given gaps."""
         nest = self.program.nests[index]
-        inputs = nest.inputs(*gaps, *self.parameters)
+        inputs = nest.inputs(*gaps.tolist(), *self.parameters)
         k = nest.depth
         return evaluate_nest(
             nest.leaf,
@@ -358,7 +216,7 @@ class Evaluator:
     def at_gaps(self, gaps: Array, *, gradient: bool = True) -> Evaluation:
         """Evaluate at gaps (see `Coordinates`); the gradient is in the coordinates."""
         results = [self.nest(i, gaps, gradient=gradient) for i in range(len(self.program.nests))]
-        out = self.program.combine(*gaps, *self.parameters, *(r.value for r in results))
+        out = self.program.combine(*gaps.tolist(), *self.parameters, *(r.value for r in results))
         n = gaps.size
         value = float(out[0])
         self.evaluations += 1
@@ -381,7 +239,7 @@ class Evaluator:
                         result.d_parameters,
                     )
                 )
-                entries = np.array(nest.jacobian(*gaps, *self.parameters), dtype=float)
+                entries = np.array(nest.jacobian(*gaps.tolist(), *self.parameters), dtype=float)
                 np.add.at(total, nest.columns, d * partial[nest.rows] * entries)
             total = self.coordinates.pull_back(gaps, total)
         return Evaluation(value, total, float(error), edge, exponentials, products)

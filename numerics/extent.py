@@ -1,11 +1,15 @@
 """How far the grids of a nest must reach, before anything is evaluated.
 
-From the outside in: the outermost function is wanted at one field; an integration around x needs
-its inner function as far as a few standard deviations beyond the farthest tilted centre, which a
-leaf of outward slope b moves by at most ``s v b``. A leaf that falls off (b = 0) is in addition
-cut where its weight cannot matter to any outer level: at level k where ``min_{j>k} s_j (f_k(0) -
-f_k(y))`` exceeds one ``log(1/tolerance)`` for every level outside; then the nodes left out change
-every partition function that is kept by less than the tolerance.
+From the outside in, for either side: the outermost function is wanted at one field; an integration
+around x needs its inner function as far as a few standard deviations beyond the farthest tilted
+centre. Where the outward slope is at most b from some field on, the tilted centre of a point beyond that
+field moves by at most ``s v b``, and that of any other point at most to it.
+
+A leaf that falls off is in addition cut where its weight cannot matter to any outer level: at level k
+where ``min_{j>k} s_j (top - f_k(y))`` exceeds one ``log(1/tolerance)`` for every level outside, plus what
+the value wanted itself lies below the top; then the nodes left out change every partition function that is
+kept by less than the tolerance. A quenched average weighs by the Gaussian alone, and nothing inside it is
+cut.
 """
 
 from __future__ import annotations
@@ -17,7 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Extent", "crossing", "extent", "peak_window"]
+from .shape import Shape
+
+__all__ = ["Extent", "crossing", "extent", "heavy_interval", "peak_window"]
 
 Array = NDArray[np.float64]
 
@@ -28,14 +34,14 @@ class Extent:
 
     Attributes
     ----------
-    reaches : tuple of float
-        Largest |field| at which f_0, .., f_{K-1} are wanted.
+    lows, highs : tuple of float
+        Fields between which f_0, .., f_{K-1} are wanted; for an even leaf its upper half counts.
     drops : tuple of float
-        Fall below the value at the origin beyond which f_0, .., f_{K-1} are cut; infinite where
-        they grow.
+        Fall below the top beyond which f_0, .., f_{K-1} are cut; infinite where nothing is.
     """
 
-    reaches: tuple[float, ...]
+    lows: tuple[float, ...]
+    highs: tuple[float, ...]
     drops: tuple[float, ...]
 
 
@@ -43,43 +49,82 @@ def extent(
     field: float,
     increments: tuple[float, ...],
     exponents: tuple[float, ...],
-    slope: float,
+    shape: Shape,
     deviations: float,
     enough: float,
+    *,
+    even: bool,
+    depth: float = 0.0,
 ) -> Extent:
     """Reaches and cuts of a nest.
 
     Parameters
     ----------
     field : float
-        Where the outermost function is wanted.
+        Where the outermost function is wanted; not negative if ``even``.
     increments, exponents : tuple of float
         ``v_k > 0`` and ``s_k >= 0``, innermost first.
-    slope : float
-        Largest outward slope of the leaf, 0 if it falls.
+    shape : Shape
+        Growth of the leaf.
     deviations : float
         Half-width of a window in standard deviations.
     enough : float
         Log-weight that is below every tolerance.
+    even : bool
+        Whether the leaf is even, so that the origin is its top if it is unimodal.
+    depth : float
+        Bound on how far the value at ``field`` lies below the top (below the value at 0 if ``even``).
 
     Returns
     -------
     Extent
     """
-    depth = len(increments)
-    reaches = [0.0] * depth
-    drops = [math.inf] * depth
-    reach, smallest, margin = abs(field), math.inf, 0.0
-    for k in range(depth - 1, -1, -1):
+    count = len(increments)
+    sides = []
+    for side in (1,) if even else (1, 0):
+        slope, steepest = shape.slopes[side], shape.steepest[side]
+        settled = shape.settled[side] if side else -shape.settled[side]
+        if even and shape.unimodal:
+            steepest = slope
+        position = field if side else -field
+        sides.append(
+            _reaches(position, increments, exponents, slope, steepest, settled, deviations)
+        )
+    highs, lefts = sides[0], sides[-1]
+    drops = [math.inf] * count
+    cuttable = shape.unimodal and max(shape.slopes) <= 0.0 and any(shape.falls)
+    smallest, largest, margin = math.inf, 0.0, 0.0
+    for k in range(count - 1, -1, -1):
+        s = exponents[k]
+        smallest, largest = min(smallest, s), max(largest, s)
+        # the second part allows for the top falling from level to level
+        margin += enough + (0.25 * s if count > 1 else 15.0)
+        if smallest > 0.0 and cuttable:
+            drops[k] = (margin + largest * depth) / smallest
+    return Extent(tuple(-x for x in lefts), tuple(highs), tuple(drops))
+
+
+def _reaches(
+    position: float,
+    increments: tuple[float, ...],
+    exponents: tuple[float, ...],
+    slope: float,
+    steepest: float,
+    settled: float,
+    deviations: float,
+) -> list[float]:
+    """Farthest fields at which f_0, .., f_{K-1} are wanted, to the right."""
+    reaches = [0.0] * len(increments)
+    for k in range(len(increments) - 1, -1, -1):
         v, s = increments[k], exponents[k]
-        reach += deviations * math.sqrt(v) + s * v * slope
-        reaches[k] = reach
-        smallest = min(smallest, s)
-        # the second part allows for f_k(0) falling from level to level
-        margin += enough + (0.25 * s if depth > 1 else 15.0)
-        if smallest > 0.0 and slope <= 0.0:
-            drops[k] = margin / smallest
-    return Extent(tuple(reaches), tuple(drops))
+        shift = s * v * slope
+        if steepest > slope and s > 0.0:
+            # a lifting moves the field where a function settles by a window at most
+            moved = settled + deviations * sum(map(math.sqrt, increments[:k]))
+            shift = min(s * v * steepest, max(moved - position, 0.0) + shift)
+        position += deviations * math.sqrt(v) + shift
+        reaches[k] = position
+    return reaches
 
 
 def crossing(excess: Callable[[Array], Array], inside: float, outside: float) -> tuple[float, int]:
@@ -113,6 +158,49 @@ def crossing(excess: Callable[[Array], Array], inside: float, outside: float) ->
         if abs(far - near) <= abs(far - inside) / 64.0:
             break
     return far, used
+
+
+def heavy_interval(
+    log_weight: Callable[[Array], Array],
+    low: float,
+    high: float,
+    width: float,
+    depth: float,
+    top: float = -math.inf,
+) -> tuple[float, float, int]:
+    """Smallest interval looked at outside of which a log-weight lies below its top.
+
+    Parameters
+    ----------
+    log_weight : callable
+        Vectorised function on [low, high], of any shape.
+    low, high : float
+    width : float
+        Scale over which it varies where it is largest.
+    depth : float
+        Log-weight below the top that may be left out.
+    top : float, optional
+        Known lower bound of the largest value.
+
+    Returns
+    -------
+    left, right : float
+    used : int
+        Number of points looked at.
+    """
+    used = 0
+    for _ in range(2):
+        count = int(min(max(2.0 * (high - low) / width, 64.0), 4096.0)) + 1
+        probe = np.linspace(low, high, count)
+        a = log_weight(probe)
+        used += count
+        top = max(top, float(a.max()))
+        heavy = np.flatnonzero(a >= top - depth)
+        if heavy.size == 0:
+            break
+        first, last = max(int(heavy[0]) - 1, 0), min(int(heavy[-1]) + 1, count - 1)
+        low, high = float(probe[first]), float(probe[last])
+    return low, high, used
 
 
 def peak_window(

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sympy import Lambda, Symbol, cosh, log
+from scipy import optimize
 
 from numerics import cross_check
-from numerics.compile import compile_leaf, compile_program, evaluator
+from numerics.compile import compile_program, evaluator
 from numerics.grids import ResolutionError
-from theory import SBP, free_energy
+from theory import ABP, SBP, SK, SphericalPerceptron, UPerceptron, free_energy
 from theory.asymptotics import infinite_exponent_limit
 from verify import kappas, models, order_parameters
 
@@ -106,7 +106,7 @@ def test_at_every_point_alpha_grows_with_the_margin(level, data, kappa, more):
 def test_a_level_embeds_in_the_next(level, data, model):
     """Equal exponents of neighbouring liftings merge them, wherever the new one is put in."""
     low, high = free_energy(model, level), free_energy(model, level + 1)
-    point = data.draw(order_parameters(low))
+    point = data.draw(order_parameters(low, ratios=(1.05, 3.0)))
     k = data.draw(st.integers(0, level - 3))
     share_p, share_q = (data.draw(st.floats(0.1, 0.9)) for _ in range(2))
     p, q, s = ([point[str(x)] for x in group] for group in (low.p, low.q, low.c))
@@ -268,30 +268,83 @@ def test_values_are_reproduced_to_the_bit(data):
     np.testing.assert_array_equal(first.gradient, second.gradient)
 
 
-# -- leaves ----------------------------------------------------------------------------------------
+# -- other models ----------------------------------------------------------------------------------
 
 
-def test_leaves_are_compiled_once():
-    h = Symbol("h")
-    leaf = Lambda(h, log(2 * cosh(h)))
-    assert compile_leaf(leaf) is compile_leaf(Lambda(h, log(2 * cosh(h))))
+def points_of(fe, data) -> dict[str, float]:
+    """A point of any functional: `verify.order_parameters` knows the chains and the exponents."""
+    point = data.draw(order_parameters(fe, ordered=fe.is_capacity, gaps=(0.02, 1.0)))
+    if "gamma_x" in point:  # the sphere's nest is finite for a large enough multiplier
+        point["gamma_x"] += sum(value for name, value in point.items() if name.startswith("c_"))
+    return point
 
 
-def test_strips_of_theorys_leaves(theory_leaves):
-    growing = compile_leaf(theory_leaves["growing"])
-    assert growing.slope == 1.0
-    assert growing.strip(np.empty(0)).half_width == pytest.approx(math.pi / 2)
-    falling = compile_leaf(theory_leaves["falling"])
-    strip = falling.strip(np.array([1.0, 0.09]))
-    assert falling.slope == 0.0
-    assert strip.kind == "log-concave"
-    assert strip.curvature == pytest.approx(1 / 0.09)
-    assert strip.half_width == pytest.approx(math.sqrt(0.18))
+@pytest.mark.parametrize(
+    ("model", "level"),
+    [
+        (ABP("-0.4"), 2),
+        (ABP(0), 3),
+        (ABP("0.3"), 4),
+        (UPerceptron("0.6"), 3),
+        (UPerceptron(1), 4),
+        (SK(), 3),
+        (SK(), 4),
+        (SphericalPerceptron("0.5"), 2),
+        (SphericalPerceptron(0), 3),
+        (ABP("0.2", alpha=1), 2),
+        (SBP("0.8", alpha=2), 3),
+        (UPerceptron("0.5", alpha=1), 3),
+    ],
+    ids=str,
+)
+@given(data=st.data())
+@settings(max_examples=3)
+def test_every_model_agrees_with_another_quadrature(model, level, data):
+    """Capacities and ground states, even and not, log-concave and not; and refined grids move nothing."""
+    fe = free_energy(model, level)
+    point = points_of(fe, data)
+    ev = evaluator(fe)
+    theta = ev.coordinates.from_order_parameters(point)
+    found = ev(theta)
+    size = max(1.0, abs(found.value))
+    assert abs(found.value - cross_check(fe, point)) < 1e-11 * size
+    for finer in (ev.with_grid(coarsen=0.5), ev.with_grid(tolerance=1e-19)):
+        assert abs(finer(theta, gradient=False).value - found.value) < 1e-12 * size
+    scale = size + np.abs(found.gradient).max()
+    for i in range(theta.size):
+        step = np.zeros_like(theta)
+        step[i] = 1e-3
+        first, second = (
+            ev(theta + k * step, gradient=False).value - ev(theta - k * step, gradient=False).value
+            for k in (1, 2)
+        )
+        numeric = (8.0 * first - second) / 0.012
+        assert found.gradient[i] == pytest.approx(numeric, rel=1e-6, abs=1e-8 * scale)
 
 
-def test_leaves_without_a_known_strip_are_refused():
-    h = Symbol("h", real=True)
-    with pytest.raises(ValueError, match="strip of analyticity of the leaf .* is not known"):
-        compile_leaf(Lambda(h, log(2 * cosh(2 * h))))
-    with pytest.raises(ValueError, match="no stable form is known"):
-        compile_leaf(Lambda(h, h**2))
+def test_krauth_and_mezard():
+    """Level 2 of the asymmetric perceptron at kappa = 0: two quenched nests, one of them one-sided."""
+    fe = free_energy(ABP(0), 2)
+    ev = evaluator(fe)
+    start = ev.coordinates.from_order_parameters({"p_2": 0.6, "Q_2": 2.5})
+    found = optimize.root(lambda theta: ev(theta).gradient, start, tol=1e-13)
+    assert np.abs(ev(found.x).gradient).max() < 1e-13
+    assert ev(found.x).value == pytest.approx(0.8330785997, abs=1e-10)
+    # a saddle: one direction down, one up
+    step = 1e-4
+    rows = [(ev(found.x + step * e).gradient - ev(found.x - step * e).gradient) for e in np.eye(2)]
+    assert np.prod(np.linalg.eigvalsh(np.array(rows) + np.array(rows).T)) < 0.0
+
+
+def test_a_quenched_outermost_average_is_not_cut(recorded):
+    """What lies below exp(-1000) inside of it counts: the far left of a one-sided constraint's average."""
+    fe = free_energy(ABP(0), 3)
+    point = {"p_2": 0.998, "p_3": 0.5, "Q_2": 3.0, "Q_3": 1.2, "s_2": 6.0}
+    ev = evaluator(fe)
+    gaps = ev.coordinates.gaps(ev.coordinates.from_order_parameters(point))
+    index = next(i for i, nest in enumerate(ev.program.nests) if not nest.leaf.even)
+    value = ev.nest(index, gaps).value
+    # E of the leaf's leading term alone, -(h - kappa)^2/2v on the left, is already -90
+    assert value < -0.1
+    assert ev.with_grid(tolerance=1e-19).nest(index, gaps).value == pytest.approx(value, rel=1e-14)
+    assert at(fe, point, gradient=False).value == pytest.approx(cross_check(fe, point), rel=1e-12)

@@ -1,34 +1,23 @@
-"""The nest's value and gradient: the exact facts about lifted expectations, and other quadratures."""
+"""The nest's value and gradient obey the exact facts about lifted expectations, on any grid."""
 
 from __future__ import annotations
 
 import itertools
-import math
 
-import mpmath
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from sympy import Symbol, cosh, log, sqrt
+from sympy import Symbol
 
-from numerics.compile import compile_leaf, evaluator
+from numerics.compile import evaluator
 from numerics.crosscheck import legendre_nest
 from numerics.grids import ResolutionError
 from numerics.lifted import evaluate_nest
 from theory import SBP, LiftedExpectation, free_energy
 from verify import nests
 
-# examples that take a second each are not worth shrinking
-UNSHRUNK = (Phase.explicit, Phase.generate)
 FIELDS = st.floats(-1.5, 1.5)
-CASES = [("growing",), ("falling", 1.0, 0.05), ("falling", 0.3, 0.4), ("gaussian", 1.7)]
-FALLING = [("falling", 1.0, 0.02), ("falling", 0.3, 0.4), ("falling", 2.5, 0.1)]
-
-
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: "-".join(map(str, case)))
-def case(request, leaf_case):
-    return leaf_case(*request.param)
 
 
 def value_of(case, field, v, s, **grid) -> float:
@@ -39,22 +28,32 @@ def near(value: float, rel: float = 1e-13):
     return pytest.approx(value, rel=rel, abs=1e-14)
 
 
+def by_legendre(case, field, v, s) -> float:
+    return legendre_nest(
+        lambda y: case.leaf.values(np.ascontiguousarray(y), case.parameters),
+        field,
+        v,
+        s,
+        finest=case.finest,
+    )
+
+
 # -- exact facts -----------------------------------------------------------------------------------
 
 
 @given(field=FIELDS, liftings=nests(quenched=True), shift=st.floats(-3.0, 3.0))
-@settings(max_examples=20)
+@settings(max_examples=8)
 def test_a_constant_in_the_leaf_shifts_the_nest(case, shifted, field, liftings, shift):
     leaf = shifted(case.leaf)
     parameters = np.append(case.parameters, shift)
     moved = evaluate_nest(leaf, parameters, field, *liftings)
     assert moved.value == near(value_of(case, field, *liftings) + shift)
     # its derivative is the sum of all Gibbs weights
-    assert moved.d_parameters[-1] == pytest.approx(1.0, rel=1e-12)
+    assert moved.d_parameters[-1] == pytest.approx(1.0, rel=1e-11)
 
 
 @given(field=FIELDS, liftings=nests(st.integers(2, 3)), data=st.data())
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_a_lifting_without_variance_is_the_identity(case, field, liftings, data):
     v, s = map(list, liftings)
     k = data.draw(st.integers(0, len(v)))
@@ -65,14 +64,14 @@ def test_a_lifting_without_variance_is_the_identity(case, field, liftings, data)
 
 
 def test_without_variance_the_nest_is_its_leaf(case):
-    y = np.array([0.7])
+    y = np.array([0.7 if case.leaf.even else -0.7])
     found = evaluate_nest(case.leaf, case.parameters, -0.7, (0.0, 0.0), (2.0, 3.0), gradient=False)
     assert found.value == case.leaf.values(y, case.parameters)[0]
     assert found.error == 0.0
 
 
 @given(field=FIELDS, liftings=nests(st.integers(1, 3), quenched=True), data=st.data())
-@settings(max_examples=20)
+@settings(max_examples=8)
 def test_equal_exponents_merge(case, field, liftings, data):
     v, s = map(list, liftings)
     k, part = data.draw(st.integers(0, len(v) - 1)), data.draw(st.floats(0.03, 0.97))
@@ -86,23 +85,52 @@ def test_equal_exponents_merge(case, field, liftings, data):
 
 
 @given(field=FIELDS, liftings=nests(quenched=True))
-@settings(max_examples=20)
-def test_even_leaves_make_even_nests(case, field, liftings):
+@settings(max_examples=8)
+def test_a_mirrored_leaf_mirrors_the_nest(case, mirrored, field, liftings):
+    """``f(-h)`` at -x. For an even leaf this is also the whole grid against half of it."""
     here = evaluate_nest(case.leaf, case.parameters, field, *liftings)
-    there = evaluate_nest(case.leaf, case.parameters, -field, *liftings)
-    assert here.value == near(there.value)
-    assert here.d_field == pytest.approx(-there.d_field, rel=1e-9, abs=1e-12)
-    assert here.d_increments == pytest.approx(there.d_increments, rel=1e-9, abs=1e-12)
-    assert here.d_exponents == pytest.approx(there.d_exponents, rel=1e-9, abs=1e-12)
+    leaves = [mirrored(case.leaf)] + ([case.leaf] if case.leaf.even else [])
+    for leaf in leaves:
+        there = evaluate_nest(leaf, case.parameters, -field, *liftings)
+        assert here.value == near(there.value)
+        assert here.d_field == pytest.approx(-there.d_field, rel=1e-9, abs=1e-12)
+        for name in ("d_increments", "d_exponents", "d_parameters"):
+            ours, theirs = getattr(here, name), getattr(there, name)
+            np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ("falling", 1.0, 0.05),
+        ("falling", 0.3, 0.4),
+        ("one-sided", 0.3, 0.05),
+        ("one-sided", -0.7, 0.4),
+    ],
+    ids=str,
+)
+@given(field=st.floats(-8.0, 8.0), liftings=nests(quenched=True))
+@settings(max_examples=8)
+def test_fields_anywhere(leaf_case, name, field, liftings):
+    """Where the leaf is -1000 and its slope a hundred times the window: refined, and by another rule."""
+    case = leaf_case(*name)
+    found = evaluate_nest(case.leaf, case.parameters, field, *liftings)
+    for grid in ({"coarsen": 0.5}, {"tolerance": 1e-19}):
+        assert value_of(case, field, *liftings, **grid) == near(found.value)
+    if len(liftings.increments) < 3:
+        assert found.value == pytest.approx(by_legendre(case, field, *liftings), rel=1e-12)
 
 
 @given(field=FIELDS, liftings=nests(quenched=True), data=st.data())
-@settings(max_examples=25)
+@settings(max_examples=8)
 def test_monotone_in_the_leaf(leaf_case, field, liftings, data):
     """A wider interval has the larger probability; a flatter Gaussian lies above; log 2cosh > |h|."""
     kappa, variance = data.draw(st.floats(0.2, 2.0)), data.draw(st.floats(0.02, 1.0))
     more = data.draw(st.floats(1.0, 1.5))
     pairs = [
+        (leaf_case("falling", kappa, variance), leaf_case("one-sided", -kappa, variance)),
+        (leaf_case("one-sided", more * kappa, variance), leaf_case("union", kappa, variance)),
+        (leaf_case("hinge", 3.0, variance), leaf_case("absolute", 3.0, variance)),
         (leaf_case("falling", kappa, variance), leaf_case("falling", more * kappa, variance)),
         (leaf_case("gaussian", more), leaf_case("gaussian", 1.0)),
         (leaf_case("falling", kappa, variance), leaf_case("growing")),
@@ -112,14 +140,14 @@ def test_monotone_in_the_leaf(leaf_case, field, liftings, data):
 
 
 @given(field=FIELDS, liftings=nests(quenched=True))
-@settings(max_examples=25)
+@settings(max_examples=8)
 def test_exponent_derivatives_are_relative_entropies(case, field, liftings):
     found = evaluate_nest(case.leaf, case.parameters, field, *liftings)
     assert (found.d_exponents >= -1e-14 * max(1.0, abs(found.value))).all()
 
 
 @given(field=FIELDS, liftings=nests(st.integers(1, 2), increments=(0.1, 1.0)))
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_heat_identity(case, field, liftings):
     """``d f_K/d v_K = (f_K'' + s_K f_K'^2)/2``: in the outermost variance the nest obeys Parisi's PDE."""
     found = evaluate_nest(case.leaf, case.parameters, field, *liftings)
@@ -130,7 +158,7 @@ def test_heat_identity(case, field, liftings):
     ]
     curvature = (slopes[0] - slopes[1]) / (2.0 * step)
     expected = 0.5 * (curvature + s * found.d_field**2)
-    assert found.d_increments[-1] == pytest.approx(expected, rel=1e-7, abs=1e-7)
+    assert found.d_increments[-1] == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
 @pytest.mark.parametrize("outer", [1, 2])
@@ -138,6 +166,7 @@ def test_the_quenched_average_is_the_limit_of_small_exponents(case, outer):
     """Value and derivatives are continuous at s = 0, with the derivative in s as the slope."""
     v, inner = (0.3, 0.5)[:outer], (1.5,)[: outer - 1]
     at_zero = evaluate_nest(case.leaf, case.parameters, 0.4, v, (*inner, 0.0))
+    size = max(1.0, abs(at_zero.value), *np.abs(at_zero.d_increments))
     distances = []
     for s in (1e-3, 1e-4, 1e-5):
         found = evaluate_nest(case.leaf, case.parameters, 0.4, v, (*inner, s))
@@ -150,38 +179,16 @@ def test_the_quenched_average_is_the_limit_of_small_exponents(case, outer):
                 np.abs(found.d_exponents - at_zero.d_exponents).max(),
             ]
         )
-    # all of first order in s, down to the rounding of a difference divided by s
+    # all of first order in s, down to errors of Z divided by s twice
     for far, close in itertools.pairwise(distances):
-        assert np.all(np.array(close) < 0.12 * np.array(far) + 1e-9)
-
-
-@given(
-    a=st.floats(0.1, 50.0),
-    field=st.floats(-2.0, 2.0),
-    liftings=nests(st.integers(1, 5), quenched=True),
-)
-@settings(max_examples=50)
-def test_gaussian_leaves_have_a_closed_form_at_every_depth(leaf_case, a, field, liftings):
-    """``a_k = a_{k-1}/(1 + s v a_{k-1})`` and a sum of logarithms, and so the gradient in a."""
-    case = leaf_case("gaussian", a)
-    curvature, offset, da = a, 0.0, (1.0, 0.0)
-    for v, s in zip(*liftings, strict=True):
-        bend = 1.0 + s * v * curvature
-        offset -= 0.5 * (math.log1p(s * v * curvature) / s if s > 0.0 else v * curvature)
-        da = (da[0] / bend**2, da[1] - 0.5 * v * da[0] / bend)
-        curvature /= bend
-    found = evaluate_nest(case.leaf, case.parameters, field, *liftings)
-    assert found.value == pytest.approx(offset - 0.5 * curvature * field**2, rel=2e-14)
-    assert found.d_field == pytest.approx(-curvature * field, rel=1e-12, abs=1e-14)
-    expected = da[1] - 0.5 * da[0] * field**2
-    assert found.d_parameters[0] == pytest.approx(expected, rel=1e-12)
+        assert np.all(np.array(close) < 0.12 * np.array(far) + 5e-9 * size)
 
 
 # -- gradient --------------------------------------------------------------------------------------
 
 
 @given(field=FIELDS, liftings=nests(increments=(0.05, 2.0)))
-@settings(max_examples=12)
+@settings(max_examples=6)
 def test_the_gradient_is_the_derivative(case, field, liftings):
     """Central differences of the value in every input: field, increments, exponents, parameters."""
     depth = len(liftings.increments)
@@ -195,17 +202,30 @@ def test_the_gradient_is_the_derivative(case, field, liftings):
         v, s = tuple(x[1 : 1 + depth]), tuple(x[1 + depth : 1 + 2 * depth])
         return evaluate_nest(case.leaf, x[1 + 2 * depth :], float(x[0]), v, s, gradient=False).value
 
+    size = max(1.0, float(np.abs(gradient).max()))
     for i, slope in enumerate(gradient):
         step = np.zeros_like(point)
         step[i] = 1e-3 * max(abs(point[i]), 1e-2)
         # fourth order, so that a step far above rounding serves
         first, second = (at(point + k * step) - at(point - k * step) for k in (1, 2))
         numeric = (8.0 * first - second) / (12.0 * step[i])
-        assert slope == pytest.approx(numeric, rel=1e-7, abs=1e-9)
+        assert slope == pytest.approx(numeric, rel=1e-7, abs=1e-9 * size)
 
 
-@pytest.mark.parametrize("name", CASES[:3], ids=lambda case: "-".join(map(str, case)))
-def test_the_gradient_is_theorys_gibbs_average(leaf_case, theory_leaves, symbolic_value, name):
+@pytest.mark.parametrize(
+    ("name", "digits"),
+    [
+        (("growing",), 30),
+        (("falling", 0.3, 0.4), 150),
+        (("logistic", 0.5), 30),
+        pytest.param(("falling", 1.0, 0.05), 350, marks=pytest.mark.slow),
+        pytest.param(("one-sided", 0.3, 0.05), 350, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+def test_the_gradient_is_theorys_gibbs_average(
+    leaf_case, theory_leaves, symbolic_value, name, digits
+):
     """Symbolic derivatives of a one-level nest, averaged by mpmath, in every variable."""
     case = leaf_case(*name)
     x, v, s = (Symbol(name, positive=True) for name in ("x", "v", "s"))
@@ -215,9 +235,9 @@ def test_the_gradient_is_theorys_gibbs_average(leaf_case, theory_leaves, symboli
     at = {x: 0.4, v: 0.1, s: 1.7, **dict(zip(own, map(float, case.parameters), strict=True))}
     found = evaluate_nest(case.leaf, case.parameters, 0.4, (0.1,), (1.7,))
     numbers = [found.d_field, *found.d_increments, *found.d_exponents, *found.d_parameters]
-    assert found.value == near(symbolic_value(nest, at))
+    assert found.value == near(symbolic_value(nest, at, digits))
     for symbol, number in zip((x, v, s, *own), numbers, strict=True):
-        assert number == pytest.approx(symbolic_value(nest.diff(symbol), at), rel=1e-11)
+        assert number == pytest.approx(symbolic_value(nest.diff(symbol), at, digits), rel=1e-11)
 
 
 def test_the_gradient_needs_positive_increments(case):
@@ -226,74 +246,11 @@ def test_the_gradient_needs_positive_increments(case):
     assert "\n" not in str(caught.value)
 
 
-# -- other quadratures -----------------------------------------------------------------------------
-
-
-@given(field=st.floats(-1.0, 1.0), liftings=nests(st.integers(1, 2), quenched=True))
-@settings(max_examples=6, phases=UNSHRUNK)
-def test_the_value_in_25_digits(case, exact_nest, field, liftings):
-    reference = exact_nest(case, field, *liftings)
-    assert value_of(case, field, *liftings) == pytest.approx(float(reference), rel=5e-15, abs=1e-15)
-
-
-@pytest.mark.parametrize("name", CASES, ids=lambda case: "-".join(map(str, case)))
-def test_the_reference_itself_has_converged(leaf_case, exact_nest, name):
-    case = leaf_case(*name)
-    value = exact_nest(case, 0.3, (0.2, 0.4), (1.0, 3.0))
-    finer = exact_nest(case, 0.3, (0.2, 0.4), (1.0, 3.0), refine=2, deviations=11)
-    assert abs(value - finer) < 1e-17
-
-
-@pytest.mark.slow
-@given(field=st.floats(-0.5, 0.5), liftings=nests(st.just(3), increments=(0.05, 0.5), ordered=True))
-@settings(max_examples=12, phases=UNSHRUNK)
-def test_the_value_in_25_digits_at_depth_three(case, exact_nest, field, liftings):
-    reference = exact_nest(case, field, *liftings)
-    assert value_of(case, field, *liftings) == pytest.approx(float(reference), rel=5e-15, abs=1e-15)
-
-
-@given(field=FIELDS, liftings=nests(st.integers(1, 4), increments=(0.05, 1.0)))
-@settings(max_examples=10)
-def test_gauss_legendre_agrees(case, field, liftings):
-    """Another rule, in any order of the exponents."""
-    other = legendre_nest(
-        lambda y: case.leaf.values(y, case.parameters),
-        field,
-        *liftings,
-        slope=case.leaf.slope,
-        finest=case.finest,
-    )
-    assert value_of(case, field, *liftings) == pytest.approx(other, rel=2e-13, abs=1e-14)
-
-
-@pytest.mark.parametrize(("kappa", "level"), [(5.0, 3), (5.0, 4), (4.0, 4)])
-def test_small_nests_are_relatively_accurate(leaf_case, exact_nest, kappa, level):
-    """At kappa = 5 the energy is about 1e-6, and every digit of it counts."""
-    exponents = (10.8,) if level == 3 else (5.3, 51.3)
-    increments = (0.896,) if level == 3 else (0.204, 0.779)
-    case = leaf_case("falling", kappa, 1.0 - sum(increments))
-    reference = exact_nest(case, 0.0, increments, exponents, deviations=12)
-    assert abs(reference) < 1e-4
-    value = value_of(case, 0.0, increments, exponents)
-    assert abs(value / reference - 1) < 1e-13
-
-
-@given(liftings=nests(st.integers(2, 3), exponents=(1.0, 8.0), ordered=True))
-@settings(max_examples=10)
-def test_merging_keeps_relative_accuracy_where_the_nest_is_tiny(leaf_case, liftings):
-    """A law without a reference: splitting a lifting moves no digit of a nest of 1e-8."""
-    case = leaf_case("falling", 6.0, 0.2)
-    (v, *rest), (s, *others) = liftings
-    whole = value_of(case, 0.0, (0.1 * v, *(0.1 * x for x in rest)), (s, *others))
-    split = (0.03 * v, 0.07 * v, *(0.1 * x for x in rest))
-    assert value_of(case, 0.0, split, (s, s, *others)) == pytest.approx(whole, rel=1e-12)
-
-
 # -- grids -----------------------------------------------------------------------------------------
 
 
 @given(field=FIELDS, liftings=nests(st.integers(1, 3), quenched=True))
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_refinement_moves_nothing(case, field, liftings):
     """Twice as fine, wider windows, and looser by an amount the looser tolerance explains."""
     value = value_of(case, field, *liftings)
@@ -301,20 +258,50 @@ def test_refinement_moves_nothing(case, field, liftings):
     assert value_of(case, field, *liftings, tolerance=1e-19) == near(value, 3e-14)
     smallest = min([x for x in liftings.exponents if x > 0.0], default=1.0)
     loose = value_of(case, field, *liftings, tolerance=1e-8)
-    assert abs(loose - value) < 1e-6 * len(liftings.increments) * max(1.0, 1.0 / smallest)
+    size = max(1.0, 1.0 / smallest, abs(value))
+    assert abs(loose - value) < 1e-6 * len(liftings.increments) * size
 
 
 @given(field=FIELDS, liftings=nests(st.integers(1, 3)))
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_refinement_moves_no_gradient(case, field, liftings):
     here = evaluate_nest(case.leaf, case.parameters, field, *liftings)
     finer = evaluate_nest(
         case.leaf, case.parameters, field, *liftings, coarsen=0.6, tolerance=1e-18
     )
     for name in ("d_field", "d_increments", "d_exponents", "d_parameters"):
-        np.testing.assert_allclose(
-            getattr(here, name), getattr(finer, name), rtol=1e-10, atol=1e-12
-        )
+        ours, theirs = np.atleast_1d(getattr(here, name)), np.atleast_1d(getattr(finer, name))
+        size = np.abs(theirs).max(initial=1.0)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-12 * size)
+
+
+@pytest.mark.parametrize("s", [2.0, 10.0, 40.0])
+def test_strips_that_narrow_with_the_exponent_are_resolved(some_case, s):
+    """The trap: after a lifting with a large exponent, the next grid may not be chosen from its v alone.
+
+    Outer increments ten times the inner ones; a grid of the outer alone would be wrong in the fifth digit.
+    """
+    case = some_case
+    liftings = (0.05, 0.5), (s, 0.0)
+    value = value_of(case, 0.2, *liftings)
+    assert value_of(case, 0.2, *liftings, coarsen=0.5) == near(value, 1e-14)
+    assert value_of(case, 0.2, *liftings, tolerance=1e-19) == near(value, 1e-14)
+    assert by_legendre(case, 0.2, *liftings) == near(value, 1e-13)
+
+
+def test_deliberately_coarse_grids_are_refused_or_say_so(some_case):
+    """Either a grid ends where there is weight, or the error that is reported covers what happened."""
+    case = some_case
+    for liftings in (((0.3,), (0.0,)), ((0.2, 0.5), (3.0, 0.0)), ((0.2, 0.5), (2.0, 4.0))):
+        value = value_of(case, 0.2, *liftings)
+        for coarsen in (3.0, 6.0, 12.0):
+            try:
+                found = evaluate_nest(
+                    case.leaf, case.parameters, 0.2, *liftings, gradient=False, coarsen=coarsen
+                )
+            except ResolutionError:
+                continue
+            assert abs(found.value - value) <= 1.2 * found.error + 1e-13 * max(1.0, abs(value))
 
 
 def test_increments_too_small_to_resolve_are_refused(leaf_case):
@@ -324,12 +311,18 @@ def test_increments_too_small_to_resolve_are_refused(leaf_case):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", [("growing",), ("falling", 1.0, 0.02)])
-def test_a_work_limit_is_kept(leaf_case, name):
-    case = leaf_case(*name)
+def test_negative_exponents_are_refused(leaf_case):
+    case = leaf_case("growing")
+    with pytest.raises(ValueError, match="must not be negative"):
+        evaluate_nest(case.leaf, case.parameters, 0.0, (1.0,), (-2.0,))
+
+
+def test_a_work_limit_is_kept(some_case):
+    case = some_case
     arguments = (case.leaf, case.parameters, 0.0, (0.02, 0.5), (1.0, 3.0))
     free = evaluate_nest(*arguments, gradient=False)
-    kept = evaluate_nest(*arguments, gradient=False, work_limit=4 * free.products)
+    limit = 4 * (free.products + free.exponentials)
+    kept = evaluate_nest(*arguments, gradient=False, work_limit=limit)
     assert kept.value == free.value
     with pytest.raises(ResolutionError, match="take more than .* operations"):
         evaluate_nest(*arguments, work_limit=100)
@@ -364,34 +357,3 @@ def test_the_gradient_costs_little_more_than_the_value(recorded):
     with_gradient, without = counts(recorded, True), counts(recorded, False)
     assert with_gradient[0][-1] < 2.0 * without[0][-1]
     assert with_gradient[1][-1] < 2.0 * without[1][-1]
-
-
-# -- one closed form more --------------------------------------------------------------------------
-
-
-@given(v=st.floats(0.02, 3.0), field=FIELDS)
-def test_the_square_of_two_cosh_has_a_closed_form(leaf_case, v, field):
-    """Exponent 2: ``E (2cosh(x + sqrt(v) U))^2 = 2 + 2 exp(2v) cosh 2x``."""
-    expected = 0.5 * math.log(2.0 + 2.0 * math.exp(2.0 * v) * math.cosh(2.0 * field))
-    assert value_of(leaf_case("growing"), field, (v,), (2.0,)) == pytest.approx(expected, rel=1e-14)
-
-
-@pytest.mark.parametrize("parameters", FALLING, ids=str)
-@given(v=st.floats(0.01, 3.0))
-def test_probabilities_average_to_probabilities(leaf_case, parameters, v):
-    """Exponent 1: averaging P over the field adds the variances, so the nest is log P again."""
-    _, kappa, variance = parameters
-    wider = leaf_case("falling", kappa, variance + v)
-    found = value_of(leaf_case(*parameters), 0.0, (v,), (1.0,))
-    with mpmath.workdps(30):
-        assert abs(found / wider.exact(mpmath.mpf(0)) - 1) < 5e-14
-
-
-def test_leaves_of_other_origin_work_too():
-    """The compiler takes any expression of a known stable form, here log 2cosh in another symbol."""
-    from sympy import Lambda
-
-    z = Symbol("z")
-    leaf = compile_leaf(Lambda(z, log(2 * cosh(z))))
-    found = evaluate_nest(leaf, np.empty(0), 0.0, (1.0,), (1.0,), gradient=False)
-    assert found.value == pytest.approx(float(log(2) + sqrt(1) / 2), rel=1e-15)

@@ -1,22 +1,33 @@
-"""Stable forms equal the derived leaves, in value and derivative, wherever doubles reach."""
+"""Stable functions equal their definitions, in value and derivative, wherever doubles reach."""
 
 from __future__ import annotations
 
 import math
 
 import mpmath
-import numpy as np
 import pytest
 import sympy
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sympy import Lambda, Symbol, cosh, erf, exp, log
+from sympy import Symbol
 
-from numerics.compile import compile_leaf
-from numerics.stable import LogErfMean, LogTwoCosh, log_erf_mean, log_two_cosh, stable_form
+from numerics import stable
+from numerics.stable import (
+    InverseMills,
+    LogAddExp,
+    LogErfMean,
+    LogNdtr,
+    LogTwoCosh,
+    definition,
+    inverse_mills,
+    log_add_exp,
+    log_erf_mean,
+    log_ndtr,
+    log_two_cosh,
+)
 
-H = Symbol("h", real=True)
 ULP = 2.0**-52
+X, Y = Symbol("x", real=True), Symbol("y", real=True)
 
 
 def exact(expr: sympy.Expr, values: dict[sympy.Symbol, float], digits: int = 40) -> mpmath.mpf:
@@ -32,6 +43,9 @@ def digits_for(a: float, b: float) -> int:
     return 40 + int(2.0 * max(a * a, b * b) / math.log(10.0))
 
 
+# -- log 2 cosh ------------------------------------------------------------------------------------
+
+
 @given(st.floats(-1e6, 1e6))
 @example(0.0)
 @example(1e-300)
@@ -43,9 +57,73 @@ def test_log_two_cosh_is_its_definition(u):
     if abs(u) > 1e5:
         assert value == abs(u)
     else:
-        x = Symbol("x", real=True)
-        reference = exact(LogTwoCosh(x).definition(), {x: u})
+        reference = exact(LogTwoCosh(X).definition(), {X: u})
         assert abs(value - reference) <= 2 * ULP * reference
+
+
+# -- log of a sum ----------------------------------------------------------------------------------
+
+
+@given(st.floats(-1e5, 1e5), st.floats(-800.0, 800.0))
+@example(0.0, -750.0)
+@example(1e5, 0.0)
+def test_log_add_exp_is_its_definition(a, difference):
+    b = a + difference
+    with mpmath.workdps(60):
+        top = max(a, b)
+        reference = top + mpmath.log1p(mpmath.exp(-abs(mpmath.mpf(a) - mpmath.mpf(b))))
+    assert log_add_exp(a, b) == log_add_exp(b, a)
+    assert abs(log_add_exp(a, b) - reference) <= ULP * max(abs(reference), ULP)
+
+
+@given(st.floats(1.0, 700.0))
+def test_a_small_addition_to_one_keeps_its_digits(depth):
+    """``log(1 + exp(-d))`` is exp(-d) to every digit: one of two terms may be 1."""
+    assert log_add_exp(0.0, -depth) == pytest.approx(math.log1p(math.exp(-depth)), rel=2 * ULP)
+
+
+# -- the normal distribution -----------------------------------------------------------------------
+
+
+def exact_log_ndtr(x: float) -> mpmath.mpf:
+    with mpmath.workdps(60):
+        z = mpmath.mpf(x) / mpmath.sqrt(2)
+        return mpmath.log1p(-mpmath.erfc(z) / 2) if x > 0 else mpmath.log(mpmath.erfc(-z) / 2)
+
+
+@given(st.floats(-1e4, 37.0))
+@example(-36.0)
+@example(-35.999)
+@example(-36.001)
+@example(-0.5)
+@example(-1e-300)
+@example(37.0)
+@settings(max_examples=300)
+def test_log_ndtr_is_its_definition(x):
+    """A few units in the last place from exp(-5e7) to 1 - 1e-299, the rounding of x/sqrt(2) included."""
+    reference = exact_log_ndtr(x)
+    assert abs(log_ndtr(x) - reference) <= 3 * ULP * abs(reference)
+
+
+@given(st.floats(-1e4, 37.0))
+@example(-36.0)
+@example(-35.999)
+@example(0.0)
+@settings(max_examples=300)
+def test_inverse_mills_is_its_definition(x):
+    with mpmath.workdps(60):
+        reference = mpmath.npdf(mpmath.mpf(x)) / mpmath.exp(exact_log_ndtr(x))
+    assert abs(inverse_mills(x) / reference - 1) <= 8 * ULP
+
+
+@pytest.mark.parametrize("x", [1e5, -1e8, 40.0, 1e300])
+def test_the_normal_distribution_has_no_bad_argument(x):
+    for function in (log_ndtr, inverse_mills):
+        assert math.isfinite(function(x))
+    assert inverse_mills(-1e8) == pytest.approx(1e8, rel=1e-15)
+
+
+# -- intervals -------------------------------------------------------------------------------------
 
 
 @given(st.floats(-45.0, 10.0), st.floats(-8.0, 3.0))
@@ -54,16 +132,15 @@ def test_log_two_cosh_is_its_definition(u):
 @example(-25.001, -3.0)
 @example(6.0, 0.0)
 @example(9.9, -8.0)
+@example(0.0, -6.0)
+@example(0.01, -7.5)
 def test_log_erf_mean_is_its_definition(low, log_width):
     """From probabilities of exp(-2000) up to 1 - exp(-100), for ends close together and far apart."""
     a, b = low, -low + math.exp(log_width)  # a + b = width up to rounding, and that is what counts
     if low > 0.0:
         b = low + math.exp(log_width)
     width = a + b
-    first, second = sympy.symbols("a b", real=True)
-    reference = exact(
-        LogErfMean(first, second).definition(), {first: a, second: b}, digits_for(a, b)
-    )
+    reference = exact(LogErfMean(X, Y).definition(), {X: a, Y: b}, digits_for(a, b))
     for value in (log_erf_mean(a, b), log_erf_mean(b, a)):
         close_tails = 4e-16 / width if low < 0.0 else 0.0
         assert abs(value - reference) <= 8 * ULP * abs(reference) + close_tails
@@ -85,84 +162,33 @@ def test_far_outside_nothing_underflows():
         assert value == pytest.approx(-z * z - math.log(2 * z * math.sqrt(math.pi)), abs=1 / z)
 
 
-@pytest.mark.parametrize("name", ["growing", "falling"])
-def test_theorys_leaves_have_a_stable_form_that_means_the_same(theory_leaves, name):
-    leaf = theory_leaves[name]
-    stable = stable_form(leaf(H))
-    assert isinstance(stable, (LogTwoCosh, LogErfMean))
-    difference = stable.definition() - leaf(H)
-    assert sympy.simplify(sympy.expand_log(sympy.expand(difference), force=True)) == 0
+# -- calculus --------------------------------------------------------------------------------------
+
+FUNCTIONS = [LogTwoCosh(X), LogNdtr(X), InverseMills(X), LogErfMean(X, Y), LogAddExp(X, Y)]
 
 
-@pytest.mark.parametrize(
-    "expr", [H**2, log(cosh(H)), log(3 * cosh(H)), log(erf(H)), log(erf(H) - erf(H - 1)), exp(H)]
-)
-def test_unknown_leaves_are_refused(expr):
-    with pytest.raises(ValueError, match=r"no stable form is known .* add one to numerics\.stable"):
-        stable_form(expr)
+@pytest.mark.parametrize("function", FUNCTIONS, ids=str)
+@pytest.mark.parametrize("symbol", [X, Y])
+@given(st.floats(0.2, 1.5), st.floats(0.2, 1.5))
+@settings(max_examples=10)
+def test_derivatives_are_those_of_the_definition(function, symbol, x, y):
+    """First and second, in any argument."""
+    for order in (1, 2):
+        own = definition(sympy.diff(function, symbol, order))
+        other = sympy.diff(definition(function), symbol, order)
+        at = {X: x, Y: y}
+        assert abs(exact(own, at) - exact(other, at)) < 1e-30
 
 
-# -- the generated code ----------------------------------------------------------------------------
+def test_nested_functions_are_written_out():
+    nested = LogAddExp(LogNdtr(X), Y + LogErfMean(X, 1))
+    assert not definition(nested).atoms(*map(type, FUNCTIONS))
+    value = log_add_exp(log_ndtr(0.3), 0.2 + log_erf_mean(0.3, 1.0))
+    assert value == pytest.approx(float(exact(definition(nested), {X: 0.3, Y: 0.2})), rel=1e-15)
 
 
-def falling_at(theory_leaves, y: np.ndarray, kappa: float, variance: float):
-    leaf: Lambda = theory_leaves["falling"]
-    compiled = compile_leaf(leaf)
-    assert compiled.parameters == ("kappa", "variance")
-    parameters = np.array([kappa, variance])
-    values = compiled.values(y, parameters)
-    symbols = {str(x): x for x in leaf.free_symbols}
-    point = {symbols["kappa"]: kappa, symbols["variance"]: variance}
-    return leaf(H), point, values, compiled.derivatives(y, values, parameters)
-
-
-@given(
-    kappa=st.floats(0.05, 5.0),
-    variance=st.floats(-9.0, 0.0).map(math.exp),
-    deviations=st.floats(-60.0, 60.0),
-)
-@example(kappa=1.0, variance=0.02, deviations=60.0)
-@example(kappa=5.0, variance=0.1, deviations=0.0)
-@example(kappa=5.0, variance=0.001, deviations=-1.0)
-@settings(max_examples=40)
-def test_generated_code_is_the_leaf_and_its_symbolic_derivative(
-    theory_leaves, leaf_case, kappa, variance, deviations
-):
-    """At a field as far out as 60 standard deviations of the Gaussian beyond the interval's end."""
-    sigma = math.sqrt(variance)
-    y = math.copysign(kappa, deviations) + deviations * sigma
-    expr, point, values, slopes = falling_at(theory_leaves, np.array([y]), kappa, variance)
-    at = {H: y, **point}
-    # the interval's nearer end in units of sigma rounds, and the logarithm is its square
-    end = (abs(y) - kappa) / sigma
-    rounding = 4 * ULP * (1.0 + (abs(y) + kappa) / sigma) * (1.0 + abs(end))
-    exact_leaf = leaf_case("falling", kappa, variance).exact
-    with mpmath.workdps(40):
-        reference = exact_leaf(mpmath.mpf(y))
-        probability = mpmath.exp(reference)
-    assert abs(values[0] - reference) <= 1e-14 * abs(reference) + rounding
-    # each derivative is a sum of one term per end, sized weight x position, that may cancel
-    weight = float(mpmath.exp(-end * end / 2 - reference)) / sigma
-    sizes = {"kappa": weight, "variance": weight * (abs(y) + kappa) / variance}
-    for symbol, slope in zip(point, slopes[:, 0], strict=True):
-        derivative = exact(expr.args[0].diff(symbol), at) / probability
-        error = 4 * (rounding + 4 * ULP * (1.0 + end * end)) * sizes[str(symbol)]
-        assert abs(slope - derivative) <= error
-
-
-def test_the_growing_leaf_has_no_parameters(theory_leaves):
-    compiled = compile_leaf(theory_leaves["growing"])
-    y = np.linspace(-30.0, 30.0, 61)
-    values = compiled.values(y, np.empty(0))
-    assert compiled.parameters == ()
-    assert compiled.derivatives(y, values, np.empty(0)).shape == (0, 61)
-    assert values == pytest.approx(np.logaddexp(y, -y), rel=1e-15)
-
-
-def test_the_leaves_are_even(theory_leaves):
-    y = np.linspace(0.0, 12.0, 97)
-    for parameters in ((1.0, 0.02), (0.25, 0.5), (5.0, 1.0)):
-        left = falling_at(theory_leaves, -y, *parameters)
-        right = falling_at(theory_leaves, y, *parameters)
-        np.testing.assert_array_equal(left[2], right[2])
-        np.testing.assert_allclose(left[3], right[3], rtol=1e-12, atol=1e-14)
+def test_every_function_is_compiled_under_its_name():
+    for name, compiled in stable.COMPILED.items():
+        assert hasattr(stable, name)
+        assert callable(getattr(stable, compiled))
+        assert compiled == "".join(f"_{c.lower()}" if c.isupper() else c for c in name)[1:]
