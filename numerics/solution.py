@@ -12,7 +12,7 @@ from theory import Model
 
 __all__ = ["Branch", "ConvergenceError", "Solution", "Statistics"]
 
-Branch = Literal["closed form", "finite", "s -> infinity"]
+Branch = Literal["closed form", "finite", "s -> infinity", "merged"]
 
 
 class ConvergenceError(ArithmeticError):
@@ -63,28 +63,35 @@ class Solution:
     model : theory.Model
     level : int
     value : float
-        alpha = m/n for a capacity model.
+        alpha = m/n for a capacity model, the energy xi for a ground state.
     p, q, c : tuple of float
-        Order parameters; for hard constraints q holds Q_2.. and c holds s_2.. Empty at level 2;
-        for the branch ``s -> infinity`` the outermost pair (Q, s) is at (0, infinity) and left
+        Order parameters; for hard constraints q holds Q_2.. and c holds s_2.. Empty where the level is
+        a closed form; for the branch ``s -> infinity`` the outermost pair (Q, s) is at (0, infinity) and left
         out.
+    fields : tuple of float
+        Multipliers gamma_x, gamma, or the field H of a limit functional.
     order_parameters : dict of str to float
-        The same by name, with the field H of the limit functional where there is one.
+        All of these by name.
     gradient_norm : float
-        Euclidean norm of the gradient of log(alpha) in the logarithms of the chains' gaps.
+        Euclidean norm of the gradient of log(alpha), or of xi, in the logarithms of the chains' gaps.
     inertia : int
-        Number of negative Hessian eigenvalues in those coordinates; 0 is a minimum.
+        Number of negative Hessian eigenvalues of the functional in those coordinates; 0 is a minimum.
     hessian_eigenvalues : tuple of float
         Ascending.
     digits : int
-        Number of significant decimal digits that the error estimate supports.
+        Number of significant decimal digits that the error estimate supports; of an energy below 0.1 in
+        size, digits relative to 0.1.
     error : float
         Absolute error estimate of ``value``: proved discretisation bound, change under refinement
         of every grid, and Newton decrement; on the branch ``s -> infinity`` also the distance to
         the functional at the largest s that was resolved.
-    branch : {"closed form", "finite", "s -> infinity"}
+    branch : {"closed form", "finite", "s -> infinity", "merged"}
+        "merged": no stationary point of its own was found at this level, its liftings merge into those
+        of the level below, whose value it has.
     split : str
         How the point grew out of the level below.
+    reason : str
+        Why this one of the branches is the physical one.
     note : str
         What was not reached, in a sentence; empty when everything was.
     branches : tuple of Solution
@@ -98,6 +105,7 @@ class Solution:
     p: tuple[float, ...] = ()
     q: tuple[float, ...] = ()
     c: tuple[float, ...] = ()
+    fields: tuple[float, ...] = ()
     order_parameters: dict[str, float] = field(default_factory=dict)
     gradient_norm: float = 0.0
     inertia: int = 0
@@ -106,15 +114,30 @@ class Solution:
     error: float = 0.0
     branch: Branch = "finite"
     split: str = ""
+    reason: str = ""
     note: str = ""
     branches: tuple[Solution, ...] = field(default=(), repr=False)
     statistics: Statistics = Statistics()
 
     @property
+    def is_finite(self) -> bool:
+        """Whether its exponents are the dual's own c_2, c_3, .., not ratios to a c_2 gone to infinity."""
+        return self.model.problem == "ground state" or bool(self.model.prior.multipliers)
+
+    @property
+    def symbol(self) -> str:
+        """Name of the value: alpha or xi."""
+        return "alpha" if self.model.problem == "capacity" else "xi"
+
+    @property
     def ordering(self) -> str:
-        """Order of the exponents 1 = s_1, s_2, ..: increasing, decreasing or mixed; '' if there are none."""
-        values = (1.0, *self.c)
-        if len(values) == 1:
+        """Order of c_2, c_3, ..: increasing, decreasing or mixed; '' if there are fewer than two.
+
+        For hard constraints of 1, s_2, s_3, .., which are proportional to them. The quenched average, of
+        exponent 0, is left out.
+        """
+        values = self.c if self.is_finite else (1.0, *self.c)
+        if len(values) < 2:
             return ""
         steps = [b - a for a, b in itertools.pairwise(values)]
         if all(step > 0 for step in steps):
@@ -127,11 +150,13 @@ class Solution:
             "model": self.model.name,
             "parameters": {str(k): str(v) for k, v in self.model.parameters.items()},
             "level": self.level,
+            "symbol": self.symbol,
             "value": self.value,
             "p": list(self.p),
             "q": list(self.q),
             "c": list(self.c),
             "order_parameters": dict(self.order_parameters),
+            "fields": list(self.fields),
             "ordering": self.ordering,
             "gradient_norm": self.gradient_norm,
             "inertia": self.inertia,
@@ -140,6 +165,7 @@ class Solution:
             "error": self.error,
             "branch": self.branch,
             "split": self.split,
+            "reason": self.reason,
             "note": self.note,
             "branches": [
                 {
@@ -163,9 +189,10 @@ class Solution:
         """Return one block of text with the value, its order parameters and the evidence."""
         shown = max(1, min(self.digits, 15))
         lines = [
-            f"{self.model}, level {self.level}: alpha = {self.value:.{shown}g} ({self.branch})"
+            f"{self.model}, level {self.level}: {self.symbol} = {self.value:.{shown}g} ({self.branch})"
         ]
-        for name, values in (("p", self.p), ("Q", self.q), ("s", self.c)):
+        names = ("p", "q", "c") if self.is_finite else ("p", "Q", "s")
+        for name, values in zip(names, (self.p, self.q, self.c), strict=True):
             if values:
                 lines.append(f"  {name} = " + "  ".join(f"{v:.8g}" for v in values))
         error = "0" if self.error == 0.0 else f"{self.error:.1e}"

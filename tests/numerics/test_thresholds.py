@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numerics import ConvergenceError, ResolutionError, Solution, cross_check, solve, solve_levels
 from numerics.compile import evaluator
 from numerics.grids import Strip, spacing, trapezoid_error
+from numerics.objective import Objective
 from numerics.stationary import minimise
 from theory import SBP, free_energy
 from verify.strategies import order_parameters
@@ -103,6 +104,7 @@ def test_random_starts_find_nothing_lower(kappa: str, level: int):
     """Ordered points up to factors of a hundred away in every coordinate."""
     sol, fe = solve(SBP(kappa), level), free_energy(SBP(kappa), level)
     ev = evaluator(fe).with_grid(tolerance=1e-10, work_limit=4_000_000)
+    objective = Objective.of(fe, ev)
     n, rng = len(fe.c), np.random.default_rng(level)
     centre = ev.coordinates.from_order_parameters(sol.order_parameters)
 
@@ -113,7 +115,7 @@ def test_random_starts_find_nothing_lower(kappa: str, level: int):
     for size in 20 * [1.0] + 20 * [2.0]:
         start = centre + rng.normal(0.0, size, centre.size)
         start[-n:] = np.sort(np.abs(start[-n:])) + 0.1 * np.arange(1, n + 1)
-        _, value, gradient = minimise(ev, start, domain=ordered, gradient_tolerance=1e-5)
+        _, value, gradient = minimise(objective, start, domain=ordered, gradient_tolerance=1e-5)
         if gradient < 1e-3:
             reached += 1
             assert math.exp(value) > sol.value * (1.0 - 1e-7)
