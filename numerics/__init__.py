@@ -1,8 +1,9 @@
 """Numbers: evaluators generated from theory's expressions, and the solvers that use them.
 
 ``solve(model, level) -> Solution`` is the verb; `Solution` carries the value and everything needed
-to trust it; `ConvergenceError` and `ResolutionError` say what was not reached. Nothing heavy is
-imported before a name is used.
+to trust it; `ConvergenceError` and `ResolutionError` say what was not reached. ``sweep(models,
+levels, out=file) -> Sweep`` does so for many models, on many processors, and keeps what is finished.
+Nothing heavy is imported before a name is used.
 """
 
 from __future__ import annotations
@@ -13,17 +14,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .crosscheck import cross_check
     from .grids import ResolutionError
-    from .levels import solve, solve_levels
+    from .levels import lowest_level, solve, solve_levels
+    from .records import Sweep, SweepFailure, SweepRow
     from .solution import ConvergenceError, Solution, Statistics
+    from .store import SweepFileError, read_sweep
+    from .sweeps import WorkersError, sweep
 
 __all__ = [
     "ConvergenceError",
     "ResolutionError",
     "Solution",
     "Statistics",
+    "Sweep",
+    "SweepFailure",
+    "SweepFileError",
+    "SweepRow",
+    "WorkersError",
     "cross_check",
+    "lowest_level",
+    "read_sweep",
     "solve",
     "solve_levels",
+    "sweep",
 ]
 
 _HOME = {
@@ -31,9 +43,17 @@ _HOME = {
     "ResolutionError": "grids",
     "Solution": "solution",
     "Statistics": "solution",
+    "Sweep": "records",
+    "SweepFailure": "records",
+    "SweepFileError": "store",
+    "SweepRow": "records",
+    "WorkersError": "sweeps",
     "cross_check": "crosscheck",
+    "read_sweep": "store",
+    "lowest_level": "levels",
     "solve": "levels",
     "solve_levels": "levels",
+    "sweep": "sweeps",
 }
 
 

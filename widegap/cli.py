@@ -1,4 +1,4 @@
-"""The command line: ``widegap derive`` and ``widegap solve``.
+"""The command line: ``widegap derive`` and ``widegap solve``; :mod:`widegap.sweeps` has the others.
 
 Start-up is kept light on purpose: sympy, numpy, numba, rich and matplotlib are imported inside the
 commands that need them, after the input has been looked at as far as possible without them.
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from widegap import __version__
+from widegap import __version__, sweeps
+from widegap.arguments import PARAMETERS, Integer, OneOf, build, model_argument
 from widegap.errors import Failure, OneLineGroup, emit
 
 if TYPE_CHECKING:
@@ -20,47 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["cli"]
 
-MODELS = {"sbp": "SBP"}
-"""Names on the command line, and the class of :mod:`theory` each one stands for."""
-
 FORMATS = ("text", "latex", "python")
 DEFAULT_DIGITS = 12
-
-
-class OneOf(click.ParamType):
-    """A choice among names, whose error says what there is to choose from."""
-
-    def __init__(self, kind: str, names: tuple[str, ...]) -> None:
-        self.name = kind
-        self.names = names
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Accept one of the names, in any case."""
-        if value.lower() not in self.names:
-            raise click.UsageError(
-                f"unknown {self.name} {value!r}; choose from {', '.join(self.names)}"
-            )
-        return value.lower()
-
-
-class Integer(click.ParamType):
-    """An integer not below a bound, whose error repeats what was given."""
-
-    name = "integer"
-
-    def __init__(self, what: str, least: int) -> None:
-        self.what = what
-        self.least = least
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read the integer."""
-        try:
-            number = int(value)
-        except ValueError:
-            number = None
-        if number is None or number < self.least:
-            raise click.UsageError(f"{self.what} is an integer >= {self.least}, got {value!r}")
-        return number
 
 
 @click.group(
@@ -73,20 +35,42 @@ class Integer(click.ParamType):
 def cli(ctx: click.Context) -> None:
     """Derive and solve computational gaps of wide neural networks.
 
-    widegap derives the capacity functional of a model at a level of fully lifted random duality
-    theory, and finds its stationary value: the threshold alpha = m/n of that level.
-    """
+    widegap derives the functional of a model at a level of fully lifted random duality theory, and
+    finds its stationary value: a threshold alpha = m/n, or a ground-state energy xi.
+
+    \b
+    Models, x binary where not said otherwise:
+      sbp                symmetric perceptron, |Gx| <= kappa
+      abp                asymmetric perceptron, Gx >= kappa
+      ubp                u-function perceptron, |Gx| >= kappa
+      spherical          Gx >= kappa with x on the sphere
+      hopfield           max |Gx|
+      negative-hopfield  min |Gx|
+      sk                 Sherrington-Kirkpatrick, max x'Gx
+    """  # noqa: D301 - click's mark for text that is not to be wrapped
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
 
-model_argument = click.argument("model", type=OneOf("model", tuple(MODELS)), metavar="MODEL")
+cli.add_command(sweeps.sweep)
+cli.add_command(sweeps.plot)
+
 level_option = click.option(
     "--level",
-    type=Integer("--level", 2),
+    type=Integer("--level", 1),
     required=True,
     metavar="R",
-    help="Lifting level, 2 or more.",
+    help="Lifting level; 2 or more for capacities with binary x, else 1 or more.",
+)
+
+
+kappa_option = click.option(
+    "--kappa", metavar="K", help="Margin of a perceptron, exactly as written (0.3 is 3/10)."
+)
+alpha_option = click.option(
+    "--alpha",
+    metavar="A",
+    help="Rows per coordinate, m/n: the ground-state energy at this density instead of the capacity.",
 )
 
 
@@ -96,9 +80,8 @@ level_option = click.option(
 )
 @model_argument
 @level_option
-@click.option(
-    "--kappa", metavar="K", help="Margin, exactly as written (0.3 is 3/10). [default: symbolic]"
-)
+@kappa_option
+@alpha_option
 @click.option(
     "--format",
     "output_format",
@@ -108,17 +91,27 @@ level_option = click.option(
     help="Plain text, LaTeX, or a runnable Python module. [default: text]",
 )
 @click.option("--steps", is_flag=True, help="Show how the functional is derived, step by step.")
-def derive(model: str, level: int, kappa: str | None, output_format: str, steps: bool) -> None:
-    """Derive alpha(p, Q, s), the capacity functional of MODEL at a level.
+def derive(
+    model: str,
+    level: int,
+    kappa: str | None,
+    alpha: str | None,
+    output_format: str,
+    steps: bool,
+) -> None:
+    """Derive the functional of MODEL at a level: alpha of a capacity or xi of a ground state.
 
-    MODEL is sbp, the symmetric binary perceptron |Gx| <= kappa.
+    Parameters that are not given stay symbolic.
     """
     if steps and output_format == "python":
         raise click.UsageError("--steps explains a formula and cannot go with --format python")
-    instance = _build(model, kappa)
+    instance = build(model, {"kappa": kappa, "alpha": alpha})
     from theory import free_energy
 
-    energy = free_energy(instance, level)
+    try:
+        energy = free_energy(instance, level)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     if steps:
         from widegap.derivations import steps_text
 
@@ -132,31 +125,42 @@ def derive(model: str, level: int, kappa: str | None, output_format: str, steps:
 )
 @model_argument
 @level_option
-@click.option(
-    "--kappa", required=True, metavar="K", help="Margin, exactly as written (0.3 is 3/10)."
-)
+@kappa_option
+@alpha_option
 @click.option(
     "--digits",
     type=Integer("--digits", 1),
     default=DEFAULT_DIGITS,
     metavar="N",
-    help=f"Correct digits of alpha asked for. [default: {DEFAULT_DIGITS}]",
+    help=f"Correct digits of the value asked for. [default: {DEFAULT_DIGITS}]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, and nothing else, to stdout.")
 @click.option(
     "--plot",
     type=click.Path(),
     metavar="FILE",
-    help="Draw alpha against the level (png, svg, pdf).",
+    help="Draw the value against the level (png, svg, pdf).",
 )
-def solve(model: str, level: int, kappa: str, digits: int, as_json: bool, plot: str | None) -> None:
-    """Find the thresholds of MODEL at levels 2 to R.
+def solve(
+    model: str,
+    level: int,
+    kappa: str | None,
+    alpha: str | None,
+    digits: int,
+    as_json: bool,
+    plot: str | None,
+) -> None:
+    """Find the thresholds or ground-state energies of MODEL at all levels up to R.
 
-    MODEL is sbp, the symmetric binary perceptron |Gx| <= kappa. Level 2 is the satisfiability
-    threshold alpha_c; higher levels approach the algorithmic one.
+    For perceptrons with binary x level 2 is the satisfiability threshold alpha_c; higher levels approach
+    the algorithmic one.
     """
     target = None if plot is None else _plot_target(plot, level)
-    solutions, failure = _solve_levels(_build(model, kappa), level, digits)
+    instance = build(model, {"kappa": kappa, "alpha": alpha})
+    for name in PARAMETERS:
+        if getattr(getattr(instance, name, None), "is_symbol", False):
+            raise click.UsageError(f"{model} needs a number: --{name}")
+    solutions, failure = _solve_levels(instance, level, digits)
     if failure is not None:
         if solutions and not as_json:
             emit(_report(solutions))
@@ -174,16 +178,6 @@ def solve(model: str, level: int, kappa: str, digits: int, as_json: bool, plot: 
         emit(_report(solutions))
     if target is not None:
         click.echo(f"plot written to {plot}", err=as_json)
-
-
-def _build(model: str, kappa: str | None) -> "Model":
-    """Make the model, or say in one line what is wrong with its parameters."""
-    import theory
-
-    try:
-        return getattr(theory, MODELS[model])(kappa)
-    except (TypeError, ValueError) as error:
-        raise click.UsageError(str(error)) from error
 
 
 def _plot_target(plot: str, level: int) -> Path:
@@ -206,15 +200,16 @@ def _plot_target(plot: str, level: int) -> Path:
 def _solve_levels(
     model: "Model", level: int, digits: int
 ) -> "tuple[list[Solution], Failure | None]":
-    """Solve levels 2 to `level`, with live progress on a terminal, as far as they converge."""
-    from numerics import ConvergenceError, ResolutionError, solve_levels
+    """Solve all levels up to `level`, with live progress on a terminal, as far as they converge."""
+    from numerics import ConvergenceError, ResolutionError, lowest_level, solve_levels
     from widegap.progress import LevelProgress
 
     solutions: list[Solution] = []
     progress = LevelProgress()
     try:
         # checks its input here; whatever comes later is not the input's fault
-        levels = solve_levels(model, range(2, level + 1), digits=digits, progress=progress.update)
+        wanted = range(min(lowest_level(model), level), level + 1)
+        levels = solve_levels(model, wanted, digits=digits, progress=progress.update)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     try:
@@ -233,6 +228,8 @@ def _solve_levels(
 
 def _document(solutions: "list[Solution]") -> dict[str, Any]:
     """Everything a program may want to know, ready for JSON."""
+    from widegap import tables
+
     model = solutions[0].model
     return {
         "version": __version__,
@@ -240,6 +237,7 @@ def _document(solutions: "list[Solution]") -> dict[str, Any]:
         "parameters": {str(name): str(value) for name, value in model.parameters.items()},
         "levels": [solution.to_dict() for solution in solutions],
         "gap": float(solutions[0].value - solutions[-1].value),
+        "ordering_changed_at": tables.ordering_changes(solutions),
     }
 
 
@@ -250,12 +248,14 @@ def _report(solutions: "list[Solution]") -> str:
     from widegap import tables
 
     parts: list[Any] = [
-        "alpha = m/n, natural logarithms; inertia counts negative Hessian eigenvalues.",
+        tables.legend(solutions),
         tables.summary_table(solutions),
     ]
     if any(solution.order_parameters for solution in solutions):
         parts.append(tables.order_parameter_table(solutions))
-    parts.append(tables.gap_line(solutions))
+    parts += [
+        line for line in (tables.ordering_line(solutions), tables.gap_line(solutions)) if line
+    ]
     return tables.render(
         *parts,
         terminal=sys.stdout.isatty(),

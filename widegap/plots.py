@@ -1,5 +1,6 @@
 """Figures of results. No global plotting state: every function returns a figure of its own."""
 
+import math
 import os
 from collections.abc import Sequence
 from itertools import pairwise
@@ -11,14 +12,17 @@ from widegap.files import atomic_write
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from numerics import Solution
+    from numerics import Solution, Sweep
 
-__all__ = ["SUFFIXES", "level_convergence", "save"]
+__all__ = ["SUFFIXES", "level_convergence", "phase_diagram", "save"]
 
 SUFFIXES = (".png", ".svg", ".pdf")
 """The file types :func:`save` can write, chosen by the file's suffix."""
 
 _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#666666"  # Okabe-Ito: distinct to every eye
+# models for which the capacity at level 2 is the satisfiability threshold alpha_c
+_SATISFIABILITY = ("sbp", "abp", "ubp")
+_MARKED = 30  # more points on a curve than this would only thicken it
 _STYLE: dict[Any, Any] = {
     "font.size": 10.0,
     "axes.spines.top": False,
@@ -112,6 +116,119 @@ def _title(solution: "Solution") -> str:
         rf"$\{symbol} = {float(value):g}$" for symbol, value in solution.model.parameters.items()
     )
     return ", ".join([solution.model.name.upper(), *parameters])
+
+
+def phase_diagram(sweep: "Sweep", title: str | None = None) -> "Figure":
+    """Draw the thresholds of a sweep against its parameter, one curve for each level.
+
+    The upper panel shows the values, on a logarithmic scale if they differ by more than a factor of
+    ten. The reference is dashed: for binary perceptrons level 2, the satisfiability threshold
+    alpha_c, otherwise the lowest level. The lower panel shows the gap to it, if it is in the sweep:
+    1 - alpha_r / alpha_c, or for energies, which can vanish, the difference. Where a level has no
+    value, its curve is interrupted.
+
+    Parameters
+    ----------
+    sweep
+        At least one of its points has a value, and one parameter has several values at most.
+    title
+        Text above the figure; by default the model and its fixed parameters.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A figure without any window or global state; write it with :func:`save`.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to draw, or no single parameter to draw it against.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import StrMethodFormatter
+
+    along = _swept(sweep)
+    places, curves = _curves(sweep, along)
+    capacity = sweep.settings.quantity == "alpha"
+    satisfiability = capacity and sweep.settings.model in _SATISFIABILITY
+    reference = 2 if satisfiability else min(curves)
+    gaps = reference in curves and len(curves) > 1
+    symbol = r"\alpha" if capacity else r"\xi"
+    names = {level: rf"{symbol}_{{{level}}}" for level in curves}
+    names[reference] = r"\alpha_c" if satisfiability else names[reference]
+    marker = "." if len(places) <= _MARKED else ""
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(5.4, 5.6), layout="constrained")
+        panels = figure.subplots(
+            1 + gaps, 1, sharex=True, squeeze=False, height_ratios=(3, 2)[: 1 + gaps]
+        )[:, 0]
+        styles = _level_styles(list(curves), reference)
+        for level, values in curves.items():
+            label = f"${names[level]}$"
+            panels[0].plot(places, values, marker=marker, label=label, **styles[level])
+            if gaps and level != reference:
+                pairs = zip(curves[reference], values, strict=True)
+                gap = [1.0 - value / base if capacity else base - value for base, value in pairs]
+                panels[1].plot(places, gap, marker=marker, **styles[level])
+        known = [v for values in curves.values() for v in values if not math.isnan(v)]
+        if max(known) > 10.0 * min(known) > 0.0:
+            panels[0].set_yscale("log")
+            panels[0].yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        panels[0].set_ylabel(rf"${symbol}_r = m/n$" if capacity else rf"${symbol}_r$")
+        panels[0].set_title(_sweep_title(sweep, along) if title is None else title)
+        panels[0].legend(loc="best")
+        if gaps:
+            base = names[reference]
+            formula = rf"1 - {symbol}_r / {base}" if capacity else rf"{base} - {symbol}_r"
+            panels[1].set_ylabel(f"gap ${formula}$")
+        panels[-1].set_xlabel(rf"$\{along}$")
+        figure.align_ylabels()
+    return figure
+
+
+def _swept(sweep: "Sweep") -> str:
+    """Return the parameter that has several values, or the only one there is."""
+    points = [row.parameters for row in (*sweep.rows, *sweep.failures)]
+    names = sweep.settings.parameters
+    several = [name for name in names if len({point[name] for point in points}) > 1]
+    if not sweep.rows:
+        raise ValueError("there is nothing to draw yet: no point has been solved")
+    if not names:
+        raise ValueError(f"{sweep.settings.model} has no parameter to draw its levels against")
+    if len(several) > 1:
+        raise ValueError(
+            f"a figure has one axis for parameters; {' and '.join(several)} have several values here"
+        )
+    return (several or [names[0]])[0]
+
+
+def _curves(sweep: "Sweep", along: str) -> tuple[list[float], dict[int, list[float]]]:
+    """Places on the axis, and the values of each level there; nan where it has none."""
+    places = sorted({row.coordinates[along] for row in (*sweep.rows, *sweep.failures)})
+    found = {(row.level, row.coordinates[along]): row.value for row in sweep.rows}
+    levels = sorted({level for level, _ in found})
+    return places, {
+        level: [found.get((level, place), math.nan) for place in places] for level in levels
+    }
+
+
+def _level_styles(levels: list[int], reference: int) -> dict[int, dict[str, Any]]:
+    """The reference dashed in grey, the first level above in orange, the others ever darker blue."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    shades = LinearSegmentedColormap.from_list("levels", (_ORANGE, "#56b4e9", _BLUE, "#00293f"))
+    others = [level for level in levels if level != reference]
+    styles: dict[int, dict[str, Any]] = {reference: {"color": _GREY, "linestyle": "--"}}
+    for index, level in enumerate(others):
+        styles[level] = {"color": shades(index / max(len(others) - 1, 1))}
+    return styles
+
+
+def _sweep_title(sweep: "Sweep", along: str) -> str:
+    fixed = {k: v for k, v in sweep.rows[0].coordinates.items() if k != along}
+    parameters = (rf"$\{name} = {value:g}$" for name, value in fixed.items())
+    return ", ".join([sweep.settings.model.upper(), *parameters])
 
 
 def save(figure: "Figure", path: str | os.PathLike[str]) -> None:

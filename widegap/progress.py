@@ -1,4 +1,4 @@
-"""Progress of a solve, shown live on a terminal and nowhere else."""
+"""Progress of a solve or a sweep, shown live on a terminal and nowhere else."""
 
 import sys
 from types import TracebackType
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["LevelProgress"]
+__all__ = ["LevelProgress", "SweepProgress"]
 
 
 class LevelProgress:
@@ -65,3 +65,76 @@ class LevelProgress:
             self._tasks[level] = self._progress.add_task("", total=1.0, level=level, stage=stage)
         done = fraction >= 1.0
         self._progress.update(self._tasks[level], completed=fraction, stage="" if done else stage)
+
+
+class SweepProgress:
+    """One live bar of points, with their rate and the time left, if the standard error is a terminal.
+
+    Use it as a context manager and hand :meth:`update` to :func:`numerics.sweep`.
+
+    Attributes
+    ----------
+    done, total, failed
+        As last told.
+    before
+        Points that were done at the beginning.
+    """
+
+    def __init__(self) -> None:
+        self.before = self.done = self.total = self.failed = 0
+        self._task: TaskID | None = None
+        self._progress: Progress | None = None
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._progress = Progress(
+                BarColumn(bar_width=30),
+                TextColumn("{task.completed:.0f} of {task.total:.0f} points"),
+                TextColumn("{task.fields[state]}", markup=False),
+                TimeRemainingColumn(compact=True),
+                TextColumn("left"),
+                console=Console(stderr=True),
+                transient=True,
+                speed_estimate_period=600.0,  # points take seconds, and come in bursts
+            )
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Take the bar away."""
+        if self._progress is not None:
+            self._progress.stop()
+
+    def update(self, done: int, total: int, failed: int) -> None:
+        """Show that a sweep has come so far.
+
+        Parameters
+        ----------
+        done, total
+            Points that are stored, of how many.
+        failed
+            How many of them have failed.
+        """
+        if not self.total:
+            self.before = done
+        self.done, self.total, self.failed = done, total, failed
+        if self._progress is None:
+            return
+        if self._task is None:
+            self._task = self._progress.add_task("", total=total, completed=done, state="")
+        self._progress.update(self._task, completed=done)
+        speed = self._progress.tasks[0].speed
+        state = [] if speed is None else [f"{60.0 * speed:.3g} a minute"]
+        state += [f"{failed} failed"] if failed else []
+        self._progress.update(self._task, state=", ".join(state))

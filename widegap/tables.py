@@ -11,7 +11,16 @@ if TYPE_CHECKING:
 
     from numerics import Solution
 
-__all__ = ["gap_line", "order_parameter_table", "render", "significant", "summary_table"]
+__all__ = [
+    "gap_line",
+    "legend",
+    "order_parameter_table",
+    "ordering_changes",
+    "ordering_line",
+    "render",
+    "significant",
+    "summary_table",
+]
 
 PARAMETER_DIGITS = 12
 """Significant digits shown of an order parameter."""
@@ -55,7 +64,7 @@ def _new_table(title: str) -> "Table":
 
 
 def summary_table(solutions: "Sequence[Solution]") -> "Table":
-    """One row per level: alpha and what is needed to trust it.
+    """One row per level: the value and what is needed to trust it.
 
     Parameters
     ----------
@@ -65,13 +74,14 @@ def summary_table(solutions: "Sequence[Solution]") -> "Table":
     Returns
     -------
     rich.table.Table
-        Columns level, alpha, gradient norm, inertia, branch, error and time.
+        Columns level, alpha or xi, gradient norm, inertia, branch, error and time.
     """
     model = solutions[0].model
-    parameters = ", ".join(f"{name} = {value}" for name, value in model.parameters.items())
-    table = _new_table(f"{model.name.upper()}, {parameters}: stationary points by lifting level")
+    names = [f"{name} = {value}" for name, value in model.parameters.items()]
+    title = ", ".join([model.name.upper(), *names])
+    table = _new_table(f"{title}: stationary points by lifting level")
     table.add_column("level", justify="right", no_wrap=True)
-    table.add_column("alpha", no_wrap=True)
+    table.add_column(solutions[0].symbol, no_wrap=True)
     for header in ("gradient", "inertia"):
         table.add_column(header, justify="right", no_wrap=True)
     table.add_column("branch", no_wrap=True)
@@ -92,7 +102,7 @@ def summary_table(solutions: "Sequence[Solution]") -> "Table":
 
 
 def order_parameter_table(solutions: "Sequence[Solution]") -> "Table":
-    """One row per level and step k: the order parameters p_k, Q_k and s_k.
+    """One row per level and step k: the order parameters p_k, Q_k and s_k (q_k and c_k).
 
     Parameters
     ----------
@@ -102,32 +112,39 @@ def order_parameter_table(solutions: "Sequence[Solution]") -> "Table":
     Returns
     -------
     rich.table.Table
-        Columns level, k, p_k, Q_k and s_k, and one for each parameter without an index. On the
-        branch s -> infinity the outermost pair (Q, s) stands at its limit (0, infinity).
+        Columns level, k, p_k, Q_k and s_k (at finite exponents q_k and c_k), and one for each multiplier
+        or field. On the branch s -> infinity the outermost pair (Q, s) stands at its limit (0,
+        infinity); a level that merged with the one below has no row.
     """
     table = _new_table("Order parameters")
+    groups = ("p", "q", "c") if solutions[0].is_finite else ("p", "Q", "s")
     fields = list(
         dict.fromkeys(
-            name for solution in solutions for name in solution.order_parameters if "_" not in name
+            name
+            for solution in solutions
+            for name in solution.order_parameters
+            if name.partition("_")[0] not in groups
         )
     )
     rows = []
     for solution in solutions:
+        if solution.branch == "merged" or not solution.order_parameters:
+            continue
         values = {
             name: f"{value:#.{PARAMETER_DIGITS}g}"
             for name, value in solution.order_parameters.items()
         }
-        last = len(solution.p) + 1
+        last = max(len(solution.p), len(solution.q), len(solution.c)) + 1
         if solution.branch == "s -> infinity":
             values |= {f"Q_{last}": "0", f"s_{last}": "infinity"}
         for k in range(2, last + 1):
-            indexed = (values.get(f"{group}_{k}", "") for group in ("p", "Q", "s"))
+            indexed = (values.get(f"{group}_{k}", "") for group in groups)
             single = (values.get(field, "") if k == 2 else "" for field in fields)
             level = str(solution.level) if k == 2 else ""
             rows.append((level, str(k), *indexed, *single))
     for header in ("level", "k"):
         table.add_column(header, justify="right", no_wrap=True)
-    for header in ("p_k", "Q_k", "s_k", *fields):
+    for header in (*(f"{group}_k" for group in groups), *fields):
         table.add_column(header, no_wrap=True)
     columns = [_point_aligned(column) for column in zip(*rows, strict=True)]
     for row, following in zip_longest(zip(*columns, strict=True), rows[1:]):
@@ -149,6 +166,41 @@ def _alpha(solution: "Solution") -> str:
     return significant(solution.value, max(solution.digits, 1))
 
 
+def legend(solutions: "Sequence[Solution]") -> str:
+    """Say what the numbers are."""
+    first = solutions[0]
+    value = "xi: ground-state energy" if first.symbol == "xi" else "alpha = m/n"
+    return f"{value}, natural logarithms; inertia counts negative Hessian eigenvalues."
+
+
+def ordering_changes(solutions: "Sequence[Solution]") -> dict[int, str]:
+    """Levels at which the order of the exponents c_2, c_3, .. becomes another one, with that order.
+
+    Parameters
+    ----------
+    solutions
+        The levels' solutions, lowest level first.
+
+    Returns
+    -------
+    dict
+        The first entry is the lowest level that has an order; empty where none has.
+    """
+    changes: dict[int, str] = {}
+    for solution in solutions:
+        known = list(changes.values())
+        if solution.ordering and solution.ordering != (known[-1] if known else ""):
+            changes[solution.level] = solution.ordering
+    return changes
+
+
+def ordering_line(solutions: "Sequence[Solution]") -> str:
+    """Say in which order the exponents c_k come, and at which level that changes; '' if they have none."""
+    changes = ordering_changes(solutions)
+    parts = [f"{order} from level {level} on" for level, order in changes.items()]
+    return f"exponents c_k: {', '.join(parts)}" if parts else ""
+
+
 def gap_line(solutions: "Sequence[Solution]") -> str:
     """Say how far the highest level lies below the satisfiability threshold, level 2.
 
@@ -160,13 +212,21 @@ def gap_line(solutions: "Sequence[Solution]") -> str:
     Returns
     -------
     str
-        One line with both thresholds and their difference, to the decimals both of them have.
+        One line with both thresholds and their difference, to the decimals both of them have; for an
+        energy the change from the lowest level; '' for a single level of one.
     """
     first, last = solutions[0], solutions[-1]
-    alpha_c, alpha_r = _alpha(first), _alpha(last)
-    decimals = min(len(text.partition(".")[2]) for text in (alpha_c, alpha_r))
+    low, high = _alpha(first), _alpha(last)
+    decimals = min(len(text.partition(".")[2]) for text in (low, high))
     gap = f"{first.value - last.value:.{decimals}f}"
-    return f"gap alpha_c - alpha_{last.level} = {alpha_c} - {alpha_r} = {gap}"
+    if first.symbol == "xi":
+        return (
+            f"xi_{last.level} - xi_{first.level} = {-float(gap):.{decimals}f}"
+            if last is not first
+            else ""
+        )
+    name = "alpha_c" if first.level == 2 else f"alpha_{first.level}"
+    return f"gap {name} - alpha_{last.level} = {low} - {high} = {gap}"
 
 
 def render(*parts: "RenderableType", terminal: bool, width: int) -> str:

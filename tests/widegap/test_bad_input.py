@@ -24,9 +24,19 @@ SOLVE = ("solve", "sbp", "--kappa", "1", "--level", "3")
             for kappa in ("0", "-1", "-1e-400", "nan", "inf", "-inf", "one", "", "1/0", "1 2")
         ),
         *(
-            (("solve", "sbp", "--kappa", "1", "--level", level), "--level is an integer >= 2")
-            for level in ("1", "0", "-3", "2.5", "three", "nan", "")
+            (("solve", "sbp", "--kappa", "1", "--level", level), "--level is an integer >= 1")
+            for level in ("0", "-3", "2.5", "three", "nan", "")
         ),
+        (("solve", "sbp", "--kappa", "1", "--level", "1"), "use level >= 2"),
+        (("derive", "abp", "--level", "1"), "use level >= 2"),
+        (("solve", "hopfield", "--level", "2"), "hopfield needs a number: --alpha"),
+        (("solve", "hopfield", "--alpha", "0", "--level", "2"), "alpha must be a positive number"),
+        (("solve", "hopfield", "--alpha", "-1", "--level", "2"), "alpha must be a positive number"),
+        (
+            ("solve", "sk", "--kappa", "1", "--level", "2"),
+            "sk takes no --kappa; it has no parameter",
+        ),
+        (("solve", "hopfield", "--kappa", "1", "--level", "2"), "takes no --kappa; it has --alpha"),
         ((*SOLVE, "--digits", "0"), "--digits"),
         ((*SOLVE, "--digits", "many"), "--digits"),
         ((*SOLVE, "--digits", "1000000"), "digits"),

@@ -11,6 +11,7 @@ import widegap
 
 WIDEGAP = [sys.executable, "-m", "widegap"]
 HEAVY = {"sympy", "numpy", "scipy", "numba", "flint", "mpmath", "matplotlib", "rich", "hypothesis"}
+HEAVY |= {"distributed", "sqlite3", "multiprocessing"}
 
 
 def call(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -18,7 +19,16 @@ def call(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["solve", "-h"], ["derive", "-h"], []]
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["solve", "-h"],
+        ["derive", "-h"],
+        ["sweep", "-h"],
+        ["plot", "-h"],
+        [],
+    ],
 )
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     program = (

@@ -1,0 +1,154 @@
+"""What a sweep consists of: its settings, its rows, and the points that failed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+__all__ = ["SCHEMA", "Settings", "Sweep", "SweepFailure", "SweepRow", "point_key"]
+
+SCHEMA = 1
+"""Version of the tables in a sweep's file; goes up when they change."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all points of a sweep have in common; a file holds points of one kind only.
+
+    Attributes
+    ----------
+    model : str
+        Name of the model.
+    parameters : tuple of str
+        Names of its parameters, in the model's order; empty for a model without.
+    levels : tuple of int
+        Ascending.
+    digits : int
+        Significant digits asked for.
+    quantity : {"alpha", "xi"}
+        What a value is: the capacity m/n, or the ground-state energy.
+    version : str
+        Version of widegap.
+    schema : int
+        Version of the file's tables.
+    """
+
+    model: str
+    parameters: tuple[str, ...]
+    levels: tuple[int, ...]
+    digits: int
+    quantity: str
+    version: str
+    schema: int = SCHEMA
+
+    def to_text(self) -> dict[str, str]:
+        """Names and values as they stand in the file."""
+        return {
+            "schema": str(self.schema),
+            "model": self.model,
+            "parameters": " ".join(self.parameters),
+            "levels": " ".join(map(str, self.levels)),
+            "digits": str(self.digits),
+            "quantity": self.quantity,
+            "widegap": self.version,
+        }
+
+    @classmethod
+    def from_text(cls, text: Mapping[str, str]) -> Self:
+        """Read what `to_text` wrote."""
+        return cls(
+            text["model"],
+            tuple(text["parameters"].split()),
+            tuple(map(int, text["levels"].split())),
+            int(text["digits"]),
+            text["quantity"],
+            text["widegap"],
+            int(text["schema"]),
+        )
+
+
+@dataclass(frozen=True)
+class SweepRow:
+    """One level of one point.
+
+    Attributes
+    ----------
+    parameters : dict of str to str
+        Exact values, such as ``{"kappa": "11/20"}``.
+    coordinates : dict of str to float
+        The same, rounded.
+    level : int
+    value, error : float
+    digits : int
+    branch : str
+    solution : dict
+        All of `Solution.to_dict`; numbers that are not finite are None.
+    """
+
+    parameters: dict[str, str]
+    coordinates: dict[str, float]
+    level: int
+    value: float
+    error: float
+    digits: int
+    branch: str
+    solution: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SweepFailure:
+    """A point whose levels could not all be solved; those below the failed one may have rows.
+
+    Attributes
+    ----------
+    parameters, coordinates
+        As in `SweepRow`.
+    level : int
+        The level that failed.
+    kind : str
+        ``ConvergenceError`` or ``ResolutionError``.
+    message : str
+    best : dict of str to float
+        The best point found, and its value; empty if there was none.
+    gradient_norm : float or None
+        Norm of the gradient there.
+    """
+
+    parameters: dict[str, str]
+    coordinates: dict[str, float]
+    level: int
+    kind: str
+    message: str
+    best: dict[str, float]
+    gradient_norm: float | None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The content of a sweep's file; iterates over its rows.
+
+    Attributes
+    ----------
+    settings : Settings
+    rows : tuple of SweepRow
+        Ascending in the parameters, then in the level.
+    failures : tuple of SweepFailure
+        Ascending in the parameters.
+    """
+
+    settings: Settings
+    rows: tuple[SweepRow, ...]
+    failures: tuple[SweepFailure, ...]
+
+    def __iter__(self) -> Iterator[SweepRow]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def point_key(parameters: Mapping[str, str]) -> str:
+    """A point's exact parameters as the JSON text that stands for it in the file."""
+    return json.dumps(dict(sorted(parameters.items())))

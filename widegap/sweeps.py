@@ -1,0 +1,323 @@
+"""The commands ``widegap sweep`` and ``widegap plot``: many points into one file, and out of it.
+
+As in :mod:`widegap.cli`, everything heavy is imported when the input has been looked at.
+"""
+
+import itertools
+from collections.abc import Mapping
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from widegap.arguments import (
+    MAX_POINTS,
+    PARAMETERS,
+    Integer,
+    Levels,
+    Values,
+    build,
+    model_argument,
+)
+from widegap.errors import Failure, emit
+
+if TYPE_CHECKING:
+    from numerics import Sweep, SweepFailure
+    from theory import Model
+
+__all__ = ["models_of", "plot", "summary", "sweep"]
+
+DEFAULT_DIGITS = 12
+_SHOWN_FAILURES = 10
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  widegap sweep sbp --kappa 0.5:2:0.05 --levels 2:6 --out run.sqlite\n"
+    "  widegap sweep sbp --kappa 0.5:2:0.05 --levels 2:6 --out run.sqlite --resume \\\n"
+    "      --scheduler tcp://host:8786"
+)
+@model_argument
+@click.option(
+    "--kappa",
+    type=Values("--kappa"),
+    metavar="A:B:STEP",
+    help="Margins from A to B, exactly as written; B is included when it is hit. Or one margin.",
+)
+@click.option(
+    "--alpha",
+    type=Values("--alpha"),
+    metavar="A:B:STEP",
+    help="Densities m/n, for models that have them as a parameter.",
+)
+@click.option(
+    "--levels",
+    type=Levels("--levels"),
+    required=True,
+    metavar="A:B",
+    help="Lifting levels from A to B, or one level.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(),
+    metavar="FILE",
+    help="The SQLite file that takes each point as soon as it is finished.",
+)
+@click.option(
+    "--resume", is_flag=True, help="Go on with FILE if it exists; no point is computed twice."
+)
+@click.option("--retry", is_flag=True, help="With --resume: try points again that failed.")
+@click.option(
+    "--digits",
+    type=Integer("--digits", 1),
+    default=DEFAULT_DIGITS,
+    metavar="N",
+    help=f"Correct digits asked for. [default: {DEFAULT_DIGITS}]",
+)
+@click.option(
+    "--workers",
+    type=Integer("--workers", 1),
+    metavar="N",
+    help="Processes on this machine. [default: one for each core]",
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Compute on the Dask cluster of this scheduler; needs the extra widegap[cluster].",
+)
+def sweep(
+    model: str,
+    levels: tuple[int, ...],
+    out: str,
+    resume: bool,
+    retry: bool,
+    digits: int,
+    workers: int | None,
+    scheduler: str | None,
+    **values: tuple[Decimal, ...] | None,
+) -> None:
+    """Solve MODEL at many points, several levels each.
+
+    Points are spread over processes of this machine or of a Dask cluster. Each one is in FILE for
+    good as soon as it is finished: a sweep that is killed loses no more than the points it was
+    working on, and --resume goes on from there. Points that do not converge are kept as failed.
+    """
+    if retry and not resume:
+        raise click.UsageError("--retry is about the failures in an existing file: add --resume")
+    if workers is not None and scheduler is not None:
+        raise click.UsageError(
+            "--workers counts processes of this machine; --scheduler uses others"
+        )
+    models = models_of(model, {name: given for name, given in values.items() if given is not None})
+    progress, found = _run(models, levels, out, resume, retry, digits, workers, scheduler)
+    failures = _of_interest(found, models)
+    emit(summary(found, len(models), progress.before, failures, levels, out))
+    if failures:
+        raise Failure(
+            f"{len(failures)} of {len(models)} points failed; --resume --retry tries them again"
+        )
+
+
+@click.command(epilog="\b\nExamples:\n  widegap plot run.sqlite --out phase-diagram.pdf")
+@click.argument("run", type=click.Path(), metavar="RUN")
+@click.option(
+    "--out",
+    type=click.Path(),
+    metavar="FILE",
+    help="The figure (png, svg, pdf). [default: beside RUN, as png]",
+)
+def plot(run: str, out: str | None) -> None:
+    """Draw the thresholds of the sweep in the file RUN against its parameter.
+
+    The sweep may still be going on.
+    """
+    from widegap.files import check_writable
+    from widegap.plots import SUFFIXES
+
+    if out is None and not Path(run).name:
+        raise click.UsageError(f"{run!r} is not a file")
+    target = str(Path(run).with_suffix(".png")) if out is None else out
+    if Path(target).suffix.lower() not in SUFFIXES:
+        raise click.UsageError(
+            f"--out needs a name ending in {', '.join(SUFFIXES)}, got {target!r}"
+        )
+    from numerics import SweepFileError, read_sweep
+
+    try:
+        found = read_sweep(run)
+        place = check_writable(target)
+    except SweepFileError as error:
+        raise click.UsageError(str(error)) from error
+    except OSError as error:
+        raise click.UsageError(f"cannot write {target}: {error}") from error
+    if place == Path(run).resolve():
+        raise click.UsageError(f"{run} is the sweep itself: give the figure another name")
+    from widegap.plots import phase_diagram, save
+
+    try:
+        figure = phase_diagram(found)
+    except ValueError as error:
+        raise click.UsageError(f"{run}: {error}") from error
+    try:
+        save(figure, target)
+    except OSError as error:
+        raise Failure(f"cannot write {target}: {error}") from error
+    click.echo(f"plot written to {target}")
+
+
+def models_of(name: str, values: Mapping[str, tuple[Decimal, ...]]) -> "list[Model]":
+    """Make the models of a sweep.
+
+    Parameters
+    ----------
+    name
+        The model's name on the command line.
+    values
+        The values that each parameter takes.
+
+    Returns
+    -------
+    list of theory.Model
+        One for each combination of values.
+
+    Raises
+    ------
+    click.UsageError
+        If there are too many of them, if the model has no such parameter or needs another, or if
+        a value is outside its domain.
+    """
+    import math
+
+    total = math.prod(map(len, values.values()))
+    if total > MAX_POINTS:
+        raise click.UsageError(f"a sweep may have at most {MAX_POINTS} points, got {total}")
+    import sympy
+
+    models = [
+        build(name, dict(zip(values, point, strict=True)))
+        for point in itertools.product(*values.values())
+    ]
+    for parameter in PARAMETERS:
+        if isinstance(getattr(models[0], parameter, None), sympy.Symbol):
+            raise click.UsageError(f"{name} needs --{parameter} A:B:STEP")
+    return models
+
+
+def _run(
+    models: "list[Model]",
+    levels: tuple[int, ...],
+    out: str,
+    resume: bool,
+    retry: bool,
+    digits: int,
+    workers: int | None,
+    scheduler: str | None,
+) -> "tuple[Any, Sweep]":
+    """Do the sweep, with live progress on a terminal."""
+    import sqlite3
+
+    from numerics import SweepFileError, WorkersError
+    from numerics import sweep as run_sweep
+    from numerics.store import check_sweep_file
+    from numerics.sweeps import sweep_settings
+    from widegap.progress import SweepProgress
+
+    try:
+        # all that can be known before a scheduler is asked for; what comes later is not the input's fault
+        settings = sweep_settings(models, levels, digits)
+        check_sweep_file(out, settings, resume=resume)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    progress = SweepProgress()
+    with ExitStack() as stack:
+        executor = None
+        if scheduler is not None:
+            from widegap.cluster import cluster
+
+            executor = stack.enter_context(cluster(scheduler))
+        stack.enter_context(progress)
+        try:
+            found = run_sweep(
+                models,
+                levels,
+                out=out,
+                executor=executor,
+                workers=workers,
+                resume=resume,
+                retry=retry,
+                digits=digits,
+                progress=progress.update,
+            )
+        except SweepFileError as error:
+            raise click.UsageError(str(error)) from error
+        except sqlite3.Error as error:
+            raise Failure(
+                f"cannot write {out}: {error}; --resume goes on from what is there"
+            ) from error
+        except WorkersError as error:
+            raise Failure(f"{error}; --resume goes on from what is there") from error
+        except KeyboardInterrupt:
+            progress.stop()
+            if progress.total:
+                done = f"{progress.done} of {progress.total}"
+                click.echo(f"{done} points are in {out}; --resume goes on from there", err=True)
+            raise
+    return progress, found
+
+
+def _of_interest(found: "Sweep", models: "list[Model]") -> "list[SweepFailure]":
+    """Failures among the points asked for; the file may hold others."""
+    asked = [{str(name): str(value) for name, value in m.parameters.items()} for m in models]
+    keys = {tuple(sorted(point.items())) for point in asked}
+    return [one for one in found.failures if tuple(sorted(one.parameters.items())) in keys]
+
+
+def summary(
+    found: "Sweep",
+    total: int,
+    before: int,
+    failures: "list[SweepFailure]",
+    levels: tuple[int, ...],
+    out: str,
+) -> str:
+    """Say in a few lines what became of a sweep.
+
+    Parameters
+    ----------
+    found
+        What its file holds.
+    total
+        Number of points asked for.
+    before
+        How many of them were in the file already.
+    failures
+        Those that failed.
+    levels
+        Levels asked for.
+    out
+        Name of the file.
+
+    Returns
+    -------
+    str
+        Lines, each with its end.
+    """
+    where = f"level {levels[0]}"
+    if len(levels) > 1:
+        where = f"levels {levels[0]} to {levels[-1]}"
+    points = "1 point" if total == 1 else f"{total} points"
+    lines = [
+        f"{found.settings.model}, {points}, {where}: {total - before} computed now, "
+        f"{before} there before, {len(failures)} failed"
+    ]
+    for failure in failures[:_SHOWN_FAILURES]:
+        point = ", ".join(f"{name} = {value}" for name, value in failure.parameters.items())
+        lines.append(f"failed at {point or 'its only point'}: {' '.join(failure.message.split())}")
+    if len(failures) > _SHOWN_FAILURES:
+        more = len(failures) - _SHOWN_FAILURES
+        lines.append(f"and {more} more in the table 'failures' of {out}")
+    lines.append(f"{len(found)} thresholds in {out}")
+    return "\n".join(lines) + "\n"
