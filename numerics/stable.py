@@ -180,7 +180,7 @@ def log_erf_mean(a, b):  # pragma: no cover - compiled
     """``log((erf a + erf b)/2)``, a + b > 0: by complements inside, by scaled tails outside."""
     low = min(a, b)
     high = max(a, b)
-    if -0.5 < low and high < 0.5:  # both near the centre: complements would cancel
+    if low > -0.5 and high < 0.5:  # both near the centre: complements would cancel
         return math.log(0.5 * (math.erf(low) + math.erf(high)))
     if low > 0.0:
         return math.log1p(-0.5 * (math.erfc(low) + math.erfc(high)))
