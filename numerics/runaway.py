@@ -192,10 +192,21 @@ def runaway_solution(
 
 
 def _nearest_to_limit(objective: Objective, limit: Solution) -> tuple[float, float]:
-    """Largest exponent at which the functional resolves at the limit's point, and its distance there."""
+    """Largest exponent at which the functional resolves at the limit's point, and its distance there.
+
+    Or the depth of the functional below its limit at smaller exponents, where that is larger: it passes
+    through a minimum on its way.
+    """
     patient = objective.on(objective.evaluator.with_grid(work_limit=_LIMIT_WORK))
+    largest, distance = math.nan, math.inf
     for s in 10.0 ** np.arange(17.0, 2.0, -0.5):
         value, _ = patient(at_exponent(limit, s).theta(objective.evaluator.coordinates))
-        if math.isfinite(value):
-            return float(s), abs(math.exp(value) - limit.value)
-    return math.nan, math.inf
+        if not math.isfinite(value):
+            continue
+        away = limit.value - math.exp(value)
+        if math.isnan(largest):
+            largest, distance = float(s), abs(away)
+        elif away < 0.0 or s < 1e-4 * largest:
+            break
+        distance = max(distance, away)
+    return largest, distance

@@ -113,7 +113,7 @@ def _compared(searches: list[_Search], below: Solution | None) -> Solution:
         b.value for b in branches
     ]:
         branches.append(chosen)
-    if first.limit is not None and chosen.branch == "finite":
+    if first.limit is not None and all(b.branch != "s -> infinity" for b in branches):
         branches.append(first.limit)
     branches.sort(key=first.objective)
     evaluators = [ev for search in searches for ev in search.evaluators]

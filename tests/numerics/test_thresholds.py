@@ -123,7 +123,11 @@ def test_random_starts_find_nothing_lower(kappa: str, level: int):
 
 
 def test_the_infinite_exponent_limit_takes_over_at_a_small_margin():
-    assert solve(SBP("0.1"), 3).branch == "s -> infinity"
+    assert solve(SBP("0.05"), 3).branch == "s -> infinity"
+    # where a minimum at s = 6e11 can just be told from the limit, either is right to twelve digits
+    near = solve(SBP("0.1"), 3)
+    values = [b.value for b in near.branches]
+    assert values == pytest.approx([near.value] * len(values), rel=1e-11)
     assert solve(SBP("0.2"), 3).branch == "finite"
 
 
