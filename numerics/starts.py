@@ -7,6 +7,7 @@ their neighbours, whose ratios run from 2 to thousands.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -104,12 +105,14 @@ def first_starts(fe: FreeEnergy) -> list[Start]:
         ]
     shares = (0.2, 0.5, 0.8) if fe.q else (1.0,)
     starts = []
-    for c in (0.2, 0.6, 1.5, 4.0):
-        for share in shares:
-            gaps = np.array([share, 1.0 - share]) if fe.q else np.array([1.0])
-            fields = np.array([_multiplier(fe, str(x)) for x in fe.fields])
-            start = Start(gaps, gaps, np.array([c]), "first guess", fields)
-            starts.append(_with_room(fe, start, 0.0, 0.0))
+    # lifting takes from gamma where it is minimised
+    fractions = (1.0, 0.2) if fe.model.sign == -1 else (1.0,)
+    for c, share, fraction in itertools.product((0.2, 0.6, 1.5, 4.0), shares, fractions):
+        gaps = np.array([share, 1.0 - share]) if fe.q else np.array([1.0])
+        fields = np.array([_multiplier(fe, str(x)) for x in fe.fields])
+        fields[[i for i, x in enumerate(fe.fields) if str(x) == "gamma"]] *= fraction
+        start = Start(gaps, gaps, np.array([c]), "first guess", fields)
+        starts.append(_with_room(fe, start, 0.0, 0.0))
     return starts
 
 
