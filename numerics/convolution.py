@@ -24,7 +24,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .tilted import block_tables, heavy_nodes, open_block, peak_node, slack
+from .tilted import (
+    block_tables,
+    heavy_nodes,
+    log_sum_row,
+    open_block,
+    peak_node,
+    slack,
+    tilted_row,
+)
 
 __all__ = ["MAX_EXPONENT", "Rows", "adjoint", "lift"]
 
@@ -246,7 +254,12 @@ def lift(f, h, v, s, ref, first, steps, start, count, pivot, reach, negligible, 
                 kind[i] = QUENCHED
                 continue
             solved = False
-            if not overflow:
+            # a peak at the end of the table may be cut off, and still be of weight
+            if (
+                not overflow
+                and left[i] + pad - reach >= c - span
+                and right[i] + pad + reach <= c + span
+            ):
                 total = 0.0
                 total_v = 0.0
                 if 0 <= c <= last and e_form[c] >= 0.5:
@@ -322,25 +335,19 @@ def lift(f, h, v, s, ref, first, steps, start, count, pivot, reach, negligible, 
                         size = tilts[b, 1] - tilts[b, 0] + 1
                         if used + size > tilted.size:
                             longer = np.empty(2 * (used + size))
-                            longer[:used] = tilted[:used]
+                            for q in range(used):  # slices would bring in error messages to compile
+                                longer[q] = tilted[q]
                             tilted = longer
                         open_block(f, s, h, v, tilts[b], tilted)
                         used += size
                         exponentials += size
                     block[i] = b
                     m = tilts[b, 3]
-                    row = tilted_table[0, phase]
-                    row_1 = tilted_table[1, phase]
-                    row_2 = tilted_table[2, phase]
-                    off = (row.size - 1) // 2 - c - m
+                    off = (tilted_table.shape[2] - 1) // 2 - c - m
                     at = tilts[b, 4] - tilts[b, 0]
-                    total = 0.0
-                    total_1 = 0.0
-                    total_2 = 0.0
-                    for q in range(jl, jr + 1):
-                        total += row[q + off] * tilted[q + at]
-                        total_1 += row_1[q + off] * tilted[q + at]
-                        total_2 += row_2[q + off] * tilted[q + at]
+                    total, total_1, total_2 = tilted_row(
+                        tilted_table, phase, tilted, jl, jr, off, at
+                    )
                     products += 3 * (jr - jl + 1)
                     moved = m * h
                     centre = tilts[b, 2]
@@ -351,16 +358,7 @@ def lift(f, h, v, s, ref, first, steps, start, count, pivot, reach, negligible, 
                     weight[i] = 1.0 / total
                     kind[i] = TILTED
                 else:
-                    peak = -np.inf
-                    for q in range(jl, jr + 1):
-                        peak = max(peak, s * (f[q] - ref) - scale * (q - x) * (q - x))
-                    total = 0.0
-                    total_v = 0.0
-                    for q in range(jl, jr + 1):
-                        half_u2 = scale * (q - x) * (q - x)
-                        w = math.exp(s * (f[q] - ref) - half_u2 - peak)
-                        total += w
-                        total_v += w * (2.0 * half_u2 - 1.0) / (2.0 * v)
+                    peak, total, total_v = log_sum_row(f, s, ref, scale, x, jl, jr, v)
                     exponentials += jr - jl + 1
                     products += 2 * (jr - jl + 1)
                     g[i] = ref + (peak + math.log(norm * total)) / s

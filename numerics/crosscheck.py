@@ -335,13 +335,16 @@ def cross_check(
 
 
 def _finest(leaf: Expr, h: Symbol) -> float:
-    """Length over which a leaf changes: that of its steepest error function, or of its curvature."""
-    rates = [1.0]
+    """Length over which a leaf ``A log S`` changes: that of its error functions, or of log S itself."""
+    rates, scale = [1.0], 1.0
     for e in leaf.atoms(erf, sympy.cosh, exp):
         if e.has(h):
             rate = abs(float(sympy.diff(e.args[0], h).subs(h, 0)))
             rates.append(math.sqrt(2.0) * rate if isinstance(e, erf) else rate)
-    length = 1.0 / max(rates)
-    points = np.linspace(-1.0, 1.0, 2001)
+    for e in leaf.atoms(log):
+        if e.has(h):
+            whole = Dummy()
+            scale = abs(float(sympy.diff(leaf.subs(e, whole), whole)))
+    points = np.linspace(-3.0, 3.0, 6001)
     bend = np.gradient(np.gradient(plain_leaf(leaf, h)(points), points), points)
-    return min(length, math.sqrt(2.0 / max(float(bend.max()), 2.0)))
+    return min(1.0 / max(rates), math.sqrt(2.0 / max(float(bend.max()) / scale, 2.0)))

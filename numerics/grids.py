@@ -7,7 +7,9 @@ A``, then
 
     |Z_h(x) - Z(x)| / Z(x)  <=  2 / (exp(2 pi a/h - (1/v + s g) a^2/2) - 1),      0 < a <= A,
 
-because the Gaussian contributes ``exp(a^2/(2 v))``. What is needed of ``f`` is therefore a
+because the Gaussian contributes ``exp(a^2/(2 v))``. In a quenched average f itself is summed; its real part
+moves by up to ``g a^2/2`` and its imaginary part by no more than a few, so that the right-hand side, times
+``1 + g a^2/2``, is the error relative to f or to 1. What is needed of ``f`` is therefore a
 half-width ``A`` and a curvature ``g``, and both are known for every level of a nest *before* it is
 evaluated:
 
@@ -154,7 +156,16 @@ def spacing(strip: Strip, increment: float, exponent: float, tolerance: float) -
     log_inverse = math.log1p(2.0 / tolerance)
     bend = 1.0 / increment + exponent * strip.curvature
     shift = min(strip.half_width, math.sqrt(2.0 * log_inverse / bend))
+    if exponent == 0.0:
+        for _ in range(12):  # a logarithm inside a root: contracts fast
+            log_inverse = math.log1p(2.0 * _quenched_factor(strip, shift) / tolerance)
+            shift = min(strip.half_width, math.sqrt(2.0 * log_inverse / bend))
     return 2.0 * math.pi * shift / (log_inverse + 0.5 * bend * shift * shift)
+
+
+def _quenched_factor(strip: Strip, shift: float) -> float:
+    """How much larger than on the real axis the function itself is on a shifted contour."""
+    return 1.0 + 0.5 * strip.curvature * shift * shift
 
 
 def trapezoid_error(strip: Strip, increment: float, exponent: float, h: float) -> float:
@@ -180,7 +191,8 @@ def trapezoid_error(strip: Strip, increment: float, exponent: float, h: float) -
     power = 2.0 * math.pi * shift / h - 0.5 * bend * shift * shift
     if power <= 0.0:
         return math.inf
-    return 2.0 / math.expm1(power) if power < 700.0 else 0.0
+    factor = _quenched_factor(strip, shift) if exponent == 0.0 else 1.0
+    return 2.0 * factor / math.expm1(power) if power < 700.0 else 0.0
 
 
 def commensurate(wanted: float, other: float) -> tuple[tuple[int, int], float]:

@@ -19,7 +19,15 @@ import math
 import numpy as np
 from numba import njit
 
-__all__ = ["block_tables", "heavy_nodes", "open_block", "peak_node", "slack"]
+__all__ = [
+    "block_tables",
+    "heavy_nodes",
+    "log_sum_row",
+    "open_block",
+    "peak_node",
+    "slack",
+    "tilted_row",
+]
 
 # Standard deviations that a row's peak may lie away from its block's tilt, and that its two
 # extreme centres may lie apart.
@@ -84,3 +92,33 @@ def peak_node(f, s, scale, x, low, high):  # pragma: no cover - compiled
             top = a
             peak = q
     return peak
+
+
+@njit(cache=True, fastmath={"reassoc", "contract"})
+def tilted_row(tables, phase, tilted, low, high, off, at):  # pragma: no cover - compiled
+    """Sums of a row with weights times 1, u and u^2."""
+    row, row_1, row_2 = tables[0, phase], tables[1, phase], tables[2, phase]
+    total = 0.0
+    total_1 = 0.0
+    total_2 = 0.0
+    for q in range(low, high + 1):
+        total += row[q + off] * tilted[q + at]
+        total_1 += row_1[q + off] * tilted[q + at]
+        total_2 += row_2[q + off] * tilted[q + at]
+    return total, total_1, total_2
+
+
+@njit(cache=True, fastmath={"reassoc", "contract"})
+def log_sum_row(f, s, ref, scale, x, low, high, v):  # pragma: no cover - compiled
+    """A row with its maximum taken out: the maximum, and sums for the value and its derivative in v."""
+    peak = -np.inf
+    for q in range(low, high + 1):
+        peak = max(peak, s * (f[q] - ref) - scale * (q - x) * (q - x))
+    total = 0.0
+    total_v = 0.0
+    for q in range(low, high + 1):
+        half_u2 = scale * (q - x) * (q - x)
+        w = math.exp(s * (f[q] - ref) - half_u2 - peak)
+        total += w
+        total_v += w * (2.0 * half_u2 - 1.0) / (2.0 * v)
+    return peak, total, total_v

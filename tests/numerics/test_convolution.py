@@ -28,6 +28,8 @@ FUNCTIONS = {
     "grows": lambda y: np.logaddexp(0.0, 30.0 * y),
     "grows twice": lambda y: np.logaddexp(40.0 * y, -40.0 * y),
     "dips": lambda y: -200.0 * np.exp(-0.5 * y**2),
+    "line": lambda y: 25.0 * y,
+    "late": lambda y: 60.0 * np.tanh(5.0 * (y - 3.0)),
     "waves": lambda y: 50.0 * np.sin(3.0 * y),
 }
 
@@ -88,7 +90,7 @@ def test_rows_are_the_full_sum(lifting, data):
     values, dv, _ = direct(f, nodes, outputs, v, s)
     size = 1.0 + np.abs(f).max()  # differences of f round
     assert (rows.begin, rows.end) == (0, count)
-    assert (np.abs(rows.g - values) <= 3e-14 * size * (1.0 + 1.0 / max(s, 0.3))).all()
+    assert (np.abs(rows.g - values) <= 1e-13 * size * (1.0 + 1.0 / max(s, 0.3))).all()
     assert (np.abs(rows.dv - dv) <= 1e-11 * (size / v + np.abs(dv))).all()
 
 
@@ -183,7 +185,7 @@ def test_the_outermost_lifting_is_one_row(lifting, share):
     value, d_v, d_x, mu, _ = lift_point(f, -first, h, v, s, float(f.max()), x, reach, 1.0)
     values, dv, weights = direct(f, nodes, np.array([x]), v, s)
     size = 1.0 + np.abs(f).max()
-    assert abs(value - values[0]) <= 3e-14 * size * (1.0 + 1.0 / max(s, 0.3))
+    assert abs(value - values[0]) <= 1e-13 * size * (1.0 + 1.0 / max(s, 0.3))
     assert abs(d_v - dv[0]) <= 1e-11 * (size / v + abs(dv[0]))
     np.testing.assert_allclose(mu, weights[0], atol=1e-12)
     slope = (weights[0] * (nodes - x) * (f if s == 0.0 else 1.0 / s)).sum() / v

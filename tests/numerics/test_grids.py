@@ -98,7 +98,7 @@ def test_spacing_is_the_inverse_of_the_error(strip, v, s, tolerance):
     assert trapezoid_error(strip, v, s, 0.9 * h) < tolerance < trapezoid_error(strip, v, s, 1.1 * h)
 
 
-@given(strips(), log_positive(1e-4, 10.0), st.floats(0.0, 50.0), log_positive(1e-3, 10.0))
+@given(strips(), log_positive(1e-4, 10.0), st.floats(1e-3, 50.0), log_positive(1e-3, 10.0))
 @settings(max_examples=200)
 def test_the_bound_is_the_best_over_all_shifts(strip, v, s, h):
     """No contour inside the strip proves less than the one chosen in closed form."""
@@ -222,6 +222,20 @@ def test_the_error_a_nest_reports_bounds_its_distance_to_finer_grids(leaf_case, 
     assert abs(coarse.value - exact.value) <= 1.2 * coarse.error + 2e-14 * max(
         1.0, abs(exact.value)
     )
+
+
+@given(st.floats(0.1, 5.0), log_positive(0.05, 3.0), st.floats(-1.0, 1.0), log_positive(1e-9, 0.1))
+@settings(max_examples=60)
+def test_the_trapezoid_error_of_a_quenched_average_is_within_its_bound(a, v, x, bound):
+    """A parabola grows to the side of the real axis: ``E f`` needs finer grids than ``E exp f``."""
+    strip = Strip(math.inf, a, "log-concave")
+    h = spacing(strip, v, 0.0, bound)
+    assert h < spacing(strip, v, 1e-12, bound)
+    n = math.ceil((9.0 * math.sqrt(v) + abs(x)) / h) + 1
+    y = h * np.arange(-n, n + 1)
+    weights = h * np.exp(-((y - x) ** 2) / (2.0 * v)) / math.sqrt(2.0 * math.pi * v)
+    exact = -0.5 * a * (x * x + v)
+    assert abs(weights @ (-0.5 * a * y * y) - exact) <= bound * (1.0 - exact) + 1e-14
 
 
 # -- the rates -----------------------------------------------------------------------------------
