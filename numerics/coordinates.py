@@ -63,8 +63,8 @@ class Coordinates:
         Parameters
         ----------
         from_above : bool
-            Write the first of a bounded chain as ``upper - gap`` (so that ``upper - x_1`` is exact)
-            instead of the sum of the gaps below it.
+            Write those of a bounded chain as ``upper`` less the gaps above them (so that ``upper - x_1``
+            and ``x_1 - x_2`` are exact, as leaves need them) instead of the sum of the gaps below.
 
         Returns
         -------
@@ -76,8 +76,8 @@ class Coordinates:
             for k, symbol in enumerate(chain.symbols):
                 below = gaps[k + 1 :] if closed else gaps[k:]
                 table[symbol] = sum(below, start=chain.lower)
-            if closed and from_above:
-                table[chain.symbols[0]] = chain.upper - gaps[0]
+                if closed and from_above:
+                    table[symbol] = chain.upper - sum(gaps[: k + 1])
         return table
 
     @cached_property

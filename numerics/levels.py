@@ -25,8 +25,9 @@ import numpy as np
 
 from theory import FreeEnergy, Model, free_energy
 
+from .satisfiable import Capacities, seeds_above
 from .search import Progress, continued, search
-from .solution import Solution, Statistics
+from .solution import ConvergenceError, Solution, Statistics
 
 __all__ = ["Progress", "lowest_level", "solve", "solve_levels"]
 
@@ -96,7 +97,7 @@ def solve(
 
 def lowest_level(model: Model) -> int:
     """Lowest level there is: 2 in the hard-constraint limit, 1 at finite exponents."""
-    return 1 if model.problem == "ground state" or model.prior.multipliers else 2
+    return 1 if model.is_finite else 2
 
 
 def solve_levels(
@@ -148,6 +149,11 @@ def _check(model: Model, level: int, digits: int, coarsen: float) -> None:
     if not (math.isfinite(coarsen) and coarsen > 0):
         raise ValueError(f"coarsen must be a positive finite number, got {coarsen!r}")
     fe = free_energy(model, int(level))
+    if fe.is_finite and not model.prior.norm.is_number:
+        raise ValueError(
+            f"{model}: ground states with a free norm p_1 can be derived but not solved; leave alpha out "
+            "for the capacity"
+        )
     unset = fe.expr.free_symbols - set(fe.order_parameters)
     if unset:
         names = ", ".join(sorted(map(str, unset)))
@@ -159,13 +165,31 @@ def _levels(
 ) -> Iterator[Solution]:
     tell: Progress = progress or (lambda level, stage, fraction: None)
     below: Solution | None = None
+
+    def upto(other: Model, highest: int, precision: int) -> Iterator[Solution]:
+        levels = list(range(lowest_level(other), highest + 1))
+        return _levels(other, levels, precision, None, coarsen)
+
+    capacities = Capacities(model, upto, wanted[-1])
     for level in range(lowest_level(model), wanted[-1] + 1):
         tell(level, "derive", 0.0)
         fe = free_energy(model, level)
         if not fe.order_parameters:
             found = _closed_form(fe)
+        elif (satisfied := capacities.satisfied(level)) is not None:
+            found = satisfied
         else:
+            stand_in = below is not None and below.branch == "satisfiable"
+            if stand_in:
+                below = seeds_above(model, capacities, level - 1, upto)
             found = search(fe, below, digits, tell, coarsen)
+            if stand_in and found.branch == "merged":
+                raise ConvergenceError(
+                    f"level {level} of {model}: alpha lies between the capacities of levels {level} and "
+                    f"{level - 1}, and the energy, small there, was not found; try a larger alpha",
+                    {},
+                    math.nan,
+                )
         tell(level, "done", 1.0)
         below = found
         if level in wanted:

@@ -11,7 +11,8 @@ it is not, and both follow the exponents.
   direction for every step down. Turned round, -xi is minimised with that many directions of ascent; so
   is a capacity, which falls where xi rises.
 - In the hard-constraint limit gamma is gone. The exponents increase, 1 < s_2 < s_3 .., and all is minimised;
-  the quenched average of a model that is not even ends the sequence with s_r = 0, a step down.
+  the quenched average of a model that is not even ends the sequence with s_r = 0, a step down. Where the
+  prior leaves the norm of x free, the capacity is the largest over it: one direction more.
 
 This is what a search looks for; what it found is told by the Hessian's inertia.
 """
@@ -50,7 +51,8 @@ def ascents(fe: FreeEnergy, exponents: Sequence[float] | Array) -> int:
     int
     """
     if not fe.is_finite:
-        return int(len(fe.q) > len(fe.c))  # one exponent fewer than Q where the last is quenched
+        # one exponent fewer than Q where the last is quenched; the largest capacity over a free norm
+        return int(len(fe.q) > len(fe.c)) + int(not fe.model.prior.norm.is_number)
     if not fe.model.constraint:
         return 0
     down = sum(

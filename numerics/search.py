@@ -266,6 +266,9 @@ class _Search:
                 self.coarse, theta, domain=self.inside, gradient_tolerance=1e-5
             )
             return _End(value, theta, size, start.split)
+        if self.fe.fields and not self.fe.is_finite:
+            fugacity = np.array([theta.size - 1], dtype=np.intp)  # moved by decades by a split
+            theta, _, _ = minimise(self.coarse, theta, free=fugacity, gradient_tolerance=1e-2)
         theta, value, size = follow(
             self.coarse, theta, self.coarse.ascents, domain=self._apart, gradient_tolerance=1e-7
         )

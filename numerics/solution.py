@@ -12,7 +12,7 @@ from theory import Model
 
 __all__ = ["Branch", "ConvergenceError", "Solution", "Statistics"]
 
-Branch = Literal["closed form", "finite", "s -> infinity", "merged"]
+Branch = Literal["closed form", "finite", "s -> infinity", "merged", "satisfiable"]
 
 
 class ConvergenceError(ArithmeticError):
@@ -85,7 +85,7 @@ class Solution:
         Absolute error estimate of ``value``: proved discretisation bound, change under refinement
         of every grid, and Newton decrement; on the branch ``s -> infinity`` also the distance to
         the functional at the largest s that was resolved.
-    branch : {"closed form", "finite", "s -> infinity", "merged"}
+    branch : {"closed form", "finite", "s -> infinity", "merged", "satisfiable"}
         "merged": no stationary point of its own was found at this level, its liftings merge into those
         of the level below, whose value it has.
     split : str
@@ -122,7 +122,7 @@ class Solution:
     @property
     def is_finite(self) -> bool:
         """Whether its exponents are the dual's own c_2, c_3, .., not ratios to a c_2 gone to infinity."""
-        return self.model.problem == "ground state" or bool(self.model.prior.multipliers)
+        return self.model.is_finite
 
     @property
     def symbol(self) -> str:

@@ -53,14 +53,16 @@ class Start:
         for gaps, letters in ((self.p, "p"), (self.q, "qQ")):
             for chain in coordinates.chains:
                 if str(chain.symbols[0])[0] in letters:
-                    parts.append(gaps / gaps.sum() if chain.upper.is_finite else gaps)
+                    if chain.upper.is_finite:
+                        gaps = gaps * (float(chain.upper) / gaps.sum())
+                    parts.append(gaps)
         return coordinates.theta([*parts, self.s, self.fields])
 
 
 def seed(solution: Solution) -> Start:
     """Gaps, exponents and fields of a solution."""
     bounded = solution.is_finite
-    p = -np.diff(np.array([1.0, *solution.p, 0.0]))
+    p = -np.diff(np.array([float(solution.model.prior.largest_norm), *solution.p, 0.0]))
     q = -np.diff(np.array([*([1.0] if bounded else []), *solution.q, 0.0]))
     if solution.model.constraint is None:  # no p
         p = np.zeros_like(q)
@@ -98,11 +100,12 @@ def first_starts(fe: FreeEnergy) -> list[Start]:
     list of Start
     """
     if not fe.is_finite:
-        return [
+        shares = itertools.product((0.3, 0.6, 0.9), (0.5, 3.0, 20.0))
+        starts = [
             Start(np.array([1.0 - p, p]), np.array([q]), np.empty(0), "first guess")
-            for p in (0.3, 0.6, 0.9)
-            for q in (0.5, 3.0, 20.0)
+            for p, q in shares
         ]
+        return _with_norm(fe, starts)
     shares = (0.2, 0.5, 0.8) if fe.q else (1.0,)
     starts = []
     # lifting takes from gamma where it is minimised
@@ -114,6 +117,21 @@ def first_starts(fe: FreeEnergy) -> list[Start]:
         start = Start(gaps, gaps, np.array([c]), "first guess", fields)
         starts.append(_with_room(fe, start, 0.0, 0.0))
     return starts
+
+
+def _with_norm(fe: FreeEnergy, starts: list[Start]) -> list[Start]:
+    """First guesses with a norm and a fugacity, where the prior leaves them free.
+
+    The fugacity is near exp(-Q_2/2): zero field favours no weight then, mu = c_2/2.
+    """
+    if fe.model.prior.norm.is_number:
+        return starts
+    found = []
+    for start, share in itertools.product(starts, (0.5, 0.25)):
+        p = np.concatenate(([1.0 - share], share * start.p))
+        fields = np.array([math.exp(-0.5 * start.q[0])])
+        found.append(Start(p, start.q, start.s, start.split, fields))
+    return found
 
 
 def _multiplier(fe: FreeEnergy, name: str) -> float:
@@ -155,7 +173,14 @@ def splits(fe: FreeEnergy, start: Start) -> list[Start]:
     -------
     list of Start
     """
-    return _finite_splits(fe, start) if fe.is_finite else _limit_splits(start)
+    if fe.is_finite:
+        return _finite_splits(fe, start)
+    norm = int(not fe.model.prior.norm.is_number)
+    inside = Start(start.p[norm:], start.q, start.s, start.split)
+    return [
+        Start(np.concatenate((start.p[:norm], s.p)), s.q, s.s, s.split, start.fields)
+        for s in _limit_splits(inside)
+    ]
 
 
 def _finite_splits(fe: FreeEnergy, start: Start) -> list[Start]:

@@ -10,6 +10,7 @@ from theory.models import (
     SK,
     BinaryPrior,
     Constraint,
+    DiscretePrior,
     Hopfield,
     Model,
     OneSidedConstraint,
@@ -20,6 +21,7 @@ from theory.models import (
     UConstraint,
     Unconstrained,
     UPerceptron,
+    ZeroOnePerceptron,
     parameter,
 )
 from theory.rdt import RandomDual, free_energy, hard_constraint_limit, random_dual
@@ -32,6 +34,7 @@ __all__ = [
     "BinaryPrior",
     "Chain",
     "Constraint",
+    "DiscretePrior",
     "FreeEnergy",
     "GaussianExpectation",
     "GibbsAverage",
@@ -48,6 +51,7 @@ __all__ = [
     "UConstraint",
     "UPerceptron",
     "Unconstrained",
+    "ZeroOnePerceptron",
     "finite_functional",
     "free_energy",
     "hard_constraint_limit",

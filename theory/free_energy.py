@@ -127,7 +127,7 @@ class FreeEnergy:
     @property
     def is_finite(self) -> bool:
         """Whether its exponents are the dual's own c_k, not ratios to a c_2 gone to infinity."""
-        return not self.is_capacity or bool(self.model.prior.multipliers)
+        return self.model.is_finite
 
     @property
     def order_parameters(self) -> tuple[Symbol, ...]:
@@ -224,8 +224,9 @@ def chains_of(
     c: tuple[Symbol, ...],
     fields: tuple[Symbol, ...] = (),
     q_upper: Expr = S.Infinity,
+    p_upper: Expr = S.One,
 ) -> tuple[Chain, ...]:
     """Return the chains 1 > p > 0, oo > Q > 0 (or 1 > q > 0), and every exponent and field alone."""
-    chains = [Chain(p, S.One, S.Zero)] if p else []
+    chains = [Chain(p, p_upper, S.Zero)] if p else []
     chains += [Chain(q, q_upper, S.Zero)] if q else []
     return (*chains, *(Chain((x,), S.Infinity, S.Zero) for x in c + fields))

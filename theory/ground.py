@@ -43,9 +43,9 @@ from theory.free_energy import Chain, FreeEnergy, Step, chains_of
 from theory.gaussian import GaussianExpectation
 from theory.lifting import LiftedExpectation
 from theory.limits import GAMMA
-from theory.models import ALPHA, Model
+from theory.models import ALPHA, MU, Model
 from theory.parity import parity
-from theory.rdt import XI, RandomDual, composed, random_dual
+from theory.rdt import XI, RandomDual, composed, norms, random_dual
 
 __all__ = ["finite_functional", "quadratic_nest", "without_quenched_average"]
 
@@ -156,8 +156,8 @@ def _derived(model: Model, level: int) -> _Derivation:
     steps = [
         Step(
             "Random dual",
-            f"{'max' if model.sign == 1 else 'min'}_x max_y y'Gx lifted to this level; p_1 = q_1 = 1 "
-            "and the outermost average is quenched (exponent 0).",
+            f"{'max' if model.sign == 1 else 'min'}_x max_y y'Gx lifted to this level; "
+            f"{norms(model.prior)} and the outermost average is quenched (exponent 0).",
             Eq(XI, dual.xi),
         )
     ]
@@ -180,9 +180,11 @@ def _derived(model: Model, level: int) -> _Derivation:
         dual_value = -(entropy + ALPHA * energy)
         if model.problem == "capacity":
             dual_value = -entropy / energy
-        value, more = _without_multipliers(dual_value, fields, {moment: mean})
+        kept = (MU,) if MU in fields else ()
+        eliminated = tuple(x for x in fields if x not in kept)
+        value, more = _without_multipliers(dual_value, eliminated, {moment: mean})
         steps += more
-        fields = ()
+        fields = kept
         entropy, energy = -value, S.Zero
         if model.problem == "capacity":
             entropy, denominator = value.as_numer_denom()
@@ -197,7 +199,7 @@ def _derived(model: Model, level: int) -> _Derivation:
         title, text = "Energy", "Put together."
         equation = Eq(XI, -(entropy + ALPHA * energy), evaluate=False)
     steps.append(Step(title, text, equation))
-    chains = chains_of(p, q, c, fields, q_upper=S.One)
+    chains = chains_of(p, q, c, fields, q_upper=S.One, p_upper=model.prior.largest_norm)
     return _Derivation(entropy, energy, p, q, c, fields, chains, tuple(steps))
 
 
@@ -220,8 +222,10 @@ def _integrated(nest: LiftedExpectation, name: str) -> tuple[Expr, list[Step]]:
         return closed, [Step(f"{name} nest", text, Eq(nest, closed, evaluate=False))]
     u, h = fresh(), fresh("h")
     v, s = nest.increments[0], nest.exponents[0]
-    width, exponent = Symbol("w", positive=True), Symbol("s", positive=True)
-    inner = apply(nest.leaf, h + width * u)
+    width, exponent = Symbol("width", positive=True), Symbol("s", positive=True)
+    # a constant of the leaf is one of the nest
+    shift, inner = apply(nest.leaf, h).as_independent(h, as_Add=True)
+    inner = apply(Lambda(h, inner), h + width * u)
     quenched = s.is_zero
     lifting = GaussianExpectation(inner if quenched else exp(exponent * inner), u)
     value = lifting.doit()
@@ -236,7 +240,7 @@ def _integrated(nest: LiftedExpectation, name: str) -> tuple[Expr, list[Step]]:
         "Split at the kinks of the leaf and complete the square.",
         Eq(lifting.xreplace(exact), value, evaluate=False),
     )
-    return rest, [step]
+    return shift + rest, [step]
 
 
 def _tidied(value: Expr) -> Expr:

@@ -34,7 +34,7 @@ from theory.binding import fresh
 from theory.closed import pieces
 from theory.free_energy import Step
 from theory.gaussian import GaussianExpectation
-from theory.models import Constraint, Prior
+from theory.models import MU, Constraint, Prior
 from theory.parity import parity
 
 H = Symbol("h", real=True)
@@ -42,6 +42,7 @@ C2 = Symbol("c_2", positive=True)
 P2 = Symbol("p_2", positive=True)
 Q2 = Symbol("Q_2", positive=True)
 GAMMA = Symbol("gamma", positive=True)
+W = Symbol("w", positive=True)
 
 
 @dataclass(frozen=True)
@@ -53,17 +54,24 @@ class PriorLimit:
     lifted
         E exp(c_2 f_0(x + sqrt(v) U)), v = 1 - q_2, in closed form, a Lambda of (x, v).
     scaled
-        The same at x = h/c_2, v = 1 - Q_2/c_2**2, divided by exp(c_2**2/2).
+        The same at x = h/c_2, v = 1 - Q_2/c_2**2, divided by exp(c_2**2 p_1/2).
     offset
-        The part of the limit that does not depend on the field: -Q_2/2.
+        The part of the limit that does not depend on the field: -Q_2/2 where |x| = 1.
     leaf
         The limit's dependence on the field: log(2 cosh h) for the binary prior.
+    scaling
+        How the prior's multipliers grow with c_2.
+    fields
+        What the limit is stationary in instead of the multipliers: the fugacity w of a prior whose norm
+        p_1 is free, with mu = c_2/2 - (log w + Q_2/2)/c_2.
     """
 
     lifted: Lambda
     scaled: Expr
     offset: Expr
     leaf: Lambda
+    scaling: dict[Expr, Expr]
+    fields: tuple[Symbol, ...]
 
 
 @dataclass(frozen=True)
@@ -77,11 +85,13 @@ class ConstraintLimit:
     indicator
         The limit of exp(-c_2 f_0), a Lambda of the field.
     probability
-        P(h) = Prob(constraint holds for sqrt(1 - p_2) V + h), a Lambda of h.
+        P(h) = Prob(constraint holds for sqrt(p_1 - p_2) V + h), a Lambda of h.
     leaf
         log P(h), a Lambda of h.
     is_even
         Whether the constraint's own leaf is an even function of the field.
+    norm
+        p_1.
     """
 
     feasible: tuple[tuple[Expr, Expr], ...]
@@ -89,6 +99,7 @@ class ConstraintLimit:
     probability: Lambda
     leaf: Lambda
     is_even: bool
+    norm: Expr = S.One
 
 
 @lru_cache(maxsize=64)
@@ -100,25 +111,52 @@ def prior_limit(prior: Prior) -> PriorLimit:
     ValueError
         When the innermost lifting has no closed form, or no finite limit.
     """
-    u, x, width = fresh(), fresh("x"), Symbol("w", positive=True)
+    u, x, width = fresh(), fresh("x"), Symbol("width", positive=True)
     lifted = GaussianExpectation(exp(C2 * prior.leaf(x + width * u)), u).doit()
     if lifted.has(GaussianExpectation):
         raise ValueError(f"no closed form for the innermost lifting of {prior}")
     variance = Symbol("v", positive=True)
-    at_point = {x: H / C2, width: sqrt(1 - Q2 / C2**2)}
+    scaling, fields = _penalty_scaling(prior)
+    at_point = {x: H / C2, width: sqrt(1 - Q2 / C2**2)} | scaling
+    divergence = exp(-(C2**2) * prior.norm / 2)
     scaled = Add(
-        *[_collected(term * exp(-(C2**2) / 2), at_point) for term in Add.make_args(lifted)]
+        *[
+            _collected(term * divergence, at_point)
+            for term in Add.make_args(expand(lifted, power_exp=False))
+        ]
     )
     value = Add(*[limit(term, C2, S.Infinity) for term in Add.make_args(scaled)])
     if value.is_zero or value.has(S.Infinity, S.NegativeInfinity, S.NaN):
         raise ValueError(f"the innermost lifting of {prior} has no finite limit")
-    constant, rest = factor_terms(expand(value)).as_independent(H, as_Add=False)
+    constant, rest = _gathered(value)
     return PriorLimit(
         Lambda((x, variance), lifted.xreplace({width: sqrt(variance)})),
         scaled,
         expand_log(log(constant), force=True),
-        Lambda(H, log(rest.replace(exp, lambda a: cosh(a) + sinh(a)).expand())),
+        Lambda(H, log(rest)),
+        scaling,
+        fields,
     )
+
+
+def _penalty_scaling(prior: Prior) -> tuple[dict[Expr, Expr], tuple[Symbol, ...]]:
+    """Return how the penalty on the norm grows with c_2, and the fugacity that stays finite.
+
+    At the tilted centres c_2 a of the innermost lifting the maximum of a h - mu a**2 has to be the a of
+    the centre, for every a at once: mu = c_2/2 to leading order.
+    """
+    if prior.norm == 1:
+        return {}, ()
+    return {MU: C2 / 2 - (log(W) + Q2 / 2) / C2}, (W,)
+
+
+def _gathered(value: Expr) -> tuple[Expr, Expr]:
+    """Return a factor free of the field, and a sum of exponentials, as cosh where it is even."""
+    constant, rest = factor_terms(expand(value)).as_independent(H, as_Add=False)
+    if rest.is_Add and any(not term.has(H) for term in rest.args):
+        return constant, rest
+    hyperbolic = rest.replace(exp, lambda a: cosh(a) + sinh(a)).expand()
+    return constant, rest if hyperbolic.has(sinh) else hyperbolic
 
 
 def _collected(term: Expr, at_point: dict[Expr, Expr]) -> Expr:
@@ -133,8 +171,8 @@ def _collected(term: Expr, at_point: dict[Expr, Expr]) -> Expr:
 
 
 @lru_cache(maxsize=64)
-def constraint_limit(constraint: Constraint) -> ConstraintLimit:
-    """Derive the limit of the innermost y lifting for ``constraint``.
+def constraint_limit(constraint: Constraint, norm: Expr = S.One) -> ConstraintLimit:
+    """Derive the limit of the innermost y lifting for ``constraint``, at |x|**2 = p_1 = ``norm``.
 
     Raises
     ------
@@ -146,7 +184,10 @@ def constraint_limit(constraint: Constraint) -> ConstraintLimit:
         raise ValueError(f"cannot find where {constraint} holds: its leaf has no linear kinks")
     feasible: list[tuple[Expr, Expr]] = []
     for lower, upper, weight in split:
-        value = limit(weight.xreplace({H: _inside(lower, upper)}), GAMMA, 0, "+")
+        try:
+            value = limit(weight.xreplace({H: _inside(lower, upper)}), GAMMA, 0, "+")
+        except NotImplementedError:  # depends on the sign of the violation inside the interval
+            value = S.NaN
         if value == 1:
             feasible.append((lower, upper))
         elif value != 0:
@@ -162,11 +203,11 @@ def constraint_limit(constraint: Constraint) -> ConstraintLimit:
             S.One if a is S.Infinity else S.Zero if a is S.NegativeInfinity else Heaviside(a)
         ),
     )
-    v, width = fresh("V"), Symbol("w", positive=True)
+    v, width = fresh("V"), Symbol("width", positive=True)
     probability = GaussianExpectation(indicator.xreplace({H: width * v + H}), v).doit()
-    root = sqrt(1 - P2)
+    root = sqrt(norm - P2)
     probability = factor_terms(probability.xreplace({width: root})).replace(
-        erf, lambda a: erf(a * sqrt(2) * root / sqrt(2 - 2 * P2))
+        erf, lambda a: erf(a * sqrt(2) * root / sqrt(2 * norm - 2 * P2))
     )
     own = Lambda(H, constraint.leaf(H, GAMMA))
     return ConstraintLimit(
@@ -175,6 +216,7 @@ def constraint_limit(constraint: Constraint) -> ConstraintLimit:
         Lambda(H, probability),
         Lambda(H, log(probability)),
         parity(own) == 1,
+        norm,
     )
 
 
@@ -210,7 +252,10 @@ def prior_steps(found: PriorLimit, prior: Prior) -> list[Step]:
         ),
         Step(
             "c_2 -> infinity",
-            "At field x = h/c_2 and v = 1 - Q_2/c_2**2, with exp(c_2**2/2) divided out.",
+            "At field x = h/c_2 and v = 1 - Q_2/c_2**2, with exp(c_2**2/2) divided out."
+            if prior.norm == 1
+            else "At field x = h/c_2, v = 1 - Q_2/c_2**2 and mu = c_2/2 - (log w + Q_2/2)/c_2, with "
+            "exp(c_2**2 p_1/2) divided out; w > 0 stays finite.",
             Eq(Limit(found.scaled, C2, S.Infinity, "-"), value, evaluate=False),
         ),
     ]
@@ -220,7 +265,7 @@ def constraint_steps(found: ConstraintLimit, constraint: Constraint) -> list[Ste
     """Return the steps that lead to a `ConstraintLimit`."""
     v = fresh("V")
     soft = exp(-C2 * constraint.leaf(H, GAMMA))
-    shifted = found.indicator.expr.xreplace({H: H + sqrt(1 - P2) * v})
+    shifted = found.indicator.expr.xreplace({H: H + sqrt(found.norm - P2) * v})
     return [
         Step(
             "gamma -> 0+ in the y leaf",
@@ -230,7 +275,7 @@ def constraint_steps(found: ConstraintLimit, constraint: Constraint) -> list[Ste
         ),
         Step(
             "Innermost y lifting",
-            "The probability that the constraint holds under a Gaussian of variance 1 - p_2.",
+            f"The probability that the constraint holds under a Gaussian of variance {found.norm - P2}.",
             Eq(GaussianExpectation(shifted, v), found.probability.expr, evaluate=False),
         ),
     ]

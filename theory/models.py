@@ -28,7 +28,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal, Self, cast
 
-from sympy import Abs, Expr, Max, Symbol
+from sympy import Abs, Expr, Max, S, Symbol
 
 from theory.parameters import Number, Parametrised, exact_number, parameter
 
@@ -36,10 +36,13 @@ __all__ = [
     "ABP",
     "ALPHA",
     "GAMMA_X",
+    "MU",
+    "P1",
     "SBP",
     "SK",
     "BinaryPrior",
     "Constraint",
+    "DiscretePrior",
     "Hopfield",
     "Model",
     "OneSidedConstraint",
@@ -50,11 +53,14 @@ __all__ = [
     "UConstraint",
     "UPerceptron",
     "Unconstrained",
+    "ZeroOnePerceptron",
     "parameter",
 ]
 
 ALPHA = Symbol("alpha", positive=True)
 GAMMA_X = Symbol("gamma_x", positive=True)
+MU = Symbol("mu", positive=True)
+P1 = Symbol("p_1", positive=True)
 
 
 class Prior(Parametrised, ABC):
@@ -68,6 +74,21 @@ class Prior(Parametrised, ABC):
     def multipliers(self) -> tuple[Symbol, ...]:
         """Symbols of the leaf that the dual is stationary in (Lagrange multipliers of the prior)."""
         return ()
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether there are finitely many x: capacities are then hard-constraint limits."""
+        return True
+
+    @property
+    def norm(self) -> Expr:
+        """p_1 = |x|**2: 1, or the symbol ``P1`` where x has many norms and the dual is stationary in it."""
+        return S.One
+
+    @property
+    def largest_norm(self) -> Expr:
+        """Upper bound of `norm`."""
+        return S.One
 
 
 class Constraint(Parametrised, ABC):
@@ -88,6 +109,61 @@ class BinaryPrior(Prior):
 
 
 @dataclass(frozen=True)
+class DiscretePrior(Prior):
+    """Every coordinate of sqrt(n) x in a finite set, as {0, 1}, {-1, 0, 1} or {0, 1, 2}.
+
+    The norms of such x differ, p_1 = |x|**2 is an order parameter, and a penalty mu keeps it.
+
+    Parameters
+    ----------
+    values
+        Two or more numbers, read exactly, in any order.
+
+    Raises
+    ------
+    TypeError
+        When a value is not a number.
+    ValueError
+        When there are fewer than two values, or all have one modulus (use `BinaryPrior`).
+    """
+
+    values: tuple[Number, ...] = (0, 1)
+
+    def __post_init__(self) -> None:
+        """Read the values exactly."""
+        symbol = Symbol("value", real=True)
+        given = {exact_number("a weight", value, symbol) for value in self.values}
+        if len({abs(value) for value in given}) < 2:
+            raise ValueError(
+                f"weights need two different moduli or more, got {self.values}; for -1, +1 use BinaryPrior"
+            )
+        object.__setattr__(self, "values", tuple(sorted(given)))
+
+    @property
+    def _numbers(self) -> tuple[Expr, ...]:
+        return cast("tuple[Expr, ...]", self.values)
+
+    def leaf(self, h: Expr) -> Expr:
+        """Return mu p_1 + max of a h - mu a**2 over the values a, the Lagrangian per coordinate."""
+        return MU * P1 + Max(*[a * h - MU * a**2 for a in self._numbers])
+
+    @property
+    def multipliers(self) -> tuple[Symbol, ...]:
+        """Mu, the penalty on the norm."""
+        return (MU,)
+
+    @property
+    def norm(self) -> Expr:
+        """p_1 = |x|**2, to be found."""
+        return P1
+
+    @property
+    def largest_norm(self) -> Expr:
+        """Largest square of a value."""
+        return max(a**2 for a in self._numbers)
+
+
+@dataclass(frozen=True)
 class SphericalPrior(Prior):
     """x on the unit sphere."""
 
@@ -99,6 +175,11 @@ class SphericalPrior(Prior):
     def multipliers(self) -> tuple[Symbol, ...]:
         """gamma_x, the multiplier of the norm."""
         return (GAMMA_X,)
+
+    @property
+    def is_discrete(self) -> bool:
+        """A continuum."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -184,6 +265,11 @@ class Model:
         """Whether the stationary value is a density alpha or an energy xi."""
         is_capacity = self.constraint is not None and self.alpha is None and self.sign == -1
         return "capacity" if is_capacity else "ground state"
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether its exponents c_k stay finite; not so for capacities of discrete x."""
+        return self.problem == "ground state" or not self.prior.is_discrete
 
     @property
     def parameters(self) -> dict[Symbol, Expr]:
@@ -332,6 +418,35 @@ class SphericalPerceptron(_WithMargin):
 
     def __init__(self, kappa: Number | None = None, alpha: Number | None = None) -> None:
         super().__init__("spherical", SphericalPrior(), OneSidedConstraint(kappa), -1, alpha)
+
+
+@dataclass(frozen=True)
+class ZeroOnePerceptron(_WithMargin):
+    """The perceptron with weights in {0, 1}: x in {0, 1}^n / sqrt(n) with G x >= kappa.
+
+    Parameters
+    ----------
+    kappa
+        Margin, any real number, read as for `SBP`. None keeps it symbolic.
+    alpha
+        None for the capacity, the largest over the fraction p_1 = |x|**2 of ones; a density m/n > 0
+        for the ground-state energy.
+
+    Raises
+    ------
+    TypeError
+        When a parameter is not a number.
+    ValueError
+        When kappa is not real and finite, or alpha not positive.
+
+    Notes
+    -----
+    Gutfreund and Stein, J. Phys. A 23, 2613 (1990), alpha_c = 0.59 at kappa = 0. Other sets of weights are
+    `DiscretePrior` in a `Model`.
+    """
+
+    def __init__(self, kappa: Number | None = None, alpha: Number | None = None) -> None:
+        super().__init__("zero-one", DiscretePrior((0, 1)), OneSidedConstraint(kappa), -1, alpha)
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,8 @@ class RandomDual:
     model, level
         What it is the dual of.
     p, q, c
-        Free symbols p_2..p_r, q_2..q_r, c_2..c_r; no p without a constraint.
+        Free symbols p_2..p_r, q_2..q_r, c_2..c_r; no p without a constraint; p_1 first where the prior
+        leaves it free.
     bilinear
         L = 1/2 sum_{k=2}^{r+1} (p_{k-1} q_{k-1} - p_k q_k) c_k. Without a constraint the field of x is
         its own, p = q, and L = 1/4 sum_k (q_{k-1}**2 - q_k**2) c_k.
@@ -95,12 +96,17 @@ def random_dual(model: Model, level: int) -> RandomDual:
     """
     r = _checked(model, level)
     free_p, free_q, free_c = (order_symbols(name, 2, r) for name in ("p", "q", "c"))
-    p, q, c = (S.One, *free_p, S.Zero), (S.One, *free_q, S.Zero), (*free_c, S.Zero)
+    p = (model.prior.norm, *free_p, S.Zero)
+    q, c = (S.One, *free_q, S.Zero), (*free_c, S.Zero)
+    if model.prior.norm.is_Symbol:
+        free_p = (model.prior.norm, *free_p)
     h = fresh("h")
     x_nest = LiftedExpectation(
         Lambda(h, model.prior.leaf(h)), S.Zero, [q[k] - q[k + 1] for k in range(r)], c
     )
     if model.constraint is None:
+        if model.prior.norm != 1:
+            raise ValueError(f"{model.name}: without a constraint every x needs norm 1")
         bilinear = Add(*[(q[k] ** 2 - q[k + 1] ** 2) * c[k] for k in range(r)]) / 4
         return RandomDual(model, r, (), free_q, free_c, bilinear, x_nest, None)
     bilinear = Add(*[(p[k] * q[k] - p[k + 1] * q[k + 1]) * c[k] for k in range(r)]) / 2
@@ -145,7 +151,7 @@ def free_energy(model: Model, level: int) -> FreeEnergy:
     sqrt(2)/sqrt(pi)
     """
     r = _checked(model, level)
-    if model.problem == "ground state" or model.prior.multipliers:
+    if model.is_finite:
         from theory.ground import finite_functional
 
         return finite_functional(model, r)
@@ -172,8 +178,9 @@ def hard_constraint_limit(model: Model, level: int) -> FreeEnergy:
         p=found.p,
         q=found.q,
         c=found.s,
-        chains=chains_of(found.p, found.q, found.s),
+        chains=chains_of(found.p, found.q, found.s, found.fields, p_upper=model.prior.largest_norm),
         steps=found.steps,
+        fields=found.fields,
     )
 
 
@@ -186,6 +193,7 @@ class _Derivation:
     p: tuple[Symbol, ...]
     q: tuple[Symbol, ...]
     s: tuple[Symbol, ...]
+    fields: tuple[Symbol, ...]
     steps: tuple[Step, ...]
 
 
@@ -193,26 +201,27 @@ class _Derivation:
 def _derived(prior: Prior, constraint: Constraint, level: int) -> _Derivation:
     dual = random_dual(Model("generic", prior, constraint), level)
     assert dual.y is not None
-    x_limit, y_limit = prior_limit(prior), constraint_limit(constraint)
+    x_limit, y_limit = prior_limit(prior), constraint_limit(constraint, prior.norm)
     p, q, s = dual.p, order_symbols("Q", 2, level), order_symbols("s", 2, level - 1)
     scaling = dict(zip(dual.q, [x / C2**2 for x in q], strict=True))
     scaling |= dict(zip(dual.c[1:], [x * C2 for x in s], strict=True))
 
-    x_scaled = dual.x.scaled(C2, C2).xreplace(scaling)
+    x_scaled = dual.x.scaled(C2, C2).xreplace(scaling | x_limit.scaling)
     x_nest = _innermost_replaced(x_scaled, x_limit.leaf)
     y_scaled = dual.y.scaled(-C2).xreplace(scaling)
     y_nest = _innermost_replaced(y_scaled, y_limit.leaf)
     bilinear = expand((C2 * dual.bilinear).xreplace(scaling))
-    remainder = bilinear - C2**2 / 2
+    divergent = C2**2 * prior.norm / 2
+    remainder = bilinear - divergent
     if remainder.has(C2):
         raise ValueError("the bilinear term does not balance the x nest as c_2 -> infinity")
-    pairs = [a * b for a, b in zip(p, q, strict=True)]
+    pairs = [a * b for a, b in zip(p[-len(q) :], q, strict=True)]
     coupling = Add(*[factor_terms(remainder.coeff(pair)) * pair for pair in pairs])
     entropy, energy = x_limit.offset - coupling + x_nest, y_nest
     steps = [
         Step(
             "Random dual",
-            "min_x max_y y'Gx lifted to this level; p_1 = q_1 = 1 and the outermost average is "
+            f"min_x max_y y'Gx lifted to this level; {norms(prior)} and the outermost average is "
             "quenched (exponent 0). At capacity xi = 0.",
             Eq(XI, dual.xi),
         ),
@@ -223,7 +232,7 @@ def _derived(prior: Prior, constraint: Constraint, level: int) -> _Derivation:
             "nest[c f(./c); c**2 v, c_k/c](c x). With q_k = Q_k/c_2**2 and c_{k+1} = s_k c_2 the "
             "innermost exponent is 1 and only that level still contains c_2; its limit is known.",
             Eq(
-                Limit(x_scaled - C2**2 / 2, C2, S.Infinity, "-"),
+                Limit(x_scaled - divergent, C2, S.Infinity, "-"),
                 x_limit.offset + x_nest,
                 evaluate=False,
             ),
@@ -237,9 +246,9 @@ def _derived(prior: Prior, constraint: Constraint, level: int) -> _Derivation:
         ),
         Step(
             "Bilinear term",
-            "Multiply by c_2 and sum by parts with s_1 = 1, s_r = 0. The divergent c_2**2/2 is "
+            f"Multiply by c_2 and sum by parts with s_1 = 1, s_r = 0. The divergent {divergent} is "
             "the one of the x nest.",
-            Eq(C2 * dual.bilinear.xreplace(scaling), C2**2 / 2 + coupling, evaluate=False),
+            Eq(C2 * dual.bilinear.xreplace(scaling), divergent + coupling, evaluate=False),
         ),
         Step(
             "Entropy and energy",
@@ -266,7 +275,12 @@ def _derived(prior: Prior, constraint: Constraint, level: int) -> _Derivation:
     steps.append(
         Step("Capacity", "xi = 0 solved for alpha.", Eq(ALPHA, -entropy / energy, evaluate=False))
     )
-    return _Derivation(entropy, energy, p, q, s, tuple(steps))
+    return _Derivation(entropy, energy, p, q, s, x_limit.fields, tuple(steps))
+
+
+def norms(prior: Prior) -> str:
+    """Return what p_1 and q_1, the norms of x and y, are, in words."""
+    return "p_1 = q_1 = 1" if prior.norm == 1 else "q_1 = 1, p_1 = |x|**2 is free"
 
 
 def _innermost_replaced(nest: LiftedExpectation, leaf: Lambda) -> Expr:

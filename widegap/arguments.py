@@ -32,6 +32,7 @@ MODELS: dict[str, tuple[str, tuple[int, ...]]] = {
     "sbp": ("SBP", ()),
     "abp": ("ABP", ()),
     "ubp": ("UPerceptron", ()),
+    "zero-one": ("ZeroOnePerceptron", ()),
     "spherical": ("SphericalPerceptron", ()),
     "hopfield": ("Hopfield", (1,)),
     "negative-hopfield": ("Hopfield", (-1,)),

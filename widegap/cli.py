@@ -43,6 +43,7 @@ def cli(ctx: click.Context) -> None:
       sbp                symmetric perceptron, |Gx| <= kappa
       abp                asymmetric perceptron, Gx >= kappa
       ubp                u-function perceptron, |Gx| >= kappa
+      zero-one           Gx >= kappa with weights 0 and 1
       spherical          Gx >= kappa with x on the sphere
       hopfield           max |Gx|
       negative-hopfield  min |Gx|

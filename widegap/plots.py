@@ -21,7 +21,7 @@ SUFFIXES = (".png", ".svg", ".pdf")
 
 _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#666666"  # Okabe-Ito: distinct to every eye
 # models for which the capacity at level 2 is the satisfiability threshold alpha_c
-_SATISFIABILITY = ("sbp", "abp", "ubp")
+_SATISFIABILITY = ("sbp", "abp", "ubp", "zero-one")
 _MARKED = 30  # more points on a curve than this would only thicken it
 _STYLE: dict[Any, Any] = {
     "font.size": 10.0,

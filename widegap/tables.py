@@ -137,10 +137,12 @@ def order_parameter_table(solutions: "Sequence[Solution]") -> "Table":
         last = max(len(solution.p), len(solution.q), len(solution.c)) + 1
         if solution.branch == "s -> infinity":
             values |= {f"Q_{last}": "0", f"s_{last}": "infinity"}
-        for k in range(2, last + 1):
+        first = 1 if "p_1" in values else 2
+        last += first - 2 if len(solution.p) > max(len(solution.q), len(solution.c)) else 0
+        for k in range(first, last + 1):
             indexed = (values.get(f"{group}_{k}", "") for group in groups)
-            single = (values.get(field, "") if k == 2 else "" for field in fields)
-            level = str(solution.level) if k == 2 else ""
+            single = (values.get(field, "") if k == first else "" for field in fields)
+            level = str(solution.level) if k == first else ""
             rows.append((level, str(k), *indexed, *single))
     for header in ("level", "k"):
         table.add_column(header, justify="right", no_wrap=True)

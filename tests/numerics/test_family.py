@@ -16,13 +16,17 @@ from numerics import Solution, cross_check, solve, solve_levels
 from numerics.objective import ascents
 from theory import (
     ABP,
+    SBP,
     SK,
     BinaryPrior,
     Constraint,
+    DiscretePrior,
     Hopfield,
     Model,
+    OneSidedConstraint,
     SphericalPerceptron,
     UPerceptron,
+    ZeroOnePerceptron,
     free_energy,
     parameter,
 )
@@ -47,7 +51,7 @@ def family() -> Callable[[str], list[Solution]]:
     def at(name: str) -> list[Solution]:
         model, highest = FAMILY[name]
         if name not in found:
-            lowest = 1 if model.problem == "ground state" or model.prior.multipliers else 2
+            lowest = 1 if model.is_finite else 2
             found[name] = list(solve_levels(model, range(lowest, highest + 1)))
         return found[name]
 
@@ -230,3 +234,54 @@ def test_a_users_model_is_solved_like_any_other():
 def test_bad_input(model, level, message):
     with pytest.raises(ValueError, match=message):
         solve(model, level)
+
+
+# -- weights whose norm is free --------------------------------------------------------------------
+
+
+def test_zero_one_weights_have_the_capacity_of_gutfreund_and_stein():
+    """alpha_c = 0.59 at kappa = 0 for {0, 1}, 1.17 for {-1, 0, 1} (J. Phys. A 23, 2613, 1990)."""
+    levels = list(solve_levels(ZeroOnePerceptron(0), [2, 3]))
+    assert round(levels[0].value, 2) == 0.59
+    assert levels[1].value < levels[0].value
+    assert [s.inertia for s in levels] == [2, 2]
+    ternary = Model("ternary", DiscretePrior((-1, 0, 1)), OneSidedConstraint(0))
+    assert round(solve(ternary, 2).value, 2) == 1.17
+
+
+def test_the_norm_of_zero_one_weights_is_the_best_there_is():
+    """Fixed p_1: w is the fugacity of that norm, and no norm has a larger capacity."""
+    best = solve(ZeroOnePerceptron(0), 2)
+    table = best.order_parameters
+    # w d/dw and d/dp_1 of the entropy, by another quadrature: p_1 = E of the occupied share
+    root = math.sqrt(table["Q_2"])
+    share = gaussian(lambda u: 1.0 / (1.0 + math.exp(-root * u) / table["w"]))
+    assert share == pytest.approx(table["p_1"], rel=1e-11)
+    overlap = gaussian(lambda u: (1.0 + math.exp(-root * u) / table["w"]) ** -2)
+    assert overlap == pytest.approx(table["p_2"], rel=1e-11)
+
+
+def test_ground_states_with_a_free_norm_are_refused():
+    with pytest.raises(ValueError, match="leave alpha out"):
+        solve(ZeroOnePerceptron(0, alpha=2), 2)
+
+
+# -- ground states below capacity ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", [SBP(1, alpha="1.6"), ABP(0, alpha="0.7")], ids=str)
+def test_below_capacity_the_energy_is_zero(model):
+    for solution in solve_levels(model, [2, 3]):
+        assert solution.branch == "satisfiable"
+        assert solution.value == 0.0
+        assert "capacity" in solution.reason
+
+
+def test_the_energy_vanishes_where_the_capacity_is():
+    """The energy falls to 0 as alpha falls to the level's capacity (level 2 of the ABP)."""
+    capacity = solve(ABP(0), 2).value
+    energies = [solve(ABP(0, alpha=capacity * (1 + 2.0**-k)), 2).value for k in (2, 3, 4)]
+    assert all(a > b > 0 for a, b in itertools.pairwise(energies))
+    # the energy goes to zero faster than linearly
+    assert energies[1] / energies[0] < 0.5
+    assert energies[2] / energies[1] < 0.5

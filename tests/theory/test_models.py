@@ -9,10 +9,38 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sympy import Abs, Expr, Float, I, Max, Rational, Symbol, erf, nan, oo, sqrt, symbols, zoo
+from sympy import (
+    Abs,
+    Expr,
+    Float,
+    I,
+    Max,
+    Rational,
+    Symbol,
+    erf,
+    exp,
+    log,
+    nan,
+    oo,
+    simplify,
+    sqrt,
+    symbols,
+    zoo,
+)
 
-from theory import SBP, BinaryPrior, Constraint, Model, SymmetricConstraint, free_energy, parameter
-from theory.limits import constraint_limit
+from theory import (
+    SBP,
+    BinaryPrior,
+    Constraint,
+    DiscretePrior,
+    Model,
+    SymmetricConstraint,
+    free_energy,
+    parameter,
+    random_dual,
+)
+from theory.limits import Q2, constraint_limit, prior_limit
+from theory.models import P1
 
 KAPPA = Symbol("kappa", positive=True)
 
@@ -169,3 +197,40 @@ def test_a_constraint_without_hard_limit_is_refused():
         free_energy(Model("soft", BinaryPrior(), Soft()), 2)
     with pytest.raises(ValueError, match="holds nowhere"):
         free_energy(Model("impossible", BinaryPrior(), Impossible()), 2)
+
+
+# -- discrete priors -------------------------------------------------------------------------------
+
+
+def test_weights_are_read_exactly_and_sorted():
+    assert DiscretePrior((1, "0.5", 0)).values == (0, Rational(1, 2), 1)
+    assert DiscretePrior((-2, 0)).largest_norm == 4
+
+
+@pytest.mark.parametrize("values", [(), (1,), (-1, 1), (2, 2)])
+def test_weights_of_one_modulus_are_refused(values):
+    with pytest.raises(ValueError, match="two different moduli"):
+        DiscretePrior(values)
+
+
+def test_weights_that_are_no_numbers_are_refused():
+    with pytest.raises(TypeError, match="a weight"):
+        DiscretePrior((0, None))
+
+
+@pytest.mark.parametrize("values", [(0, 1), (-1, 0, 1), (0, 1, 2), (-1, 3)])
+def test_the_leaf_of_a_discrete_prior_is_its_partition_function(values):
+    """The limit of the innermost lifting is log sum_a w**(a**2) exp(a h)."""
+    limit = prior_limit(DiscretePrior(values))
+    (h,), (w,) = limit.leaf.variables, limit.fields
+    expected = sum(w ** (a * a) * exp(a * h) for a in values)
+    # a common factor may be in the offset
+    ratio = exp(limit.leaf.expr + limit.offset) / expected
+    rest = simplify(log(ratio.simplify()).expand(force=True))
+    assert not rest.has(h)
+    assert simplify(rest + P1 * (log(w) + Q2 / 2)).expand(force=True) == 0
+
+
+def test_without_constraint_every_x_has_norm_one():
+    with pytest.raises(ValueError, match="norm 1"):
+        random_dual(Model("glass", DiscretePrior((0, 1)), None, 1), 2)
