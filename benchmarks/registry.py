@@ -46,6 +46,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         "limit": "level 7 against the time of the operations it counts",
         "threshold": "solving levels 2 to 7, in units of level-7 evaluations",
         "sweep": "61 points at levels 2 to 5: one worker and two against one after the other",
+        "enumeration": "all configurations of small perceptrons against NumPy and its own limit",
         "startup": "imports, the command line, a cold compile cache",
     }.items()
 }
