@@ -1,7 +1,7 @@
-"""Checks of the theory: property strategies that tests and users share.
+"""Checks of the theory: claims with their evidence, properties, and the strategies they share.
 
-The strategies of `verify.strategies` are importable from here; nothing heavy is imported before a
-name is used.
+`claim` registers a claim, `all_claims` lists them, `run_claims` runs them. The strategies of
+`verify.strategies` are for anyone's property tests. Nothing heavy is imported before a name is used.
 """
 
 from __future__ import annotations
@@ -10,11 +10,49 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .strategies import Liftings, kappas, levels, models, nests, order_parameters
+    from .claims import Claim, Run, all_claims, claim, select
+    from .runner import Record, run_claims
+    from .strategies import (
+        Leaf,
+        Liftings,
+        kappas,
+        leaves,
+        levels,
+        models,
+        nests,
+        order_parameters,
+    )
+    from .verdicts import Expected, Finding
 
-__all__ = ["Liftings", "kappas", "levels", "models", "nests", "order_parameters"]
+__all__ = [
+    "Claim",
+    "Expected",
+    "Finding",
+    "Leaf",
+    "Liftings",
+    "Record",
+    "Run",
+    "all_claims",
+    "claim",
+    "kappas",
+    "leaves",
+    "levels",
+    "models",
+    "nests",
+    "order_parameters",
+    "run_claims",
+    "select",
+]
 
-_HOME = dict.fromkeys(__all__, "strategies")
+_HOME = {
+    **dict.fromkeys(("Claim", "Run", "all_claims", "claim", "select"), "claims"),
+    **dict.fromkeys(("Expected", "Finding"), "verdicts"),
+    **dict.fromkeys(("Record", "run_claims"), "runner"),
+    **dict.fromkeys(
+        ("Leaf", "Liftings", "kappas", "leaves", "levels", "models", "nests", "order_parameters"),
+        "strategies",
+    ),
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for the objects of the theory: margins, models, nests, order parameters.
+"""Hypothesis strategies for the objects of the theory: margins, models, leaves, nests, order parameters.
 
 They are public and compose like any strategy, for instance every point of every model at level 4::
 
@@ -12,15 +12,30 @@ are such that every point can be evaluated in double precision.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
+    from sympy import Lambda
+
     from theory import Chain, FreeEnergy, Model
 
-__all__ = ["Liftings", "kappas", "levels", "models", "nests", "order_parameters"]
+__all__ = [
+    "LEAVES",
+    "MODELS",
+    "Leaf",
+    "Liftings",
+    "kappas",
+    "leaves",
+    "levels",
+    "models",
+    "nests",
+    "order_parameters",
+]
 
 Strategy = st.SearchStrategy
 
@@ -79,22 +94,51 @@ def kappas(low: float = 0.25, high: float = 5.0) -> Strategy[Decimal]:
     return st.integers(first, last).map(lambda k: Decimal(k) / 1000)
 
 
-def models(margins: Strategy[Decimal] | None = None) -> Strategy[Model]:
-    """Models with numeric parameters.
+MODELS = ("sbp", "abp", "ubp", "spherical", "hopfield", "negative-hopfield", "sk")
+"""Kinds of models that `models` draws, simplest first."""
+
+
+def models(
+    margins: Strategy[Decimal] | None = None, kinds: Sequence[str] = MODELS
+) -> Strategy[Model]:
+    """Models with numeric parameters, of both kinds of problem.
 
     Parameters
     ----------
     margins : SearchStrategy of Decimal, optional
-        Margins to choose from; `kappas` by default.
+        Margins of perceptrons. By default `kappas`; of one-sided constraints also negative ones down to
+        -2, and of those and of unions none beyond 2, where thresholds are tiny.
+    kinds : sequence of str
+        Which kinds, a part of `MODELS`.
 
     Returns
     -------
     SearchStrategy of theory.Model
-        Symmetric binary perceptrons.
-    """
-    from theory import SBP
+        Capacities of perceptrons, ground states of Hopfield models at densities from 0.2 to 3 and of
+        the Sherrington-Kirkpatrick model.
 
-    return (kappas() if margins is None else margins).map(SBP)
+    Raises
+    ------
+    ValueError
+        If there is no such kind, or none is given.
+    """
+    from theory import ABP, SBP, SK, Hopfield, SphericalPerceptron, UPerceptron
+
+    unknown = [kind for kind in kinds if kind not in MODELS]
+    if unknown or not kinds:
+        raise ValueError(f"kinds must be some of {', '.join(MODELS)}, got {list(kinds)}")
+    signed = st.integers(-2000, 2000).map(lambda k: Decimal(k) / 1000)
+    densities = st.integers(20, 300).map(lambda k: Decimal(k) / 100)
+    made: dict[str, Strategy[Model]] = {
+        "sbp": (kappas() if margins is None else margins).map(SBP),
+        "abp": (signed if margins is None else margins).map(ABP),
+        "ubp": (kappas(high=2.0) if margins is None else margins).map(UPerceptron),
+        "spherical": (signed if margins is None else margins).map(SphericalPerceptron),
+        "hopfield": densities.map(lambda alpha: Hopfield(1, alpha)),
+        "negative-hopfield": densities.map(lambda alpha: Hopfield(-1, alpha)),
+        "sk": st.builds(SK),
+    }
+    return st.one_of([made[kind] for kind in MODELS if kind in kinds])
 
 
 def levels(low: int = 2, high: int = 7) -> Strategy[int]:
@@ -117,6 +161,72 @@ def levels(low: int = 2, high: int = 7) -> Strategy[int]:
     if not 2 <= low <= high:
         raise ValueError(f"levels must satisfy 2 <= low <= high, got low={low}, high={high}")
     return st.integers(low, high)
+
+
+LEAVES = ("binary", "window", "one-sided", "union", "absolute")
+"""Kinds of leaves that `leaves` draws."""
+
+
+class Leaf(NamedTuple):
+    """A leaf of the theory with values for its symbols.
+
+    Attributes
+    ----------
+    kind : str
+        One of `LEAVES`: log 2cosh h of a binary prior, the log-probabilities of |h| <= kappa, h >= kappa
+        and |h| >= kappa, and the lifted |h| of a binary prior at a finite exponent.
+    function : sympy.Lambda
+    parameters : dict of str to float
+        Values of its free symbols.
+    """
+
+    kind: str
+    function: Lambda
+    parameters: dict[str, float]
+
+
+@st.composite
+def leaves(draw: st.DrawFn, kinds: Sequence[str] = LEAVES) -> Leaf:
+    """Leaves that theory derives, with values for their parameters.
+
+    Parameters
+    ----------
+    kinds : sequence of str
+        Which kinds, a part of `LEAVES`.
+
+    Returns
+    -------
+    Leaf
+    """
+    unknown = [kind for kind in kinds if kind not in LEAVES]
+    if unknown or not kinds:
+        raise ValueError(f"kinds must be some of {', '.join(LEAVES)}, got {list(kinds)}")
+    kind = draw(st.sampled_from([kind for kind in LEAVES if kind in kinds]))
+    function = leaf_function(kind)
+    numbers = {
+        "kappa": _log_uniform(0.3, 2.0),
+        "p_2": st.floats(0.05, 0.95),
+        "q_2": st.floats(0.05, 0.95),
+        "c_2": _log_uniform(0.3, 4.0),
+    }
+    names = sorted(map(str, function.free_symbols))
+    return Leaf(kind, function, {name: draw(numbers[name], label=name) for name in names})
+
+
+@lru_cache(maxsize=len(LEAVES))
+def leaf_function(kind: str) -> Lambda:
+    """Return a leaf of a kind of `LEAVES`, symbolic in its parameters."""
+    from theory import ABP, SBP, SK, LiftedExpectation, UPerceptron, free_energy
+
+    part = {
+        "binary": lambda: free_energy(SBP(), 3).entropy,
+        "window": lambda: free_energy(SBP(), 3).energy,
+        "one-sided": lambda: free_energy(ABP(), 2).energy,
+        "union": lambda: free_energy(UPerceptron(), 3).energy,
+        "absolute": lambda: free_energy(SK(), 2).entropy,
+    }[kind]()
+    (nest,) = part.atoms(LiftedExpectation)
+    return nest.leaf
 
 
 @st.composite
@@ -174,14 +284,14 @@ def order_parameters(
     fe : theory.FreeEnergy
         The functional; its ``chains`` are the domain.
     ordered : bool, default True
-        Whether the exponents satisfy 1 < s_2 < s_3 < ... In this region the functional of a symmetric
-        perceptron lies above its minimum; with an exponent below 1 or exponents out of order it does
-        not, and has no lower bound at all.
+        Whether the exponents satisfy 1 < s_2 < s_3 < .. (c_2 < c_3 < ..). In this region the
+        functional of a symmetric perceptron lies above its minimum; with an exponent below 1 or
+        exponents out of order it does not, and has no lower bound at all.
     gaps : (float, float)
         Range of the gaps of p and Q, 0 < low <= high; those of p are rescaled to fill its interval.
     ratios : (float, float)
         Range of s_k / s_{k-1}, with s_1 = 1, low > 1; used both ways round where the exponents are not
-        ordered.
+        ordered. At finite exponents c_2 takes its ratio to a number between 0.3 and 3.
 
     Returns
     -------
@@ -201,12 +311,16 @@ def order_parameters(
     for chain in fe.chains:
         if chain.symbols[0] not in fe.c:
             point.update(_chain_point(chain, [draw(_log_uniform(*gaps)) for _ in _gaps_of(chain)]))
-    exponent = 1.0
+    exponent = draw(_log_uniform(0.3, 3.0)) if fe.is_finite else 1.0
     steps = _log_uniform(*ratios)
     either = st.sampled_from([1, -1])
     for symbol in fe.c:
         exponent *= draw(steps) ** (1 if ordered else draw(either))
         point[str(symbol)] = exponent
+    if fe.is_finite:
+        # a multiplier has to outweigh the liftings of its quadratic leaf, c_k v_k/2 summed with sum v = 1
+        largest = max((point[str(symbol)] for symbol in fe.c), default=0.0)
+        point.update({str(x): point[str(x)] + 0.5 * largest for x in fe.fields})
     return {str(x): point[str(x)] for x in fe.order_parameters}
 
 

@@ -19,7 +19,8 @@ from numerics.compile import compile_leaf, evaluator
 from numerics.lifted import evaluate_nest
 from theory import SBP, LiftedExpectation, free_energy
 from theory.asymptotics import infinite_exponent_limit
-from verify import Liftings, kappas, levels, models, nests, order_parameters
+from verify import Liftings, kappas, leaves, levels, models, nests, order_parameters
+from verify.strategies import LEAVES, MODELS
 
 
 @given(kappas(0.3, 0.32))
@@ -29,16 +30,38 @@ def test_kappas_are_exact_decimals_of_their_range(kappa):
     assert kappa * 1000 == int(kappa * 1000)
 
 
-@given(models(), levels(2, 6))
+@given(models(), levels(2, 4))
 def test_models_have_free_energies_without_free_parameters(model, level):
     fe = free_energy(model, level)
     assert fe.expr.free_symbols == set(fe.order_parameters)
+
+
+@given(models(kinds=["sbp"]))
+def test_margins_of_symmetric_perceptrons_are_positive(model):
     assert 0.25 <= float(model.kappa) <= 5.0
 
 
-@given(models(kappas(2.0, 2.0)))
+@pytest.mark.parametrize("kind", MODELS)
+def test_every_kind_of_model_is_drawn(kind):
+    quick = settings(max_examples=200, derandomize=True, database=None)
+    assert find(models(), lambda model: model.name == kind, settings=quick).name == kind
+
+
+@given(models(kappas(2.0, 2.0), kinds=["sbp"]))
 def test_models_take_their_margins_from_a_strategy(model):
     assert model == SBP(2)
+
+
+@given(leaves())
+def test_leaves_have_values_for_all_their_symbols(leaf):
+    assert set(leaf.parameters) == set(map(str, leaf.function.free_symbols))
+    assert set(compile_leaf(leaf.function).parameters) == set(leaf.parameters)
+
+
+def test_every_kind_of_leaf_is_drawn():
+    quick = settings(max_examples=200, derandomize=True, database=None)
+    for kind in LEAVES:
+        assert find(leaves(), lambda leaf, kind=kind: leaf.kind == kind, settings=quick)
 
 
 @given(levels(3, 4))
@@ -92,8 +115,8 @@ def test_level_two_has_one_point():
     assert find(order_parameters(free_energy(SBP(1), 2)), lambda _: True) == {}
 
 
-@given(st.data(), levels(3, 5), models())
-@settings(max_examples=20)
+@given(st.data(), levels(3, 4), models())
+@settings(max_examples=40)
 def test_drawn_points_are_coordinates_of_the_evaluator(data, level, model):
     fe = free_energy(model, level)
     point = data.draw(order_parameters(fe))
@@ -106,7 +129,7 @@ def test_drawn_points_are_coordinates_of_the_evaluator(data, level, model):
     assert found.gradient.shape == (len(fe.order_parameters),)
 
 
-@given(st.data(), models(kappas(0.1, 0.3)))
+@given(st.data(), models(kappas(0.1, 0.3), kinds=["sbp"]))
 @settings(max_examples=10)
 def test_limit_functionals_have_points_too(data, model):
     """Their chains hold a field besides p, Q and s."""
@@ -139,6 +162,9 @@ def test_drawn_nests_can_be_evaluated_with_theorys_leaves(liftings):
         lambda: kappas(0.5, math.inf),
         lambda: levels(1, 3),
         lambda: levels(5, 4),
+        lambda: models(kinds=[]),
+        lambda: models(kinds=["sbp", "perceptron"]),
+        lambda: find(leaves(["binary", "gaussian"]), bool),
         lambda: find(nests(increments=(0.0, 1.0)), bool),
         lambda: find(nests(exponents=(2.0, 1.0)), bool),
         lambda: find(order_parameters(free_energy(SBP(1), 3), ratios=(0.5, 2.0)), bool),
@@ -153,8 +179,9 @@ def test_empty_ranges_are_refused_in_one_line(call):
 
 def test_the_package_names_its_exports_and_nothing_else():
     assert set(verify.__all__) <= set(dir(verify))
-    home = importlib.import_module("verify.strategies")
-    assert all(getattr(verify, name) is getattr(home, name) for name in verify.__all__)
+    for name, home in verify._HOME.items():
+        module = importlib.import_module(f"verify.{home}")
+        assert getattr(verify, name) is getattr(module, name)
     with pytest.raises(AttributeError, match="no attribute 'claims_of_other_people'"):
         _ = verify.claims_of_other_people
 

@@ -1,0 +1,1 @@
+"""The suite's own claims, by subject; `verify.claims.all_claims` imports them."""

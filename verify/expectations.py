@@ -1,0 +1,104 @@
+"""Recorded verdicts: a file that says what is expected of each claim, and why.
+
+TOML, one table for each claim::
+
+    [sbp-level-7]
+    verdict = "differs"
+    value = 1.6008603840
+    reason = "Ours is lower: ..."
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .verdicts import VERDICTS, Expected
+
+if TYPE_CHECKING:
+    from .claims import Claim
+    from .runner import Record
+
+__all__ = ["ExpectationError", "expectations_toml", "read_expectations"]
+
+_KEYS = {"verdict", "reason", "value", "tolerance"}
+
+
+class ExpectationError(ValueError):
+    """A file of recorded verdicts that cannot be used."""
+
+
+def read_expectations(path: str | os.PathLike[str], claims: Iterable[Claim]) -> dict[str, Expected]:
+    """Read recorded verdicts.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    claims : iterable of Claim
+        Every claim there is.
+
+    Returns
+    -------
+    dict of str to Expected
+        By identifier. Claims that the file does not name keep their own.
+
+    Raises
+    ------
+    ExpectationError
+        If the file cannot be read, or names a claim, a verdict or a key that there is not, or a verdict other
+        than ``confirmed`` without a reason.
+    """
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ExpectationError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ExpectationError(f"{path} is not a file of recorded verdicts: {error}") from error
+    known = {claim.id for claim in claims}
+    found = {}
+    for id, entry in content.items():
+        if id not in known:
+            raise ExpectationError(f"{path} names {id!r}, which is no claim")
+        if not isinstance(entry, dict) or not entry.keys() <= _KEYS:
+            raise ExpectationError(
+                f"{path}: {id} may have {', '.join(sorted(_KEYS))} and nothing else"
+            )
+        if entry.get("verdict") not in VERDICTS:
+            raise ExpectationError(
+                f"{path}: the verdict of {id} is one of {', '.join(VERDICTS)}, got {entry.get('verdict')!r}"
+            )
+        try:
+            found[id] = Expected(**entry)
+        except (TypeError, ValueError) as error:
+            raise ExpectationError(f"{path}: {id}: {error}") from error
+    return found
+
+
+def expectations_toml(records: Iterable[Record]) -> str:
+    """Write what was found as recorded verdicts, with the findings' own reasons, to be edited.
+
+    Parameters
+    ----------
+    records : iterable of Record
+
+    Returns
+    -------
+    str
+        TOML that `read_expectations` takes.
+    """
+    parts = []
+    for record in sorted(records, key=lambda one: one.claim.id):
+        finding = record.finding
+        lines = [f"[{record.claim.id}]", f"verdict = {json.dumps(finding.verdict)}"]
+        if finding.verdict != "confirmed":
+            reason = record.expected.reason or finding.reason
+            lines.append(f"reason = {json.dumps(reason, ensure_ascii=True)}")
+            if finding.value is not None:
+                lines.append(f"value = {finding.value!r}")
+                lines.append(f"tolerance = {record.expected.tolerance!r}")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"

@@ -1,0 +1,173 @@
+"""Theories that are wrong on purpose: a check that confirms one of them checks nothing.
+
+A suite that cannot fail is worth nothing. Every claim names the theories of this module that it rejects,
+tests see to it that it does, and ``widegap verify --wrong NAME`` shows it to anyone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .subject import NestValue, Theory
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from sympy import Expr, Lambda
+
+    from numerics import Solution
+    from theory import FreeEnergy, Model
+
+    Array = NDArray[np.float64]
+
+__all__ = ["WRONG", "Moved", "Reversed", "Sharpened", "Swapped", "theory_by_name"]
+
+
+class Moved(Theory):
+    """Every threshold, energy, functional and constant 3% too large, every nest 2%."""
+
+    name = "moved"
+    by = 1.03
+    nest_by = 1.02
+
+    def solution(self, model: Model, level: int) -> Solution:
+        """Return the solution with its value moved; the order parameters stay."""
+        found = super().solution(model, level)
+        return replace(found, value=self.by * found.value)
+
+    def small_margin_objective(self) -> tuple[Expr, Expr]:
+        """Return an objective whose constant, 2 sqrt(M), is moved."""
+        t, objective = super().small_margin_objective()
+        return t, self.by**2 * objective
+
+    def functional(
+        self, fe: FreeEnergy, point: Mapping[str, float], *, gradient: bool = False
+    ) -> tuple[float, Array]:
+        """Return the value moved; the gradient stays."""
+        value, slope = super().functional(fe, point, gradient=gradient)
+        return self.by * value, slope
+
+    def nest(
+        self,
+        leaf: Lambda,
+        field: float,
+        increments: Sequence[float],
+        exponents: Sequence[float],
+        parameters: Mapping[str, float] | None = None,
+        *,
+        gradient: bool = False,
+    ) -> NestValue:
+        """Return the value moved; the derivatives stay."""
+        found = super().nest(leaf, field, increments, exponents, parameters, gradient=gradient)
+        return found._replace(value=self.nest_by * found.value)
+
+
+class Swapped(Theory):
+    """Every level in the place of the next one; the lowest changes places with the second."""
+
+    name = "swapped"
+
+    def solution(self, model: Model, level: int) -> Solution:
+        """Return a neighbouring level, which says it is the one asked for."""
+        from numerics import lowest_level
+
+        lowest = lowest_level(model)
+        other = super().solution(model, level - 1 if level > lowest else level + 1)
+        return replace(other, level=level)
+
+
+class Reversed(Theory):
+    """Every value turned upside down, so that every order between values is the other way round."""
+
+    name = "reversed"
+
+    def solution(self, model: Model, level: int) -> Solution:
+        """Return the solution with the inverse of its value."""
+        found = super().solution(model, level)
+        return replace(found, value=1.0 / found.value)
+
+    def functional(
+        self, fe: FreeEnergy, point: Mapping[str, float], *, gradient: bool = False
+    ) -> tuple[float, Array]:
+        """Return the inverse of the value; the gradient stays."""
+        value, slope = super().functional(fe, point, gradient=gradient)
+        return 1.0 / value, slope
+
+    def nest(
+        self,
+        leaf: Lambda,
+        field: float,
+        increments: Sequence[float],
+        exponents: Sequence[float],
+        parameters: Mapping[str, float] | None = None,
+        *,
+        gradient: bool = False,
+    ) -> NestValue:
+        """Return the negative of the nest and of its derivatives."""
+        found = super().nest(leaf, field, increments, exponents, parameters, gradient=gradient)
+        return NestValue(
+            -found.value,
+            -found.field,
+            tuple(-x for x in found.increments),
+            tuple(-x for x in found.exponents),
+        )
+
+
+class Sharpened(Theory):
+    """The outermost exponent of every nest and functional 2% too large."""
+
+    name = "sharpened"
+    by = 1.02
+
+    def functional(
+        self, fe: FreeEnergy, point: Mapping[str, float], *, gradient: bool = False
+    ) -> tuple[float, Array]:
+        """Evaluate with another exponent."""
+        moved = dict(point)
+        if fe.c:
+            moved[str(fe.c[-1])] *= self.by
+        return super().functional(fe, moved, gradient=gradient)
+
+    def nest(
+        self,
+        leaf: Lambda,
+        field: float,
+        increments: Sequence[float],
+        exponents: Sequence[float],
+        parameters: Mapping[str, float] | None = None,
+        *,
+        gradient: bool = False,
+    ) -> NestValue:
+        """Evaluate with another exponent."""
+        sharper = (*exponents[:-1], self.by * exponents[-1])
+        return super().nest(leaf, field, increments, sharper, parameters, gradient=gradient)
+
+
+WRONG: dict[str, type[Theory]] = {kind.name: kind for kind in (Moved, Swapped, Reversed, Sharpened)}
+"""Deliberately wrong theories by name."""
+
+
+def theory_by_name(name: str = "") -> Theory:
+    """Return the theory, or one that is wrong on purpose.
+
+    Parameters
+    ----------
+    name : str
+        A key of `WRONG`; empty for the theory itself.
+
+    Returns
+    -------
+    Theory
+
+    Raises
+    ------
+    ValueError
+        If there is no such theory.
+    """
+    if not name:
+        return Theory()
+    if name not in WRONG:
+        raise ValueError(f"no wrong theory {name!r}; choose from {', '.join(WRONG)}")
+    return WRONG[name]()
