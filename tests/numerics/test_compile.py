@@ -34,7 +34,7 @@ def mpmath_reference(fe) -> dict:
 # -- value -----------------------------------------------------------------------------------------
 
 
-@given(st.data(), models())
+@given(st.data(), models(kinds=["sbp"]))
 @settings(max_examples=8)
 def test_level_three_is_theorys_python_module(data, model):
     fe = free_energy(model, 3)
@@ -52,7 +52,7 @@ def test_level_four_is_theorys_python_module(recorded):
     assert at(fe, recorded[4], gradient=False).value == pytest.approx(float(reference), rel=1e-10)
 
 
-@given(st.data(), st.integers(3, 5), models())
+@given(st.data(), st.integers(3, 5), models(kinds=["sbp"]))
 @settings(max_examples=20)
 def test_another_quadrature_agrees(data, level, model):
     fe = free_energy(model, level)
@@ -63,7 +63,7 @@ def test_another_quadrature_agrees(data, level, model):
     assert found.value == pytest.approx(other, rel=1e-11 + 1e-15 * found.value)
 
 
-@given(st.data(), models())
+@given(st.data(), models(kinds=["sbp"]))
 @settings(max_examples=10)
 def test_any_order_of_the_exponents_agrees_too(data, model):
     """Where the functional may be negative, and -Ent/En cancels."""
@@ -74,7 +74,7 @@ def test_any_order_of_the_exponents_agrees_too(data, model):
     assert abs(found.value - other) < 1e-10 * (abs(other) + energy)
 
 
-@given(st.data(), st.integers(3, 5), models())
+@given(st.data(), st.integers(3, 5), models(kinds=["sbp"]))
 @settings(max_examples=15)
 def test_refinement_moves_no_value(data, level, model):
     fe = free_energy(model, level)
@@ -101,7 +101,7 @@ def test_at_every_point_alpha_grows_with_the_margin(level, data, kappa, more):
 
 
 @pytest.mark.parametrize("level", [3, 4, 5])
-@given(data=st.data(), model=models())
+@given(data=st.data(), model=models(kinds=["sbp"]))
 @settings(max_examples=10)
 def test_a_level_embeds_in_the_next(level, data, model):
     """Equal exponents of neighbouring liftings merge them, wherever the new one is put in."""
@@ -147,7 +147,7 @@ def test_level_three_contains_level_two(kappa):
 
 
 @pytest.mark.parametrize("level", [3, 4, 5])
-@given(data=st.data(), model=models())
+@given(data=st.data(), model=models(kinds=["sbp"]))
 @settings(max_examples=6)
 def test_the_gradient_is_the_derivative(level, data, model):
     fe = free_energy(model, level)
