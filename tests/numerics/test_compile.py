@@ -181,7 +181,7 @@ def test_the_gradient_is_theorys_stationarity(symbolic_value, kappa, p, q, s):
         assert slope == pytest.approx(factor * symbolic_value(derivative, point), rel=1e-10)
 
 
-@given(st.data(), models(kappas(0.1, 0.5)))
+@given(st.data(), models(kappas(0.1, 0.5), kinds=["sbp"]))
 @settings(max_examples=5)
 def test_limit_functionals_have_gradients_too(data, model):
     """The functional with its outermost exponent at infinity, with its field H."""
