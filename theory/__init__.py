@@ -1,5 +1,7 @@
-"""Symbols only: models, lifted expectations, random duals and their limits, in sympy."""
+"""Symbols only: models, lifted expectations, random duals and their limits, dual activations, in sympy."""
 
+from theory.activations import Activation, ActivationError, activation
+from theory.duals import Dual, dual
 from theory.free_energy import Chain, FreeEnergy, Step
 from theory.ground import finite_functional
 from theory.lifting import GaussianExpectation, GibbsAverage, LiftedExpectation
@@ -31,10 +33,13 @@ __all__ = [
     "ALPHA",
     "SBP",
     "SK",
+    "Activation",
+    "ActivationError",
     "BinaryPrior",
     "Chain",
     "Constraint",
     "DiscretePrior",
+    "Dual",
     "FreeEnergy",
     "GaussianExpectation",
     "GibbsAverage",
@@ -52,6 +57,8 @@ __all__ = [
     "UPerceptron",
     "Unconstrained",
     "ZeroOnePerceptron",
+    "activation",
+    "dual",
     "finite_functional",
     "free_energy",
     "hard_constraint_limit",
