@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .crosscheck import cross_check
     from .grids import ResolutionError
+    from .kernel_tiles import KernelMemoryError
+    from .kernels import DivergenceError, MLPKernel, mlp_kernel
     from .levels import lowest_level, solve, solve_levels
     from .records import Sweep, SweepFailure, SweepRow
     from .solution import ConvergenceError, Solution, Statistics
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConvergenceError",
+    "DivergenceError",
+    "KernelMemoryError",
+    "MLPKernel",
     "ResolutionError",
     "Solution",
     "Statistics",
@@ -32,6 +37,7 @@ __all__ = [
     "WorkersError",
     "cross_check",
     "lowest_level",
+    "mlp_kernel",
     "read_sweep",
     "solve",
     "solve_levels",
@@ -39,6 +45,10 @@ __all__ = [
 ]
 
 _HOME = {
+    "DivergenceError": "kernels",
+    "KernelMemoryError": "kernel_tiles",
+    "MLPKernel": "kernels",
+    "mlp_kernel": "kernels",
     "ConvergenceError": "solution",
     "ResolutionError": "grids",
     "Solution": "solution",

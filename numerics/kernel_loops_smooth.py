@@ -1,0 +1,178 @@
+"""Gram matrices of any activation: a tile of pairs at a time, covariances as state.
+
+Generated modules paste this file behind ``pair``, which evaluates D and D' of one pair. Layer 1 takes
+the determinant and the variances of u -+ v from the inputs themselves; later layers from k12.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+from .kernel_primitives import exact_dot
+
+# pasted code above defines these
+from .kernel_stub import USES_DET, USES_GAP, pair  # isort: skip
+
+_FAST = {"contract", "nsz"}
+
+
+@numba.njit(error_model="numpy", cache=True)
+def diagonal(k: np.ndarray, sw2: np.ndarray, sb2: np.ndarray) -> None:
+    """Fill k of shape (layers + 1, n) from its first row."""
+    for layer in range(sw2.shape[0]):
+        for i in range(k.shape[1]):
+            v = k[layer, i]
+            d, _ = pair(v, v, v, 0.0, 0.0, 4.0 * v)
+            k[layer + 1, i] = sw2[layer] * d + sb2[layer]
+
+
+@numba.njit(error_model="numpy")
+def geometry(
+    x: np.ndarray,
+    zi: np.ndarray,
+    xt: np.ndarray,
+    zt: np.ndarray,
+    j0: int,
+    j1: int,
+    ki: float,
+    kj: np.ndarray,
+    scale: float,
+    sb2: float,
+    c: np.ndarray,
+    det: np.ndarray,
+    gap: np.ndarray,
+) -> None:
+    """Layer-1 covariances of one input with inputs j0..j1, their determinants and E (u - v)^2.
+
+    Negative ``gap`` is -E (u + v)^2, where that is the smaller one.
+    """
+    n = j1 - j0
+    for j in range(n):
+        c[j] = 0.0
+        det[j] = 0.0
+        gap[j] = 0.0
+    for k in range(x.shape[0]):
+        a = x[k]
+        row = xt[k, j0:j1]
+        for j in range(n):
+            c[j] += a * row[j]
+    if USES_GAP:
+        for k in range(x.shape[0]):
+            a = x[k]
+            row = xt[k, j0:j1]
+            for j in range(n):
+                d = a - row[j]
+                gap[j] += d * d
+    if USES_DET:
+        for k in range(zi.shape[0]):
+            a = zi[k]
+            row = zt[k, j0:j1]
+            for j in range(n):
+                d = a - row[j]
+                det[j] += d * d
+    for j in range(n):
+        raw = c[j]
+        other = kj[j0 + j]
+        if scale * abs(raw) < 0.01 * math.sqrt(ki * other):
+            raw = exact_dot(x, xt[:, j0 + j])
+        cov = scale * raw + sb2
+        c[j] = cov
+        if USES_GAP:
+            if cov >= 0.0:
+                gap[j] = scale * gap[j]
+            else:
+                both = 0.0
+                for k in range(x.shape[0]):
+                    s = x[k] + xt[k, j0 + j]
+                    both += s * s
+                gap[j] = -(scale * both + 4.0 * sb2)
+        if USES_DET:
+            t = 0.5 * det[j]
+            if t > 1.5:
+                t = 0.0
+                for k in range(zi.shape[0]):
+                    s = zi[k] + zt[k, j0 + j]
+                    t += s * s
+                t = 0.5 * t
+            det[j] = ki * other * t * (2.0 - t)
+
+
+@numba.njit(nogil=True, error_model="numpy", fastmath=_FAST, cache=True)
+def run(
+    tiles: np.ndarray,
+    mirrored: bool,
+    first: bool,
+    x: np.ndarray,
+    z: np.ndarray,
+    xt: np.ndarray,
+    zt: np.ndarray,
+    scale: float,
+    input_b2: float,
+    k1: np.ndarray,
+    k2: np.ndarray,
+    sw2: np.ndarray,
+    sb2: np.ndarray,
+    cov: np.ndarray,
+    ntk: np.ndarray,
+) -> None:
+    """Advance the pairs of all tiles by the given layers, in place."""
+    layers = sw2.shape[0]
+    for task in range(tiles.shape[0]):
+        i0, i1, j0, j1 = tiles[task, 0], tiles[task, 1], tiles[task, 2], tiles[task, 3]
+        width = j1 - j0
+        c = np.empty(width)
+        th = np.empty(width)
+        det = np.empty(width)
+        gap = np.empty(width)
+        for i in range(i0, i1):
+            if first:
+                geometry(x[i], z[i], xt, zt, j0, j1, k1[0, i], k2[0], scale, input_b2, c, det, gap)
+                th[:] = c
+            else:
+                c[:] = cov[i, j0:j1]
+                th[:] = ntk[i, j0:j1]
+            start = 0
+            if first:
+                start = 1
+                a = k1[0, i]
+                kj = k2[0, j0:j1]
+                s = sw2[0]
+                b = sb2[0]
+                for j in range(width):
+                    o = kj[j]
+                    near = c[j] >= 0.0
+                    delta = gap[j] if near else a + o - 2.0 * c[j]
+                    sigma = a + o + 2.0 * c[j] if near else -gap[j]
+                    d, dd = pair(a, o, c[j], det[j], delta, sigma)
+                    c[j] = s * d + b
+                    slope = s * dd * th[j] if th[j] != 0.0 else 0.0
+                    th[j] = c[j] + slope
+            for layer in range(start, layers):
+                a = k1[layer, i]
+                kj = k2[layer, j0:j1]
+                s = sw2[layer]
+                b = sb2[layer]
+                for j in range(width):
+                    o = kj[j]
+                    v = c[j]
+                    d, dd = pair(
+                        a,
+                        o,
+                        v,
+                        max(a * o - v * v, 0.0),
+                        max(a + o - 2.0 * v, 0.0),
+                        max(a + o + 2.0 * v, 0.0),
+                    )
+                    v = s * d + b
+                    c[j] = v
+                    th[j] = v + s * dd * th[j]
+            cov[i, j0:j1] = c
+            ntk[i, j0:j1] = th
+        if mirrored:
+            for j in range(max(j0, i0), j1):
+                for i in range(i0, min(i1, j)):
+                    cov[j, i] = cov[i, j]
+                    ntk[j, i] = ntk[i, j]

@@ -1,0 +1,34 @@
+"""Stand-ins for what generated modules define: the identity activation.
+
+The loops are ordinary files, read by people and checkers; in a generated module these names are the
+printed expressions of an activation.
+"""
+
+from __future__ import annotations
+
+import numba
+
+USES_DET = False
+USES_GAP = False
+DEGREE = 1.0
+NORM = 1.0
+
+
+@numba.njit(forceinline=True)
+def pair(
+    k11: float, k22: float, k12: float, det: float, delta: float, sigma: float
+) -> tuple[float, float]:
+    """Return D and D' of one pair."""
+    return k12, 1.0
+
+
+@numba.njit(forceinline=True)
+def profile(rho: float, t: float, s: float, theta: float) -> tuple[float, float]:
+    """Return 1 - D/D(1) and D' at unit variances; rho = 1 - t = cos(theta), s = sin(theta)."""
+    return t, 1.0
+
+
+@numba.njit
+def far(psi: float) -> tuple[float, float]:
+    """Return D and D' at unit variances and theta = pi - psi, for small psi."""
+    return psi * psi * 0.5 - 1.0, 1.0

@@ -1,0 +1,302 @@
+"""Kernels of wide multilayer perceptrons: NNGP and NTK Gram matrices.
+
+Conventions are those of the NTK parameterisation (see ``docs/kernels.md``): inputs in R^d, hidden layers
+1..depth, a readout without bias, and
+
+    K_1 = sigma_w^2 <x, x'>/d + sigma_b^2 .
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sympy import Expr
+
+from theory.activations import Activation
+from theory.duals import Dual, dual
+
+from .kernel_code import kernel_module, uses_power_loops
+from .kernel_tiles import check_memory, over_tiles, tiles
+
+__all__ = ["DivergenceError", "MLPKernel", "check_inputs", "mlp_kernel"]
+
+Array = NDArray[np.float64]
+CHUNK = 64
+"""Layers whose single-input quantities are held at a time."""
+
+
+class DivergenceError(ValueError):
+    """Parameters for which the kernel does not exist; the message says which condition fails."""
+
+
+@dataclass(frozen=True)
+class MLPKernel:
+    """Gram matrices of a wide multilayer perceptron.
+
+    Attributes
+    ----------
+    nngp, ntk : ndarray, shape (n1, n2)
+        Covariance of the network's outputs at initialisation, and neural tangent kernel.
+    activation : str
+    depth : int
+    error : float
+        Bound on what evaluating D without a closed form adds, relative to sqrt(k_ii k_jj); 0 for
+        closed forms.
+    """
+
+    nngp: Array
+    ntk: Array
+    activation: str
+    depth: int
+    error: float = 0.0
+
+
+def check_inputs(x1: ArrayLike, x2: ArrayLike | None) -> tuple[Array, Array | None]:
+    """Return inputs as matrices of doubles.
+
+    Parameters
+    ----------
+    x1, x2 : array_like, shape (n, d) or (d,)
+
+    Returns
+    -------
+    tuple of ndarray
+        C-contiguous, shape (n, d).
+
+    Raises
+    ------
+    ValueError
+        If they are not matrices of finite real numbers with the same number of columns.
+    """
+    made: list[Array] = []
+    for name, given in (("x1", x1), ("x2", x2)):
+        if given is None:
+            continue
+        raw = np.asarray(given)
+        if raw.dtype.kind not in "fiub":
+            raise ValueError(f"{name} must hold real numbers, got dtype {raw.dtype}")
+        x = np.ascontiguousarray(raw, dtype=np.float64)
+        if x.ndim == 1:
+            x = x[None, :]
+        if x.ndim != 2 or 0 in x.shape:
+            raise ValueError(f"{name} must have shape (n, d) with n, d >= 1, got {raw.shape}")
+        if not np.isfinite(x).all():
+            row = int(np.argwhere(~np.isfinite(x))[0][0])
+            raise ValueError(f"{name} has NaN or infinite entries, the first in row {row}")
+        if np.abs(x).max() > 1e100:
+            raise ValueError(f"{name} has entries beyond 1e100; scale the data")
+        made.append(x)
+    if len(made) == 2 and made[0].shape[1] != made[1].shape[1]:
+        raise ValueError(
+            f"x1 and x2 must have as many columns, got {made[0].shape[1]} and {made[1].shape[1]}"
+        )
+    return made[0], (made[1] if len(made) == 2 else None)
+
+
+def check_scales(**scales: float) -> dict[str, float]:
+    """Return standard deviations as floats, or say which one is not one."""
+    made = {}
+    for name, value in scales.items():
+        number = float(value)
+        if not (math.isfinite(number) and 0.0 <= number <= 1e50):
+            raise ValueError(f"{name} must be a finite number >= 0, got {value!r}")
+        made[name] = number
+    return made
+
+
+def mlp_kernel(
+    x1: ArrayLike,
+    x2: ArrayLike | None = None,
+    activation: str | Expr | Activation = "relu",
+    depth: int = 3,
+    sigma_w: float = 1.1,
+    sigma_b: float = 0.2,
+    sigma_v: float = 0.9,
+    *,
+    progress: Callable[[float], Any] | None = None,
+) -> MLPKernel:
+    """NNGP and NTK of a wide multilayer perceptron.
+
+    Parameters
+    ----------
+    x1 : array_like, shape (n1, d)
+    x2 : array_like, shape (n2, d), optional
+        ``x1`` by default; the matrices are then exactly symmetric.
+    activation : str, sympy.Expr or Activation
+        See `theory.activations.activation`.
+    depth : int
+        Hidden layers, >= 1.
+    sigma_w, sigma_b, sigma_v : float
+        Standard deviations of weights (times sqrt of the fan-in), biases, and the readout.
+    progress : callable, optional
+        Told the fraction done, from 0 to 1.
+
+    Returns
+    -------
+    MLPKernel
+
+    Raises
+    ------
+    ValueError
+        For inputs, an activation or scales that make no sense.
+    DivergenceError
+        If a variance leaves the range of doubles, or phi is not square integrable at one; checked
+        on the diagonal, before any pair is computed.
+    KernelMemoryError
+        If the matrices do not fit into memory.
+
+    Notes
+    -----
+    Every pair of inputs is a scalar recursion once the diagonal is known; symmetric work is done
+    once. Tiles of 16 x 512 pairs go through up to 64 layers at a time with the state held in the
+    output, so memory is that of the output plus 64 n numbers whatever the depth. Error law: a few
+    units in the last place of sqrt(k_ii k_jj) per layer, times the condition number of the map; see
+    ``docs/kernels.md``. Cost per pair and layer: for ReLU two square roots,
+    a division and some 40 multiply-adds.
+    """
+    a, b = check_inputs(x1, x2)
+    scales = check_scales(sigma_w=sigma_w, sigma_b=sigma_b, sigma_v=sigma_v)
+    if isinstance(depth, bool) or int(depth) != depth or depth < 1:
+        raise ValueError(f"depth must be an integer >= 1, got {depth!r}")
+    depth = int(depth)
+    found = dual(activation)
+    n1, n2 = len(a), len(a if b is None else b)
+    check_memory(n1, n2, 2, extra=(CHUNK + 1) * 40 * (n1 + n2))
+    w2, b2, v2 = (scales[s] ** 2 for s in ("sigma_w", "sigma_b", "sigma_v"))
+    sw2 = np.full(depth, w2)
+    sb2 = np.full(depth, b2)
+    sw2[-1], sb2[-1] = v2, 0.0
+    nngp, ntk = _evaluate(found, a, b, w2 / a.shape[1], b2, sw2, sb2, progress)
+    return MLPKernel(nngp, ntk, str(found.activation), depth)
+
+
+def _evaluate(
+    found: Dual,
+    a: Array,
+    b: Array | None,
+    scale: float,
+    b2: float,
+    sw2: Array,
+    sb2: Array,
+    progress: Callable[[float], Any] | None,
+) -> tuple[Array, Array]:
+    sides = [Side(x, scale, b2) for x in ((a,) if b is None else (a, b))]
+    one, two = sides[0], sides[-1]
+    loops = power_layers if uses_power_loops(found) else smooth_layers
+    work = loops(found, one, two, sw2, sb2)
+    check_diagonal(found, sides, sw2, sb2)
+    cut = tiles(len(one.k), len(two.k), b is None)
+    cov = np.empty((len(one.k), len(two.k)))
+    ntk = np.empty_like(cov)
+    chunks = -(-len(sw2) // CHUNK)
+    for chunk in range(chunks):
+        advance = work(chunk)
+
+        def report(done: float, before: int = chunk) -> None:
+            if progress is not None:
+                progress((before + done) / chunks)
+
+        over_tiles(lambda some, go=advance: go(some, b is None, cov, ntk), cut, report)
+    return cov, ntk
+
+
+class Side:
+    """One set of inputs: variances and unit vectors of layer 1.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, d)
+    scale : float
+        sigma_w^2/d.
+    b2 : float
+        sigma_b^2.
+    """
+
+    def __init__(self, x: Array, scale: float, b2: float) -> None:
+        self.x, self.scale, self.b2 = x, scale, b2
+        self.xt = np.ascontiguousarray(x.T)
+        total = np.zeros(len(x))
+        for column in self.xt:  # in the order of the pair loops
+            total = total + column * column
+        self.k = scale * total + b2
+        self.q = np.sqrt(self.k)
+        z = np.hstack([x * math.sqrt(scale), np.full((len(x), 1), math.sqrt(b2))])
+        self.z = z / np.where(self.q > 0.0, self.q, 1.0)[:, None]
+        self.zt = np.ascontiguousarray(self.z.T)
+
+
+def check_diagonal(found: Dual, sides: list[Side], sw2: Array, sb2: Array) -> None:
+    """Run the diagonal recursion alone and refuse what diverges."""
+    from .kernel_diagonal import diagonal_failure
+
+    for side in sides:
+        failure = diagonal_failure(found, side.k, sw2, sb2)
+        if failure is not None:
+            raise DivergenceError(failure)
+
+
+def power_layers(
+    found: Dual, one: Side, two: Side, sw2: Array, sb2: Array
+) -> Callable[[int], Callable[..., None]]:
+    """Return what prepares a chunk of layers for a homogeneous activation."""
+    module = kernel_module(found)
+    state = {id(side): side.k for side in (one, two)}
+
+    def prepare(chunk: int) -> Callable[..., None]:
+        layers = slice(chunk * CHUNK, min((chunk + 1) * CHUNK, len(sw2)))
+        count = layers.stop - layers.start
+        single = {}
+        for side in {id(s): s for s in (one, two)}.values():
+            n = len(side.k)
+            k = np.empty((count + 1, n))
+            k[0] = state[id(side)]
+            made = [np.empty((count, n)) for _ in range(4)]
+            module.diagonal(k, sw2[layers], sb2[layers], *made)
+            state[id(side)] = k[-1]
+            single[id(side)] = made
+        last = layers.stop == len(sw2)
+
+        def advance(some: NDArray[np.int64], mirrored: bool, cov: Array, ntk: Array) -> None:
+            module.run(
+                some, mirrored, chunk == 0, last, one.z, two.zt, one.q, two.q,
+                *single[id(one)], *single[id(two)], cov, ntk,
+            )  # fmt: skip
+
+        return advance
+
+    return prepare
+
+
+def smooth_layers(
+    found: Dual, one: Side, two: Side, sw2: Array, sb2: Array
+) -> Callable[[int], Callable[..., None]]:
+    """Return what prepares a chunk of layers for any other activation."""
+    module = kernel_module(found)
+    state = {id(side): side.k for side in (one, two)}
+    scale, b2 = one.scale, one.b2
+
+    def prepare(chunk: int) -> Callable[..., None]:
+        layers = slice(chunk * CHUNK, min((chunk + 1) * CHUNK, len(sw2)))
+        count = layers.stop - layers.start
+        single = {}
+        for side in {id(s): s for s in (one, two)}.values():
+            k = np.empty((count + 1, len(side.k)))
+            k[0] = state[id(side)]
+            module.diagonal(k, sw2[layers], sb2[layers])
+            state[id(side)] = k[-1]
+            single[id(side)] = k
+
+        def advance(some: NDArray[np.int64], mirrored: bool, cov: Array, ntk: Array) -> None:
+            module.run(
+                some, mirrored, chunk == 0, one.x, one.z, two.xt, two.zt, scale, b2,
+                single[id(one)], single[id(two)], sw2[layers], sb2[layers], cov, ntk,
+            )  # fmt: skip
+
+        return advance
+
+    return prepare
