@@ -6,7 +6,7 @@ the life of the process, whoever asks, so that claims about the same model cost 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["NestValue", "Theory"]
 
-_running: dict[Model, Iterator[Solution]] = {}
 _found: dict[tuple[Model, int], Solution] = {}
 
 
@@ -71,19 +70,15 @@ class Theory:
         """
         from numerics import lowest_level, solve_levels
 
-        while (model, level) not in _found:
-            if model not in _running:
-                _running[model] = solve_levels(model, range(lowest_level(model), 31))
-            try:
-                solution = next(_running[model])
-            except BaseException:
-                del _running[model]  # an iterator that has failed yields nothing more
-                raise
-            _found[model, solution.level] = solution
+        if (model, level) not in _found:
+            wanted = range(min(lowest_level(model), level), level + 1)
+            for solution in solve_levels(model, wanted):
+                _found.setdefault((model, solution.level), solution)
         return _found[model, level]
 
     def values(self, model: Model, levels: Sequence[int]) -> list[float]:
         """Values of several levels."""
+        self.solution(model, max(levels))  # the highest first: it solves those below, too
         return [self.solution(model, level).value for level in levels]
 
     def small_margin_objective(self) -> tuple[Expr, Expr]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from widegap import __version__, sweeps
+from widegap import __version__, sweeps, verify
 from widegap.arguments import PARAMETERS, Integer, OneOf, build, model_argument
 from widegap.errors import Failure, OneLineGroup, emit
 
@@ -55,6 +55,7 @@ def cli(ctx: click.Context) -> None:
 
 cli.add_command(sweeps.sweep)
 cli.add_command(sweeps.plot)
+cli.add_command(verify.verify)
 
 level_option = click.option(
     "--level",

@@ -63,7 +63,7 @@ def negative_hopfield_level_6(run: Run) -> Finding:
     "The first level of the Hopfield models is sqrt(alpha) + sqrt(2/pi) and sqrt(alpha) - sqrt(2/pi).",
     source="Stojnic, arXiv:2507.22396 (level 1)",
     tags=("hopfield", "energy"),
-    group="hopfield",
+    group="negative-hopfield",
     wrong=("moved", "swapped"),
 )
 def hopfield_level_1(run: Run) -> Finding:
@@ -152,6 +152,7 @@ def sk_levels_supported(run: Run) -> Finding:
     from theory import SK
 
     evidence, doubts = {}, []
+    run.theory.solution(SK(), 5)
     for level in range(2, 6):
         run.progress((level - 2) / 4, f"level {level}")
         solution = run.theory.solution(SK(), level)
