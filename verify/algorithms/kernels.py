@@ -1,0 +1,166 @@
+"""Compiled pieces that the algorithms share: row responses, fields, and a Metropolis sweep.
+
+Matrices here are single precision and scaled by 1/sqrt(n), rows (m, n) or columns (n, m) contiguous. All
+sums run in a fixed order on one thread: the same seed gives the same result whatever else the machine
+is doing. Speed is that of reading the matrix from memory.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numba
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from verify.instances import Instance
+
+__all__ = ["SLACK", "bounds", "columns_of", "rows_of"]
+
+SLACK = 1e-5
+"""Rows are asked to hold by this much more than needed, so that single precision does not matter."""
+
+_ROOT_HALF = math.sqrt(0.5)
+_DENSITY = 1.0 / math.sqrt(2.0 * math.pi)
+_ROOT_PI = math.sqrt(math.pi)
+
+
+def rows_of(instance: Instance) -> NDArray[np.float32]:
+    """G / sqrt(n), float32, shape (m, n)."""
+    return (instance.matrix / math.sqrt(instance.n)).astype(np.float32)
+
+
+def columns_of(instance: Instance) -> NDArray[np.float32]:
+    """Transpose of `rows_of`, contiguous."""
+    return np.ascontiguousarray(rows_of(instance).T)
+
+
+def bounds(instance: Instance) -> tuple[np.float32, np.float32]:
+    """Lower and upper bound of a row, moved inwards by `SLACK`."""
+    return np.float32(instance.lower + SLACK), np.float32(instance.upper - SLACK)
+
+
+@numba.njit(cache=True, inline="always")
+def _erfcx(x):
+    """exp(x^2) erfc(x) for x > 0, relative error below 1e-9."""
+    if x > 20.0:
+        y = 1.0 / (x * x)
+        return (1.0 - 0.5 * y * (1.0 - 1.5 * y * (1.0 - 2.5 * y))) / (x * _ROOT_PI)
+    return math.exp(x * x) * math.erfc(x)
+
+
+@numba.njit(cache=True)
+def response(field, variance, lower, upper):
+    """First two derivatives of log P(lower <= field + sqrt(variance) V <= upper), V ~ N(0, 1).
+
+    Returns g = d/d field and -dg/d field. Where both bounds are far on one side the common
+    exponential is taken out.
+    """
+    width = math.sqrt(variance)
+    a, b = (lower - field) / width, (upper - field) / width
+    sign = 1.0
+    if b < -a:  # mirror, so that the interval lies to the right
+        a, b, sign = -b, -a, -1.0
+    if a > 0.0:
+        ratio = math.exp(0.5 * (a * a - b * b)) if b < 1e10 else 0.0
+        mass = 0.5 * _erfcx(a * _ROOT_HALF)
+        if ratio > 0.0:
+            mass -= 0.5 * ratio * _erfcx(b * _ROOT_HALF)
+        left, right = _DENSITY, _DENSITY * ratio
+    else:
+        mass = 0.5 * (math.erf(b * _ROOT_HALF) - math.erf(a * _ROOT_HALF))
+        left = _DENSITY * math.exp(-0.5 * a * a)
+        right = _DENSITY * math.exp(-0.5 * b * b) if b < 1e10 else 0.0
+    mass = max(mass, 1e-300)
+    g = (left - right) / mass
+    slope = -(a * left if left > 0.0 else 0.0)
+    if right > 0.0:
+        slope += b * right
+    return sign * g / width, (slope / mass + g * g) / variance
+
+
+@numba.njit(cache=True, fastmath=True)
+def dot(a, b):
+    """Scalar product of two float32 vectors."""
+    total = np.float32(0.0)
+    for j in range(a.size):
+        total += a[j] * b[j]
+    return total
+
+
+@numba.njit(cache=True, fastmath=True)
+def add_multiple(factor, a, out):
+    """Add a multiple of a to out, float32."""
+    for j in range(a.size):
+        out[j] += factor * a[j]
+
+
+@numba.njit(cache=True)
+def violations(rows, x, lower, upper):
+    """Number of rows that do not hold."""
+    count = 0
+    for i in range(rows.shape[0]):
+        field = dot(rows[i], x)
+        if field < lower or field > upper:
+            count += 1
+    return count
+
+
+@numba.njit(cache=True, inline="always")
+def note(trace, k, iteration, progress, violated):
+    """Fill a row of a trace."""
+    trace[k, 0] = iteration
+    trace[k, 1] = progress
+    trace[k, 2] = violated
+
+
+@numba.njit(cache=True)
+def fields_of(columns, x, fields):
+    """Compute G x / sqrt(n) from columns."""
+    fields[:] = 0.0
+    for j in range(x.size):
+        add_multiple(x[j], columns[j], fields)
+
+
+@numba.njit(cache=True, fastmath=True)
+def depth_after(fields, column, step, lower, upper):
+    """Sum over rows of what they miss their bounds by, when a column is added ``step`` times."""
+    total = np.float32(0.0)
+    for i in range(fields.size):
+        h = fields[i] + step * column[i]
+        total += max(h - upper, np.float32(0.0)) + max(lower - h, np.float32(0.0))
+    return total
+
+
+@numba.njit(cache=True)
+def outside(fields, lower, upper):
+    """Number of fields outside their bounds."""
+    count = 0
+    for i in range(fields.size):
+        if fields[i] < lower or fields[i] > upper:
+            count += 1
+    return count
+
+
+@numba.njit(cache=True)
+def metropolis_sweep(columns, x, fields, lower, upper, temperature, rng):
+    """As many single-flip proposals as there are spins; the energy is the total depth of violation.
+
+    Changes x and fields; returns the energy, 0 when a solution has been met, where it stops.
+    """
+    n = x.size
+    energy = depth_after(fields, columns[0], np.float32(0.0), lower, upper)
+    for _ in range(n):
+        if energy <= 0.0:
+            break
+        j = int(rng.random() * n)
+        step = np.float32(-2.0) * x[j]
+        after = depth_after(fields, columns[j], step, lower, upper)
+        if after <= energy or rng.random() < math.exp((energy - after) / temperature):
+            add_multiple(step, columns[j], fields)
+            x[j] = -x[j]
+            energy = after
+    return energy
