@@ -24,7 +24,7 @@ from .grids import MAX_WORK
 from .leaf import CompiledLeaf, compile_leaf
 from .lifted import NestResult, evaluate_nest
 
-__all__ = ["CompiledLeaf", "Evaluation", "Evaluator", "compile_leaf", "evaluator"]
+__all__ = ["CompiledLeaf", "Evaluation", "Evaluator", "compile_leaf", "evaluator", "evaluator_of"]
 
 Array = NDArray[np.float64]
 
@@ -270,8 +270,16 @@ def evaluator(fe: FreeEnergy, *, tolerance: float = 1e-16, coarsen: float = 1.0)
     """
     from theory import free_energy
 
+    return evaluator_of(
+        fe, free_energy(fe.model.generic, fe.level), tolerance=tolerance, coarsen=coarsen
+    )
+
+
+def evaluator_of(
+    fe: FreeEnergy, generic: FreeEnergy, *, tolerance: float = 1e-16, coarsen: float = 1.0
+) -> Evaluator:
+    """`evaluator` for a functional whose form with symbolic parameters is known, of whatever kind."""
     values: dict[str, float] = {str(x): float(v) for x, v in fe.model.parameters.items()}
-    generic = free_energy(fe.model.generic, fe.level)
     program = compile_program(generic)
     missing = [name for name in program.parameters if name not in values]
     if missing:

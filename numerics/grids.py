@@ -51,6 +51,7 @@ __all__ = [
     "Strip",
     "commensurate",
     "lifted_strips",
+    "log_spacing",
     "plan_grids",
     "spacing",
     "trapezoid_error",
@@ -153,12 +154,17 @@ def spacing(strip: Strip, increment: float, exponent: float, tolerance: float) -
         ``h``. With ``B = 1/v + s g`` and ``L = log(1 + 2/tolerance)`` the optimal shift is
         ``a = min(A, sqrt(2 L / B))`` and ``h = 2 pi a / (L + B a^2 / 2)``.
     """
-    log_inverse = math.log1p(2.0 / tolerance)
+    return log_spacing(strip, increment, exponent, math.log1p(2.0 / tolerance))
+
+
+def log_spacing(strip: Strip, increment: float, exponent: float, log_inverse: float) -> float:
+    """`spacing` for ``log(1 + 2/tolerance)``, where the tolerance is below every double."""
     bend = 1.0 / increment + exponent * strip.curvature
+    wanted = log_inverse
     shift = min(strip.half_width, math.sqrt(2.0 * log_inverse / bend))
     if exponent == 0.0:
         for _ in range(12):  # a logarithm inside a root: contracts fast
-            log_inverse = math.log1p(2.0 * _quenched_factor(strip, shift) / tolerance)
+            log_inverse = wanted + math.log(_quenched_factor(strip, shift))
             shift = min(strip.half_width, math.sqrt(2.0 * log_inverse / bend))
     return 2.0 * math.pi * shift / (log_inverse + 0.5 * bend * shift * shift)
 

@@ -1,0 +1,263 @@
+"""Theory's expressions as functions of balls: midpoint, radius, and every rounding accounted for.
+
+What `numerics.compile` does for doubles is done here for FLINT's real balls (`flint.arb`): the algebra
+around the nests and its derivatives, and the leaves in their stable form (`numerics.recognise`), are
+printed from sympy and evaluated in the precision of ``flint.ctx``. The nests themselves are in
+`numerics.ballnest`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import sympy
+from flint import arb
+from sympy import Expr, Function, Symbol, exp, log, pi, sqrt
+from sympy.printing.pycode import MpmathPrinter
+
+from theory import FreeEnergy, LiftedExpectation
+
+from .coordinates import Coordinates
+from .leaf import CompiledLeaf, compile_leaf
+from .recognise import StableForm, stable_form
+
+__all__ = ["BallLeaf", "BallNest", "BallProgram", "ball_program", "exact", "in_balls"]
+
+
+class Phi(Function):
+    """The normal distribution function, kept from being expanded into 1 + erf."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        """Density."""
+        return exp(-(self.args[0] ** 2) / 2) / sqrt(2 * pi)
+
+
+class ErfMean(Function):
+    """(erf a + erf b)/2 for a + b > 0, kept together."""
+
+    nargs = 2
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        """Density at the argument."""
+        return exp(-(self.args[argindex - 1] ** 2)) / sqrt(pi)
+
+
+def _phi(b: arb) -> arb:
+    return (-b / arb(2).sqrt()).erfc() / 2
+
+
+def _erf_mean(a: arb, b: arb) -> arb:
+    """Without cancellation where both arguments lie on one side."""
+    if a > 0 and b > 0:
+        return 1 - (a.erfc() + b.erfc()) / 2 if min(a, b) > 1 else (a.erf() + b.erf()) / 2
+    if a < 0:
+        return ((-a).erfc() - b.erfc()) / 2
+    if b < 0:
+        return ((-b).erfc() - a.erfc()) / 2
+    return (a.erf() + b.erf()) / 2
+
+
+_BALLS: dict[str, Any] = {
+    "mpf": lambda number: arb(int(number)) if isinstance(number, int) else arb(str(number)),
+    "sqrt": lambda x: arb(x).sqrt(),
+    "log": lambda x: arb(x).log(),
+    "exp": lambda x: arb(x).exp(),
+    "erf": lambda x: arb(x).erf(),
+    "erfc": lambda x: arb(x).erfc(),
+    "cosh": lambda x: arb(x).cosh(),
+    "tanh": lambda x: arb(x).tanh(),
+    "Phi": _phi,
+    "ErfMean": _erf_mean,
+}
+
+
+class _Printer(MpmathPrinter):
+    """Plain names, exact rationals, constants in the precision of the moment."""
+
+    def __init__(self) -> None:
+        super().__init__({"fully_qualified_modules": False, "inline": True})
+
+    def _print_Pi(self, expr: Expr) -> str:
+        return "pi()"
+
+    def _print_Exp1(self, expr: Expr) -> str:
+        return "exp(1)"
+
+    def _print_Half(self, expr: Expr) -> str:
+        return "(mpf(1)/mpf(2))"
+
+    def _print_Phi(self, expr: Expr) -> str:
+        return f"Phi({self._print(expr.args[0])})"
+
+    def _print_ErfMean(self, expr: Expr) -> str:
+        return f"ErfMean({', '.join(self._print(a) for a in expr.args)})"
+
+
+def in_balls(arguments: Sequence[Symbol], outputs: Sequence[Expr]) -> Callable[..., list[arb]]:
+    """Return a function of balls that evaluates expressions, common subexpressions once.
+
+    Parameters
+    ----------
+    arguments : sequence of sympy.Symbol
+    outputs : sequence of sympy.Expr
+
+    Returns
+    -------
+    callable
+        Takes as many `flint.arb`, returns a list of `flint.arb`.
+    """
+    return printed(arguments, outputs, _BALLS | {"pi": arb.pi})
+
+
+def printed(
+    arguments: Sequence[Symbol], outputs: Sequence[Expr], namespace: dict[str, Any]
+) -> Callable[..., list[Any]]:
+    """Print expressions for numbers of any kind, given their functions by name."""
+    return sympy.lambdify(
+        list(arguments), list(outputs), modules=[namespace], printer=_Printer(), cse=True
+    )
+
+
+def exact(number: Expr) -> arb:
+    """An exact sympy number as a ball in the precision of the moment."""
+    (value,) = in_balls([], [number])()
+    return arb(value)
+
+
+@dataclass(frozen=True)
+class BallLeaf:
+    """A leaf ``scale log S + offset`` in balls, and in doubles for what only has to be roughly known.
+
+    Attributes
+    ----------
+    form : StableForm
+        The positive terms of S.
+    compiled : CompiledLeaf
+        In doubles: growth, strip of analyticity, rough values.
+    prepare : callable
+        Coefficients from the parameters, once for all nodes.
+    value : callable
+        Of the node and the coefficients.
+    slopes : callable
+        Derivatives in the parameters, of the node and the parameters.
+    """
+
+    form: StableForm
+    compiled: CompiledLeaf
+    value: Callable[..., list[arb]]
+    slopes: Callable[..., list[arb]]
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters."""
+        return self.compiled.parameters
+
+
+def plain_form(form: StableForm) -> Expr:
+    """A stable form as scale log S + offset with S a sum of exponentials, Phi and ErfMean."""
+    total = []
+    for term in form.terms:
+        factor: Expr = sympy.S.One
+        if len(term.arguments) == 1:
+            factor = Phi(term.arguments[0])
+        elif term.arguments:
+            factor = ErfMean(*term.arguments)
+        total.append(exp(term.exponent) * factor)
+    return form.scale * log(sympy.Add(*total)) + form.offset
+
+
+@dataclass(frozen=True)
+class BallNest:
+    """One nest of a free energy; see `numerics.compile`."""
+
+    leaf: BallLeaf
+    depth: int
+    inputs: Callable[..., list[arb]]
+    jacobian: Callable[..., list[arb]]
+    entries: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class BallProgram:
+    """A free energy taken apart, for balls.
+
+    Attributes
+    ----------
+    coordinates : Coordinates
+    parameters : tuple of sympy.Symbol
+        The model's.
+    nests : tuple of BallNest
+    combine : callable
+        Of gaps, parameters and nest values: the functional and its derivatives in gaps and nests.
+    """
+
+    coordinates: Coordinates
+    parameters: tuple[Symbol, ...]
+    nests: tuple[BallNest, ...]
+    combine: Callable[..., list[arb]]
+
+
+@lru_cache(maxsize=32)
+def ball_program(fe: FreeEnergy) -> BallProgram:
+    """Take a free energy with symbolic model parameters apart.
+
+    Parameters
+    ----------
+    fe : theory.FreeEnergy
+
+    Returns
+    -------
+    BallProgram
+    """
+    coordinates = Coordinates(tuple(fe.chains))
+    gaps = [g for group in coordinates.gap_symbols for g in group]
+    parameters = sorted(fe.expr.free_symbols - set(fe.order_parameters), key=str)
+    below = coordinates.substitution(from_above=False)
+    above = coordinates.substitution(from_above=True)
+    arguments = [*gaps, *parameters]
+    found = sorted(fe.expr.atoms(LiftedExpectation), key=sympy.default_sort_key)
+    stand_ins = [Symbol(f"nest_{k}", real=True) for k in range(len(found))]
+    nests = []
+    for nest in found:
+        leaf = nest.leaf.expr.subs(above, simultaneous=True)
+        compiled = compile_leaf(sympy.Lambda(nest.leaf.variables, leaf))
+        inside = {str(x): x for x in leaf.free_symbols}
+        own = [inside[name] for name in compiled.parameters]
+        (h,) = nest.leaf.variables
+        form = stable_form(leaf, h)
+        plain = plain_form(form)
+        inputs = [
+            e.subs(below, simultaneous=True)
+            for e in (nest.field, *nest.increments, *nest.exponents)
+        ] + own
+        entries = [
+            (i, j, d)
+            for i, e in enumerate(inputs)
+            for j, g in enumerate(gaps)
+            if (d := sympy.diff(e, g)) != 0
+        ]
+        nests.append(
+            BallNest(
+                BallLeaf(
+                    form,
+                    compiled,
+                    in_balls([h, *own], [plain]),
+                    in_balls([h, *own], [sympy.diff(plain, x) for x in own]),
+                ),
+                len(nest.increments),
+                in_balls(arguments, inputs),
+                in_balls(arguments, [d for _, _, d in entries]),
+                tuple((i, j) for i, j, _ in entries),
+            )
+        )
+    algebra = fe.expr.xreplace(dict(zip(found, stand_ins, strict=True))).subs(
+        below, simultaneous=True
+    )
+    outputs = [algebra, *(sympy.diff(algebra, x) for x in (*gaps, *stand_ins))]
+    combine = in_balls([*arguments, *stand_ins], outputs)
+    return BallProgram(coordinates, tuple(parameters), tuple(nests), combine)

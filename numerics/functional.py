@@ -1,0 +1,205 @@
+"""A free energy in balls: value and gradient at a point, in any number of digits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flint import arb, ctx
+
+from theory import FreeEnergy, free_energy
+from theory.ground import without_quenched_average
+
+from .ballnest import BallValue, evaluate_ball_nest
+from .ballplan import BallGrid
+from .balls import BallProgram, ball_program, exact
+from .solution import Solution
+
+__all__ = ["BallFunctional", "Point", "functional_of"]
+
+# Digits of working precision beyond those that discretisation leaves.
+_GUARD = 15
+
+
+@dataclass(frozen=True)
+class Point:
+    """The functional at a point.
+
+    Attributes
+    ----------
+    value : flint.arb
+        An enclosure, if ``proved``.
+    gradient : list of flint.arb
+        In the coordinates; empty if not asked for.
+    proved : bool
+    nodes : int
+        Nodes of all grids.
+    """
+
+    value: arb
+    gradient: list[arb]
+    proved: bool
+    nodes: int
+
+
+@dataclass(frozen=True)
+class BallFunctional:
+    """A free energy with numeric model parameters.
+
+    Attributes
+    ----------
+    fe : theory.FreeEnergy
+    program : BallProgram
+    scales : tuple of float
+        Sizes of the nests, at most 1: digits are wanted relative to them.
+    """
+
+    fe: FreeEnergy
+    program: BallProgram
+    scales: tuple[float, ...]
+
+    def parameters(self) -> list[arb]:
+        """The model's parameters in the precision of the moment."""
+        values = {str(x): value for x, value in self.fe.model.parameters.items()}
+        return [exact(values[str(x)]) for x in self.program.parameters]
+
+    # -- coordinates, see `numerics.coordinates` -----------------------------------------------------
+
+    def gaps(self, theta: Sequence[arb]) -> list[arb]:
+        """Gaps of a point given by its coordinates."""
+        found: list[arb] = []
+        position = 0
+        for chain in self.program.coordinates.chains:
+            part = [t.exp() for t in theta[position : position + len(chain.symbols)]]
+            position += len(chain.symbols)
+            if chain.upper.is_finite:
+                weights = [*part, arb(1)]
+                unit = exact(chain.upper - chain.lower) / _total(weights)
+                part = [unit * w for w in weights]
+            found += part
+        return found
+
+    def theta(self, gaps: Sequence[arb]) -> list[arb]:
+        """Coordinates of a point given by its gaps."""
+        found: list[arb] = []
+        position = 0
+        coordinates = self.program.coordinates
+        for chain, symbols in zip(coordinates.chains, coordinates.gap_symbols, strict=True):
+            part = list(gaps[position : position + len(symbols)])
+            position += len(symbols)
+            if chain.upper.is_finite:
+                found += [(g / part[-1]).log() for g in part[:-1]]
+            else:
+                found += [g.log() for g in part]
+        return found
+
+    def order_parameters(self, gaps: Sequence[arb]) -> dict[str, arb]:
+        """Order parameters by name."""
+        table: dict[str, arb] = {}
+        position = 0
+        coordinates = self.program.coordinates
+        for chain, symbols in zip(coordinates.chains, coordinates.gap_symbols, strict=True):
+            part = list(gaps[position : position + len(symbols)])
+            position += len(symbols)
+            total = exact(chain.lower)
+            below = part[1:] if chain.upper.is_finite else part
+            for symbol, gap in zip(chain.symbols[::-1], below[::-1], strict=True):
+                total = total + gap
+                table[str(symbol)] = total
+        return {str(x): table[str(x)] for chain in coordinates.chains for x in chain.symbols}
+
+    def _pull_back(self, gaps: Sequence[arb], slopes: Sequence[arb]) -> list[arb]:
+        found: list[arb] = []
+        position = 0
+        coordinates = self.program.coordinates
+        for chain, symbols in zip(coordinates.chains, coordinates.gap_symbols, strict=True):
+            g = gaps[position : position + len(symbols)]
+            d = slopes[position : position + len(symbols)]
+            position += len(symbols)
+            if chain.upper.is_finite:
+                mean = _total([a * b for a, b in zip(g, d, strict=True)]) / _total(g)
+                found += [a * (b - mean) for a, b in zip(g, d, strict=True)][:-1]
+            else:
+                found += [a * b for a, b in zip(g, d, strict=True)]
+        return found
+
+    # -- evaluation --------------------------------------------------------------------------------
+
+    def nest(
+        self, index: int, gaps: Sequence[arb], grid: BallGrid, *, gradient: bool = False
+    ) -> BallValue:
+        """One nest at given gaps."""
+        nest = self.program.nests[index]
+        inputs = nest.inputs(*gaps, *self.parameters())
+        extra = math.ceil(-math.log10(self.scales[index]))
+        own = BallGrid(grid.digits + extra, grid.coarsen, grid.narrow)
+        return evaluate_ball_nest(nest.leaf, inputs, nest.depth, own, gradient=gradient)
+
+    def at_gaps(self, gaps: Sequence[arb], grid: BallGrid, *, gradient: bool = False) -> Point:
+        """Value, and the gradient in the coordinates, at given gaps.
+
+        The precision is that of the grid's digits and guard digits.
+        """
+        extra = math.ceil(-math.log10(min(self.scales, default=1.0)))
+        with ctx.workdps(grid.digits + extra + _GUARD):
+            parameters = self.parameters()
+            indices = range(len(self.program.nests))
+            results = [self.nest(i, gaps, grid, gradient=gradient) for i in indices]
+            out = self.program.combine(*gaps, *parameters, *(r.value for r in results))
+            n = len(gaps)
+            slopes = [arb(a) for a in out[1 : 1 + n]]
+            if gradient:
+                for i, result in enumerate(results):
+                    nest = self.program.nests[i]
+                    entries = nest.jacobian(*gaps, *parameters)
+                    outer = arb(out[1 + n + i])
+                    for (row, column), entry in zip(nest.entries, entries, strict=True):
+                        slopes[column] += outer * result.d_inputs[row] * entry
+            return Point(
+                arb(out[0]),
+                self._pull_back(gaps, slopes) if gradient else [],
+                all(r.proved for r in results),
+                sum(r.nodes for r in results),
+            )
+
+    def __call__(self, theta: Sequence[arb], grid: BallGrid, *, gradient: bool = False) -> Point:
+        """Evaluate at coordinates."""
+        extra = math.ceil(-math.log10(min(self.scales, default=1.0)))
+        with ctx.workdps(grid.digits + extra + _GUARD):
+            return self.at_gaps(self.gaps(theta), grid, gradient=gradient)
+
+
+def _total(terms: Sequence[arb]) -> arb:
+    total = arb(0)
+    for term in terms:
+        total += term
+    return total
+
+
+def functional_of(solution: Solution) -> tuple[BallFunctional, list[float]]:
+    """The functional that a solution is a stationary point of, and its coordinates there in doubles.
+
+    Parameters
+    ----------
+    solution : Solution
+
+    Returns
+    -------
+    functional : BallFunctional
+    theta : list of float
+    """
+    from .compile import evaluator_of
+
+    fe = free_energy(solution.model, solution.level)
+    generic = free_energy(solution.model.generic, solution.level)
+    if len(fe.q) > len(solution.q):
+        fe, generic = without_quenched_average(fe), without_quenched_average(generic)
+    program = ball_program(generic)
+    theta = program.coordinates.from_order_parameters(solution.order_parameters)
+    doubles = evaluator_of(fe, generic)
+    gaps = program.coordinates.gaps(theta)
+    scales = tuple(
+        min(1.0, max(abs(doubles.nest(i, gaps).value), 1e-300)) for i in range(len(program.nests))
+    )
+    return BallFunctional(fe, program, scales), [float(t) for t in theta]
