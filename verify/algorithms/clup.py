@@ -50,7 +50,7 @@ def run(
     budget: int,
     seed: int,
     *,
-    reward: float = 5.0,
+    reward: float = 4.0,
     step: float | None = None,
     looseness: float = 1.0,
     start: float = 0.1,

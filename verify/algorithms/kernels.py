@@ -25,7 +25,6 @@ SLACK = 1e-5
 
 _ROOT_HALF = math.sqrt(0.5)
 _DENSITY = 1.0 / math.sqrt(2.0 * math.pi)
-_ROOT_PI = math.sqrt(math.pi)
 
 
 def rows_of(instance: Instance) -> NDArray[np.float32]:
@@ -44,42 +43,50 @@ def bounds(instance: Instance) -> tuple[np.float32, np.float32]:
 
 
 @numba.njit(cache=True, inline="always")
-def _erfcx(x):
-    """exp(x^2) erfc(x) for x > 0, relative error below 1e-9."""
-    if x > 20.0:
-        y = 1.0 / (x * x)
-        return (1.0 - 0.5 * y * (1.0 - 1.5 * y * (1.0 - 2.5 * y))) / (x * _ROOT_PI)
-    return math.exp(x * x) * math.erfc(x)
+def _scaled_tail(a):
+    """Compute Prob(U > a) exp(a^2/2) for a >= 0 and U ~ N(0, 1), relative error 1.2e-7.
+
+    Chebyshev fit of erfc in Press et al., Numerical Recipes in C, section 6.2; the library's own takes
+    longer than a row's two products with its spins.
+    """
+    t = 1.0 / (1.0 + 0.5 * _ROOT_HALF * a)
+    p = -0.82215223 + t * 0.17087277
+    p = 0.27886807 + t * (-1.13520398 + t * (1.48851587 + t * p))
+    p = 0.37409196 + t * (0.09678418 + t * (-0.18628806 + t * p))
+    return 0.5 * t * math.exp(-1.26551223 + t * (1.00002368 + t * p))
 
 
 @numba.njit(cache=True)
 def response(field, variance, lower, upper):
     """First two derivatives of log P(lower <= field + sqrt(variance) V <= upper), V ~ N(0, 1).
 
-    Returns g = d/d field and -dg/d field. Where both bounds are far on one side the common
-    exponential is taken out.
+    Returns g = d/d field and -dg/d field, with relative errors of about 1e-6. Where both bounds are far
+    on one side the common exponential is taken out.
     """
     width = math.sqrt(variance)
     a, b = (lower - field) / width, (upper - field) / width
     sign = 1.0
     if b < -a:  # mirror, so that the interval lies to the right
         a, b, sign = -b, -a, -1.0
+    finite = b < 1e10
     if a > 0.0:
-        ratio = math.exp(0.5 * (a * a - b * b)) if b < 1e10 else 0.0
-        mass = 0.5 * _erfcx(a * _ROOT_HALF)
-        if ratio > 0.0:
-            mass -= 0.5 * ratio * _erfcx(b * _ROOT_HALF)
-        left, right = _DENSITY, _DENSITY * ratio
+        left = 1.0
+        mass = _scaled_tail(a)
+        right = math.exp(0.5 * (a * a - b * b)) if finite else 0.0
+        if right > 0.0:
+            mass -= right * _scaled_tail(b)
     else:
-        mass = 0.5 * (math.erf(b * _ROOT_HALF) - math.erf(a * _ROOT_HALF))
-        left = _DENSITY * math.exp(-0.5 * a * a)
-        right = _DENSITY * math.exp(-0.5 * b * b) if b < 1e10 else 0.0
+        left = math.exp(-0.5 * a * a)
+        mass = 1.0 - left * _scaled_tail(-a)
+        right = math.exp(-0.5 * b * b) if finite else 0.0
+        if right > 0.0:
+            mass -= right * _scaled_tail(b)
     mass = max(mass, 1e-300)
-    g = (left - right) / mass
-    slope = -(a * left if left > 0.0 else 0.0)
+    g = _DENSITY * (left - right) / mass
+    slope = -a * left if left > 0.0 else 0.0
     if right > 0.0:
         slope += b * right
-    return sign * g / width, (slope / mass + g * g) / variance
+    return sign * g / width, (_DENSITY * slope / mass + g * g) / variance
 
 
 @numba.njit(cache=True, fastmath=True)
