@@ -257,8 +257,10 @@ def get_claim(id: str, module: str = "") -> Claim:
     UnknownClaimError
         If there is none.
     """
+    if id not in _CLAIMS and module:
+        importlib.import_module(module)
     if id not in _CLAIMS:
-        all_claims([module] if module else [])
+        all_claims()
     if id not in _CLAIMS:
         raise UnknownClaimError(f"there is no claim {id!r}")
     return _CLAIMS[id]

@@ -96,9 +96,15 @@ def expectations_toml(records: Iterable[Record]) -> str:
         lines = [f"[{record.claim.id}]", f"verdict = {json.dumps(finding.verdict)}"]
         if finding.verdict != "confirmed":
             reason = record.expected.reason or finding.reason
-            lines.append(f"reason = {json.dumps(reason, ensure_ascii=True)}")
+            lines.append(f"reason = {_basic_string(reason)}")
             if finding.value is not None:
                 lines.append(f"value = {finding.value!r}")
                 lines.append(f"tolerance = {record.expected.tolerance!r}")
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
+
+
+def _basic_string(text: str) -> str:
+    """Text as TOML quotes it: like JSON, and without halves of characters."""
+    clean = text.encode("utf-8", "replace").decode("utf-8")
+    return json.dumps(clean, ensure_ascii=False).replace("\x7f", "\\u007f")

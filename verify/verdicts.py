@@ -192,7 +192,9 @@ def plain(content: Any) -> Any:
         return {str(name): plain(value) for name, value in content.items()}
     if isinstance(content, list | tuple | set | frozenset):
         return [plain(value) for value in content]
-    if content is None or isinstance(content, bool | str):
+    if isinstance(content, str):
+        return content.encode("utf-8", "replace").decode("utf-8")  # no halves of characters
+    if content is None or isinstance(content, bool):
         return content
     if hasattr(content, "tolist"):  # numpy's numbers and arrays
         return plain(content.tolist())
@@ -200,4 +202,4 @@ def plain(content: Any) -> Any:
         return content
     if isinstance(content, float):
         return content if math.isfinite(content) else None
-    return str(content)
+    return plain(str(content))

@@ -338,7 +338,7 @@ def _write(summary: "Summary", targets: Mapping[str, Path]) -> None:
         text = made[name](summary)
         try:
             with atomic_write(target) as stream:
-                stream.write(text.encode())
+                stream.write(text.encode("utf-8", "replace"))
         except OSError as error:
             raise Failure(f"cannot write {target}: {error.strerror}") from error
 

@@ -21,6 +21,7 @@ GARDNER = "Cover 1965; Gardner 1988"
     group="spherical",
     wrong=("moved",),
     expected=Expected("confirmed", "", 2.0, 1e-12),
+    cost=0.3,
 )
 def spherical_cover(run: Run) -> Finding:
     """Compare with the printed value, which is exact."""
@@ -40,6 +41,7 @@ def _spherical(kappa: str):
     tags=("spherical", "threshold"),
     group="spherical",
     wrong=("moved",),
+    cost=1.5,
 )
 def spherical_gardner(run: Run) -> Finding:
     """Compare with an adaptive quadrature of the expectation."""
@@ -75,7 +77,7 @@ def _second_moment_density(u: float, kappa: float) -> float:
     source="Gardner 1988 (replica symmetry is exact for convex problems); Stojnic, arXiv:2312.00073",
     tags=("spherical", "law"),
     group="spherical",
-    cost=4.0,
+    cost=4,
     wrong=("swapped",),
 )
 def spherical_lifting_idle(run: Run) -> Finding:
@@ -113,7 +115,7 @@ _TEST = CountTest(0.5, INSTANCES, 0.337639)  # Cover's probability at m = 206, n
     tags=("spherical", "monte-carlo"),
     profile="ci",
     group="instances",
-    cost=25.0,
+    cost=30,
     designs=(
         _TEST.design(
             f"m = alpha_c n rows have solutions with probability 1/2, n = {DIMENSION}",

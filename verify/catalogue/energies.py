@@ -26,7 +26,7 @@ def _hopfield(sign: int):
     tags=("hopfield", "energy", "published"),
     profile="ci",
     group="hopfield",
-    cost=10.0,
+    cost=12,
     wrong=("moved", "swapped"),
 )
 def hopfield_level_6(run: Run) -> Finding:
@@ -46,7 +46,7 @@ def hopfield_level_6(run: Run) -> Finding:
     tags=("hopfield", "energy", "published"),
     profile="ci",
     group="negative-hopfield",
-    cost=75.0,
+    cost=75,
     wrong=("moved", "swapped"),
 )
 def negative_hopfield_level_6(run: Run) -> Finding:
@@ -65,6 +65,7 @@ def negative_hopfield_level_6(run: Run) -> Finding:
     tags=("hopfield", "energy"),
     group="negative-hopfield",
     wrong=("moved", "swapped"),
+    cost=0.5,
 )
 def hopfield_level_1(run: Run) -> Finding:
     """Compare at several densities."""
@@ -90,7 +91,7 @@ def hopfield_level_1(run: Run) -> Finding:
     printed="0.763",
     tags=("sk", "energy", "published", "extrapolation"),
     group="sk",
-    cost=8.0,
+    cost=8,
     wrong=("moved",),
 )
 def sk_limit(run: Run) -> Finding:
@@ -127,6 +128,7 @@ def sk_limit(run: Run) -> Finding:
     tags=("sk", "energy"),
     group="sk",
     wrong=("moved", "swapped"),
+    cost=0.1,
 )
 def sk_level_1(run: Run) -> Finding:
     """Compare with the closed form."""
@@ -144,7 +146,7 @@ def sk_level_1(run: Run) -> Finding:
     source="Parisi 1980; Stojnic, arXiv:2507.09247",
     tags=("sk", "energy"),
     group="sk",
-    cost=12.0,
+    cost=1,
     wrong=("moved", "swapped"),
 )
 def sk_levels_supported(run: Run) -> Finding:

@@ -27,7 +27,7 @@ CAPACITIES = ("sbp", "abp", "ubp")
     wrong=("moved",),
     examples=6,
     tags=("functional", "routes"),
-    cost=12.0,
+    cost=1.2,
 )
 def routes(theory: Theory, data: st.DataObject) -> None:
     """Evaluate at a random point in three ways."""
@@ -71,7 +71,7 @@ def _mpmath_value(fe: FreeEnergy, point: dict[str, float]) -> float:
     wrong=("sharpened",),
     examples=4,
     tags=("functional", "routes"),
-    cost=8.0,
+    cost=5,
 )
 def gradient(theory: Theory, data: st.DataObject) -> None:
     """Compare in the evaluator's coordinates."""
@@ -162,7 +162,7 @@ def _in_many_digits(function: Any, y: Any) -> Any:
     examples=25,
     tags=("functional", "sbp"),
     group="sbp",
-    cost=8.0,
+    cost=0.5,
 )
 def upper_bound(theory: Theory, data: st.DataObject) -> None:
     """Draw points near the minimum and far from it."""
@@ -208,7 +208,7 @@ def upper_bound(theory: Theory, data: st.DataObject) -> None:
     wrong=("sharpened",),
     examples=20,
     tags=("functional",),
-    cost=10.0,
+    cost=5,
 )
 def embedding(theory: Theory, data: st.DataObject) -> None:
     """Split a lifting of a random point of a random model in two."""
@@ -262,7 +262,7 @@ def _embed(
     wrong=("reversed",),
     examples=30,
     tags=("functional",),
-    cost=3.0,
+    cost=0.3,
 )
 def margin(theory: Theory, data: st.DataObject) -> None:
     """Evaluate the same point at two margins."""

@@ -71,7 +71,7 @@ _CHANGE = (
     source="Stojnic, arXiv:2601.10628 (abstract: the change is observed on the second lifting level)",
     tags=("sbp", "c-sequence", "published"),
     group="sbp",
-    cost=5.0,
+    cost=0.1,
     wrong=("swapped",),
 )
 def sbp_order_change(run: Run) -> Finding:
@@ -87,7 +87,7 @@ def sbp_order_change(run: Run) -> Finding:
     source="Stojnic, arXiv:2511.01037 (abstract: decreasing on the first two levels, not above)",
     tags=("abp", "c-sequence", "published"),
     group="abp",
-    cost=3.0,
+    cost=0.1,
     wrong=("swapped",),
 )
 def abp_order_change(run: Run) -> Finding:
@@ -103,7 +103,7 @@ def abp_order_change(run: Run) -> Finding:
     source="Stojnic, arXiv:2601.10628 (abstract: mirrors the negative Hopfield model)",
     tags=("hopfield", "c-sequence", "published"),
     group="negative-hopfield",
-    cost=4.0,
+    cost=3.5,
     wrong=("swapped",),
 )
 def negative_hopfield_order_change(run: Run) -> Finding:
@@ -120,7 +120,7 @@ def negative_hopfield_order_change(run: Run) -> Finding:
     source="Stojnic, arXiv:2507.09247; Parisi 1980",
     tags=("sk", "c-sequence"),
     group="sk",
-    cost=3.0,
+    cost=0.1,
     wrong=("swapped",),
 )
 def sk_no_order_change(run: Run) -> Finding:
@@ -137,7 +137,7 @@ def sk_no_order_change(run: Run) -> Finding:
     tags=("hopfield", "c-sequence"),
     profile="ci",
     group="hopfield",
-    cost=3.0,
+    cost=0.1,
     wrong=("swapped",),
 )
 def hopfield_no_order_change(run: Run) -> Finding:
@@ -155,7 +155,7 @@ def _levels_monotone(
     rises: bool = False,
     group: str,
     profile: Profile = "quick",
-    cost: float = 1.0,
+    cost: float = 0.1,
 ) -> None:
     """Register the claim that a model's levels fall, or rise."""
     words = "rises" if rises else "falls"
@@ -231,7 +231,7 @@ _register_levels_monotone()
     source="monotone inclusion of the sets of solutions; at levels above the exact one a law of the theory",
     tags=("law", "random"),
     group="margins",
-    cost=4.0,
+    cost=4,
     wrong=("reversed",),
 )
 def margins_monotone(run: Run) -> Finding:

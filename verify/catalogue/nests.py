@@ -23,6 +23,7 @@ _FIELDS = st.floats(-1.5, 1.5)
     source=CALCULUS,
     wrong=("moved",),
     tags=("nest",),
+    cost=1.5,
 )
 def shift(theory: Theory, data: st.DataObject) -> None:
     """Compile the shifted leaf and compare."""
@@ -44,6 +45,7 @@ def shift(theory: Theory, data: st.DataObject) -> None:
     source=CALCULUS,
     wrong=("reversed",),
     tags=("nest",),
+    cost=0.2,
 )
 def monotone(theory: Theory, data: st.DataObject) -> None:
     """Widen the window, lower the margin, lengthen the field: leaves that grow at every h."""
@@ -65,6 +67,7 @@ def monotone(theory: Theory, data: st.DataObject) -> None:
     source=CALCULUS,
     wrong=("sharpened",),
     tags=("nest",),
+    cost=0.1,
 )
 def zero_increment(theory: Theory, data: st.DataObject) -> None:
     """Put a level of increment 0 in at the outside."""
@@ -82,6 +85,7 @@ def zero_increment(theory: Theory, data: st.DataObject) -> None:
     source=CALCULUS,
     wrong=("sharpened",),
     tags=("nest",),
+    cost=0.1,
 )
 def merge(theory: Theory, data: st.DataObject) -> None:
     """Split the outermost level in two."""
@@ -121,7 +125,7 @@ def _both(theory: Theory, data: st.DataObject) -> tuple[NestValue, Averages]:
     wrong=("moved", "sharpened"),
     examples=10,
     tags=("nest", "routes"),
-    cost=4.0,
+    cost=1.3,
 )
 def definition(theory: Theory, data: st.DataObject) -> None:
     """Compare values."""
@@ -136,7 +140,7 @@ def definition(theory: Theory, data: st.DataObject) -> None:
     wrong=("sharpened", "reversed"),
     examples=10,
     tags=("nest",),
-    cost=4.0,
+    cost=1,
 )
 def gibbs_weights(theory: Theory, data: st.DataObject) -> None:
     """Compare the derivative in the field with the average over all levels."""
@@ -157,7 +161,7 @@ def gibbs_weights(theory: Theory, data: st.DataObject) -> None:
     wrong=("sharpened", "reversed"),
     examples=10,
     tags=("nest",),
-    cost=4.0,
+    cost=1.2,
 )
 def heat(theory: Theory, data: st.DataObject) -> None:
     """Compare the gradient's entries with averages from the definition."""
@@ -173,7 +177,7 @@ def heat(theory: Theory, data: st.DataObject) -> None:
     wrong=("reversed",),
     examples=10,
     tags=("nest",),
-    cost=4.0,
+    cost=1,
 )
 def entropy(theory: Theory, data: st.DataObject) -> None:
     """Compare the gradient's entries with averages from the definition."""

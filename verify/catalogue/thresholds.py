@@ -31,6 +31,7 @@ def _abp():
     tags=("sbp", "threshold"),
     group="sbp",
     wrong=("moved", "swapped"),
+    cost=0.5,
 )
 def sbp_level_2(run: Run) -> Finding:
     """Compare with the printed value, and with -log 2 / log erf(kappa/sqrt 2) by itself."""
@@ -54,7 +55,7 @@ def sbp_level_2(run: Run) -> Finding:
     printed="1.6021",
     tags=("sbp", "threshold", "published"),
     group="sbp",
-    cost=5.0,
+    cost=7,
     wrong=("moved", "swapped"),
     expected=Expected(
         "differs",
@@ -93,7 +94,7 @@ def sbp_level_7(run: Run) -> Finding:
     printed="1.59",
     tags=("sbp", "threshold", "published", "extrapolation"),
     group="sbp",
-    cost=5.0,
+    cost=0.1,
 )
 def sbp_limit(run: Run) -> Finding:
     """Extrapolate the levels in two ways."""
@@ -125,7 +126,7 @@ def _extrapolation(name: str, levels: range, values: list[float], low: float, hi
     printed="1.58",
     tags=("sbp", "threshold", "published", "extrapolation"),
     group="sbp",
-    cost=5.0,
+    cost=0.1,
     expected=Expected(
         "differs",
         "The levels converge to 1.595..1.598; alpha_LE is another quantity, of another theory, and is "
@@ -147,7 +148,7 @@ def sbp_local_entropy(run: Run) -> Finding:
     printed="0.77..0.78",
     tags=("abp", "threshold", "published", "extrapolation"),
     group="abp",
-    cost=3.0,
+    cost=3,
     expected=Expected(
         "differs",
         "The fifth level is 0.7673 already, and the levels fall further, towards 0.761..0.765: below the "
@@ -190,7 +191,7 @@ def _limit_against(run: Run, model, levels: range, least: float, most: float) ->
     printed="1.2385",
     tags=("sbp", "asymptotics", "published"),
     group="symbolic",
-    cost=2.0,
+    cost=2.5,
 )
 def sbp_small_margin(run: Run) -> Finding:
     """Maximise the derived objective on a grid and by golden section, apart from theory's own root."""
@@ -204,7 +205,7 @@ def sbp_small_margin(run: Run) -> Finding:
     printed="1.429",
     tags=("sbp", "asymptotics", "published"),
     group="symbolic",
-    cost=2.0,
+    cost=0.1,
 )
 def sbp_small_margin_entropic(run: Run) -> Finding:
     """Derive it from the same functional.
@@ -268,7 +269,7 @@ def _constant(run: Run, turn, also: str = "") -> Finding:
     source=f"{SBP_PAPER}; s -> infinity at level 3: a centre and its leaves",
     tags=("sbp", "asymptotics"),
     group="sbp-small",
-    cost=4.0,
+    cost=3,
     wrong=("moved", "swapped"),
 )
 def sbp_small_margin_solved(run: Run) -> Finding:
@@ -340,6 +341,7 @@ def _centre_and_leaves(kappa: float) -> float:
     tags=("abp", "threshold", "published"),
     group="abp",
     wrong=("moved", "swapped"),
+    cost=0.1,
 )
 def abp_level_2(run: Run) -> Finding:
     """Compare with the printed value; the point is a saddle with one negative direction."""
@@ -353,7 +355,7 @@ def abp_level_2(run: Run) -> Finding:
     printed="0.7764",
     tags=("abp", "threshold", "published"),
     group="abp",
-    cost=3.0,
+    cost=5,
     wrong=("moved", "swapped"),
     expected=Expected(
         "differs",
@@ -392,7 +394,7 @@ def abp_level_5(run: Run) -> Finding:
     source="Stojnic, arXiv:2601.10628 (the functional and its levels)",
     tags=("sbp", "threshold"),
     group="sbp",
-    cost=8.0,
+    cost=2.5,
     wrong=("moved", "swapped"),
 )
 def sbp_levels_supported(run: Run) -> Finding:
@@ -407,7 +409,7 @@ def sbp_levels_supported(run: Run) -> Finding:
     source="Stojnic, arXiv:2511.01037 (the functional and its levels)",
     tags=("abp", "threshold"),
     group="abp",
-    cost=5.0,
+    cost=2,
     wrong=("moved", "swapped"),
 )
 def abp_levels_supported(run: Run) -> Finding:
