@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .crosscheck import cross_check
+    from .deq import ConditionReport, DEQKernel, deq_kernel
     from .grids import ResolutionError
     from .kernel_tiles import KernelMemoryError
     from .kernels import DivergenceError, MLPKernel, mlp_kernel
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
     from .records import Sweep, SweepFailure, SweepRow
     from .solution import ConvergenceError, Solution, Statistics
     from .store import SweepFileError, read_sweep
-    from .sweeps import WorkersError, sweep
+    from .sweeps import sweep
+    from .tasks import WorkersError
 
 __all__ = [
+    "ConditionReport",
     "ConvergenceError",
+    "DEQKernel",
     "DivergenceError",
     "KernelMemoryError",
     "MLPKernel",
@@ -36,6 +40,7 @@ __all__ = [
     "SweepRow",
     "WorkersError",
     "cross_check",
+    "deq_kernel",
     "lowest_level",
     "mlp_kernel",
     "read_sweep",
@@ -45,6 +50,9 @@ __all__ = [
 ]
 
 _HOME = {
+    "ConditionReport": "deq",
+    "DEQKernel": "deq",
+    "deq_kernel": "deq",
     "DivergenceError": "kernels",
     "KernelMemoryError": "kernel_tiles",
     "MLPKernel": "kernels",
@@ -57,7 +65,7 @@ _HOME = {
     "SweepFailure": "records",
     "SweepFileError": "store",
     "SweepRow": "records",
-    "WorkersError": "sweeps",
+    "WorkersError": "tasks",
     "cross_check": "crosscheck",
     "read_sweep": "store",
     "lowest_level": "levels",

@@ -119,10 +119,10 @@ def kernel_module(dual: Dual) -> ModuleType:
         With ``run`` and ``diagonal`` of `numerics.kernel_loops_power` or ``_smooth``.
     """
     if uses_power_loops(dual):
-        parts = [_power(dual), pasted("kernel_loops_power")]
+        parts = [_power(dual), pasted("kernel_loops_power"), pasted("deq_loops_power")]
         name = "power_kernel"
     else:
-        parts = [_smooth(dual), pasted("kernel_loops_smooth")]
+        parts = [_smooth(dual), pasted("kernel_loops_smooth"), pasted("deq_loops_smooth")]
         name = "smooth_kernel"
     return generated_module(name, "\n\n".join([pasted("kernel_primitives"), *parts]))
 
@@ -131,7 +131,15 @@ def _smooth(dual: Dual) -> str:
     outputs = [dual.moment(i, i).stable for i in (0, 1)]
     used = set().union(*(e.free_symbols for e in outputs))
     flags = f"USES_DET = {DET in used}\nUSES_GAP = {bool({DELTA, SIGMA} & used)}\n"
-    return flags + function_text("pair", [K1, K2, C, DET, DELTA, SIGMA], outputs)
+    text = flags + function_text("pair", [K1, K2, C, DET, DELTA, SIGMA], outputs)
+    return text + function_text("diagonal_slope", [K1], [_on_diagonal(dual.moment(2, 0).stable)])
+
+
+def _on_diagonal(stable: Expr) -> Expr:
+    """Put k12 = k22 = k11."""
+    return stable.subs({DET: 0, DELTA: 0, SIGMA: 4 * K1, C: K1, K2: K1}, simultaneous=True).replace(
+        sympy.DiracDelta, lambda *_: sympy.S.Zero
+    )
 
 
 def _power(dual: Dual) -> str:

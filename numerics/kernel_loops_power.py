@@ -70,7 +70,7 @@ def geometry(zi: np.ndarray, zt: np.ndarray, j0: int, j1: int, t: np.ndarray) ->
                 for k in range(zi.shape[0]):
                     s = zi[k] + zt[k, j0 + j]
                     u += s * s
-                v = -0.5 * u
+                v = -max(0.5 * u, 1e-300)  # the sign says which end
             else:
                 v = v - 2.0
         t[j] = v
@@ -126,7 +126,6 @@ def run(
                 sj = sine2[layer, j0:j1]
                 rj = root2[layer, j0:j1]
                 gj = slope2[layer, j0:j1]
-                final = last and layer == layers - 1
                 for j in range(width):
                     v = t[j]
                     a = abs(v)
@@ -146,8 +145,14 @@ def run(
                     if DEGREE == 0.0:
                         dd = dd if g != 0.0 else 0.0
                     th[j] = k + g * dd * th[j]
-                    keep = new if new <= 1.0 else new - 2.0
-                    t[j] = k if final else keep
+                    t[j] = new if new <= 1.0 else new - 2.0
+            if last:
+                ri = root1[layers - 1, i]
+                rj = root2[layers - 1, j0:j1]
+                for j in range(width):
+                    v = t[j]
+                    near = v >= 0.0
+                    t[j] = ri * rj[j] * (1.0 - v if near else -1.0 - v)
             if first and last and layers == 1:  # nearly opposite inputs, where D itself vanishes
                 for j in range(width):
                     if -0.1 < opposite[j] < 0.0:

@@ -107,3 +107,13 @@ def exact_dot(x: np.ndarray, y: np.ndarray) -> float:
         low += ((high - (s - z)) + (p - z)) + e
         high = s
     return high + low
+
+
+@numba.njit(fastmath=True)
+def distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the Euclidean distance of two vectors without NaN, which bounds every component's."""
+    total = 0.0
+    for j in range(a.shape[0]):
+        d = a[j] - b[j]
+        total += d * d
+    return math.sqrt(total)

@@ -256,7 +256,7 @@ def _read_product(part: Expr, x: Symbol) -> Term | None:
                 return None
         else:
             return None
-    exponent = sympy.expand(sympy.Add(*exponents))
+    exponent = sympy.expand(sum(exponents, S.Zero))
     if not exponent.is_polynomial(x) or (exponent != 0 and Poly(exponent, x).degree() > 2):
         return None
     alpha, beta = -exponent.coeff(x, 2), exponent.coeff(x, 1)

@@ -1,0 +1,248 @@
+"""Kernels of wide deep equilibrium models, z = phi(W z + U x + b).
+
+Weights are shared by all layers. As the width grows, the covariance K of the pre-activations solves
+K = sigma_w^2 D(K) + S, S = sigma_u^2 <x, x'>/d + sigma_b^2, a scalar equation per input and then one per
+pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sympy import Expr
+
+from theory.activations import Activation
+from theory.duals import Dual, dual
+
+from .kernel_code import kernel_module, uses_power_loops
+from .kernel_tiles import check_memory, over_tiles, tiles
+from .kernels import DivergenceError, Side, check_inputs, check_scales
+
+__all__ = ["ConditionReport", "DEQKernel", "deq_kernel", "lipschitz_constant"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ConditionReport:
+    """The three conditions of an equilibrium model, as numbers; each needs its value below 1.
+
+    Attributes
+    ----------
+    kernel : float
+        Largest |derivative| of the diagonal map at its fixed points: existence and contraction.
+    equilibrium : float
+        sigma_w Lip(phi), the limit of the spectral radius of W times Lip(phi): well-posedness at finite
+        width.
+    stability : float
+        Largest chi = sigma_w^2 E phi'(u)^2: stability at correlation 1.
+    operator_norm : float
+        2 sigma_w Lip(phi), the limit of ||W|| Lip(phi); below 1 it is sufficient for ``equilibrium`` in
+        the Euclidean norm too. Reported, not required.
+    """
+
+    kernel: float
+    equilibrium: float
+    stability: float
+    operator_norm: float
+
+    def failures(self) -> list[str]:
+        """What fails, in words with numbers."""
+        said = {
+            "kernel": "existence and contraction of the kernel map, |dk'/dk| < 1",
+            "equilibrium": "well-posedness of the finite-width equilibrium, sigma_w Lip(phi) < 1",
+            "stability": "stability at correlation 1, chi = sigma_w^2 E phi'(u)^2 < 1",
+        }
+        found = []
+        for name, words in said.items():
+            value = getattr(self, name)
+            if not value < 1.0:
+                by = f"it is {value:.6g}, {value - 1.0:.3g} too much"
+                if not np.isfinite(value):
+                    by = "there is no fixed point" if name == "kernel" else "it is not bounded"
+                found.append(f"{name} ({words}): {by}")
+        return found
+
+
+@dataclass(frozen=True)
+class DEQKernel:
+    """Gram matrices of a wide equilibrium model.
+
+    Attributes
+    ----------
+    nngp, ntk, fixed_point : ndarray, shape (n1, n2)
+        Covariance of the outputs, neural tangent kernel, and K*, the pre-activations' covariance.
+    activation : str
+    conditions : ConditionReport
+    residual : float
+        Largest |g(k12) - k12|/sqrt(k11 k22) as evaluated. The distance to the fixed point, in the same
+        units, is at most this divided by 1 - q with the contraction constant q <= ``conditions.stability``.
+    error : float
+        As `MLPKernel.error`.
+    """
+
+    nngp: Array
+    ntk: Array
+    fixed_point: Array
+    activation: str
+    conditions: ConditionReport
+    residual: float
+    error: float = 0.0
+
+
+@lru_cache(maxsize=64)
+def lipschitz_constant(activation: Activation) -> float:
+    """Sup |phi'| as a number.
+
+    Parameters
+    ----------
+    activation : Activation
+
+    Returns
+    -------
+    float
+        From theory where it is derived. Otherwise the largest |phi'| on a fine grid of [-60, 60]; infinity
+        if it is still growing at the ends.
+    """
+    import sympy
+
+    exact = activation.lipschitz
+    if exact is not None:
+        return float(exact)
+    slope = sympy.lambdify(
+        activation.symbol, sympy.diff(activation.expr, activation.symbol), "numpy"
+    )
+    x = np.concatenate([np.linspace(-60.0, 60.0, 480_001), np.linspace(-4.0, 4.0, 800_001)])
+    with np.errstate(all="ignore"):
+        values = np.abs(np.asarray(slope(x), dtype=float) * np.ones_like(x))
+    values = values[np.isfinite(values)]
+    ends = np.abs(np.asarray([slope(v) for v in (-1e6, -60.0, 60.0, 1e6)], dtype=float))
+    if np.nanmax(ends[[0, 3]]) > 1.5 * max(np.nanmax(ends[[1, 2]]), 1e-6) + 1e-6:
+        return float("inf")
+    return float(values.max()) if values.size else float("inf")
+
+
+def deq_kernel(
+    x1: ArrayLike,
+    x2: ArrayLike | None = None,
+    activation: str | Expr | Activation = "erf",
+    sigma_w: float = 0.4,
+    sigma_u: float = 1.0,
+    sigma_b: float = 0.0,
+    sigma_v: float = 1.0,
+    *,
+    progress: Callable[[float], Any] | None = None,
+) -> DEQKernel:
+    """NNGP, NTK and fixed point of a wide deep equilibrium model.
+
+    Parameters
+    ----------
+    x1 : array_like, shape (n1, d)
+    x2 : array_like, shape (n2, d), optional
+        ``x1`` by default.
+    activation : str, sympy.Expr or Activation
+    sigma_w, sigma_u, sigma_b, sigma_v : float
+        Standard deviations of W (times sqrt of the width), U (times sqrt(d)), b and the readout.
+    progress : callable, optional
+        Told the fraction done.
+
+    Returns
+    -------
+    DEQKernel
+
+    Raises
+    ------
+    ValueError
+        For inputs, an activation or scales that make no sense.
+    DivergenceError
+        If one of the three conditions of `ConditionReport` fails; the message says which, and by how
+        much. Known before any pair is computed.
+    KernelMemoryError
+        If the matrices do not fit into memory.
+
+    Notes
+    -----
+    The diagonal is found by Newton's method inside a bracket. In sqrt(k) its map contracts with
+    sigma_w Lip(phi) < 1, so the fixed point exists and is the only one. The pair map contracts with q =
+    sigma_w^2 sqrt(E phi'(u)^2 E phi'(v)^2) <= chi < 1 on [-sqrt(k11 k22), sqrt(k11 k22)], which it maps into
+    itself: Newton's steps, three or four, are confined to it, with the plain iteration as a fallback that
+    cannot fail. Homogeneous activations (ReLU) solve for 1 - rho, everything else for k12, with
+    determinants taken from S, so that nothing cancels.
+    """
+    a, b = check_inputs(x1, x2)
+    scales = check_scales(sigma_w=sigma_w, sigma_u=sigma_u, sigma_b=sigma_b, sigma_v=sigma_v)
+    found = dual(activation)
+    n1, n2 = len(a), len(a if b is None else b)
+    check_memory(n1, n2, 3, extra=40 * (n1 + n2) * a.shape[1])
+    w2, u2, b2, v2 = (scales[f"sigma_{s}"] ** 2 for s in "wubv")
+    lip = lipschitz_constant(found.activation)
+    sides = [Side(x, u2 / a.shape[1], b2) for x in ((a,) if b is None else (a, b))]
+    solve = _power if uses_power_loops(found) else _smooth
+    cov, ntk, fixed = (np.empty((n1, n2)) for _ in range(3))
+    report, advance = solve(found, sides, w2, v2, lip, (cov, ntk, fixed))
+    if report.failures():
+        _refuse(report, found)
+    steps: list[float] = []
+    over_tiles(
+        lambda some: steps.append(advance(some, b is None)), tiles(n1, n2, b is None), progress
+    )
+    return DEQKernel(cov, ntk, fixed, str(found.activation), report, max(steps))
+
+
+def _refuse(report: ConditionReport, found: Dual) -> None:
+    names = ("kernel", "equilibrium", "stability")
+    holds = [f"{n} holds, {getattr(report, n):.4g}" for n in names if getattr(report, n) < 1.0]
+    raise DivergenceError(
+        f"no equilibrium model with phi = {found.activation}: "
+        f"{'; '.join([*report.failures(), *holds])}. Make sigma_w smaller"
+    )
+
+
+def _report(rate: Array, chi: Array, w2: float, lip: float) -> ConditionReport:
+    equilibrium = float(np.sqrt(w2)) * lip
+    return ConditionReport(
+        float(np.abs(rate).max()), equilibrium, float(chi.max()), 2.0 * equilibrium
+    )
+
+
+def _power(
+    found: Dual, sides: list[Side], w2: float, v2: float, lip: float, out: tuple[Array, ...]
+) -> tuple[ConditionReport, Callable[[NDArray[np.int64], bool], float]]:
+    module = kernel_module(found)
+    rate = w2 * module.NORM
+    report = _report(np.array([rate]), np.array([rate]), w2, lip)
+    one, two = sides[0], sides[-1]
+    q1, q2 = (side.q / np.sqrt(max(1.0 - rate, 1e-300)) for side in (one, two))
+
+    def advance(some: NDArray[np.int64], mirrored: bool) -> float:
+        return module.equilibrium(some, mirrored, one.z, two.zt, w2, v2, q1, q2, *out)
+
+    return report, advance
+
+
+def _smooth(
+    found: Dual, sides: list[Side], w2: float, v2: float, lip: float, out: tuple[Array, ...]
+) -> tuple[ConditionReport, Callable[[NDArray[np.int64], bool], float]]:
+    module = kernel_module(found)
+    one, two = sides[0], sides[-1]
+    k, rates, chis = {}, [], []
+    for side in sides:
+        made = [np.empty_like(side.k) for _ in range(3)]
+        module.solve_diagonal(side.k, w2, *made)
+        k[id(side)] = made[0]
+        rates.append(made[1])
+        chis.append(made[2])
+    report = _report(np.concatenate(rates), np.concatenate(chis), w2, lip)
+
+    def advance(some: NDArray[np.int64], mirrored: bool) -> float:
+        return module.equilibrium(
+            some, mirrored, one.x, one.z, two.xt, two.zt, one.scale, one.b2, w2, v2,
+            one.k, two.k, k[id(one)], k[id(two)], *out,
+        )  # fmt: skip
+
+    return report, advance
