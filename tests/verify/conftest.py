@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from verify import claims as registry
+from verify import properties
 from verify.claims import Claim
 from verify.runner import Record
 from verify.verdicts import Curve, Design, Expected, Finding, Plot
@@ -14,10 +15,11 @@ from verify.verdicts import Curve, Design, Expected, Finding, Plot
 
 @pytest.fixture
 def own_claims(monkeypatch: pytest.MonkeyPatch) -> dict[str, Claim]:
-    """An empty list of claims in the place of the suite's."""
+    """An empty list of claims, and of properties, in the place of the suite's."""
     listed: dict[str, Claim] = {}
     monkeypatch.setattr(registry, "_CLAIMS", listed)
     monkeypatch.setattr(registry, "CATALOGUE", ())
+    monkeypatch.setattr(properties, "PROPERTIES", {})
     return listed
 
 
