@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, as_completed
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from theory import Model
@@ -15,15 +15,12 @@ from theory import Model
 from .levels import solve_levels
 from .records import Settings, Sweep, point_key
 from .store import SweepStore, read_sweep
+from .tasks import WorkersError, run_tasks
 from .workers import LocalPool, Outcome, installed_version, solve_point
 
 __all__ = ["SweepProgress", "WorkersError", "sweep", "sweep_settings"]
 
 SweepProgress = Callable[[int, int, int], None]
-
-
-class WorkersError(RuntimeError):
-    """The workers are gone, or are of another version; what they finished before is stored."""
 
 
 def sweep(
@@ -110,11 +107,12 @@ def sweep(
         pending = [model for key, model in tasks.items() if key not in done]
         ledger = _Ledger(store, progress or _silent, len(tasks), done, failed)
         ledger.report()
+        arguments = [(model, wanted, digits) for model in pending]
         if pending and executor is not None:
-            _run(executor, pending, wanted, digits, ledger)
+            run_tasks(executor, solve_point, arguments, ledger.add)
         elif pending:
             with LocalPool(min(workers or _cores(), len(pending))) as pool:
-                _run(pool, pending, wanted, digits, ledger)
+                run_tasks(pool, solve_point, arguments, ledger.add)
     return read_sweep(out)
 
 
@@ -182,34 +180,6 @@ class _Ledger:
 
     def report(self) -> None:
         self.tell(len(self.done), self.total, len(self.failed))
-
-
-def _run(
-    executor: Executor, models: list[Model], levels: tuple[int, ...], digits: int, ledger: _Ledger
-) -> None:
-    futures: set[Future[Outcome]] = set()
-    try:
-        for model in models:
-            futures.add(executor.submit(solve_point, model, levels, digits))
-        for future in as_completed(futures):
-            ledger.add(future.result())
-            futures.discard(future)  # results are not kept: they are in the file
-    except (BrokenExecutor, CancelledError) as error:
-        _rescue(futures, ledger)
-        raise WorkersError(
-            f"the workers are gone: {str(error) or 'tasks were cancelled'}"
-        ) from error
-    except BaseException:
-        _rescue(futures, ledger)
-        raise
-
-
-def _rescue(futures: set[Future[Outcome]], ledger: _Ledger) -> None:
-    """Cancel what has not begun and keep what has ended meanwhile."""
-    ended = [future for future in futures if not future.cancel() and future.done()]
-    for future in ended:
-        if future.exception() is None:
-            ledger.add(future.result())
 
 
 def _silent(done: int, total: int, failed: int) -> None:
