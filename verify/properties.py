@@ -242,8 +242,13 @@ def _configured(examples: int) -> Callable[[Callable[[], None]], Callable[[], No
 
 
 def _failure(test: Callable[[], None]) -> Exception | None:
+    """How a test fails, if it does; Hypothesis prints some examples that it could not reproduce."""
+    import io
+    from contextlib import redirect_stdout
+
     try:
-        test()
+        with redirect_stdout(io.StringIO()):
+            test()
     except Exception as error:
         return error
     return None

@@ -27,6 +27,7 @@ def call(*arguments: str) -> subprocess.CompletedProcess[str]:
         ["derive", "-h"],
         ["sweep", "-h"],
         ["plot", "-h"],
+        ["verify", "-h"],
         [],
     ],
 )
