@@ -242,14 +242,17 @@ def _configured(examples: int) -> Callable[[Callable[[], None]], Callable[[], No
 
 
 def _failure(test: Callable[[], None]) -> Exception | None:
-    """How a test fails, if it does; Hypothesis prints some examples that it could not reproduce."""
+    """How a test fails, if it does; Hypothesis prints an example where it does not note it."""
     import io
     from contextlib import redirect_stdout
 
+    printed = io.StringIO()
     try:
-        with redirect_stdout(io.StringIO()):
+        with redirect_stdout(printed):
             test()
     except Exception as error:
+        if not getattr(error, "__notes__", ()) and printed.getvalue():
+            error.add_note(printed.getvalue())
         return error
     return None
 
