@@ -157,7 +157,7 @@ def test_resuming_shows_what_was_there(run: Run, users: tuple[str, ...], tmp_pat
     assert second.stdout.count("earlier") == 3
     other = run(*users, "--only", "users", "--resume", "run.sqlite", "--seed", "1")
     assert other.exit_code == 2
-    assert "run.sqlite is a run with seed" in other.stderr
+    assert "run.sqlite is the file of a verification with seed" in other.stderr
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
