@@ -19,7 +19,8 @@ from sympy import Expr
 from theory.activations import Activation
 from theory.duals import Dual, dual
 
-from .kernel_code import kernel_module, uses_power_loops
+from .kernel_code import has_module, kernel_module, uses_power_loops
+from .kernel_series import Series
 from .kernel_tiles import check_memory, over_tiles, tiles
 from .kernels import DivergenceError, Side, check_inputs, check_scales
 
@@ -120,9 +121,10 @@ def lipschitz_constant(activation: Activation) -> float:
     x = np.concatenate([np.linspace(-60.0, 60.0, 480_001), np.linspace(-4.0, 4.0, 800_001)])
     with np.errstate(all="ignore"):
         values = np.abs(np.asarray(slope(x), dtype=float) * np.ones_like(x))
+        far = np.abs(np.asarray(slope(np.array([-600.0, 600.0])), dtype=float) * np.ones(2))
     values = values[np.isfinite(values)]
-    ends = np.abs(np.asarray([slope(v) for v in (-1e6, -60.0, 60.0, 1e6)], dtype=float))
-    if np.nanmax(ends[[0, 3]]) > 1.5 * max(np.nanmax(ends[[1, 2]]), 1e-6) + 1e-6:
+    far = far[np.isfinite(far)]
+    if far.size and values.size and far.max() > 1.5 * values.max() + 1e-6:
         return float("inf")
     return float(values.max()) if values.size else float("inf")
 
@@ -182,6 +184,8 @@ def deq_kernel(
     w2, u2, b2, v2 = (scales[f"sigma_{s}"] ** 2 for s in "wubv")
     lip = lipschitz_constant(found.activation)
     sides = [Side(x, u2 / a.shape[1], b2) for x in ((a,) if b is None else (a, b))]
+    if not has_module(found):
+        return _by_series(found, sides, w2, v2, lip)
     solve = _power if uses_power_loops(found) else _smooth
     cov, ntk, fixed = (np.empty((n1, n2)) for _ in range(3))
     report, advance = solve(found, sides, w2, v2, lip, (cov, ntk, fixed))
@@ -191,7 +195,22 @@ def deq_kernel(
     over_tiles(
         lambda some: steps.append(advance(some, b is None)), tiles(n1, n2, b is None), progress
     )
-    return DEQKernel(cov, ntk, fixed, str(found.activation), report, max(steps))
+    error = 0.0 if found.is_closed else 1e-15
+    return DEQKernel(cov, ntk, fixed, str(found.activation), report, max(steps), error)
+
+
+def _by_series(found: Dual, sides: list[Side], w2: float, v2: float, lip: float) -> DEQKernel:
+    expansion = Series(found.activation)
+    one, two = sides[0], sides[-1]
+    solved = [expansion.diagonal(side.k, w2) for side in sides]
+    rates, chis = (np.concatenate([s[n] for s in solved]) for n in (1, 2))
+    report = _report(rates, chis, w2, lip)
+    if report.failures():
+        _refuse(report, found)
+    k1, k2 = solved[0][0], solved[-1][0]
+    c, value, slope, residual = expansion.equilibrium(one.covariance(two), k1, k2, w2)
+    ntk = v2 * (value + slope * c / (1.0 - w2 * slope))
+    return DEQKernel(v2 * value, ntk, c, str(found.activation), report, residual, expansion.worst)
 
 
 def _refuse(report: ConditionReport, found: Dual) -> None:
@@ -230,19 +249,19 @@ def _smooth(
 ) -> tuple[ConditionReport, Callable[[NDArray[np.int64], bool], float]]:
     module = kernel_module(found)
     one, two = sides[0], sides[-1]
-    k, rates, chis = {}, [], []
+    k, p, rates, chis = {}, {}, [], []
     for side in sides:
-        made = [np.empty_like(side.k) for _ in range(3)]
+        made = [np.empty_like(side.k) for _ in range(4)]
         module.solve_diagonal(side.k, w2, *made)
-        k[id(side)] = made[0]
-        rates.append(made[1])
-        chis.append(made[2])
+        k[id(side)], p[id(side)] = made[:2]
+        rates.append(made[2])
+        chis.append(made[3])
     report = _report(np.concatenate(rates), np.concatenate(chis), w2, lip)
 
     def advance(some: NDArray[np.int64], mirrored: bool) -> float:
         return module.equilibrium(
             some, mirrored, one.x, one.z, two.xt, two.zt, one.scale, one.b2, w2, v2,
-            one.k, two.k, k[id(one)], k[id(two)], *out,
+            one.k, two.k, k[id(one)], k[id(two)], p[id(one)], p[id(two)], *out,
         )  # fmt: skip
 
     return report, advance

@@ -47,6 +47,7 @@ def equilibrium(
         t = np.empty(width)
         m = np.empty(width)
         dd = np.empty(width)
+        zeros = np.zeros(width)
         for i in range(i0, i1):
             geometry(z[i], zt, j0, j1, ts)
             for j in range(width):
@@ -67,8 +68,12 @@ def equilibrium(
                     theta = small if near else math.pi - small
                     mm, slope = profile(1.0 - v, v, x * y, theta)
                     new = v - (v - rate * mm - ts[j]) / (1.0 - newton * slope)
-                    m[j] = min(max(new, 0.0), 2.0)
-                last = distance(m, t)
+                    new = min(max(new, 0.0), 2.0)
+                    dd[j] = (new - v) / (
+                        x + 1e-200
+                    )  # the angle's step: kappa has a root at both ends
+                    m[j] = new
+                last = distance(dd, zeros)
                 t, m = m, t
                 if last < 1e-8:
                     break

@@ -1,8 +1,9 @@
 """Fixed points of equilibrium models, pair by pair given the diagonal; any activation.
 
-The map k12 -> g(k12) = sigma_w^2 D(k11, k12, k22) + s12 takes [-r, r], r = sqrt(k11 k22), into itself
-(Cauchy-Schwarz) and contracts with q = sigma_w^2 sqrt(E phi'(u)^2 E phi'(v)^2). Newton's iteration is
-kept inside; where it has not converged in some steps the plain iteration, which cannot fail, takes over.
+The unknown is p12 = sigma_w^2 D(k11, s12 + p12, k22), so that nothing is lost where S is much larger.
+The map takes [-r, r], r = sqrt(p11 p22), into itself (Cauchy-Schwarz) and contracts with
+q = sigma_w^2 sqrt(E phi'(u)^2 E phi'(v)^2). Newton's iteration is kept inside; where it has not converged in some steps the plain iteration, which cannot fail, takes
+over.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _FAST_DEQ = {"contract", "nsz", "nnan"}
 
 @numba.njit(error_model="numpy", cache=True)
 def solve_diagonal(
-    s: np.ndarray, w2: float, k: np.ndarray, rate: np.ndarray, chi: np.ndarray
+    s: np.ndarray, w2: float, k: np.ndarray, p: np.ndarray, rate: np.ndarray, chi: np.ndarray
 ) -> None:
     """Solve k = w2 D(k) + s for each input by Newton's method inside a bracket; k = inf if there is none."""
     for i in range(s.shape[0]):
@@ -39,6 +40,7 @@ def solve_diagonal(
             high *= 2.0
         if not found:
             k[i] = math.inf
+            p[i] = math.inf
             rate[i] = math.inf
             chi[i] = math.inf
             continue
@@ -59,20 +61,20 @@ def solve_diagonal(
             v = new
         d, dd = pair(v, v, v, 0.0, 0.0, 4.0 * v)
         k[i] = v
+        p[i] = w2 * d
         rate[i] = w2 * (dd + diagonal_slope(v))
         chi[i] = w2 * dd
 
 
 @numba.njit(forceinline=True, error_model="numpy", fastmath=_FAST_DEQ)
 def spread(
-    a: float, o: float, sa: float, so: float, m: float, v: float, det: float, gap: float
+    pa: float, po: float, sa: float, so: float, m: float, pv: float, det: float, gap: float
 ) -> tuple[float, float, float]:
-    """Determinant of K and variances of u - v and u + v, from those of S and what D adds to it."""
-    pa, po, pv = a - sa, o - so, v - m
+    """Determinant of K = S + P and variances of u - v and u + v, from S's and P = sigma_w^2 D."""
     full = det + (pa * so + po * sa - 2.0 * pv * m) + (pa * po - pv * pv)
     near = gap >= 0.0
-    delta = gap + (pa + po - 2.0 * pv) if near else a + o - 2.0 * v
-    sigma = a + o + 2.0 * v if near else (pa + po + 2.0 * pv) - gap
+    delta = gap + (pa + po - 2.0 * pv) if near else (sa + so - 2.0 * m) + (pa + po - 2.0 * pv)
+    sigma = (sa + so + 2.0 * m) + (pa + po + 2.0 * pv) if near else (pa + po + 2.0 * pv) - gap
     return max(full, 0.0), max(delta, 0.0), max(sigma, 0.0)
 
 
@@ -92,6 +94,8 @@ def equilibrium(
     s2: np.ndarray,
     k1: np.ndarray,
     k2: np.ndarray,
+    p1: np.ndarray,
+    p2: np.ndarray,
     cov: np.ndarray,
     ntk: np.ndarray,
     fixed: np.ndarray,
@@ -113,35 +117,37 @@ def equilibrium(
             a, sa = k1[i], s1[i]
             kj = k2[j0:j1]
             sj = s2[j0:j1]
+            pa = p1[i]
+            pj = p2[j0:j1]
             for j in range(width):
-                r = math.sqrt(a * kj[j])
                 ss = math.sqrt(sa * sj[j])
-                c[j] = r * (s12[j] / (ss if ss > 0.0 else 1.0))
+                c[j] = math.sqrt(pa * pj[j]) * (s12[j] / (ss if ss > 0.0 else 1.0))
             last = 1.0
             for trial in range(400):
                 newton = w2 if trial < 20 else 0.0
+                done = last < 1e-6  # the next step is the last: its error is quadratic
                 for j in range(width):
-                    full, delta, sigma = spread(a, kj[j], sa, sj[j], s12[j], c[j], det[j], gap[j])
                     v = c[j]
-                    value, slope = pair(a, kj[j], v, full, delta, sigma)
-                    r = math.sqrt(a * kj[j])
-                    new = v + (w2 * value + s12[j] - v) / (
-                        1.0 - newton * (slope if r > 0.0 else 0.0)
-                    )
-                    scale_r = 1.0 / (r if r > 0.0 else 1.0)
-                    d[j] = min(max(new, -r), r)
-                    dd[j] = (d[j] - v) * scale_r
+                    full, delta, sigma = spread(pa, pj[j], sa, sj[j], s12[j], v, det[j], gap[j])
+                    value, slope = pair(a, kj[j], s12[j] + v, full, delta, sigma)
+                    r = math.sqrt(pa * pj[j])
+                    new = v + (w2 * value - v) / (1.0 - newton * (slope if r > 0.0 else 0.0))
+                    new = min(max(new, -r), r)
+                    d[j] = new
+                    dd[j] = (new - v) / (r if r > 0.0 else 1.0)
                 last = distance(dd, zeros)
                 c, d = d, c
-                if last < 1e-8:
+                if done:
                     break
             for j in range(width):
-                full, delta, sigma = spread(a, kj[j], sa, sj[j], s12[j], c[j], det[j], gap[j])
-                d[j], dd[j] = pair(a, kj[j], c[j], full, delta, sigma)
+                full, delta, sigma = spread(pa, pj[j], sa, sj[j], s12[j], c[j], det[j], gap[j])
+                d[j], dd[j] = pair(a, kj[j], s12[j] + c[j], full, delta, sigma)
             for j in range(width):
                 r = math.sqrt(a * kj[j])
-                det[j] = (w2 * d[j] + s12[j] - c[j]) / (r if r > 0.0 else 1.0)
+                det[j] = (w2 * d[j] - c[j]) / (r if r > 0.0 else 1.0)
             worst = max(worst, distance(det, zeros))
+            for j in range(width):
+                c[j] += s12[j]
             fixed[i, j0:j1] = c
             row = cov[i, j0:j1]
             for j in range(width):

@@ -18,10 +18,12 @@ from sympy.printing.pycode import PythonCodePrinter
 
 from theory.duals import DELTA, DET, SIGMA, Dual
 from theory.ladder import K1, K2, C
+from theory.mixtures import A, B, Mixture, mixture
 
 from .codegen import generated_module
+from .mixture_nodes import mixture_nodes
 
-__all__ = ["kernel_module", "pasted", "printed", "uses_power_loops"]
+__all__ = ["has_module", "kernel_module", "pasted", "printed", "uses_power_loops"]
 
 _ANGLE = sympy.Function("angle")
 _HERE = Path(__file__).parent
@@ -127,12 +129,34 @@ def kernel_module(dual: Dual) -> ModuleType:
     return generated_module(name, "\n\n".join([pasted("kernel_primitives"), *parts]))
 
 
+def has_module(dual: Dual) -> bool:
+    """Whether D is a closed form, or a finite mixture of closed forms."""
+    return dual.is_closed or mixture(dual.activation) is not None
+
+
 def _smooth(dual: Dual) -> str:
-    outputs = [dual.moment(i, i).stable for i in (0, 1)]
+    source: Dual | Mixture = dual
+    if not dual.is_closed:
+        found = mixture(dual.activation)
+        assert found is not None
+        source = found
+    outputs = [source.moment(i, i).stable for i in (0, 1)]
+    bend = _on_diagonal(source.moment(2, 0).stable)
     used = set().union(*(e.free_symbols for e in outputs))
     flags = f"USES_DET = {DET in used}\nUSES_GAP = {bool({DELTA, SIGMA} & used)}\n"
-    text = flags + function_text("pair", [K1, K2, C, DET, DELTA, SIGMA], outputs)
-    return text + function_text("diagonal_slope", [K1], [_on_diagonal(dual.moment(2, 0).stable)])
+    arguments = [K1, K2, C, DET, DELTA, SIGMA]
+    if source is dual:
+        text = function_text("pair", arguments, outputs)
+        return flags + text + function_text("diagonal_slope", [K1], [bend])
+    nodes, masses = mixture_nodes()
+    scales, weights = [*map(float, nodes)], [*map(float, masses)]
+    while len(scales) % 8:  # whole vectors
+        scales.append(1.0)
+        weights.append(0.0)
+    flags += f"SCALES = {tuple(scales)!r}\nWEIGHTS = {tuple(weights)!r}\n"
+    text = function_text("member", [A, B, *arguments], outputs)
+    text += function_text("member_slope", [A, B, K1], [bend])
+    return flags + text + pasted("kernel_mixture")
 
 
 def _on_diagonal(stable: Expr) -> Expr:

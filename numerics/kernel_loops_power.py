@@ -156,7 +156,7 @@ def run(
             if first and last and layers == 1:  # nearly opposite inputs, where D itself vanishes
                 for j in range(width):
                     if -0.1 < opposite[j] < 0.0:
-                        h = -opposite[j]
+                        h = -opposite[j] if opposite[j] < -1e-300 else 0.0
                         d, dd = far(2.0 * angle(math.sqrt(h), math.sqrt(2.0 - h)))
                         si = sine1[0, i] * root1[0, i] * sine2[0, j0 + j] * root2[0, j0 + j]
                         p = cosine1[0, i] * root1[0, i] * cosine2[0, j0 + j] * root2[0, j0 + j]

@@ -38,3 +38,21 @@ def far(psi: float) -> tuple[float, float]:
 def diagonal_slope(k: float) -> float:
     """Return E phi(u) phi''(u) for u ~ N(0, k), what dD/dk has beyond D'."""
     return 0.0
+
+
+SCALES = (1.0,)
+WEIGHTS = (1.0,)
+
+
+@numba.njit(forceinline=True)
+def member(
+    a: float, b: float, k11: float, k22: float, k12: float, det: float, delta: float, sigma: float
+) -> tuple[float, float]:
+    """Return D and D' of two members of a mixture."""
+    return k12, 1.0
+
+
+@numba.njit(forceinline=True)
+def member_slope(a: float, b: float, k: float) -> float:
+    """Return E phi_a(u) phi_b''(u)."""
+    return 0.0

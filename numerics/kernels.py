@@ -20,7 +20,8 @@ from sympy import Expr
 from theory.activations import Activation
 from theory.duals import Dual, dual
 
-from .kernel_code import kernel_module, uses_power_loops
+from .kernel_code import has_module, kernel_module, uses_power_loops
+from .kernel_series import Series
 from .kernel_tiles import check_memory, over_tiles, tiles
 
 __all__ = ["DivergenceError", "MLPKernel", "check_inputs", "mlp_kernel"]
@@ -171,26 +172,40 @@ def mlp_kernel(
     sw2 = np.full(depth, w2)
     sb2 = np.full(depth, b2)
     sw2[-1], sb2[-1] = v2, 0.0
-    nngp, ntk = _evaluate(found, a, b, w2 / a.shape[1], b2, sw2, sb2, progress)
-    return MLPKernel(nngp, ntk, str(found.activation), depth)
+    sides = [Side(x, w2 / a.shape[1], b2) for x in ((a,) if b is None else (a, b))]
+    if not has_module(found):
+        return _by_series(found, sides, sw2, sb2, progress)
+    nngp, ntk = _evaluate(found, sides, sw2, sb2, progress)
+    error = 0.0 if found.is_closed else 1e-15
+    return MLPKernel(nngp, ntk, str(found.activation), depth, error)
+
+
+def _by_series(
+    found: Dual, sides: list[Side], sw2: Array, sb2: Array, progress: Callable[[float], Any] | None
+) -> MLPKernel:
+    expansion = Series(found.activation)
+    one, two = sides[0], sides[-1]
+    try:
+        nngp, ntk = expansion.mlp(
+            one.covariance(two), one.k, two.k, sw2, sb2, progress or (lambda _: None)
+        )
+    except ArithmeticError as error:
+        raise DivergenceError(str(error)) from error
+    return MLPKernel(nngp, ntk, str(found.activation), len(sw2), expansion.worst)
 
 
 def _evaluate(
     found: Dual,
-    a: Array,
-    b: Array | None,
-    scale: float,
-    b2: float,
+    sides: list[Side],
     sw2: Array,
     sb2: Array,
     progress: Callable[[float], Any] | None,
 ) -> tuple[Array, Array]:
-    sides = [Side(x, scale, b2) for x in ((a,) if b is None else (a, b))]
     one, two = sides[0], sides[-1]
     loops = power_layers if uses_power_loops(found) else smooth_layers
     work = loops(found, one, two, sw2, sb2)
     check_diagonal(found, sides, sw2, sb2)
-    cut = tiles(len(one.k), len(two.k), b is None)
+    cut = tiles(len(one.k), len(two.k), one is two)
     cov = np.empty((len(one.k), len(two.k)))
     ntk = np.empty_like(cov)
     chunks = -(-len(sw2) // CHUNK)
@@ -201,7 +216,7 @@ def _evaluate(
             if progress is not None:
                 progress((before + done) / chunks)
 
-        over_tiles(lambda some, go=advance: go(some, b is None, cov, ntk), cut, report)
+        over_tiles(lambda some, go=advance: go(some, one is two, cov, ntk), cut, report)
     return cov, ntk
 
 
@@ -228,6 +243,10 @@ class Side:
         z = np.hstack([x * math.sqrt(scale), np.full((len(x), 1), math.sqrt(b2))])
         self.z = z / np.where(self.q > 0.0, self.q, 1.0)[:, None]
         self.zt = np.ascontiguousarray(self.z.T)
+
+    def covariance(self, other: Side) -> Array:
+        """Layer-1 covariances with other inputs."""
+        return self.scale * (self.x @ other.xt) + self.b2
 
 
 def check_diagonal(found: Dual, sides: list[Side], sw2: Array, sb2: Array) -> None:

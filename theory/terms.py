@@ -233,6 +233,10 @@ def read(expr: Expr, x: Symbol) -> tuple[Term, ...] | None:
     return _merged(terms)
 
 
+def _total(parts: list[Expr]) -> Expr:
+    return sympy.expand(sympy.Add(*parts))
+
+
 def _read_product(part: Expr, x: Symbol) -> Term | None:
     coefficient, rest = part.as_independent(x, as_Add=False)
     power, signs, scale = 0, 0, S.Zero
@@ -256,13 +260,13 @@ def _read_product(part: Expr, x: Symbol) -> Term | None:
                 return None
         else:
             return None
-    exponent = sympy.expand(sum(exponents, S.Zero))
-    if not exponent.is_polynomial(x) or (exponent != 0 and Poly(exponent, x).degree() > 2):
+    exponent = _total(exponents)
+    if not exponent.is_polynomial(x) or (not exponent.is_zero and Poly(exponent, x).degree() > 2):
         return None
     alpha, beta = -exponent.coeff(x, 2), exponent.coeff(x, 1)
     coefficient *= sympy.exp(exponent.coeff(x, 0))
     odd = signs % 2 == 1
-    if (odd or scale != 0) and (exponent != 0 or (odd and scale != 0)):
+    if (odd or scale != 0) and (not exponent.is_zero or (odd and scale != 0)):
         return None
     if not alpha.is_real:
         return None
