@@ -2,8 +2,8 @@
 
 The unknown is p12 = sigma_w^2 D(k11, s12 + p12, k22), so that nothing is lost where S is much larger.
 The map takes [-r, r], r = sqrt(p11 p22), into itself (Cauchy-Schwarz) and contracts with
-q = sigma_w^2 sqrt(E phi'(u)^2 E phi'(v)^2). Newton's iteration is kept inside; where it has not converged in some steps the plain iteration, which cannot fail, takes
-over.
+q = sigma_w^2 sqrt(E phi'(u)^2 E phi'(v)^2). Newton's iteration is kept inside; where it has not
+converged in some steps the plain iteration, which cannot fail, takes over.
 """
 
 from __future__ import annotations

@@ -321,6 +321,18 @@ class Dual:
         rows = f"D &= {sympy.latex(self.expr)} \\\\\nD' &= {sympy.latex(self.derivative)}"
         return f"\\begin{{aligned}}\n{rows}\n\\end{{aligned}}"
 
+    def python(self) -> str:
+        """Return D and D' as a runnable Python module.
+
+        Raises
+        ------
+        ValueError
+            Where they are not closed forms.
+        """
+        from theory.dualsteps import python_source
+
+        return python_source(self)
+
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sympy import Eq, Function, Symbol
+from sympy import Eq, Function, Symbol, pycode
 
 from theory.free_energy import Step
 from theory.ladder import K1, K2
@@ -13,7 +13,7 @@ from theory.terms import derivative, elementary, mean, polynomial, written
 if TYPE_CHECKING:
     from theory.duals import Dual
 
-__all__ = ["steps"]
+__all__ = ["python_source", "steps"]
 
 
 def steps(dual: Dual) -> tuple[Step, ...]:
@@ -46,7 +46,8 @@ def steps(dual: Dual) -> tuple[Step, ...]:
             Step(
                 "No elementary rung",
                 "No derivative of phi is a polynomial, exponential, Gaussian or delta for all pairs of "
-                "its terms. D is summed as a Hermite series, with the rest of Parseval's sum as its bound.",
+                "its terms. Where phi is linear in tanh, D is a mixture of the duals of error functions; "
+                "elsewhere a Hermite series, with the rest of Parseval's sum as its bound.",
                 Eq(Symbol("D"), dual.expr),
             )
         )
@@ -98,3 +99,31 @@ def steps(dual: Dual) -> tuple[Step, ...]:
             )
         )
     return tuple(made)
+
+
+def python_source(dual: Dual) -> str:
+    """Write D and D' as a Python module.
+
+    Parameters
+    ----------
+    dual : Dual
+
+    Returns
+    -------
+    str
+        ``dual(k11, k12, k22)`` returns the pair; the standard library is enough.
+
+    Raises
+    ------
+    ValueError
+        Where they are not closed forms.
+    """
+    if not dual.is_closed:
+        raise ValueError(f"the dual of {dual.activation} has no closed form to print as a program")
+    value, slope = (pycode(e) for e in (dual.expr, dual.derivative))
+    return (
+        f'"""Dual of phi(x) = {dual.activation.expr}, derived by Price\'s theorem."""\n\nimport math\n\n\n'
+        "def dual(k11, k12, k22):\n"
+        '    """Return D = E phi(u) phi(v) and dD/dk12 for (u, v) ~ N(0, [[k11, k12], [k12, k22]])."""\n'
+        f"    return (\n        {value},\n        {slope},\n    )\n"
+    )

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from widegap import __version__, sweeps, verify
-from widegap.arguments import PARAMETERS, Integer, OneOf, build, model_argument
+from widegap import __version__, kernel, sweeps, verify
+from widegap.arguments import MODELS, PARAMETERS, Integer, OneOf, build, model_argument
 from widegap.errors import Failure, OneLineGroup, emit
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def cli(ctx: click.Context) -> None:
 
 cli.add_command(sweeps.sweep)
 cli.add_command(sweeps.plot)
+cli.add_command(kernel.kernel)
 cli.add_command(verify.verify)
 
 level_option = click.option(
@@ -78,10 +79,17 @@ alpha_option = click.option(
 
 @cli.command(
     epilog="\b\nExamples:\n  widegap derive sbp --level 3\n"
-    "  widegap derive sbp --level 4 --format latex --steps"
+    "  widegap derive sbp --level 4 --format latex --steps\n"
+    "  widegap derive dual relu --steps"
 )
-@model_argument
-@level_option
+@click.argument("model", type=OneOf("model", (*MODELS, "dual")), metavar="MODEL")
+@click.argument("activation", required=False)
+@click.option(
+    "--level",
+    type=Integer("--level", 1),
+    metavar="R",
+    help="Lifting level of a MODEL; 2 or more for capacities with binary x, else 1 or more.",
+)
 @kappa_option
 @alpha_option
 @click.option(
@@ -95,7 +103,8 @@ alpha_option = click.option(
 @click.option("--steps", is_flag=True, help="Show how the functional is derived, step by step.")
 def derive(
     model: str,
-    level: int,
+    activation: str | None,
+    level: int | None,
     kappa: str | None,
     alpha: str | None,
     output_format: str,
@@ -103,10 +112,22 @@ def derive(
 ) -> None:
     """Derive the functional of MODEL at a level: alpha of a capacity or xi of a ground state.
 
-    Parameters that are not given stay symbolic.
+    Parameters that are not given stay symbolic. With MODEL dual, derive the dual of an ACTIVATION, from
+    which the kernels of wide networks are made.
     """
     if steps and output_format == "python":
         raise click.UsageError("--steps explains a formula and cannot go with --format python")
+    if model == "dual":
+        if level is not None or kappa is not None or alpha is not None:
+            raise click.UsageError(
+                "derive dual takes an activation, no --level, --kappa or --alpha"
+            )
+        kernel.derive_dual(activation, output_format, steps)
+        return
+    if activation is not None:
+        raise click.UsageError(f"derive {model} takes no activation, got {activation!r}")
+    if level is None:
+        raise click.UsageError("Missing option '--level'.")
     instance = build(model, {"kappa": kappa, "alpha": alpha})
     from theory import free_energy
 

@@ -1,0 +1,294 @@
+"""``widegap kernel``: Gram matrices of wide networks, from data files into one .npz file."""
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from widegap.arguments import Integer, Values
+from widegap.errors import Failure, emit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
+__all__ = ["derive_dual", "kernel"]
+
+DATA = (".npy", ".csv")
+PICTURES = (".png", ".svg", ".pdf")
+
+
+class Scale(click.ParamType):
+    """A standard deviation: a finite number >= 0, whose error repeats what was given."""
+
+    name = "number"
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read the number."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = -1.0
+        if not 0.0 <= number <= 1e50:
+            raise click.UsageError(f"{self.what} is a finite number >= 0, got {str(value)[:60]!r}")
+        return number
+
+
+def _scale(name: str, default: float, text: str) -> Callable[..., Any]:
+    option = f"--sigma-{name}"
+    return click.option(
+        option,
+        type=Scale(option),
+        default=default,
+        metavar="S",
+        help=f"{text} [default: {default}]",
+    )
+
+
+def _files(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every kernel."""
+    for option in (
+        click.option(
+            "--out",
+            required=True,
+            metavar="FILE",
+            help="The .npz file to write, whole or not at all.",
+        ),
+        click.option(
+            "--data2", metavar="FILE", help="Columns' inputs; those of --data by default."
+        ),
+        click.option(
+            "--data",
+            required=True,
+            metavar="FILE",
+            help="Inputs, one a row: .npy, or .csv of numbers.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def kernel() -> None:
+    """Compute kernels of wide networks: their NNGP and NTK Gram matrices.
+
+    An activation is a name (relu, leaky_relu:0.2, abrelu:-1:2, abs, sign, erf, gelu, tanh, sigmoid, silu,
+    softplus, sin, cos, gabor, gaussian:-1, exp:0.5, hermite:3, monomial:2, rectified_monomial:2, identity)
+    or an expression in x such as "x*erf(x)".
+    """
+
+
+@kernel.command(
+    epilog="\b\nExamples:\n  widegap kernel mlp --activation relu --depth 3 --data x.npy --out k.npz"
+)
+@click.option("--activation", default="relu", metavar="PHI", help="[default: relu]")
+@click.option(
+    "--depth",
+    type=Integer("--depth", 1),
+    default=3,
+    metavar="L",
+    help="Hidden layers. [default: 3]",
+)
+@_scale("w", 1.1, "Of the weights.")
+@_scale("b", 0.2, "Of the biases.")
+@_scale("v", 0.9, "Of the readout.")
+@_files
+def mlp(
+    activation: str, depth: int, data: str, data2: str | None, out: str, **scales: float
+) -> None:
+    """Kernels of a wide multilayer perceptron."""
+
+    def compute(x1: "np.ndarray", x2: "np.ndarray | None", tell: Callable[[float], None]) -> Any:
+        from numerics import mlp_kernel
+
+        return mlp_kernel(x1, x2, activation, depth, progress=tell, **scales)
+
+    _run(compute, activation, data, data2, out, {"depth": depth, **scales}, ("nngp", "ntk"))
+
+
+@kernel.command(
+    epilog="\b\nExamples:\n  widegap kernel deq --activation relu --sigma-w 0.8 --data x.npy --out k.npz"
+)
+@click.option("--activation", default="erf", metavar="PHI", help="[default: erf]")
+@_scale("w", 0.4, "Of the recurrent weights.")
+@_scale("u", 1.0, "Of the input weights.")
+@_scale("b", 0.0, "Of the biases.")
+@_scale("v", 1.0, "Of the readout.")
+@_files
+def deq(activation: str, data: str, data2: str | None, out: str, **scales: float) -> None:
+    """Kernels of a wide deep equilibrium model, z = phi(W z + U x + b).
+
+    Refused, with the condition that fails and by how much, where the equilibrium does not exist.
+    """
+
+    def compute(x1: "np.ndarray", x2: "np.ndarray | None", tell: Callable[[float], None]) -> Any:
+        from numerics import deq_kernel
+
+        return deq_kernel(x1, x2, activation, progress=tell, **scales)
+
+    _run(compute, activation, data, data2, out, scales, ("nngp", "ntk", "fixed_point"))
+
+
+@kernel.command(epilog="\b\nExamples:\n  widegap kernel phase --activation tanh --out tanh.png")
+@click.option("--activation", default="erf", metavar="PHI", help="[default: erf]")
+@click.option("--sigma-w", type=Values("--sigma-w"), default="0.1:4:0.1", metavar="A:B:STEP")
+@click.option("--sigma-b", type=Values("--sigma-b"), default="0:1:0.025", metavar="A:B:STEP")
+@click.option("--out", required=True, metavar="FILE", help="The picture (png, svg, pdf).")
+def phase(activation: str, sigma_w: tuple[Any, ...], sigma_b: tuple[Any, ...], out: str) -> None:
+    """Draw order and chaos: chi, fixed points and correlation length over sigma_w and sigma_b."""
+    target = _target(out, PICTURES)
+    if len(sigma_w) < 2 or len(sigma_b) < 2 or len(sigma_w) * len(sigma_b) > 40_000:
+        raise click.UsageError(
+            "a phase diagram needs 2 to 40000 points, at least 2 in each direction"
+        )
+    if min(*sigma_w, *sigma_b) < 0:
+        raise click.UsageError("--sigma-w and --sigma-b are not negative")
+    with _refusals():
+        from numerics.phase import phase_diagram
+
+        with _bar() as tell:
+            diagram = phase_diagram(
+                activation, [*map(float, sigma_w)], [*map(float, sigma_b)], progress=tell
+            )
+    from widegap.kernel_plots import phase_figure
+    from widegap.plots import save
+
+    try:
+        save(phase_figure(diagram), target)
+    except OSError as error:
+        raise Failure(f"cannot write {out}: {error}") from error
+    click.echo(f"plot written to {out}")
+
+
+def derive_dual(activation: str | None, output_format: str, steps: bool) -> None:
+    """Print the dual of an activation, with its derivation if asked for.
+
+    Parameters
+    ----------
+    activation
+        A name or an expression in x, as typed.
+    output_format
+        "text", "latex" or "python".
+    steps
+        Whether to show Price's ladder.
+    """
+    if activation is None:
+        raise click.UsageError("derive dual needs an activation, such as relu")
+    from theory import dual
+
+    try:
+        found = dual(activation)
+        if steps:
+            from widegap.derivations import steps_text
+
+            emit(steps_text(found, output_format) + "\n")
+        emit(getattr(found, output_format)().rstrip("\n") + "\n")
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _run(
+    compute: Callable[..., Any],
+    activation: str,
+    data: str,
+    data2: str | None,
+    out: str,
+    parameters: dict[str, Any],
+    arrays: tuple[str, ...],
+) -> None:
+    """Check everything, compute, and write."""
+    target = _target(out, (".npz",))
+    with _refusals():
+        from theory import activation as known
+
+        known(activation)
+        x1 = _read("--data", data)
+        x2 = None if data2 is None else _read("--data2", data2)
+        with _bar() as tell:
+            found = compute(x1, x2, tell)
+    import numpy as np
+
+    from widegap import __version__
+    from widegap.files import atomic_write
+
+    about = json.dumps({"activation": activation, "version": __version__, **parameters})
+    try:
+        with atomic_write(target) as stream:
+            np.savez(
+                stream, about=np.array(about), **{name: getattr(found, name) for name in arrays}
+            )
+    except OSError as error:
+        raise Failure(f"cannot write {out}: {error.strerror or error}") from error
+    rows, columns = found.nngp.shape
+    bound = f"; error bound {found.error:.1g}" if found.error else ""
+    click.echo(f"{', '.join(arrays)} ({rows} x {columns}) in {out}{bound}")
+
+
+@contextmanager
+def _refusals() -> "Iterator[None]":
+    """Input that makes no sense, or does not fit, is one line and exit status 2."""
+    try:
+        yield
+    except (ValueError, MemoryError) as error:
+        raise click.UsageError(str(error) or "not enough memory") from error
+
+
+def _target(out: str, suffixes: tuple[str, ...]) -> Path:
+    from widegap.files import check_writable
+
+    if Path(out).suffix.lower() not in suffixes:
+        raise click.UsageError(f"--out needs a name ending in {', '.join(suffixes)}, got {out!r}")
+    try:
+        return check_writable(out)
+    except OSError as error:
+        raise click.UsageError(f"cannot write --out {out}: {error}") from error
+
+
+def _read(option: str, name: str) -> "np.ndarray":
+    import warnings
+
+    import numpy as np
+
+    path = Path(name)
+    if path.suffix.lower() not in DATA:
+        raise click.UsageError(f"{option} needs a name ending in {', '.join(DATA)}, got {name!r}")
+    try:
+        if path.suffix.lower() == ".npy":
+            return np.load(path, allow_pickle=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # numpy only warns of an empty file
+            return np.loadtxt(path, delimiter=",", ndmin=2, encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(f"cannot read {option} {name}: {error.strerror or error}") from error
+    except (ValueError, EOFError, UserWarning) as error:
+        raise click.UsageError(f"{option} {name} is no table of numbers: {error}") from error
+
+
+@contextmanager
+def _bar() -> "Iterator[Callable[[float], None]]":
+    """A live bar on the standard error, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _fraction: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    with Progress(
+        BarColumn(bar_width=30),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeRemainingColumn(compact=True),
+        console=Console(stderr=True),
+        transient=True,
+    ) as progress:
+        task = progress.add_task("", total=1.0)
+        yield lambda fraction: progress.update(task, completed=fraction)
