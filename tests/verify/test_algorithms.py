@@ -72,7 +72,7 @@ def test_easy_instances_are_solved(algorithm):
     for model, alpha in ((SBP(1), 0.5), (ABP(0), 0.2), (ABP("-0.5"), 0.5), (SBP("0.5"), 0.15)):
         found = attempt(draw_instance(model, 200, alpha, seed=1), algorithm, budget=600, seed=2)
         assert found.solved
-        assert found.iterations <= 600 + 600 // 10
+        assert found.iterations <= 600
         assert found.trace.shape[1] == 3
         assert (np.diff(found.trace[:, 0]) > 0).all()
 
@@ -108,11 +108,11 @@ def test_repair_mends_a_configuration_with_a_few_wrong_spins():
     found = attempt(instance, "belief", budget=800)
     assert found.solved
     x = found.weights.astype(np.float32)
-    x[:6] *= -1
+    x[:3] *= -1
     assert len(violated_rows(instance, x)) > 0
-    left, made = repair(columns_of(instance), x, *bounds(instance), 80, np.random.default_rng(1))
+    left, made = repair(columns_of(instance), x, *bounds(instance), 400, np.random.default_rng(1))
     assert left == 0
-    assert made <= 80
+    assert made <= 400
     assert violated_rows(instance, x).size == 0
 
 
@@ -132,6 +132,8 @@ def test_attempts_and_instances_can_be_sent_to_other_processes():
         ({"seed": -1}, ValueError, "seed must be at least 0"),
         ({"algorithm": "magic"}, ValueError, "an algorithm is one of belief"),
         ({"damping": 1.0}, ValueError, "damping must be"),
+        ({"power": 0.5}, ValueError, "power must be at least 1"),
+        ({"budget": 10, "repairs": 10}, ValueError, "repairs must be"),
         ({"algorithm": "focusing", "copies": 1.0}, ValueError, "copies must exceed 1"),
         ({"algorithm": "clup", "step": 0.0}, ValueError, "0 < step <= 1"),
         ({"algorithm": "replicas", "copies": 1}, ValueError, "copies must be at least 2"),
@@ -152,7 +154,7 @@ def test_only_instances_are_attempted():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("model", "alpha", "budget"), [(SBP(1), 1.47, 3000), (ABP(0), 0.72, 3000)], ids=str
+    ("model", "alpha", "budget"), [(SBP(1), 1.5, 2500), (ABP(0), 0.73, 2500)], ids=str
 )
 def test_reinforced_belief_propagation_reaches_far_at_two_thousand_spins(model, alpha, budget):
     solved = sum(

@@ -1,18 +1,21 @@
-"""Reinforced belief propagation, in the form of approximate message passing.
+"""Reinforced belief propagation, in the form of approximate message passing, its norm controlled.
 
 Algorithm
 ---------
-To the field that message passing sends to a spin a growing fraction r of the spin's last field is added:
-h(t) = field(t) + r(t) h(t-1). Spins remember and polarise, those first that all rows agree upon; at
-r = 1 all are. r grows linearly up to one half over most of the budget, because a perceptron near its
-threshold decides there whether it ends well, and then to 1. Every tenth iteration the spins are rounded
-and the rows counted; the best rounding is repaired by `repair` in the end.
+To the field that message passing sends to a spin a fraction r of the spin's last field is added:
+h(t) = field(t) + r(t) h(t-1). Spins remember and polarise. How fast decides how it ends: with r on a
+schedule of its own, as in the literature, the magnetisations jump when the paramagnet becomes unstable,
+and skip what they should have found out on the way. Here r is chosen in every iteration, by Newton's
+method, such that the mean square of the magnetisations is q(t) = 1 - (1 - t/T)^3 with T the budget. It
+comes out positive, and falls along the way; where no r will do, in the first iterations, the fields are
+scaled. Every tenth iteration the spins are rounded and the rows
+counted; the best rounding is repaired by `repair` in the end.
 
-Time: one pass over the matrix per iteration, about that of one matrix-vector product. Success grows
-with the budget: close to the algorithmic threshold each doubling moves the reach by a few hundredths.
+Time: one pass over the matrix per iteration, and four evaluations of n hyperbolic tangents. Success grows
+with the budget.
 
 References: Braunstein, Zecchina, PRL 96, 030201 (2006); Baldassi, Braunstein, Brunel, Zecchina, PNAS 104,
-11079 (2007).
+11079 (2007) for the reinforcement; the controlled norm is ours, after CLuP (see `clup`).
 """
 
 from __future__ import annotations
@@ -28,13 +31,16 @@ from verify.instances import Instance
 from .interface import Attempt, finished
 from .kernels import bounds, columns_of, note, rows_of, violations
 from .passing import LARGEST_FIELD, amp_pass, keep_awake, random_start
-from .repair import repair
+from .repair import repair, share
 
 __all__ = ["run"]
 
 _LOOK = 10
-_POLARISED = 0.9985
-_SLOW = 0.85  # fraction of the budget in which r grows to its knee
+_POLARISED = 0.9999
+_NEWTON = 3
+_LARGEST_STEP = 0.2
+_BISECTIONS = 20
+_FAR, _NEAR = 0.2, 1e-3  # how far from its course q may be before fields are scaled
 
 
 def run(
@@ -43,7 +49,7 @@ def run(
     seed: int,
     *,
     damping: float | None = None,
-    knee: float = 0.5,
+    power: float = 3.0,
     start: float = 0.1,
     repairs: int | None = None,
 ) -> Attempt:
@@ -54,14 +60,14 @@ def run(
     instance, budget, seed
         As for `attempt`; the budget counts iterations.
     damping : float
-        Weight of the last message of a row, from 0 to below 1. By default 1/2 for the symmetric
-        perceptron and 0 for the asymmetric one.
-    knee : float
-        Where r stops to grow slowly, between 0 and 1.
+        Weight of the last message of a row, from 0 to below 1. By default 0.3 for the symmetric
+        perceptron and 1/2 for the asymmetric one.
+    power : float
+        The 3 in q(t) = 1 - (1 - t/T)^3; at least 1.
     start : float
         Standard deviation of the first fields.
     repairs : int, optional
-        Sweeps of repair in the end; by default a tenth of the budget, at most 200.
+        Sweeps of repair in the end, taken from the budget; by default a fifth of it, at most 800.
 
     Returns
     -------
@@ -69,21 +75,20 @@ def run(
         The trace's progress is the mean square of the magnetisations.
     """
     if damping is None:
-        damping = 0.5 if instance.kind == "sbp" else 0.0
+        damping = 0.3 if instance.kind == "sbp" else 0.5
     if not 0.0 <= damping < 1.0:
         raise ValueError(f"damping must be at least 0 and below 1, got {damping}")
-    if not 0.0 <= knee <= 1.0:
-        raise ValueError(f"knee must be between 0 and 1, got {knee}")
+    if not power >= 1.0:
+        raise ValueError(f"power must be at least 1, got {power}")
+    sweeps = share(budget, repairs)
     rng = np.random.default_rng(seed)
     lower, upper = bounds(instance)
     x = np.ones(instance.n, dtype=np.float32)
     best, made, trace = _reinforce(
-        rows_of(instance), x, lower, upper, budget, damping, knee, start, rng
+        rows_of(instance), x, lower, upper, budget - sweeps, damping, power, start, rng
     )
-    if best:
-        sweeps = min(200, budget // 10) if repairs is None else repairs
-        if sweeps:
-            made += repair(columns_of(instance), x, lower, upper, sweeps, rng)[1]
+    if best and sweeps:
+        made += repair(columns_of(instance), x, lower, upper, sweeps, rng)[1]
     return finished("belief", instance, x, made, trace, budget, seed)
 
 
@@ -95,7 +100,7 @@ def _reinforce(
     upper: Any,
     budget: int,
     damping: float,
-    knee: float,
+    power: float,
     start: float,
     rng: Any,
 ) -> Any:
@@ -108,13 +113,18 @@ def _reinforce(
     y = np.ones(n, dtype=np.float32)
     trace = np.zeros((budget // _LOOK + 2, 3))
     kept, best, made = 0, m + 1, budget
+    r = 0.0
     for t in range(budget):
         q, onsager = amp_pass(rows, magnetisations, g, sums, lower, upper, damping)
-        u = t / budget
-        r = knee * u / _SLOW if u < _SLOW else knee + (1.0 - knee) * (u - _SLOW) / (1.0 - _SLOW)
         for j in range(n):
-            h = sums[j] + onsager * magnetisations[j] + r * fields[j]
-            fields[j] = min(max(h, -LARGEST_FIELD), LARGEST_FIELD)
+            sums[j] += onsager * magnetisations[j]
+        wanted = max(1.0 - math.pow(1.0 - (t + 1.0) / budget, power), start * start)
+        r = _memory(sums, fields, r, wanted)
+        for j in range(n):
+            fields[j] = sums[j] + r * fields[j]
+        scale = _scale(fields, wanted)
+        for j in range(n):
+            fields[j] = min(max(scale * fields[j], -LARGEST_FIELD), LARGEST_FIELD)
             magnetisations[j] = math.tanh(fields[j])
             y[j] = 1.0 if fields[j] > 0.0 else -1.0
         keep_awake(q, fields, magnetisations, start, rng)
@@ -129,3 +139,43 @@ def _reinforce(
                 made = t + 1
                 break
     return best, made, trace[:kept]
+
+
+@numba.njit(cache=True)
+def _memory(new: Any, last: Any, r: float, wanted: float) -> float:
+    """Find the r at which tanh(new + r last) has the wanted mean square, a few Newton steps closer."""
+    n = new.size
+    for _ in range(_NEWTON):
+        q, slope = 0.0, 0.0
+        for j in range(n):
+            spin = math.tanh(new[j] + r * last[j])
+            q += spin * spin
+            slope += 2.0 * spin * (1.0 - spin * spin) * last[j]
+        if slope <= 0.0:
+            step = _LARGEST_STEP if q < wanted * n else -_LARGEST_STEP
+        else:
+            step = min(max((wanted * n - q) / slope, -_LARGEST_STEP), _LARGEST_STEP)
+        r = min(max(r + step, -1.0), 3.0)
+        if abs(step) < 1e-4:
+            break
+    return r
+
+
+@numba.njit(cache=True)
+def _scale(fields: Any, wanted: float) -> float:
+    """Factor that brings tanh(fields) to the wanted mean square where it is far off it; else 1."""
+    low, high = 0.0, 16.0
+    scale = 1.0
+    for _ in range(_BISECTIONS):
+        q = 0.0
+        for j in range(fields.size):
+            q += math.tanh(scale * fields[j]) ** 2
+        q /= fields.size
+        if abs(q - wanted) < _FAR * wanted * (1.0 - wanted) + _NEAR:
+            break
+        if q > wanted:
+            high = scale
+        else:
+            low = scale
+        scale = 0.5 * (low + high)
+    return scale

@@ -36,7 +36,7 @@ from verify.instances import Instance
 from .interface import Attempt, finished
 from .kernels import add_multiple, bounds, columns_of, dot, note, response, rows_of, violations
 from .passing import LARGEST_FIELD, keep_awake, random_start
-from .repair import repair
+from .repair import repair, share
 
 __all__ = ["run"]
 
@@ -84,16 +84,15 @@ def run(
             "reward and looseness must be positive and 0 < step <= 1, got "
             f"{reward}, {looseness}, {step}"
         )
+    sweeps = share(budget, repairs)
     rng = np.random.default_rng(seed)
     lower, upper = bounds(instance)
     x = np.ones(instance.n, dtype=np.float32)
     best, made, trace = _loosen(
-        rows_of(instance), x, lower, upper, budget, reward, step, looseness, start, rng
+        rows_of(instance), x, lower, upper, budget - sweeps, reward, step, looseness, start, rng
     )
-    if best:
-        sweeps = min(200, budget // 10) if repairs is None else repairs
-        if sweeps:
-            made += repair(columns_of(instance), x, lower, upper, sweeps, rng)[1]
+    if best and sweeps:
+        made += repair(columns_of(instance), x, lower, upper, sweeps, rng)[1]
     return finished("clup", instance, x, made, trace, budget, seed)
 
 

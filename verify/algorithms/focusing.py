@@ -29,7 +29,7 @@ from verify.instances import Instance
 from .interface import Attempt, finished
 from .kernels import bounds, columns_of, note, rows_of, violations
 from .passing import LARGEST_FIELD, amp_pass, keep_awake, random_start
-from .repair import repair
+from .repair import repair, share
 
 __all__ = ["run"]
 
@@ -71,16 +71,15 @@ def run(
         raise ValueError(f"damping must be at least 0 and below 1, got {damping}")
     if not (copies > 1.0 and strength > 0.0):
         raise ValueError(f"copies must exceed 1 and strength 0, got {copies}, {strength}")
+    sweeps = share(budget, repairs)
     rng = np.random.default_rng(seed)
     lower, upper = bounds(instance)
     x = np.ones(instance.n, dtype=np.float32)
     best, made, trace = _focus(
-        rows_of(instance), x, lower, upper, budget, copies, strength, damping, start, rng
+        rows_of(instance), x, lower, upper, budget - sweeps, copies, strength, damping, start, rng
     )
-    if best:
-        sweeps = min(200, budget // 10) if repairs is None else repairs
-        if sweeps:
-            made += repair(columns_of(instance), x, lower, upper, sweeps, rng)[1]
+    if best and sweeps:
+        made += repair(columns_of(instance), x, lower, upper, sweeps, rng)[1]
     return finished("focusing", instance, x, made, trace, budget, seed)
 
 

@@ -2,10 +2,10 @@
 
 Algorithm
 ---------
-Metropolis flips at falling temperatures, 0.01 to 0.002 in units of the fields, starting from the given
-configuration and, for each temperature anew, from the best one so far. The energy is the total depth of
-violation, so that flips that only shift it to other rows are free to happen. At these temperatures a
-configuration moves by a handful of spins: what it repairs was nearly right.
+Metropolis flips at temperatures between 0.01 and 0.002 in units of the fields, in turns. Every ten
+sweeps it goes back to the best configuration so far and takes the next temperature. The energy is the
+total depth of violation, so that flips that only shift it to other rows are free to happen. At these
+temperatures a configuration moves by a handful of spins: what it repairs was nearly right.
 
 Cost: a sweep proposes n flips of m additions each.
 """
@@ -20,10 +20,11 @@ import numpy as np
 
 from .kernels import fields_of, metropolis_sweep, outside
 
-__all__ = ["HOTTEST", "repair"]
+__all__ = ["repair", "share"]
 
 HOTTEST, COLDEST = 0.01, 0.002
-_STAGES = 4
+_TEMPERATURES = 4
+_STAGE = 10  # sweeps
 
 
 @numba.njit(cache=True)
@@ -39,7 +40,7 @@ def repair(columns: Any, x: Any, lower: Any, upper: Any, sweeps: int, rng: Any) 
     lower, upper : numpy.float32
         Bounds of the rows.
     sweeps : int
-        In all, at least one for each of the temperatures.
+        In all.
     rng : numpy.random.Generator
 
     Returns
@@ -52,17 +53,34 @@ def repair(columns: Any, x: Any, lower: Any, upper: Any, sweeps: int, rng: Any) 
     fields_of(columns, x, fields)
     best = outside(fields, lower, upper)
     made = 0
-    for stage in range(_STAGES):
-        temperature = HOTTEST * math.pow(COLDEST / HOTTEST, stage / (_STAGES - 1))
-        y[:] = x
-        for _ in range(max(1, sweeps // _STAGES)):
-            if best == 0:
-                return best, made
-            fields_of(columns, y, fields)  # rounding does not add up
-            metropolis_sweep(columns, y, fields, lower, upper, temperature, rng)
-            made += 1
-            found = outside(fields, lower, upper)
-            if found < best:
-                best = found
-                x[:] = y
+    for sweep in range(sweeps):
+        if best == 0:
+            break
+        stage, within = divmod(sweep, _STAGE)
+        if within == 0:
+            y[:] = x
+        part = (stage % _TEMPERATURES) / (_TEMPERATURES - 1)
+        fields_of(columns, y, fields)  # rounding does not add up
+        metropolis_sweep(
+            columns, y, fields, lower, upper, HOTTEST * math.pow(COLDEST / HOTTEST, part), rng
+        )
+        made += 1
+        found = outside(fields, lower, upper)
+        if found < best:
+            best = found
+            x[:] = y
     return best, made
+
+
+def share(budget: int, repairs: int | None) -> int:
+    """Sweeps of a budget that are set aside for repair: a fifth, at most 800, if not said otherwise.
+
+    Raises
+    ------
+    ValueError
+        If that leaves nothing of the budget, or is negative.
+    """
+    sweeps = min(800, budget // 5) if repairs is None else repairs
+    if not 0 <= sweeps < budget:
+        raise ValueError(f"repairs must be at least 0 and below the budget, got {repairs}")
+    return sweeps
