@@ -56,3 +56,19 @@ def member(
 def member_slope(a: float, b: float, k: float) -> float:
     """Return E phi_a(u) phi_b''(u)."""
     return 0.0
+
+
+@numba.njit(forceinline=True)
+def jet(
+    k11: float, k22: float, k12: float, det: float, delta: float, sigma: float
+) -> tuple[float, float, float, float, float, float, float]:
+    """Return E phi^(i)(u) phi^(j)(v) for the orders of `numerics.kernel_jet.ORDERS`."""
+    return k12, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0
+
+
+@numba.njit(forceinline=True)
+def member_jet(
+    a: float, b: float, k11: float, k22: float, k12: float, det: float, delta: float, sigma: float
+) -> tuple[float, float, float, float, float, float, float]:
+    """Return the jet of two members of a mixture."""
+    return k12, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0

@@ -191,7 +191,7 @@ def derive_dual(activation: str | None, output_format: str, steps: bool) -> None
         if steps:
             from widegap.derivations import steps_text
 
-            emit(steps_text(found, output_format) + "\n")
+            emit(steps_text(found, output_format) + "\n")  # pyright: ignore[reportArgumentType] - has steps
         emit(getattr(found, output_format)().rstrip("\n") + "\n")
     except ValueError as error:
         raise click.UsageError(str(error)) from error

@@ -1,0 +1,233 @@
+"""scikit-learn kernels of wide networks (extra ``widegap[sklearn]``), for GaussianProcessRegressor.
+
+Hyper-parameters are the standard deviations; as everywhere in scikit-learn, ``theta`` holds their
+logarithms, and gradients are with respect to those.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+try:
+    from sklearn.gaussian_process.kernels import Hyperparameter, Kernel
+except ImportError as error:  # pragma: no cover - depends on the installation
+    raise ImportError(
+        "kernels for scikit-learn need scikit-learn: pip install 'widegap[sklearn]'"
+    ) from error
+
+from theory import activation as known_activation
+from theory import dual
+
+from .deq import deq_kernel, lipschitz_constant
+from .kernel_gradients import deq_gradient, mlp_gradient
+from .kernels import mlp_kernel
+
+__all__ = ["DEQ", "MLP"]
+
+Array = NDArray[np.float64]
+Bounds = tuple[float, float] | str
+WIDE = (1e-3, 1e3)
+
+
+class _Wide(Kernel):
+    """What both kernels share."""
+
+    kind: str
+
+    def _evaluate(self, x: ArrayLike, y: ArrayLike | None) -> Any:
+        raise NotImplementedError
+
+    def _gradient(self, x: Array) -> Array:
+        raise NotImplementedError
+
+    def __call__(
+        self, X: ArrayLike, Y: ArrayLike | None = None, eval_gradient: bool = False
+    ) -> Any:
+        """Return k(X, Y), and its gradient in theta if asked for.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, d)
+        Y : array_like, shape (m, d), optional
+        eval_gradient : bool, default False
+            Only without Y.
+
+        Returns
+        -------
+        ndarray, shape (n, m), or a pair of it and an ndarray of shape (n, n, n_dims)
+
+        Raises
+        ------
+        ValueError
+            If a gradient is asked for with Y given, or the kernel does not exist at these parameters.
+        """
+        if self.kind not in ("nngp", "ntk"):
+            raise ValueError(f"kind must be 'nngp' or 'ntk', got {self.kind!r}")
+        if eval_gradient and Y is not None:
+            raise ValueError("Gradient can only be evaluated when Y is None.")
+        x = np.atleast_2d(np.asarray(X, dtype=float))
+        found = self._evaluate(x, Y)
+        matrix = getattr(found, self.kind)
+        if not eval_gradient:
+            return matrix
+        free = [not h.fixed for h in self.hyperparameters]
+        return matrix, self._gradient(x)[:, :, np.array(free, dtype=bool)]
+
+    def diag(self, X: ArrayLike) -> Array:
+        """Return the diagonal of k(X, X), input by input."""
+        x = np.atleast_2d(np.asarray(X, dtype=float))
+        return np.array([self(row[None, :])[0, 0] for row in x])
+
+    def is_stationary(self) -> bool:
+        """Kernels of networks depend on more than x - x'."""
+        return False
+
+    def __repr__(self) -> str:
+        values = ", ".join(
+            f"{h.name}={float(getattr(self, h.name)):.3g}" for h in self.hyperparameters
+        )
+        return f"{type(self).__name__}({self.activation}, {self.kind}, {values})"  # type: ignore[attr-defined]
+
+
+class MLP(_Wide):
+    """Kernel of a wide multilayer perceptron; see `numerics.mlp_kernel`.
+
+    Parameters
+    ----------
+    activation : str or sympy.Expr
+    depth : int
+    sigma_w, sigma_b, sigma_v : float
+    kind : {"nngp", "ntk"}
+        Prior of the Bayesian network, or of gradient descent.
+    sigma_w_bounds, sigma_b_bounds, sigma_v_bounds : pair of float or "fixed"
+    """
+
+    def __init__(
+        self,
+        activation: Any = "relu",
+        depth: int = 3,
+        sigma_w: float = 1.1,
+        sigma_b: float = 0.2,
+        sigma_v: float = 0.9,
+        kind: str = "nngp",
+        sigma_w_bounds: Bounds = (1e-2, 3.0),
+        sigma_b_bounds: Bounds = WIDE,
+        sigma_v_bounds: Bounds = WIDE,
+    ) -> None:
+        self.activation = activation
+        self.depth = depth
+        self.sigma_w = sigma_w
+        self.sigma_b = sigma_b
+        self.sigma_v = sigma_v
+        self.kind = kind
+        self.sigma_w_bounds = sigma_w_bounds
+        self.sigma_b_bounds = sigma_b_bounds
+        self.sigma_v_bounds = sigma_v_bounds
+
+    @property
+    def hyperparameter_sigma_b(self) -> Hyperparameter:
+        """Of the biases."""
+        return Hyperparameter("sigma_b", "numeric", self.sigma_b_bounds)
+
+    @property
+    def hyperparameter_sigma_v(self) -> Hyperparameter:
+        """Of the readout."""
+        return Hyperparameter("sigma_v", "numeric", self.sigma_v_bounds)
+
+    @property
+    def hyperparameter_sigma_w(self) -> Hyperparameter:
+        """Of the weights."""
+        return Hyperparameter("sigma_w", "numeric", self.sigma_w_bounds)
+
+    def _evaluate(self, x: ArrayLike, y: ArrayLike | None) -> Any:
+        return mlp_kernel(
+            x, y, self.activation, self.depth, self.sigma_w, self.sigma_b, self.sigma_v
+        )
+
+    def _gradient(self, x: Array) -> Array:
+        found = mlp_gradient(
+            dual(self.activation),
+            x @ x.T / x.shape[1],
+            self.depth,
+            float(self.sigma_w) ** 2,
+            float(self.sigma_b) ** 2,
+            float(self.sigma_v) ** 2,
+        )
+        w, b, v = np.moveaxis(found[self.kind == "ntk"], 2, 0)
+        return np.stack([b, v, w], axis=2)  # in the order of hyperparameters, by name
+
+
+class DEQ(_Wide):
+    """Kernel of a wide deep equilibrium model; see `numerics.deq_kernel`.
+
+    Parameters
+    ----------
+    activation : str or sympy.Expr
+    sigma_w, sigma_u, sigma_b, sigma_v : float
+    kind : {"nngp", "ntk"}
+    sigma_w_bounds : pair of float or "fixed", optional
+        By default up to 0.98/Lip(phi): beyond 1/Lip(phi) there is no equilibrium.
+    sigma_u_bounds, sigma_b_bounds, sigma_v_bounds : pair of float or "fixed"
+    """
+
+    def __init__(
+        self,
+        activation: Any = "erf",
+        sigma_w: float = 0.4,
+        sigma_u: float = 1.0,
+        sigma_b: float = 0.1,
+        sigma_v: float = 1.0,
+        kind: str = "nngp",
+        sigma_w_bounds: Bounds | None = None,
+        sigma_u_bounds: Bounds = WIDE,
+        sigma_b_bounds: Bounds = WIDE,
+        sigma_v_bounds: Bounds = WIDE,
+    ) -> None:
+        self.activation = activation
+        self.sigma_w = sigma_w
+        self.sigma_u = sigma_u
+        self.sigma_b = sigma_b
+        self.sigma_v = sigma_v
+        self.kind = kind
+        self.sigma_w_bounds = sigma_w_bounds
+        self.sigma_u_bounds = sigma_u_bounds
+        self.sigma_b_bounds = sigma_b_bounds
+        self.sigma_v_bounds = sigma_v_bounds
+
+    @property
+    def hyperparameter_sigma_b(self) -> Hyperparameter:
+        """Of the biases."""
+        return Hyperparameter("sigma_b", "numeric", self.sigma_b_bounds)
+
+    @property
+    def hyperparameter_sigma_u(self) -> Hyperparameter:
+        """Of the input weights."""
+        return Hyperparameter("sigma_u", "numeric", self.sigma_u_bounds)
+
+    @property
+    def hyperparameter_sigma_v(self) -> Hyperparameter:
+        """Of the readout."""
+        return Hyperparameter("sigma_v", "numeric", self.sigma_v_bounds)
+
+    @property
+    def hyperparameter_sigma_w(self) -> Hyperparameter:
+        """Of the recurrent weights."""
+        bounds = self.sigma_w_bounds
+        if bounds is None:
+            bounds = (1e-3, 0.98 / lipschitz_constant(known_activation(self.activation)))
+        return Hyperparameter("sigma_w", "numeric", bounds)
+
+    def _evaluate(self, x: ArrayLike, y: ArrayLike | None) -> Any:
+        return deq_kernel(
+            x, y, self.activation, self.sigma_w, self.sigma_u, self.sigma_b, self.sigma_v
+        )
+
+    def _gradient(self, x: Array) -> Array:
+        scales = (float(s) ** 2 for s in (self.sigma_w, self.sigma_u, self.sigma_b, self.sigma_v))
+        fixed = self._evaluate(x, None).fixed_point
+        found = deq_gradient(dual(self.activation), x @ x.T / x.shape[1], fixed, *scales)
+        w, u, b, v = np.moveaxis(found[self.kind == "ntk"], 2, 0)
+        return np.stack([b, u, v, w], axis=2)
