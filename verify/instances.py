@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from theory import Model
 
-__all__ = ["Instance", "draw_instance", "violated_rows"]
+__all__ = ["Instance", "draw_instance", "draw_of_kind", "kind_of", "violated_rows"]
 
 KINDS = ("sbp", "abp")
 
@@ -134,7 +134,37 @@ def draw_instance(
         For a model of another kind or with a symbolic margin, n < 1, alpha that is not positive and
         finite, m < 1, both or neither of alpha and m, a negative seed.
     """
-    kind, kappa = _kind_of(model)
+    kind, kappa = kind_of(model)
+    return draw_of_kind(kind, kappa, n, alpha, m=m, seed=seed)
+
+
+def draw_of_kind(
+    kind: str,
+    kappa: float,
+    n: int,
+    alpha: float | None = None,
+    *,
+    m: int | None = None,
+    seed: int = 0,
+) -> Instance:
+    """Draw an instance without a `theory.Model`, and without loading theory.
+
+    Parameters
+    ----------
+    kind, kappa
+        As for `Instance`.
+    n, alpha, m, seed
+        As for `draw_instance`.
+
+    Returns
+    -------
+    Instance
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `draw_instance`.
+    """
     n = _whole("n", n, 1)
     seed = _whole("seed", seed, 0)
     if (alpha is None) == (m is None):
@@ -201,7 +231,16 @@ def _holds(instance: Instance, row: int, x: NDArray[np.float64]) -> bool:
     return field >= 0 or field**2 <= square
 
 
-def _kind_of(model: Model) -> tuple[str, float]:
+def kind_of(model: Model) -> tuple[str, float]:
+    """Kind and margin of a model that has instances.
+
+    Raises
+    ------
+    TypeError
+        If it has none.
+    ValueError
+        If its margin is not a number.
+    """
     name = getattr(model, "name", None)
     if name not in KINDS:
         raise TypeError(f"instances are of theory.SBP or theory.ABP, got {model!r}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from widegap import __version__, kernel, sweeps, verify
+from widegap import __version__, experiment, kernel, sweeps, verify
 from widegap.arguments import MODELS, PARAMETERS, Integer, OneOf, build, model_argument
 from widegap.errors import Failure, OneLineGroup, emit
 
@@ -55,6 +55,7 @@ def cli(ctx: click.Context) -> None:
 
 cli.add_command(sweeps.sweep)
 cli.add_command(sweeps.plot)
+cli.add_command(experiment.experiment)
 cli.add_command(kernel.kernel)
 cli.add_command(verify.verify)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numerics import Solution, Sweep
 
-__all__ = ["SUFFIXES", "level_convergence", "phase_diagram", "save"]
+__all__ = ["STYLE", "SUFFIXES", "level_convergence", "phase_diagram", "save"]
 
 SUFFIXES = (".png", ".svg", ".pdf")
 """The file types :func:`save` can write, chosen by the file's suffix."""
@@ -23,7 +23,7 @@ _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#666666"  # Okabe-Ito: distinct t
 # models for which the capacity at level 2 is the satisfiability threshold alpha_c
 _SATISFIABILITY = ("sbp", "abp", "ubp", "zero-one")
 _MARKED = 30  # more points on a curve than this would only thicken it
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "font.size": 10.0,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -37,6 +37,7 @@ _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "widegap",  # the same figure gives the same file
     "pdf.fonttype": 42,
 }
+"""Matplotlib settings of every figure, for ``rc_context``."""
 
 
 def level_convergence(solutions: "Sequence[Solution]", title: str | None = None) -> "Figure":
@@ -73,7 +74,7 @@ def level_convergence(solutions: "Sequence[Solution]", title: str | None = None)
     alphas = [float(solution.value) for solution in solutions]
     alpha_c = alphas[0]
 
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(5.4, 5.6), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
 
@@ -158,7 +159,7 @@ def phase_diagram(sweep: "Sweep", title: str | None = None) -> "Figure":
     names = {level: rf"{symbol}_{{{level}}}" for level in curves}
     names[reference] = r"\alpha_c" if satisfiability else names[reference]
     marker = "." if len(places) <= _MARKED else ""
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(5.4, 5.6), layout="constrained")
         panels = figure.subplots(
             1 + gaps, 1, sharex=True, squeeze=False, height_ratios=(3, 2)[: 1 + gaps]
@@ -255,5 +256,5 @@ def save(figure: "Figure", path: str | os.PathLike[str]) -> None:
         raise ValueError(f"a figure's name ends in {', '.join(SUFFIXES)}, got {str(path)!r}")
     # no dates: the same result gives the same file
     metadata = {".png": None, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}[suffix]
-    with rc_context(_STYLE), atomic_write(path) as stream:
+    with rc_context(STYLE), atomic_write(path) as stream:
         figure.savefig(stream, format=suffix[1:], dpi=200, metadata=metadata)
