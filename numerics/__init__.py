@@ -15,22 +15,25 @@ if TYPE_CHECKING:
     from .crosscheck import cross_check
     from .deq import ConditionReport, DEQKernel, deq_kernel
     from .grids import ResolutionError
+    from .kernel_certify import CertifiedKernel, certify_deq, certify_mlp
     from .kernel_tiles import KernelMemoryError
     from .kernels import DivergenceError, MLPKernel, mlp_kernel
     from .levels import lowest_level, solve, solve_levels
+    from .phase import PhaseDiagram, phase_diagram
     from .records import Sweep, SweepFailure, SweepRow
     from .solution import ConvergenceError, Solution, Statistics
     from .store import SweepFileError, read_sweep
-    from .sweeps import sweep
-    from .tasks import WorkersError
+    from .sweeps import WorkersError, sweep
 
 __all__ = [
+    "CertifiedKernel",
     "ConditionReport",
     "ConvergenceError",
     "DEQKernel",
     "DivergenceError",
     "KernelMemoryError",
     "MLPKernel",
+    "PhaseDiagram",
     "ResolutionError",
     "Solution",
     "Statistics",
@@ -39,10 +42,13 @@ __all__ = [
     "SweepFileError",
     "SweepRow",
     "WorkersError",
+    "certify_deq",
+    "certify_mlp",
     "cross_check",
     "deq_kernel",
     "lowest_level",
     "mlp_kernel",
+    "phase_diagram",
     "read_sweep",
     "solve",
     "solve_levels",
@@ -50,6 +56,11 @@ __all__ = [
 ]
 
 _HOME = {
+    "phase_diagram": "phase",
+    "PhaseDiagram": "phase",
+    "certify_mlp": "kernel_certify",
+    "certify_deq": "kernel_certify",
+    "CertifiedKernel": "kernel_certify",
     "ConditionReport": "deq",
     "DEQKernel": "deq",
     "deq_kernel": "deq",
@@ -65,7 +76,7 @@ _HOME = {
     "SweepFailure": "records",
     "SweepFileError": "store",
     "SweepRow": "records",
-    "WorkersError": "tasks",
+    "WorkersError": "sweeps",
     "cross_check": "crosscheck",
     "read_sweep": "store",
     "lowest_level": "levels",

@@ -85,6 +85,8 @@ class DEQKernel:
         units, is at most this divided by 1 - q with the contraction constant q <= ``conditions.stability``.
     error : float
         As `MLPKernel.error`.
+    note : str
+        Why the NNGP matrix is singular, if two inputs make it so; else empty.
     """
 
     nngp: Array
@@ -94,6 +96,7 @@ class DEQKernel:
     conditions: ConditionReport
     residual: float
     error: float = 0.0
+    note: str = ""
 
 
 @lru_cache(maxsize=64)
@@ -196,7 +199,24 @@ def deq_kernel(
         lambda some: steps.append(advance(some, b is None)), tiles(n1, n2, b is None), progress
     )
     error = 0.0 if found.is_closed else 1e-15
-    return DEQKernel(cov, ntk, fixed, str(found.activation), report, max(steps), error)
+    note = _singular(found, a, b2) if b is None else ""
+    return DEQKernel(cov, ntk, fixed, str(found.activation), report, max(steps), error, note)
+
+
+def _singular(found: Dual, x: Array, b2: float) -> str:
+    """Say which inputs make the NNGP matrix singular: equal ones, and for some phi parallel ones."""
+    rays = found.degree is not None and b2 == 0.0
+    size = np.linalg.norm(x, axis=1, keepdims=True)
+    if rays and not size.all():
+        return f"the NNGP matrix is singular: input {int(np.argmin(size))} is zero"
+    seen = np.round(x / size, 13) + 0.0 if rays else x
+    _, first, inverse = np.unique(seen, axis=0, return_index=True, return_inverse=True)
+    again = np.flatnonzero(first[inverse.ravel()] != np.arange(len(x)))
+    if not again.size:
+        return ""
+    i, j = sorted((int(again[0]), int(first[inverse.ravel()[again[0]]])))
+    why = " and phi is homogeneous, without bias" if rays else ""
+    return f"the NNGP matrix is singular: inputs {i} and {j} are {'parallel' if rays else 'equal'}{why}"
 
 
 def _by_series(found: Dual, sides: list[Side], w2: float, v2: float, lip: float) -> DEQKernel:

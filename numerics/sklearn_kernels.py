@@ -89,7 +89,7 @@ class _Wide(Kernel):
         values = ", ".join(
             f"{h.name}={float(getattr(self, h.name)):.3g}" for h in self.hyperparameters
         )
-        return f"{type(self).__name__}({self.activation}, {self.kind}, {values})"  # type: ignore[attr-defined]
+        return f"{type(self).__name__}({self.activation}, {self.kind}, {values})"
 
 
 class MLP(_Wide):

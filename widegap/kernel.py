@@ -232,6 +232,8 @@ def _run(
     rows, columns = found.nngp.shape
     bound = f"; error bound {found.error:.1g}" if found.error else ""
     click.echo(f"{', '.join(arrays)} ({rows} x {columns}) in {out}{bound}")
+    if getattr(found, "note", ""):
+        click.echo(f"note: {found.note}", err=True)
 
 
 @contextmanager
