@@ -48,6 +48,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         "sweep": "61 points at levels 2 to 5: one worker and two against one after the other",
         "enumeration": "all configurations of small perceptrons against NumPy and its own limit",
         "algorithms": "iterations of the large-n algorithms against their matrix-vector products",
+        "kernels": "Gram matrices of wide networks against plain NumPy and a JAX peer",
         "startup": "imports, the command line, a cold compile cache",
     }.items()
 }

@@ -16,7 +16,7 @@ import math
 import numba
 import numpy as np
 
-from .kernel_primitives import angle
+from .kernel_primitives import angle, squared_distances
 
 # pasted code above defines these
 from .kernel_stub import DEGREE, NORM, far, profile  # isort: skip
@@ -54,26 +54,17 @@ def diagonal(
 def geometry(zi: np.ndarray, zt: np.ndarray, j0: int, j1: int, t: np.ndarray) -> None:
     """1 - rho of one input with inputs j0..j1 from differences of unit vectors."""
     n = j1 - j0
-    for j in range(n):
-        t[j] = 0.0
-    for k in range(zi.shape[0]):
-        a = zi[k]
-        row = zt[k, j0:j1]
-        for j in range(n):
-            d = a - row[j]
-            t[j] += d * d
+    squared_distances(zi, zt, j0, j1, t)
     for j in range(n):
         v = 0.5 * t[j]
-        if v > 1.0:
-            if v > 1.5:
-                u = 0.0
-                for k in range(zi.shape[0]):
-                    s = zi[k] + zt[k, j0 + j]
-                    u += s * s
-                v = -max(0.5 * u, 1e-300)  # the sign says which end
-            else:
-                v = v - 2.0
-        t[j] = v
+        t[j] = v if v <= 1.0 else v - 2.0
+    for j in range(n):
+        if -0.5 < t[j] < 0.0:  # rare, so worth a branch
+            u = 0.0
+            for k in range(zi.shape[0]):
+                s = zi[k] + zt[k, j0 + j]
+                u += s * s
+            t[j] = -max(0.5 * u, 1e-300)  # the sign says which end
 
 
 @numba.njit(nogil=True, error_model="numpy", fastmath=_FAST, cache=True)
@@ -112,7 +103,7 @@ def run(
                 qj = q2[j0:j1]
                 for j in range(width):
                     v = t[j]
-                    th[j] = qi * qj[j] * (1.0 - v if v >= 0.0 else -1.0 - v)
+                    th[j] = qi * qj[j] * math.copysign(1.0 - abs(v), v)
                     opposite[j] = v
             else:
                 t[:] = cov[i, j0:j1]
@@ -151,11 +142,10 @@ def run(
                 rj = root2[layers - 1, j0:j1]
                 for j in range(width):
                     v = t[j]
-                    near = v >= 0.0
-                    t[j] = ri * rj[j] * (1.0 - v if near else -1.0 - v)
+                    t[j] = ri * rj[j] * math.copysign(1.0 - abs(v), v)
             if first and last and layers == 1:  # nearly opposite inputs, where D itself vanishes
                 for j in range(width):
-                    if -0.1 < opposite[j] < 0.0:
+                    if abs(opposite[j] + 0.05) < 0.05:  # one branch, rarely taken
                         h = -opposite[j] if opposite[j] < -1e-300 else 0.0
                         d, dd = far(2.0 * angle(math.sqrt(h), math.sqrt(2.0 - h)))
                         si = sine1[0, i] * root1[0, i] * sine2[0, j0 + j] * root2[0, j0 + j]

@@ -11,7 +11,7 @@ import math
 import numba
 import numpy as np
 
-from .kernel_primitives import exact_dot
+from .kernel_primitives import exact_dot, squared_distances
 
 # pasted code above defines these
 from .kernel_stub import USES_DET, USES_GAP, pair  # isort: skip
@@ -60,19 +60,9 @@ def geometry(
         for j in range(n):
             c[j] += a * row[j]
     if USES_GAP:
-        for k in range(x.shape[0]):
-            a = x[k]
-            row = xt[k, j0:j1]
-            for j in range(n):
-                d = a - row[j]
-                gap[j] += d * d
+        squared_distances(x, xt, j0, j1, gap)
     if USES_DET:
-        for k in range(zi.shape[0]):
-            a = zi[k]
-            row = zt[k, j0:j1]
-            for j in range(n):
-                d = a - row[j]
-                det[j] += d * d
+        squared_distances(zi, zt, j0, j1, det)
     for j in range(n):
         raw = c[j]
         other = kj[j0 + j]

@@ -117,3 +117,27 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
         d = a[j] - b[j]
         total += d * d
     return math.sqrt(total)
+
+
+@numba.njit(error_model="numpy")
+def squared_distances(
+    x: np.ndarray, columns: np.ndarray, j0: int, j1: int, out: np.ndarray
+) -> None:
+    """Squared distances of one vector to the columns j0..j1 of a matrix, four coordinates at a time."""
+    n = j1 - j0
+    for j in range(n):
+        out[j] = 0.0
+    whole = x.shape[0] - x.shape[0] % 4
+    for k in range(0, whole, 4):
+        a, b, c, d = x[k], x[k + 1], x[k + 2], x[k + 3]
+        p, q = columns[k, j0:j1], columns[k + 1, j0:j1]
+        r, s = columns[k + 2, j0:j1], columns[k + 3, j0:j1]
+        for j in range(n):
+            e, f, g, h = a - p[j], b - q[j], c - r[j], d - s[j]
+            out[j] += (e * e + f * f) + (g * g + h * h)
+    for k in range(whole, x.shape[0]):
+        a = x[k]
+        p = columns[k, j0:j1]
+        for j in range(n):
+            e = a - p[j]
+            out[j] += e * e

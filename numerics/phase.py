@@ -22,6 +22,8 @@ __all__ = ["PhaseDiagram", "phase_diagram"]
 
 Array = NDArray[np.float64]
 ITERATIONS = 4000
+SMALL = 1e-12
+"""Least sigma_b^2: without a bias the variance may vanish, and with it all correlations."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def phase_diagram(
                 continue
             out[0][i, j] = k
             out[1][i, j] = w * w * pair(k, k, 0.0)[1]
-            out[2][i, j], slope = _correlation(pair, k, w * w, b * b)
+            out[2][i, j], slope = _correlation(pair, k, w * w, max(b * b, SMALL))
             slope = min(max(abs(slope), 1e-300), 1.0)
             out[3][i, j] = -1.0 / math.log(slope) if slope < 1.0 else math.inf
         if progress is not None:
@@ -146,7 +148,7 @@ def _variance(found: Dual, w2: float, b2: float) -> float:
             return b2 / (1.0 - rate) if rate < 1.0 else math.inf
         return rate + b2 if found.degree == 0 else math.inf
     made = [np.empty(1) for _ in range(4)]
-    module.solve_diagonal(np.array([max(b2, 1e-12)]), w2, *made)
+    module.solve_diagonal(np.array([max(b2, SMALL)]), w2, *made)
     return float(made[0][0])
 
 
