@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .crosscheck import cross_check
     from .deq import ConditionReport, DEQKernel, deq_kernel
+    from .digits import refine
     from .grids import ResolutionError
     from .kernel_certify import CertifiedKernel, certify_deq, certify_mlp
     from .kernel_tiles import KernelMemoryError
@@ -50,6 +51,7 @@ __all__ = [
     "mlp_kernel",
     "phase_diagram",
     "read_sweep",
+    "refine",
     "solve",
     "solve_levels",
     "sweep",
@@ -79,6 +81,7 @@ _HOME = {
     "WorkersError": "sweeps",
     "cross_check": "crosscheck",
     "read_sweep": "store",
+    "refine": "digits",
     "lowest_level": "levels",
     "solve": "levels",
     "solve_levels": "levels",

@@ -1,8 +1,7 @@
 """The lifted Gaussian expectation in balls: any number of digits, and every error inside the ball.
 
-The same chained grids as in doubles (`numerics.lifted`), for any number of digits: nodes of level k lie at
-multiples of h_k, and each h_k is a multiple of h_{k-1} and all are of one dyadic number, so nodes are exact.
-A whole level is then one product of polynomials, the weights ``exp(s f_{k-1})`` times a Gaussian, of which every
+The same chained grids as in doubles (`numerics.lifted`), for any number of digits (`numerics.ballplan`).
+A level is one product of polynomials, the weights ``exp(s f_{k-1})`` times a Gaussian, of which every
 (h_k/h_{k-1})-th coefficient is kept; or, where the weights differ too much in size, a sum for every output
 over the window outside of which nothing matters.
 
@@ -136,8 +135,7 @@ class _Nest:
     # -- the value ---------------------------------------------------------------------------------
 
     def evaluate(self, gradient: bool) -> BallValue:
-        level = self._leaf_level()
-        nodes = [self._node(0, j) for j in range(level.first, level.first + len(level.f))]
+        level, slopes = self._leaf_level(gradient and bool(self.own))
         stages: list[_Stage] = []
         for k in range(self.depth - 1):
             stage = self._lift(k, level)
@@ -151,26 +149,25 @@ class _Nest:
         for k in range(self.depth - 2, -1, -1):
             mu, d_v[k], d_s[k] = self._push(k, stages[k], mu)
         d_own = [arb(0)] * len(self.own)
-        if self.own:
-            for y, weight in zip(nodes, mu, strict=True):
-                for i, slope in enumerate(self.leaf.slopes(y, *self.own)):
-                    d_own[i] += weight * slope
+        for weight, at_node in zip(mu, slopes, strict=bool(slopes)):
+            for i, slope in enumerate(at_node):
+                d_own[i] += weight * slope
         return BallValue(value, [arb(0), *d_v, *d_s, *d_own], self.plan.proved, self.nodes)
 
     def _node(self, k: int, index: int) -> arb:
         return arb(self.plan.multiples[k] * index) * arb(2) ** -self.plan.power
 
-    def _leaf_level(self) -> _Level:
-        """The leaf where it is wanted: nodes from doubles, values in balls."""
+    def _leaf_level(self, gradient: bool) -> tuple[_Level, list[list[arb]]]:
+        """The leaf where it is wanted, and its derivatives in the parameters at every node."""
         first, last = self.plan.leaf_interval(self.leaf.compiled, self.numbers)
+        function = self.leaf.both if gradient else self.leaf.value
+        start = 0 if self.even else first
+        found = [function(self._node(0, j), *self.own) for j in range(start, last + 1)]
+        self.nodes += len(found)
         if self.even:
-            half = [self._leaf_value(j) for j in range(last + 1)]
-            return _Level(half[:0:-1] + half, first)
-        return _Level([self._leaf_value(j) for j in range(first, last + 1)], first)
-
-    def _leaf_value(self, index: int) -> arb:
-        self.nodes += 1
-        return self.leaf.value(self._node(0, index), *self.own)[0]
+            found = found[:0:-1] + found
+        slopes = [values[1:] for values in found] if gradient else []
+        return _Level([values[0] for values in found], first), slopes
 
     def _lift(self, k: int, inner: _Level) -> _Stage:
         """One lifting on a whole grid; f at the outputs, with their errors."""

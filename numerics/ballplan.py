@@ -1,8 +1,8 @@
 """Grids for any number of digits, laid in doubles: spacings, extents, cuts.
 
-The rules are those of `numerics.grids` and `numerics.extent`. Nodes of level k lie at multiples of h_k, each h_k
-is a multiple of h_{k-1}, and all are whole numbers of one power of two, so that nodes are exact in any
-precision.
+The rules are those of `numerics.grids` and `numerics.extent`. Nodes of level k lie at multiples of h_k,
+each h_k is a multiple of h_{k-1}, and all are whole numbers of one power of two, so that nodes are exact
+in any precision.
 """
 
 from __future__ import annotations

@@ -139,18 +139,16 @@ class BallLeaf:
         The positive terms of S.
     compiled : CompiledLeaf
         In doubles: growth, strip of analyticity, rough values.
-    prepare : callable
-        Coefficients from the parameters, once for all nodes.
     value : callable
-        Of the node and the coefficients.
-    slopes : callable
-        Derivatives in the parameters, of the node and the parameters.
+        Of the node and the parameters.
+    both : callable
+        The value, then its derivatives in the parameters, at the cost of one error function.
     """
 
     form: StableForm
     compiled: CompiledLeaf
     value: Callable[..., list[arb]]
-    slopes: Callable[..., list[arb]]
+    both: Callable[..., list[arb]]
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -247,7 +245,7 @@ def ball_program(fe: FreeEnergy) -> BallProgram:
                     form,
                     compiled,
                     in_balls([h, *own], [plain]),
-                    in_balls([h, *own], [sympy.diff(plain, x) for x in own]),
+                    in_balls([h, *own], [plain, *(sympy.diff(plain, x) for x in own)]),
                 ),
                 len(nest.increments),
                 in_balls(arguments, inputs),

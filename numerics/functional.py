@@ -49,13 +49,15 @@ class BallFunctional:
 
     Attributes
     ----------
-    fe : theory.FreeEnergy
+    fe, generic : theory.FreeEnergy
+        With numbers for the model's parameters, and with symbols.
     program : BallProgram
     scales : tuple of float
         Sizes of the nests, at most 1: digits are wanted relative to them.
     """
 
     fe: FreeEnergy
+    generic: FreeEnergy
     program: BallProgram
     scales: tuple[float, ...]
 
@@ -202,4 +204,4 @@ def functional_of(solution: Solution) -> tuple[BallFunctional, list[float]]:
     scales = tuple(
         min(1.0, max(abs(doubles.nest(i, gaps).value), 1e-300)) for i in range(len(program.nests))
     )
-    return BallFunctional(fe, program, scales), [float(t) for t in theta]
+    return BallFunctional(fe, generic, program, scales), [float(t) for t in theta]

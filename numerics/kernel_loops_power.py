@@ -57,7 +57,7 @@ def geometry(zi: np.ndarray, zt: np.ndarray, j0: int, j1: int, t: np.ndarray) ->
     squared_distances(zi, zt, j0, j1, t)
     for j in range(n):
         v = 0.5 * t[j]
-        t[j] = v if v <= 1.0 else v - 2.0
+        t[j] = v if v <= 1.0 else min(v - 2.0, -1e-300)
     for j in range(n):
         if -0.5 < t[j] < 0.0:  # rare, so worth a branch
             u = 0.0

@@ -31,7 +31,11 @@ from .solution import ConvergenceError, Solution, Statistics
 
 __all__ = ["Progress", "lowest_level", "solve", "solve_levels"]
 
-MAX_DIGITS = 15
+MAX_DIGITS = 1000
+# Digits of a solution in doubles; beyond these it is refined in balls.
+DOUBLE_DIGITS = 15
+# What a solution that is to be refined is asked for first.
+_START_DIGITS = 11
 
 
 def solve(
@@ -52,7 +56,8 @@ def solve(
     level : int
         Lifting level r, at least `lowest_level`.
     digits : int, default 12
-        Significant decimal digits wanted, 1 to 15.
+        Significant decimal digits wanted, 1 to 1000. Beyond 15 the solution is refined in balls
+        (`numerics.digits`): value, order parameters and error are then `mpmath.mpf`.
     progress : callable, optional
         Called as ``progress(level, stage, fraction)`` with a fraction that rises from 0 to 1 per
         level.
@@ -60,8 +65,8 @@ def solve(
         A solution of the same level at nearby model parameters: continuation in kappa instead of
         the search from level 2.
     coarsen : float, default 1
-        Factor on every grid spacing, for convergence studies; a result that moves under refinement
-        is refused.
+        Factor on every grid spacing, for convergence studies in doubles; a result that moves under
+        refinement is refused.
 
     Returns
     -------
@@ -80,7 +85,7 @@ def solve(
     Notes
     -----
     Cost: about a millisecond per value and gradient at any level up to 7, some hundreds of
-    evaluations per start, and r starts at level r.
+    evaluations per start, and r starts at level r. For the cost of many digits see `numerics.digits`.
 
     References
     ----------
@@ -93,6 +98,15 @@ def solve(
         return _continued(model, level, digits, start, coarsen)
     (found,) = solve_levels(model, [level], digits=digits, progress=progress, coarsen=coarsen)
     return found
+
+
+def _refined(solution: Solution, digits: int, tell: Progress) -> Solution:
+    """The solution as it is, or with more digits than doubles have."""
+    if digits <= DOUBLE_DIGITS:
+        return solution
+    from .digits import refine
+
+    return refine(solution, digits, lambda stage, x: tell(solution.level, stage, x))
 
 
 def lowest_level(model: Model) -> int:
@@ -144,6 +158,10 @@ def _check(model: Model, level: int, digits: int, coarsen: float) -> None:
             raise TypeError(f"{name} must be an integer, got {number!r}")
     if not 1 <= digits <= MAX_DIGITS:
         raise ValueError(f"digits must be between 1 and {MAX_DIGITS}, got {digits}")
+    if digits > DOUBLE_DIGITS and coarsen != 1:
+        raise ValueError(
+            f"coarsen is for studies in doubles; leave it out for more than {DOUBLE_DIGITS} digits"
+        )
     if isinstance(coarsen, bool) or not isinstance(coarsen, int | float):
         raise TypeError(f"coarsen must be a positive number, got {coarsen!r}")
     if not (math.isfinite(coarsen) and coarsen > 0):
@@ -165,6 +183,7 @@ def _levels(
 ) -> Iterator[Solution]:
     tell: Progress = progress or (lambda level, stage, fraction: None)
     below: Solution | None = None
+    start_digits = digits if digits <= DOUBLE_DIGITS else _START_DIGITS
 
     def upto(other: Model, highest: int, precision: int) -> Iterator[Solution]:
         levels = list(range(lowest_level(other), highest + 1))
@@ -182,7 +201,7 @@ def _levels(
             stand_in = below is not None and below.branch == "satisfiable"
             if stand_in:
                 below = seeds_above(model, capacities, level - 1, upto)
-            found = search(fe, below, digits, tell, coarsen)
+            found = search(fe, below, start_digits, tell, coarsen)
             if stand_in and found.branch == "merged":
                 raise ConvergenceError(
                     f"level {level} of {model}: alpha lies between the capacities of levels {level} and "
@@ -190,8 +209,10 @@ def _levels(
                     {},
                     math.nan,
                 )
-        tell(level, "done", 1.0)
         below = found
+        if level in wanted:
+            found = _refined(found, digits, tell)
+        tell(level, "done", 1.0)
         if level in wanted:
             yield found
 
@@ -203,7 +224,7 @@ def _closed_form(fe: FreeEnergy) -> Solution:
         fe.model,
         fe.level,
         value,
-        digits=MAX_DIGITS,
+        digits=DOUBLE_DIGITS,
         error=math.ulp(value),
         branch="closed form",
         reason="a closed form",
@@ -218,4 +239,6 @@ def _continued(model: Model, level: int, digits: int, start: Solution, coarsen: 
             f"start must be a solution of level {level} on the branch 'finite', got level "
             f"{start.level} on '{start.branch}'; solve without start"
         )
-    return continued(free_energy(model, level), start, digits, coarsen)
+    start_digits = digits if digits <= DOUBLE_DIGITS else _START_DIGITS
+    found = continued(free_energy(model, level), start, start_digits, coarsen)
+    return _refined(found, digits, lambda level, stage, fraction: None)

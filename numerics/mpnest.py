@@ -11,6 +11,7 @@ Cost: of order ``D`` products per output, in pure Python; some ten times that of
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -30,7 +31,6 @@ from .leaf import CompiledLeaf, compile_leaf
 from .recognise import stable_form
 
 __all__ = ["evaluate_mp", "evaluate_mp_nest"]
-
 
 
 def _phi(b: Any) -> Any:
@@ -117,7 +117,8 @@ def _lifted(
     index = first + np.arange(len(f))
     c = 0.5 * laid.spacings[k] ** 2 / laid.increments[k]
     margin = laid.grid.log_inverse + math.log(len(f)) + 5.0
-    table: dict[int, Any] = {}
+    table = _Fixed([])
+    terms = _Fixed(weights)
     scale = -(h * h) / (2 * v)
     found: dict[int, Any] = {}
     best = -math.inf
@@ -127,12 +128,13 @@ def _lifted(
             a = laid.exponents[k] * rough - c * distance * distance
             kept = np.flatnonzero(a >= a.max() - margin)
             low, high = int(kept[0]), int(kept[-1]) + 1
-            gauss = []
-            for d in np.abs(distance[low:high]).tolist():
-                if d not in table:
-                    table[d] = mp.exp(scale * (d * d))
-                gauss.append(table[d])
-            value = ref + mp.log(norm * mp.fdot(weights[low:high], gauss)) / s
+            ends = int(distance[low]), int(distance[high - 1])
+            known = len(table.mantissas)
+            missing = max(abs(ends[0]), abs(ends[1])) + 1 - known
+            if missing > 0:
+                more = range(known, known + max(missing, known // 4))
+                table.extend([mp.exp(scale * (d * d)) for d in more])
+            value = ref + mp.log(norm * terms.dot(low, high, table, ends[0])) / s
             if float(value) < best - laid.drop(k + 1):
                 break
             best = max(best, float(value))
@@ -140,6 +142,42 @@ def _lifted(
     begin, end = min(found), max(found)
     out = [found[i] for i in range(begin, end + 1)]
     return (out[:0:-1] + out, -end) if laid.even else (out, begin)
+
+
+class _Fixed:
+    """Positive numbers as integers of one length and their exponents: sums of products without mpf's overhead."""
+
+    def __init__(self, numbers: Sequence[Any]) -> None:
+        self.mantissas: list[int] = []
+        self.exponents = np.empty(0, dtype=np.int64)
+        self.extend(numbers)
+
+    def extend(self, numbers: Sequence[Any]) -> None:
+        """Put more at the end."""
+        exponents = []
+        for number in numbers:
+            _, mantissa, exponent, length = number._mpf_
+            shift = mp.prec - length
+            self.mantissas.append(mantissa << shift if shift > 0 else mantissa >> -shift)
+            exponents.append(exponent - shift)
+        self.exponents = np.concatenate((self.exponents, np.array(exponents, dtype=np.int64)))
+
+    def dot(self, low: int, high: int, table: _Fixed, start: int) -> Any:
+        """Sum of number[n] table[|start + n - low|] for low <= n < high, to the working precision."""
+        left = min(max(-start, 0), high - low)
+        right = max(start, 0)
+        count = high - low - left
+        there = (
+            table.mantissas[-start : -start - left : -1] if -start - left >= 0 and left else []
+        ) + table.mantissas[right : right + count]
+        places = np.abs(np.arange(start, start + high - low))
+        exponents = self.exponents[low:high] + table.exponents[places]
+        base = int(exponents.max())
+        # what lies far below the largest product is shifted away; 20 bits guard the sum
+        shifts = np.minimum(base - exponents + mp.prec - 20, 4 * mp.prec).tolist()
+        products = map(operator.mul, self.mantissas[low:high], there)
+        total = sum(map(operator.rshift, products, shifts))
+        return mpmath.ldexp(mpmath.mpf(total), base + mp.prec - 20)
 
 
 @lru_cache(maxsize=16)

@@ -63,7 +63,8 @@ class Solution:
     model : theory.Model
     level : int
     value : float
-        alpha = m/n for a capacity model, the energy xi for a ground state.
+        alpha = m/n for a capacity model, the energy xi for a ground state; an `mpmath.mpf` for more than
+        15 digits, and so are the order parameters and the error.
     p, q, c : tuple of float
         Order parameters; for hard constraints q holds Q_2.. and c holds s_2.. Empty where the level is
         a closed form; for the branch ``s -> infinity`` the outermost pair (Q, s) is at (0, infinity) and left
@@ -145,34 +146,41 @@ class Solution:
         return "decreasing" if all(step < 0 for step in steps) else "mixed"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready content; other branches by their values and order parameters."""
+        """JSON-ready content; other branches by their values and order parameters.
+
+        Numbers of more than 15 digits are text.
+        """
+
+        def number(x: Any) -> float | str:
+            return x if isinstance(x, float) else written(x, self.digits)
+
         return {
             "model": self.model.name,
             "parameters": {str(k): str(v) for k, v in self.model.parameters.items()},
             "level": self.level,
             "symbol": self.symbol,
-            "value": self.value,
-            "p": list(self.p),
-            "q": list(self.q),
-            "c": list(self.c),
-            "order_parameters": dict(self.order_parameters),
-            "fields": list(self.fields),
+            "value": number(self.value),
+            "p": [number(x) for x in self.p],
+            "q": [number(x) for x in self.q],
+            "c": [number(x) for x in self.c],
+            "order_parameters": {k: number(x) for k, x in self.order_parameters.items()},
+            "fields": [number(x) for x in self.fields],
             "ordering": self.ordering,
-            "gradient_norm": self.gradient_norm,
+            "gradient_norm": _short(self.gradient_norm),
             "inertia": self.inertia,
             "hessian_eigenvalues": list(self.hessian_eigenvalues),
             "digits": self.digits,
-            "error": self.error,
+            "error": _short(self.error),
             "branch": self.branch,
             "split": self.split,
             "reason": self.reason,
             "note": self.note,
             "branches": [
                 {
-                    "value": other.value,
+                    "value": number(other.value),
                     "branch": other.branch,
-                    "order_parameters": dict(other.order_parameters),
-                    "gradient_norm": other.gradient_norm,
+                    "order_parameters": {k: number(x) for k, x in other.order_parameters.items()},
+                    "gradient_norm": _short(other.gradient_norm),
                     "inertia": other.inertia,
                 }
                 for other in self.branches
@@ -187,24 +195,34 @@ class Solution:
 
     def __str__(self) -> str:
         """Return one block of text with the value, its order parameters and the evidence."""
-        shown = max(1, min(self.digits, 15))
-        lines = [
-            f"{self.model}, level {self.level}: {self.symbol} = {self.value:.{shown}g} ({self.branch})"
-        ]
+        value = written(self.value, max(1, self.digits))
+        lines = [f"{self.model}, level {self.level}: {self.symbol} = {value} ({self.branch})"]
         names = ("p", "q", "c") if self.is_finite else ("p", "Q", "s")
         for name, values in zip(names, (self.p, self.q, self.c), strict=True):
             if values:
-                lines.append(f"  {name} = " + "  ".join(f"{v:.8g}" for v in values))
-        error = "0" if self.error == 0.0 else f"{self.error:.1e}"
-        lines.append(
-            f"  error {error}, gradient norm {self.gradient_norm:.1e}, inertia {self.inertia}"
-        )
+                lines.append(f"  {name} = " + "  ".join(written(v, 8) for v in values))
+        error, norm = written(self.error, 2), written(self.gradient_norm, 2)
+        lines.append(f"  error {error}, gradient norm {norm}, inertia {self.inertia}")
         if self.note:
             lines.append(f"  {self.note}")
         if len(self.branches) > 1:
-            others = ", ".join(f"{b.value:.12g}" for b in self.branches if b.value != self.value)
+            others = ", ".join(written(b.value, 12) for b in self.branches if b.value != self.value)
             lines.append(f"  other stationary points: {others}")
         return "\n".join(lines)
+
+
+def written(number: Any, digits: int) -> str:
+    """A float or an mpf to so many significant digits, no more than a float has."""
+    if isinstance(number, (float, int)):
+        return f"{number:.{min(digits, 15)}g}"
+    import mpmath
+
+    return str(mpmath.nstr(number, digits))
+
+
+def _short(number: Any) -> float | str:
+    """An error or a norm: a float, or text where it is too small for one."""
+    return number if isinstance(number, (float, int)) else written(number, 3)
 
 
 def supported_digits(value: float, error: float) -> int:

@@ -6,6 +6,7 @@ commands that need them, after the input has been looked at as far as possible w
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ __all__ = ["cli"]
 
 FORMATS = ("text", "latex", "python")
 DEFAULT_DIGITS = 12
+DOUBLE_DIGITS = 15
 
 
 @click.group(
@@ -156,7 +158,8 @@ def derive(
     type=Integer("--digits", 1),
     default=DEFAULT_DIGITS,
     metavar="N",
-    help=f"Correct digits of the value asked for. [default: {DEFAULT_DIGITS}]",
+    help="Correct digits of the value, up to 1000; beyond 15 for level R only. "
+    f"[default: {DEFAULT_DIGITS}]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, and nothing else, to stdout.")
 @click.option(
@@ -225,7 +228,7 @@ def _solve_levels(
     model: "Model", level: int, digits: int
 ) -> "tuple[list[Solution], Failure | None]":
     """Solve all levels up to `level`, with live progress on a terminal, as far as they converge."""
-    from numerics import ConvergenceError, ResolutionError, lowest_level, solve_levels
+    from numerics import ConvergenceError, ResolutionError, lowest_level, refine, solve_levels
     from widegap.progress import LevelProgress
 
     solutions: list[Solution] = []
@@ -233,15 +236,19 @@ def _solve_levels(
     try:
         # checks its input here; whatever comes later is not the input's fault
         wanted = range(min(lowest_level(model), level), level + 1)
-        levels = solve_levels(model, wanted, digits=digits, progress=progress.update)
+        few = digits if digits <= DOUBLE_DIGITS else DEFAULT_DIGITS
+        solve_levels(model, [level], digits=digits)  # checks the digits and computes nothing
+        levels = solve_levels(model, wanted, digits=few, progress=progress.update)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     try:
         with progress:
             for solution in levels:
+                if digits > few and solution.level == level:
+                    solution = refine(solution, digits, partial(progress.update, level))
                 solutions.append(solution)
     except ConvergenceError as error:
-        best = ", ".join(f"{name} = {value:.12g}" for name, value in error.best.items())
+        best = ", ".join(f"{name} = {float(value):.12g}" for name, value in error.best.items())
         return solutions, Failure(
             f"{error}; best point: {best or 'none'}; gradient norm {error.gradient_norm:.3g}"
         )

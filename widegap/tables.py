@@ -43,7 +43,20 @@ def significant(value: float, digits: int) -> str:
     str
         For example ``'0.50000'`` for one half to five digits.
     """
-    return f"{value:#.{digits}g}"
+    if isinstance(value, float):
+        return f"{value:#.{digits}g}"
+    import mpmath
+
+    return str(mpmath.nstr(value, digits, strip_zeros=False))
+
+
+def _rough(value: float) -> str:
+    """An error or a norm, which may be an mpf too small for a float."""
+    if isinstance(value, (float, int)):
+        return f"{value:.1e}"
+    import mpmath
+
+    return "0" if not value else str(mpmath.nstr(value, 2, min_fixed=1, max_fixed=0))
 
 
 def _new_table(title: str) -> "Table":
@@ -92,10 +105,10 @@ def summary_table(solutions: "Sequence[Solution]") -> "Table":
         table.add_row(
             str(solution.level),
             alpha,
-            f"{solution.gradient_norm:.1e}" if solution.order_parameters else "",
+            _rough(solution.gradient_norm) if solution.order_parameters else "",
             str(solution.inertia) if solution.order_parameters else "",
             solution.branch,
-            "0" if solution.error == 0 else f"{solution.error:.1e}",
+            "0" if solution.error == 0 else _rough(solution.error),
             f"{solution.statistics.seconds:.2f} s",
         )
     return table
@@ -131,7 +144,9 @@ def order_parameter_table(solutions: "Sequence[Solution]") -> "Table":
         if solution.branch == "merged" or not solution.order_parameters:
             continue
         values = {
-            name: f"{value:#.{PARAMETER_DIGITS}g}"
+            name: significant(
+                value, max(PARAMETER_DIGITS, solution.digits if solution.digits > 15 else 0)
+            )
             for name, value in solution.order_parameters.items()
         }
         last = max(len(solution.p), len(solution.q), len(solution.c)) + 1
@@ -220,7 +235,7 @@ def gap_line(solutions: "Sequence[Solution]") -> str:
     first, last = solutions[0], solutions[-1]
     low, high = _alpha(first), _alpha(last)
     decimals = min(len(text.partition(".")[2]) for text in (low, high))
-    gap = f"{first.value - last.value:.{decimals}f}"
+    gap = f"{float(first.value - last.value):.{decimals}f}"
     if first.symbol == "xi":
         return (
             f"xi_{last.level} - xi_{first.level} = {-float(gap):.{decimals}f}"
