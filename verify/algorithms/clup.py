@@ -19,8 +19,8 @@ Every tenth iteration m is rounded; the best rounding is repaired by `repair`.
 Time: one pass over the matrix per iteration, as for `belief`. Unlike message passing this has no memory
 of what a row was told by a spin (no Onsager term), and converges to a maximum at every t.
 
-References: Stojnic, arXiv:2509.16093 and 2601.10628, on CLuP for perceptrons and Hopfield models: a norm
-maximised in the cube while a constraint radius is controlled; barrier, entropy and schedule are ours.
+Reference: Stojnic, arXiv:1909.01175, on controlled loosening-up: a norm is maximised over the cube while the
+radius of a constraint is controlled. Barrier, entropy and schedule are ours.
 """
 
 from __future__ import annotations
