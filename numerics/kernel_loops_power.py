@@ -136,7 +136,7 @@ def run(
                     if DEGREE == 0.0:
                         dd = dd if g != 0.0 else 0.0
                     th[j] = k + g * dd * th[j]
-                    t[j] = new if new <= 1.0 else new - 2.0
+                    t[j] = new if new <= 1.0 else min(new - 2.0, -1e-300)
             if last:
                 ri = root1[layers - 1, i]
                 rj = root2[layers - 1, j0:j1]

@@ -228,3 +228,18 @@ def test_divergent_parameters_name_the_layer(name: str, sigma_w: float, says: st
 def test_too_large_a_matrix_says_how_much_it_needs() -> None:
     with pytest.raises(KernelMemoryError, match="GiB"):
         mlp_kernel(np.zeros((3_000_000, 1)))
+
+
+def test_opposite_inputs_stay_opposite_through_odd_layers() -> None:
+    x = np.array([[1.0, 2.0], [-1.0, -2.0]])
+    kernel = mlp_kernel(
+        x, None, "x + abs(x)*0 + sign(x)*0 + 2*max(x, 0) + 2*min(x, 0)", 3, 1.0, 0.0, 1.0
+    )
+    assert kernel.nngp[0, 1] == pytest.approx(-kernel.nngp[0, 0], rel=1e-14)
+    assert kernel.ntk[0, 1] == pytest.approx(-kernel.ntk[0, 0], rel=1e-14)
+
+
+@pytest.mark.slow
+def test_signs_of_opposite_inputs_through_layers() -> None:
+    kernel = mlp_kernel([[1.0, 2.0], [-1.0, -2.0]], None, "sign", 3, 1.0, 0.0, 1.0)
+    assert kernel.nngp == pytest.approx(np.array([[1.0, -1.0], [-1.0, 1.0]]))
