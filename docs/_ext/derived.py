@@ -88,6 +88,7 @@ class Help(SphinxDirective):
     """Show what a command prints when asked for help."""
 
     required_arguments = 1
+    final_argument_whitespace = True
 
     def run(self) -> list[nodes.Node]:
         """Return the help text as a literal block."""
@@ -96,7 +97,11 @@ class Help(SphinxDirective):
         from widegap.cli import cli
 
         name = self.arguments[0]
-        context = click.Context(cli.commands[name], info_name=f"widegap {name}")
+        command: click.Command = cli
+        for word in name.split():
+            assert isinstance(command, click.Group)
+            command = command.commands[word]
+        context = click.Context(command, info_name=f"widegap {name}")
         text = f"$ widegap {name} --help\n{context.get_help()}"
         return [nodes.literal_block(text, text, language="console")]
 

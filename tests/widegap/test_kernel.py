@@ -1,6 +1,7 @@
 """``widegap kernel`` and ``widegap derive dual``: files in and out, one line for what makes no sense."""
 
 import json
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -158,3 +159,13 @@ def test_bad_derivations(run: Callable[..., Result], arguments: tuple[str, ...],
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
     assert says in result.stderr
+
+
+def test_the_tutorial_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    root = Path(__file__).parents[2]
+    scope = runpy.run_path(str(root / "docs" / "tutorials" / "plot_kernels.py"))
+    assert len(scope["figure"].axes) == 8
+    assert scope["certified"].smallest_eigenvalue > 0
+    shown = capsys.readouterr().out
+    assert "inputs 0 and 2 are parallel" in shown
+    assert "it is 1.2, 0.2 too much" in shown

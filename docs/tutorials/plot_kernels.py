@@ -1,0 +1,83 @@
+r"""
+Kernels of wide networks
+========================
+
+From an activation to a Gaussian process: its dual is derived, the kernels of a perceptron and of an
+equilibrium model are computed and certified, and a phase diagram tells order from chaos. For regression hand
+:class:`numerics.sklearn_kernels.MLP` or ``DEQ`` to scikit-learn.
+"""
+
+# %%
+# A dual, derived
+# ---------------
+#
+# Any expression in one symbol will do. This one has no name.
+
+import sympy
+
+from theory import dual
+
+x = sympy.Symbol("x")
+found = dual(x * sympy.erf(x) + sympy.Abs(x) / 2)
+print(found.text())
+
+# %%
+# Kernels
+# -------
+#
+# Inputs are rows. The third is twice the first, the last one is the second again: correlations of exactly 1.
+
+import numpy as np
+
+from numerics import deq_kernel, mlp_kernel
+
+rng = np.random.default_rng(0)
+inputs = rng.standard_normal((6, 3))
+inputs[2], inputs[5] = 2 * inputs[0], inputs[1]
+
+deep = mlp_kernel(inputs, activation="relu", depth=3)
+print(deep.ntk.round(4))
+
+# %%
+# An equilibrium model has one layer that is applied for ever.
+
+equilibrium = deq_kernel(inputs, activation="relu", sigma_w=0.8)
+print(equilibrium.conditions)
+print(equilibrium.note)
+
+# %%
+# Where it does not exist, it is refused, and the message says which of the three conditions fails, and by
+# how much.
+
+from numerics import DivergenceError
+
+try:
+    deq_kernel(inputs, activation="relu", sigma_w=1.2)
+except DivergenceError as error:
+    print(error)
+
+# %%
+# Proof
+# -----
+#
+# The same expressions in balls: the smallest eigenvalue of the matrix of four distinct directions is bounded
+# from below.
+
+from numerics import certify_deq
+
+distinct = inputs[[0, 1, 3, 4]]
+certified = certify_deq(distinct, "relu", 0.8, digits=30)
+print("proved: smallest eigenvalue >=", certified.smallest_eigenvalue.str(10, radius=False))
+
+# %%
+# Order and chaos
+# ---------------
+#
+# Two inputs of a deep perceptron become alike (order, chi < 1) or unlike (chaos, chi > 1). Near the black
+# line correlations live for hundreds of layers.
+
+from numerics import phase_diagram
+from widegap.kernel_plots import phase_figure
+
+diagram = phase_diagram("erf", np.linspace(0.2, 3.0, 29), np.linspace(0.0, 0.8, 17))
+figure = phase_figure(diagram)
