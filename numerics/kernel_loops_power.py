@@ -103,7 +103,7 @@ def run(
                 qj = q2[j0:j1]
                 for j in range(width):
                     v = t[j]
-                    th[j] = qi * qj[j] * math.copysign(1.0 - abs(v), v)
+                    th[j] = qi * qj[j] * (1.0 - v if v >= 0.0 else -1.0 - v)
                     opposite[j] = v
             else:
                 t[:] = cov[i, j0:j1]
@@ -130,7 +130,7 @@ def run(
                     m, dd = profile(rho, full, x * y, theta)
                     dc = ci - cj[j]
                     ds = si - sj[j]
-                    new = 0.5 * (dc * dc + ds * ds) + (ci * cj[j]) * m
+                    new = 0.5 * (dc * dc + ds * ds) + (ci * cj[j]) * max(m, 0.0)
                     g = gi * gj[j]
                     k = (ri * rj[j]) * (1.0 - new)
                     if DEGREE == 0.0:
@@ -142,7 +142,7 @@ def run(
                 rj = root2[layers - 1, j0:j1]
                 for j in range(width):
                     v = t[j]
-                    t[j] = ri * rj[j] * math.copysign(1.0 - abs(v), v)
+                    t[j] = ri * rj[j] * (1.0 - v if v >= 0.0 else -1.0 - v)
             if first and last and layers == 1:  # nearly opposite inputs, where D itself vanishes
                 for j in range(width):
                     if abs(opposite[j] + 0.05) < 0.05:  # one branch, rarely taken
