@@ -52,7 +52,17 @@ Profile = Literal["quick", "ci", "full"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
 """Profiles, each containing those before it: below a minute, below ten minutes, everything."""
 
-CATALOGUE = ("thresholds", "energies", "laws", "capacity", "nests", "functionals")
+CATALOGUE = (
+    "thresholds",
+    "energies",
+    "laws",
+    "capacity",
+    "enumeration",
+    "nests",
+    "functionals",
+    "kernels",
+    "networks",
+)
 """Modules of `verify.catalogue` that register the suite's own claims."""
 
 

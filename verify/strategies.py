@@ -20,15 +20,20 @@ from typing import TYPE_CHECKING, NamedTuple
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from sympy import Lambda
 
     from theory import Chain, FreeEnergy, Model
 
 __all__ = [
+    "ACTIVATIONS",
     "LEAVES",
     "MODELS",
     "Leaf",
     "Liftings",
+    "activations",
+    "inputs",
     "kappas",
     "leaves",
     "levels",
@@ -340,3 +345,80 @@ def _chain_point(chain: Chain, gaps: list[float]) -> dict[str, float]:
         value += gap
         values.append(value)
     return {str(x): v for x, v in zip(chain.symbols, reversed(values), strict=True)}
+
+
+# -- wide networks ---------------------------------------------------------------------------------
+
+ACTIVATIONS = (
+    "relu",
+    "erf",
+    "leaky_relu:0.2",
+    "abs",
+    "sin",
+    "cos",
+    "tanh",
+    "gelu",
+    "gaussian:-1",
+    "hermite:3",
+)
+"""Activations that `activations` draws, simplest first."""
+
+
+def activations(names: Sequence[str] = ACTIVATIONS) -> Strategy[str]:
+    """Activations by name, as `theory.activations` reads them.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Which ones.
+
+    Returns
+    -------
+    SearchStrategy of str
+        Shrinks towards the first.
+
+    Raises
+    ------
+    ValueError
+        If none is given.
+    """
+    if not names:
+        raise ValueError("names must hold at least one activation")
+    return st.sampled_from(list(names))
+
+
+@st.composite
+def inputs(
+    draw: st.DrawFn, rows: tuple[int, int] = (2, 6), columns: tuple[int, int] = (1, 4)
+) -> NDArray[np.float64]:
+    """Data for kernels: matrices of inputs, with the rows that kernels find difficult.
+
+    Parameters
+    ----------
+    rows, columns : (int, int)
+        Ranges, both ends included.
+
+    Returns
+    -------
+    ndarray of shape (n, d)
+        Entries between -3 and 3, times at most 2.5 for each row that is parallel to an earlier one; some rows
+        repeat another one, are parallel or opposite to it, or are zero.
+    """
+    import numpy as np
+
+    for what, (low, high) in (("rows", rows), ("columns", columns)):
+        if not 1 <= low <= high:
+            raise ValueError(f"{what} must satisfy 1 <= low <= high, got {(low, high)}")
+    d = draw(st.integers(*columns))
+    entries = st.integers(-300, 300).map(lambda k: k / 100)
+    fresh = st.lists(entries, min_size=d, max_size=d)
+    found: list[list[float]] = [draw(fresh)]
+    factors = {"again": 1.0, "parallel": 2.5, "opposite": -0.5, "zero": 0.0}
+    for _ in range(draw(st.integers(*rows)) - 1):
+        kind = draw(st.sampled_from(["fresh", *factors]))
+        if kind == "fresh":
+            found.append(draw(fresh))
+        else:
+            other = found[draw(st.integers(0, len(found) - 1))]
+            found.append([factors[kind] * x + 0.0 for x in other])
+    return np.array(found)

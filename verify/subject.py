@@ -7,14 +7,14 @@ the life of the process, whoever asks, so that claims about the same model cost 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from sympy import Expr, Lambda
 
-    from numerics import Solution
+    from numerics import DEQKernel, MLPKernel, Solution
     from theory import FreeEnergy, Model
 
     Array = NDArray[np.float64]
@@ -100,6 +100,30 @@ class Theory:
         theta = compiled.coordinates.from_order_parameters(dict(point))
         found = compiled(theta, gradient=gradient)
         return found.value, found.gradient if gradient else np.empty(0)
+
+    def mlp(self, x: Array, **parameters: Any) -> MLPKernel:
+        """Kernels of a wide perceptron, as `numerics.mlp_kernel`."""
+        from numerics import mlp_kernel
+
+        return mlp_kernel(x, **parameters)
+
+    def deq(self, x: Array, **parameters: Any) -> DEQKernel:
+        """Kernels of a wide equilibrium model, as `numerics.deq_kernel`."""
+        from numerics import deq_kernel
+
+        return deq_kernel(x, **parameters)
+
+    def row_probability(self, model: Model) -> float:
+        """Probability that one configuration fulfils one row's constraint."""
+        from .moments import row_probability
+
+        return row_probability(model)
+
+    def pair_probability(self, model: Model, overlap: float) -> float:
+        """Probability that two configurations of an overlap both fulfil one row's constraint."""
+        from .moments import pair_probability
+
+        return pair_probability(model, overlap)
 
     def nest(
         self,

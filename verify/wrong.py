@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .subject import NestValue, Theory
 
@@ -17,20 +17,29 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sympy import Expr, Lambda
 
-    from numerics import Solution
+    from numerics import DEQKernel, MLPKernel, Solution
     from theory import FreeEnergy, Model
 
     Array = NDArray[np.float64]
 
-__all__ = ["WRONG", "Moved", "Reversed", "Sharpened", "Swapped", "theory_by_name"]
+__all__ = [
+    "WRONG",
+    "Moved",
+    "Reversed",
+    "Sharpened",
+    "Shifted",
+    "Slanted",
+    "Swapped",
+    "theory_by_name",
+]
 
 
 class Moved(Theory):
-    """Every threshold, energy, functional and constant 3% too large, every nest 2%."""
+    """Every threshold, energy, functional and constant 3% too large; nests, kernels, probabilities 2%."""
 
     name = "moved"
     by = 1.03
-    nest_by = 1.02
+    kernel_by = 1.02
 
     def solution(self, model: Model, level: int) -> Solution:
         """Return the solution with its value moved; the order parameters stay."""
@@ -61,7 +70,30 @@ class Moved(Theory):
     ) -> NestValue:
         """Return the value moved; the derivatives stay."""
         found = super().nest(leaf, field, increments, exponents, parameters, gradient=gradient)
-        return found._replace(value=self.nest_by * found.value)
+        return found._replace(value=self.kernel_by * found.value)
+
+    def mlp(self, x: Array, **parameters: Any) -> MLPKernel:
+        """Return both kernels 2% too large."""
+        found = super().mlp(x, **parameters)
+        return replace(found, nngp=self.kernel_by * found.nngp, ntk=self.kernel_by * found.ntk)
+
+    def deq(self, x: Array, **parameters: Any) -> DEQKernel:
+        """Return kernels and fixed point 2% too large."""
+        found = super().deq(x, **parameters)
+        return replace(
+            found,
+            nngp=self.kernel_by * found.nngp,
+            ntk=self.kernel_by * found.ntk,
+            fixed_point=self.kernel_by * found.fixed_point,
+        )
+
+    def row_probability(self, model: Model) -> float:
+        """Return it 2% too large."""
+        return self.kernel_by * super().row_probability(model)
+
+    def pair_probability(self, model: Model, overlap: float) -> float:
+        """Return it 2% too large."""
+        return self.kernel_by * super().pair_probability(model, overlap)
 
 
 class Swapped(Theory):
@@ -145,7 +177,44 @@ class Sharpened(Theory):
         return super().nest(leaf, field, increments, sharper, parameters, gradient=gradient)
 
 
-WRONG: dict[str, type[Theory]] = {kind.name: kind for kind in (Moved, Swapped, Reversed, Sharpened)}
+class Shifted(Theory):
+    """Every kernel with one entry off the diagonal that is too large, and so not symmetric any more."""
+
+    name = "shifted"
+
+    def mlp(self, x: Array, **parameters: Any) -> MLPKernel:
+        """Return kernels that are not those of a Gaussian process any more."""
+        found = super().mlp(x, **parameters)
+        return replace(found, nngp=_spoiled(found.nngp), ntk=_spoiled(found.ntk))
+
+    def deq(self, x: Array, **parameters: Any) -> DEQKernel:
+        """Return kernels that are not those of a Gaussian process any more."""
+        found = super().deq(x, **parameters)
+        return replace(found, nngp=_spoiled(found.nngp), ntk=_spoiled(found.ntk))
+
+
+def _spoiled(kernel: Array) -> Array:
+    found = kernel.copy()
+    if kernel.shape[0] > 1:
+        found[0, 1] += 0.02 * float(abs(kernel).max()) + abs(kernel[0, 0] * kernel[1, 1]) ** 0.5
+    return found
+
+
+class Slanted(Theory):
+    """Kernels of inputs whose first coordinate has been tampered with."""
+
+    name = "slanted"
+
+    def mlp(self, x: Array, **parameters: Any) -> MLPKernel:
+        """Return the kernels of other inputs."""
+        other = x.copy()
+        other[:, 0] = 1.02 * other[:, 0] + 0.02
+        return super().mlp(other, **parameters)
+
+
+WRONG: dict[str, type[Theory]] = {
+    kind.name: kind for kind in (Moved, Swapped, Reversed, Sharpened, Shifted, Slanted)
+}
 """Deliberately wrong theories by name."""
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["verify"]
 
 PROFILES = ("quick", "ci", "full")
-WRONG = ("moved", "swapped", "reversed", "sharpened")
+WRONG = ("moved", "swapped", "reversed", "sharpened", "shifted", "slanted")
 REPORTS = ("html", "junit", "json", "record")
 _MAX_SEED = 2**63
 

@@ -1,0 +1,312 @@
+"""What is claimed of deep equilibrium models, on networks of finite width that are really drawn."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from verify.claims import Run, claim
+from verify.statistics import MeanTest
+from verify.verdicts import Curve, Design, Finding, Plot
+
+PAPER = "Gao, Huo, Liu, Gao, NeurIPS 2023"
+INPUTS = ((1.0, 0.4, -0.3), (0.8, 0.9, 0.2))
+SCALES = {"sigma_w": 0.4, "sigma_u": 1.0, "sigma_b": 0.2}
+ENTRIES = ((0, 0), (0, 1), (1, 1))
+WIDTH, NETWORKS = 400, 1500
+ALLOWED = 0.004
+"""Relative bias of order 1/n that is allowed for at `WIDTH`: 1.6/n, several times what is seen at n = 100."""
+
+_SPREAD = (
+    0.065  # standard deviation of one network's covariance at this width, relative; an upper bound
+)
+_MEAN = MeanTest(0.0, NETWORKS, (0.02 - ALLOWED) / _SPREAD, 1e-9 / len(ENTRIES))
+_VARIANCE = Design(
+    "fluctuations of the covariance are as large, times the width, at 100 and at 400 neurons",
+    "ratio of the two variances within 1.6, 7 standard errors of its logarithm",
+    2 * NETWORKS,
+    1e-9,
+    "fluctuations that do not fall with the width",
+    0.9999,
+)
+
+
+def _design(null: str) -> Design:
+    one = _MEAN.design(null, "a kernel 2% off")
+    test = f"{one.test}, for {len(ENTRIES)} entries, within {ALLOWED:.1%} for the finite width"
+    return Design(null, test, NETWORKS, 1e-9, one.alternative, one.power)
+
+
+def _networks(run: Run, width: int, depth: int | None = None, stream: int = 0) -> Any:
+    import numpy as np
+    from scipy.special import erf
+
+    from verify.networks import equilibrium_covariances
+
+    return equilibrium_covariances(
+        run.stream(width, depth or 0, stream),
+        np.array(INPUTS),
+        erf,
+        width=width,
+        networks=NETWORKS,
+        depth=depth,
+        progress=lambda fraction: run.progress(fraction, f"width {width}"),
+        **SCALES,
+    )
+
+
+def _mean_against(found: Any, kernel: Any) -> tuple[float, dict[str, Any]]:
+    """Largest excess of |mean - kernel| over what is allowed, in standard errors, and the numbers."""
+    worst, evidence = -math.inf, {}
+    for i, j in ENTRIES:
+        ratio = found[:, i, j] / kernel[i, j]
+        error = float(ratio.std(ddof=1)) / math.sqrt(len(ratio))
+        deviation = float(ratio.mean()) - 1.0
+        worst = max(worst, (abs(deviation) - ALLOWED) / error)
+        evidence[f"entry {i + 1}, {j + 1}"] = {
+            "limit": float(kernel[i, j]),
+            "mean of networks": float(found[:, i, j].mean()),
+            "relative deviation": deviation,
+            "standard error": error,
+        }
+    return worst, evidence | {
+        "excess in standard errors": worst,
+        "rejected beyond": _MEAN.critical(),
+    }
+
+
+def _relative_variance(found: Any, kernel: Any) -> float:
+    return float((found[:, 0, 0] / kernel[0, 0]).var(ddof=1))
+
+
+@claim(
+    "deq-gaussian-process",
+    "Outputs of equilibrium models of finite width become the Gaussian process with the derived covariance: "
+    "their covariance has that mean, and its fluctuations fall like one over the width.",
+    source=f"{PAPER} (claim i)",
+    tags=("deq", "kernel", "monte-carlo"),
+    profile="ci",
+    group="networks",
+    cost=8.0,
+    designs=(_design("the mean covariance at n = 400 is the derived NNGP kernel"), _VARIANCE),
+)
+def deq_gaussian_process(run: Run) -> Finding:
+    """Draw networks, find their equilibria, and compare; given the hidden weights outputs are normal."""
+    import numpy as np
+
+    kernel = run.theory.deq(np.array(INPUTS), activation="erf", **SCALES).nngp
+    widths = (100, 200, WIDTH)
+    samples = {width: _networks(run, width) for width in widths}
+    excess, evidence = _mean_against(samples[WIDTH], kernel)
+    variances = {width: _relative_variance(found, kernel) for width, found in samples.items()}
+    ratio = 100 * variances[100] / (WIDTH * variances[WIDTH])
+    evidence |= {"relative variance by width": variances, "ratio of width times variance": ratio}
+    good = excess <= _MEAN.critical() and 1 / 1.6 < ratio < 1.6
+    at = tuple(map(float, widths))
+    sizes = tuple(math.sqrt(v) for v in variances.values())
+    law = tuple(sizes[-1] * math.sqrt(WIDTH / width) for width in at)
+    curves = (
+        Curve("networks", at, sizes, style="points"),
+        Curve("law n^-1/2", at, law, style="line"),
+    )
+    title = "Relative fluctuations of the output covariance of equilibrium models against the width"
+    plot = Plot(title, "width n", "standard deviation", curves, log=True)
+    reason = (
+        f"The largest deviation of a mean exceeds the allowed {ALLOWED:.1%} by {excess:.1f} standard errors "
+        f"(rejected beyond {_MEAN.critical():.1f}); width times variance changes by a factor of {ratio:.2f}."
+    )
+    return Finding("confirmed" if good else "refuted", reason, None, evidence, (plot,))
+
+
+@claim(
+    "deq-limits-commute",
+    "In equilibrium models depth and width may be exchanged: the fluctuations at finite width do not grow "
+    "with the depth, and deep networks have the equilibrium's covariance.",
+    source=f"{PAPER} (claim ii)",
+    tags=("deq", "kernel", "monte-carlo"),
+    profile="ci",
+    group="networks",
+    cost=10.0,
+    designs=(
+        _design("the mean covariance at depth 64 and n = 400 is the derived NNGP kernel"),
+        Design(
+            "fluctuations at depth 16 and 64 are at most 1.6 times those at depth 4",
+            "ratio of variances, 7 standard errors of its logarithm",
+            NETWORKS,
+            1e-9,
+            "fluctuations proportional to the depth",
+            0.9999,
+        ),
+    ),
+)
+def deq_limits_commute(run: Run) -> Finding:
+    """Apply the same weights again and again, from 0."""
+    import numpy as np
+
+    kernel = run.theory.deq(np.array(INPUTS), activation="erf", **SCALES).nngp
+    depths = (1, 2, 4, 16, 64)
+    samples = {depth: _networks(run, WIDTH, depth) for depth in depths}
+    excess, evidence = _mean_against(samples[64], kernel)
+    variances = {
+        depth: WIDTH * _relative_variance(s, s.mean(axis=0)) for depth, s in samples.items()
+    }
+    growth = max(variances[16], variances[64]) / variances[4]
+    means = {d: float(s[:, 0, 0].mean() / kernel[0, 0]) for d, s in samples.items()}
+    evidence |= {
+        "width times relative variance by depth": variances,
+        "mean over limit by depth": means,
+        "growth from depth 4": growth,
+    }
+    good = excess <= _MEAN.critical() and growth < 1.6
+    at = tuple(map(float, depths))
+    curve = Curve("equilibrium model, shared weights", at, tuple(variances.values()))
+    title = "Fluctuations of the output covariance against the depth, width 400"
+    plot = Plot(title, "depth", "n times relative variance", (curve,))
+    reason = (
+        f"From depth 4 on the variance grows by a factor of at most {growth:.2f}; at depth 64 the mean "
+        f"exceeds the allowed {ALLOWED:.1%} by {excess:.1f} standard errors (rejected beyond "
+        f"{_MEAN.critical():.1f})."
+    )
+    return Finding("confirmed" if good else "refuted", reason, None, evidence, (plot,))
+
+
+_DEPTH, _PERCEPTRON, _DRAWS = 20, 200, 40_000
+_PERCEPTRON_MEAN = MeanTest(1.0, _DRAWS, 0.02 / 0.325, 1e-9)
+
+
+@claim(
+    "mlp-limits-do-not-commute",
+    "In perceptrons with fresh weights in each layer depth and width may not be exchanged: the kernel's "
+    "relative variance grows with depth over width, for critical ReLU networks as (1 + 5/n)^L - 1.",
+    source=f"{PAPER} (claim ii); Hanin, Nica 2019",
+    tags=("mlp", "kernel", "monte-carlo"),
+    profile="ci",
+    group="networks",
+    cost=4.0,
+    designs=(
+        _PERCEPTRON_MEAN.design(
+            "the mean of <z, z>/n after 4 layers of 200 neurons is that of the derived kernel",
+            "a kernel 2% off",
+        ),
+        Design(
+            "E (<z, z>/n)^2 after 20 layers of 200 neurons is (1 + 5/n)^20 = 1.64 times the limit's square",
+            "t-test of the mean",
+            _DRAWS,
+            1e-9,
+            "fluctuations that do not grow with the depth",
+            0.9999,
+        ),
+    ),
+)
+def mlp_limits_do_not_commute(run: Run) -> Finding:
+    """Draw ReLU networks layer by layer."""
+    import numpy as np
+
+    from verify.networks import perceptron_variances
+
+    found = perceptron_variances(run.stream(), width=_PERCEPTRON, depth=_DEPTH, networks=_DRAWS)
+    root = math.sqrt(2.0)
+    one = np.array([[1.0]])
+    limit = float(
+        run.theory.mlp(
+            one, activation="relu", depth=4, sigma_w=root, sigma_b=0.0, sigma_v=root
+        ).nngp[0, 0]
+    )
+    # K_1 = 2 and D of ReLU is k/2: in units of infinite width the readout at sigma_v^2 = 2 has covariance 2
+    ratio = 2.0 * found[:, 3] / limit
+    first = (float(ratio.mean()) - 1.0) / (float(ratio.std(ddof=1)) / math.sqrt(_DRAWS))
+    squares = found[:, -1] ** 2
+    law = (1.0 + 5.0 / _PERCEPTRON) ** _DEPTH
+    second = (float(squares.mean()) - law) / (float(squares.std(ddof=1)) / math.sqrt(_DRAWS))
+    critical = _PERCEPTRON_MEAN.critical()
+    layers = tuple(float(k) for k in range(1, _DEPTH + 1))
+    curves = (
+        Curve("networks", layers, tuple(found.var(axis=0).tolist()), style="points"),
+        Curve(
+            "(1 + 5/n)^L - 1",
+            layers,
+            tuple((1.0 + 5.0 / _PERCEPTRON) ** k - 1.0 for k in layers),
+            (),
+            "line",
+        ),
+    )
+    title = (
+        "Relative variance of the kernel of critical ReLU perceptrons, width 200, against the depth"
+    )
+    plot = Plot(title, "depth L", "relative variance", curves)
+    evidence = {
+        "statistic of the mean": first,
+        "statistic of the second moment": second,
+        "rejected beyond": critical,
+        "second moment": float(squares.mean()),
+        "law": law,
+    }
+    good = abs(first) <= critical and abs(second) <= critical
+    reason = (
+        f"Second moment {squares.mean():.3f}, law {law:.3f}, without fluctuations it would be 1; statistics "
+        f"{first:.1f} and {second:.1f}, rejected beyond {critical:.1f}."
+    )
+    return Finding("confirmed" if good else "refuted", reason, None, evidence, (plot,))
+
+
+def _least_eigenvalue(kernel: Any) -> float:
+    """Smallest eigenvalue of the symmetric part; LAPACK would look at one triangle only."""
+    import numpy as np
+
+    return float(np.linalg.eigvalsh(0.5 * (kernel + kernel.T)).min())
+
+
+@claim(
+    "deq-positive-definite",
+    "The equilibrium model's NNGP matrix is strictly positive definite for distinct inputs; where phi is "
+    "homogeneous and there are no biases, inputs have to be not parallel, either.",
+    source=f"{PAPER} (claim iii), and where it needs more than distinct inputs",
+    tags=("deq", "kernel"),
+    group="kernels",
+    cost=1.0,
+    wrong=("moved", "shifted"),
+)
+def deq_positive_definite(run: Run) -> Finding:
+    """Look at the smallest eigenvalue as points come nearer to each other."""
+    import numpy as np
+
+    rng = run.stream()
+    x = rng.standard_normal((12, 5))
+    distances, least = (1.0, 0.3, 0.1, 0.03), []
+    evidence: dict[str, Any] = {}
+    for name, bias in (("relu", 0.0), ("relu", 0.5), ("erf", 0.0), ("tanh", 0.5)):
+        values = []
+        for distance in distances:
+            near = np.vstack((x, x[0] + distance * np.eye(5)[0]))
+            found = run.theory.deq(near, activation=name, sigma_w=0.5, sigma_u=1.0, sigma_b=bias)
+            values.append(float(_least_eigenvalue(found.nngp)) / float(np.diag(found.nngp).max()))
+        evidence[f"{name}, sigma_b = {bias}"] = dict(zip(map(str, distances), values, strict=True))
+        least.append(values)
+    parallel = np.vstack((x, 2.0 * x[0]))
+    singular, lifted = (
+        run.theory.deq(parallel, activation="relu", sigma_w=0.5, sigma_u=1.0, sigma_b=b)
+        for b in (0.0, 0.5)
+    )
+    zero, positive = (_least_eigenvalue(k.nngp) for k in (singular, lifted))
+    variances = np.sum(x**2, axis=1) / 5
+    closed = (
+        0.5 * variances / (1.0 - 0.5**2 / 2.0)
+    )  # D of ReLU is k/2, and k* = s/(1 - sigma_w^2/2)
+    off = float(np.abs(np.diag(singular.nngp)[:12] / closed - 1.0).max())
+    evidence |= {
+        "parallel inputs, relu, sigma_b = 0": zero,
+        "parallel inputs, relu, sigma_b = 0.5": positive,
+        "relu diagonal against its closed form": off,
+    }
+    bounded = all(value > 1e-7 for values in least for value in values)
+    good = bounded and abs(zero) < 1e-12 and positive > 1e-6 and off < 1e-12
+    curves = tuple(
+        Curve(name, distances, tuple(values)) for name, values in zip(evidence, least, strict=False)
+    )
+    title = "Smallest eigenvalue of the equilibrium model's NNGP matrix as two inputs come nearer"
+    plot = Plot(title, "distance of the nearest pair", "smallest eigenvalue", curves, log=bounded)
+    reason = (
+        f"The smallest relative eigenvalue over all distances is {min(min(v) for v in least):.1e}; with two "
+        f"parallel inputs it is {zero:.0e} for ReLU without bias and {positive:.1e} with one."
+    )
+    return Finding("confirmed" if good else "refuted", reason, None, evidence, (plot,))
