@@ -133,9 +133,10 @@ def run(
                     new = 0.5 * (dc * dc + ds * ds) + (ci * cj[j]) * max(m, 0.0)
                     g = gi * gj[j]
                     k = (ri * rj[j]) * (1.0 - new)
-                    if DEGREE == 0.0:
-                        dd = dd if g != 0.0 else 0.0
-                    th[j] = k + g * dd * th[j]
+                    if DEGREE == 0.0:  # phi jumps: D' may be infinite
+                        th[j] = k + (g * dd * th[j] if g != 0.0 else 0.0)
+                    else:
+                        th[j] = k + g * dd * th[j]
                     t[j] = new if new <= 1.0 else min(new - 2.0, -1e-300)
             if last:
                 ri = root1[layers - 1, i]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import sympy
 from sympy import Eq, Expr, Function, Lambda, S, Symbol
 
-from theory.ladder import GAP, K1, K2, C, Form, Wave, pair
+from theory.ladder import GAP, K1, K2, N1, N2, C, Form, Wave, pair
 from theory.terms import Term, derivative, read
 
 if TYPE_CHECKING:
@@ -126,18 +126,19 @@ def _gaps(expr: Expr, beta: Expr, eta: Expr) -> Expr:
 def _waves(waves: list[Wave]) -> Moment:
     """Sum exponentials of complex rates; their sum is real."""
     groups: dict[tuple[Expr, Expr], dict[tuple[Expr, Expr], Expr]] = {}
+    diagonals: dict[tuple[Expr, Expr], dict[Expr, Expr]] = {}
     for wave in waves:
         # Delta W = K + det * (rates): keep the determinant apart
-        form = S.Zero
+        form, apart = S.Zero, []
         for factor, n in (
             (wave.beta**2, wave.n11),
             (2 * wave.beta * wave.eta, wave.n12),
             (wave.eta**2, wave.n22),
         ):
             square = -sympy.expand(n).coeff(C, 2)
-            form += sympy.expand(factor) * (
-                sympy.expand(n - square * (K1 * K2 - C**2)) + square * DET
-            )
+            apart.append(sympy.expand(n - square * (K1 * K2 - C**2)) + square * DET)
+            form += sympy.expand(factor) * apart[-1]
+        diagonals[wave.p0, wave.p1] = {N1: apart[0], N2: apart[2]}
         real, imaginary = sympy.expand(form).as_real_imag()
         a, b = sympy.expand(wave.amplitude).as_real_imag()
         real = _gaps(sympy.expand(real), wave.beta, wave.eta)
@@ -156,8 +157,9 @@ def _waves(waves: list[Wave]) -> Moment:
             if weight != 0:
                 entries.append((real, weight))
                 exponent = sympy.factor(sympy.expand(real.subs(_BACK))) / (2 * delta)
-                value += weight.subs(_BACK).subs(GAP, delta) * sympy.exp(exponent)
-        stable += _differences(entries).subs(GAP, positive)
+                plain = weight.subs(diagonals[p0, p1]).subs(_BACK).subs(GAP, delta)
+                value += plain * sympy.exp(exponent)
+        stable += _differences(entries).subs(diagonals[p0, p1]).subs(GAP, positive)
     return Moment(value, stable)
 
 

@@ -20,7 +20,7 @@ from sympy import Expr, Rational, S, Symbol, sqrt
 
 from theory.terms import Term, derivative, mean, polynomial
 
-__all__ = ["GAP", "K1", "K2", "C", "Form", "Wave", "pair"]
+__all__ = ["GAP", "K1", "K2", "N1", "N2", "C", "Form", "Wave", "pair"]
 
 K1, K2 = sympy.symbols("k11 k22", positive=True)
 """Variances of u and v."""
@@ -29,6 +29,9 @@ C = Symbol("k12", real=True)
 
 GAP = Symbol("Delta", positive=True)
 """Delta in the amplitudes of waves."""
+
+N1, N2 = sympy.symbols("n11 n22", positive=True)
+"""The diagonal of Delta W in the amplitudes of waves: k11 and k22, plus multiples of the determinant."""
 
 HALF = Rational(1, 2)
 
@@ -159,7 +162,7 @@ class Wave:
     Attributes
     ----------
     amplitude : Expr
-        In k11, k12, k22 and `GAP`, which stands for Delta = p0 - p1 c^2.
+        In k12, `N1`, `N2` and `GAP`, which stands for Delta = p0 - p1 c^2.
     beta, eta : Expr
     p0, p1 : Expr
     n11, n12, n22 : Expr
@@ -238,7 +241,7 @@ def _foot(f: Term, g: Term) -> Form | Wave:
             )
         return Form(p0, p1, {(i, h, 0): amplitude * q for (i,), q in inside.terms()})
     gap = S.One if p1 == 0 and p0 == 1 else GAP
-    w = (n11 / gap, n12 / gap, n22 / gap)
+    w = (N1 / gap, C / gap, N2 / gap)  # n12 is c
     beta, eta = f.beta, g.beta
     mu = (beta * w[0] + eta * w[1], beta * w[1] + eta * w[2])
     inside = _moments(f.power, g.power, mu, w)

@@ -243,3 +243,17 @@ def test_opposite_inputs_stay_opposite_through_odd_layers() -> None:
 def test_signs_of_opposite_inputs_through_layers() -> None:
     kernel = mlp_kernel([[1.0, 2.0], [-1.0, -2.0]], None, "sign", 3, 1.0, 0.0, 1.0)
     assert kernel.nngp == pytest.approx(np.array([[1.0, -1.0], [-1.0, 1.0]]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [1e-6, 1e6])
+@pytest.mark.parametrize("name", ["relu", "erf", "sin", "cos", "gabor", "gaussian:-1", "gelu"])
+def test_variances_from_1e_minus_12_to_1e12(name: str, size: float, x: np.ndarray) -> None:
+    inputs = size * x[:6]
+    kernel = mlp_kernel(inputs, None, name, 3, 1.0, 0.3, 1.0)
+    reference = mlp_reference(inputs, inputs, name, 3, 1.0, 0.3, 1.0)
+    # GELU's layers 2 and 3 see correlations to 1e-16, and its kink at this size needs more
+    tolerance = 1e-8 if (name, size) == ("gelu", 1e6) else 1e-13
+    for found, true in ((kernel.nngp, reference[0]), (kernel.ntk, reference[1])):
+        root = np.sqrt(np.diag(found))
+        assert relative_error(found, true, np.outer(root, root)) < tolerance
