@@ -30,6 +30,7 @@ extensions = [
 ]
 exclude_patterns = ["tutorials", "gallery/**/*.ipynb", "gallery/**/*.py", "gallery/**/*.json"]
 nitpicky = False
+suppress_warnings = ["ref.python"]  # the n of "shape (n, d)" is no reference to some attribute n
 
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath", "deflist"]
 myst_heading_anchors = 3

@@ -198,6 +198,11 @@ def deq_kernel(
     over_tiles(
         lambda some: steps.append(advance(some, b is None)), tiles(n1, n2, b is None), progress
     )
+    if not max(steps) < 1e-10:
+        raise DivergenceError(
+            f"the iteration did not converge: residual {max(steps):.2g} at stability {report.stability:.6g}; "
+            "make sigma_w smaller"
+        )
     error = 0.0 if found.is_closed else 1e-15
     note = _singular(found, a, b2) if b is None else ""
     return DEQKernel(cov, ntk, fixed, str(found.activation), report, max(steps), error, note)

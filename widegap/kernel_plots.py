@@ -33,7 +33,7 @@ def phase_figure(diagram: "PhaseDiagram") -> "Figure":
     length = np.where(np.isfinite(diagram.length), diagram.length, np.nan)
     panels: tuple[tuple[str, Any, str, dict[str, Any]], ...] = (
         (
-            r"$\chi = \sigma_w^2\, \mathbb{E}\,\varphi'(u)^2$",
+            r"$\chi = \sigma_w^2\, \mathrm{E}\,\varphi'(u)^2$",
             diagram.chi,
             "RdBu_r",
             {"vmin": 0, "vmax": 2},
