@@ -53,7 +53,7 @@ def gibbs(
     exponents: Sequence[float],
     observable: Function | None = None,
     *,
-    nodes: int = 401,
+    nodes: int = 1001,
     reach: float = 24.0,
 ) -> Averages:
     """Evaluate a nest of at most three levels and its averages from the definitions.
@@ -101,7 +101,7 @@ def gibbs(
             # a smooth function of one variable: a cubic spline on a fine table serves all rows
             from scipy.interpolate import CubicSpline
 
-            table = np.linspace(points.min(), points.max(), 801)
+            table = np.linspace(points.min(), points.max(), 1601)
             inner = [CubicSpline(table, c)(points) for c in columns(table, level - 1)]
         f = inner[0]
         exponent = s * f + log_density

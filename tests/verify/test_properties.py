@@ -23,7 +23,7 @@ all_claims()
 @pytest.mark.parametrize(
     "name", [name for name in PROPERTIES if PROPERTIES[name].claim.cost <= 2.0]
 )
-@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_property(name, data):
     PROPERTIES[name].body(Theory(), data)
