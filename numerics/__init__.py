@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .certify import Certificate, CertificateError, CertificationError, certify, check
     from .crosscheck import cross_check
     from .deq import ConditionReport, DEQKernel, deq_kernel
     from .digits import refine
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from .sweeps import WorkersError, sweep
 
 __all__ = [
+    "Certificate",
+    "CertificateError",
+    "CertificationError",
     "CertifiedKernel",
     "ConditionReport",
     "ConvergenceError",
@@ -43,8 +47,10 @@ __all__ = [
     "SweepFileError",
     "SweepRow",
     "WorkersError",
+    "certify",
     "certify_deq",
     "certify_mlp",
+    "check",
     "cross_check",
     "deq_kernel",
     "lowest_level",
@@ -58,6 +64,11 @@ __all__ = [
 ]
 
 _HOME = {
+    "check": "certify",
+    "certify": "certify",
+    "CertificationError": "certify",
+    "CertificateError": "certify",
+    "Certificate": "certify",
     "phase_diagram": "phase",
     "PhaseDiagram": "phase",
     "certify_mlp": "kernel_certify",

@@ -162,5 +162,5 @@ class Coordinates:
                     f"order parameters must satisfy {chain.upper} > {names} > {chain.lower}, "
                     f"got {[values[str(x)] for x in chain.symbols]}"
                 )
-            gaps.extend(steps)
+            gaps.extend(map(float, steps))
         return self.theta([np.array(gaps)]) if gaps else np.empty(0)

@@ -1,9 +1,9 @@
 """Any number of digits: Newton's method in balls, from a solution in doubles.
 
-The Hessian is a difference of gradients, good to e digits, and every sweep of Newton's method with it adds e
-digits, evaluated with no more digits than it can bring (a chord method with growing precision). The first
-Hessian has ten digits; a new one, of as many digits as the point has, is made when that is cheaper than the
-sweeps it saves: at level 3 a thousand digits take six Hessians and ten sweeps.
+With a Hessian good to e digits every sweep of Newton's method adds e digits, and is evaluated with no more
+digits than it can bring (a chord method with growing precision). The first Hessian is that of the doubles, of
+five digits or so; a new one, a difference of gradients with as many digits as the point has, is made when
+that is cheaper than the sweeps it saves: never at level 7 for fifty digits, five times at level 3 for a thousand.
 
 Error law. The value is stationary: what the point is off by, delta, enters as ``g' H^-1 g / 2``, of order
 delta^2. To that come the trapezoid and truncation errors and the rounding of the last evaluation, which its
@@ -22,21 +22,24 @@ from dataclasses import replace
 from typing import Any
 
 import mpmath
+import numpy as np
 from flint import arb, arb_mat, ctx
 
 from theory import free_energy
 
 from .ballplan import BallGrid
 from .balls import exact
+from .compile import evaluator_of
 from .functional import BallFunctional, Point, functional_of
 from .grids import ResolutionError
 from .mpnest import evaluate_mp
 from .solution import ConvergenceError, Solution, Statistics
+from .stationary import hessian
 
 __all__ = ["mpf_of", "refine", "route_in_mpmath"]
 
-# Digits of the first Hessian; the doubles' point has about as many.
-_FIRST = 10
+# Digits that the doubles' point and their Hessian are taken to have at first.
+_POINT, _HESSIAN = 8, 5
 # Digits beyond those wanted, in every evaluation.
 _GUARD = 5
 # Nodes times digits up to which the mpmath route, of seconds, is the check inside a solve.
@@ -136,7 +139,9 @@ def refine(
 
 def _closed(solution: Solution, digits: int) -> Solution:
     """A closed form."""
-    fe = free_energy(solution.model, solution.level)
+    level = solution.level
+    while (fe := free_energy(solution.model, level)).order_parameters:
+        level -= 1  # merged with a level that is closed
     with ctx.workdps(digits + 15):
         ball = exact(fe.expr)
     value, error = mpf_of(ball, digits), _distance(ball)
@@ -169,12 +174,13 @@ def _newton(
     theta = [arb(t) for t in start]
     n = len(theta)
     wanted = digits + _GUARD
-    known, count = float(_FIRST - 2), 0
-    accuracy, inverse = 0, None
-    for _ in range(8 * (wanted // _FIRST + 4)):
-        sweeps = math.ceil((wanted - known) / max(accuracy, 1))
-        if inverse is None or (sweeps > n + 2 and known >= 2 * accuracy):
-            accuracy = _FIRST if inverse is None else int(known)
+    known, count, before = float(_POINT), 0, 0.0
+    accuracy = _HESSIAN
+    inverse = _doubles_inverse(functional, start)
+    for _ in range(wanted // 2 + 20):
+        sweeps = math.ceil((wanted - known) / accuracy)
+        if sweeps > n + 2 and known >= 2 * accuracy:
+            accuracy, before = int(known), 0.0
             say(f"Hessian, {accuracy} digits", _progress(known, wanted))
             inverse = _inverse_hessian(functional, theta, accuracy)
             count += n + 1
@@ -192,18 +198,21 @@ def _newton(
                 norm = mpf_of(sum((g * g for g in gradient), arb(0)).sqrt(), 15)
                 return theta, point, mpf_of(decrement, 15), norm, count
             theta = [arb((t - m).mid()) for t, m in zip(theta, moves, strict=True)]
-        if size < 3 or size < known - 6:
+        if size < 3 or size < known - 8:
             raise ConvergenceError(
-                f"level {functional.fe.level} of {functional.fe.model}: a Newton sweep with {work} digits moved "
-                f"by 1e{-size:.0f} where {known:.0f} digits were known; the start is not near enough",
+                f"level {functional.fe.level} of {functional.fe.model}: a Newton sweep with {work} digits "
+                f"moved by 1e{-size:.0f} where {known:.0f} digits were known; the start is not near enough",
                 {},
                 math.nan,
             )
+        if before:  # what a sweep really adds
+            accuracy = max(2, round(min(size - before, 1.5 * accuracy)))
+        before = size if size < work - 2 * _GUARD else 0.0
         # a sweep multiplies the distance by the error of the Hessian, and cannot see below its digits
-        known = min(size + accuracy - 2.0, work - 3.0)
+        known = min(size + accuracy - 1.0, work - 3.0)
     raise ConvergenceError(
-        f"level {functional.fe.level} of {functional.fe.model}: {digits} digits were not reached after {count} "
-        f"evaluations; {known:.0f} are known",
+        f"level {functional.fe.level} of {functional.fe.model}: {digits} digits were not reached after "
+        f"{count} evaluations; {known:.0f} are known",
         {},
         math.nan,
     )
@@ -211,6 +220,18 @@ def _newton(
 
 def _progress(known: float, wanted: int) -> float:
     return 0.1 + 0.8 * min(max(known / wanted, 0.0), 1.0) ** 2
+
+
+def _doubles_inverse(functional: BallFunctional, start: Sequence[float]) -> arb_mat:
+    """Inverse of the Hessian in doubles, by central differences."""
+    doubles = evaluator_of(functional.fe, functional.generic)
+
+    def function(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        found = doubles(theta)
+        return found.value, found.gradient
+
+    inverse = np.linalg.inv(hessian(function, np.array(start)))
+    return arb_mat([[arb(float(x)) for x in row] for row in inverse])
 
 
 def _inverse_hessian(functional: BallFunctional, theta: Sequence[arb], accuracy: int) -> arb_mat:

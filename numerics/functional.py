@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flint import arb, ctx
 
-from theory import FreeEnergy, free_energy
+from theory import FreeEnergy, Model, free_energy
 from theory.ground import without_quenched_average
 
 from .ballnest import BallValue, evaluate_ball_nest
@@ -16,7 +17,7 @@ from .ballplan import BallGrid
 from .balls import BallProgram, ball_program, exact
 from .solution import Solution
 
-__all__ = ["BallFunctional", "Point", "functional_of"]
+__all__ = ["BallFunctional", "Point", "functional_at", "functional_of"]
 
 # Digits of working precision beyond those that discretisation leaves.
 _GUARD = 15
@@ -94,6 +95,18 @@ class BallFunctional:
                 found += [(g / part[-1]).log() for g in part[:-1]]
             else:
                 found += [g.log() for g in part]
+        return found
+
+    def gaps_at(self, point: Sequence[arb]) -> list[arb]:
+        """Gaps of a point given by its order parameters."""
+        found: list[arb] = []
+        position = 0
+        for chain in self.program.coordinates.chains:
+            levels = [*point[position : position + len(chain.symbols)], exact(chain.lower)]
+            position += len(chain.symbols)
+            if chain.upper.is_finite:
+                levels = [exact(chain.upper), *levels]
+            found += [a - b for a, b in itertools.pairwise(levels)]
         return found
 
     def order_parameters(self, gaps: Sequence[arb]) -> dict[str, arb]:
@@ -179,6 +192,28 @@ def _total(terms: Sequence[arb]) -> arb:
     return total
 
 
+def functional_at(model: Model, level: int, overlaps: int) -> BallFunctional:
+    """The functional of a model and level that has so many overlaps q.
+
+    Even ground states have one with a quenched average and one without. Its nests' sizes count as 1.
+
+    Parameters
+    ----------
+    model : theory.Model
+    level : int
+    overlaps : int
+
+    Returns
+    -------
+    BallFunctional
+    """
+    fe, generic = free_energy(model, level), free_energy(model.generic, level)
+    if len(fe.q) > overlaps:
+        fe, generic = without_quenched_average(fe), without_quenched_average(generic)
+    program = ball_program(generic)
+    return BallFunctional(fe, generic, program, tuple(1.0 for _ in program.nests))
+
+
 def functional_of(solution: Solution) -> tuple[BallFunctional, list[float]]:
     """The functional that a solution is a stationary point of, and its coordinates there in doubles.
 
@@ -193,11 +228,8 @@ def functional_of(solution: Solution) -> tuple[BallFunctional, list[float]]:
     """
     from .compile import evaluator_of
 
-    fe = free_energy(solution.model, solution.level)
-    generic = free_energy(solution.model.generic, solution.level)
-    if len(fe.q) > len(solution.q):
-        fe, generic = without_quenched_average(fe), without_quenched_average(generic)
-    program = ball_program(generic)
+    bare = functional_at(solution.model, solution.level, len(solution.q))
+    fe, generic, program = bare.fe, bare.generic, bare.program
     theta = program.coordinates.from_order_parameters(solution.order_parameters)
     doubles = evaluator_of(fe, generic)
     gaps = program.coordinates.gaps(theta)

@@ -145,7 +145,7 @@ def _lifted(
 
 
 class _Fixed:
-    """Positive numbers as integers of one length and their exponents: sums of products without mpf's overhead."""
+    """Positive numbers as integers of one length and their exponents, for sums of products."""
 
     def __init__(self, numbers: Sequence[Any]) -> None:
         self.mantissas: list[int] = []

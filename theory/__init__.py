@@ -24,6 +24,7 @@ from theory.models import (
     Unconstrained,
     UPerceptron,
     ZeroOnePerceptron,
+    model_named,
     parameter,
 )
 from theory.rdt import RandomDual, free_energy, hard_constraint_limit, random_dual
@@ -62,6 +63,7 @@ __all__ = [
     "finite_functional",
     "free_energy",
     "hard_constraint_limit",
+    "model_named",
     "parameter",
     "random_dual",
 ]

@@ -25,7 +25,9 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Self, cast
 
 from sympy import Abs, Expr, Max, S, Symbol
@@ -54,6 +56,7 @@ __all__ = [
     "UPerceptron",
     "Unconstrained",
     "ZeroOnePerceptron",
+    "model_named",
     "parameter",
 ]
 
@@ -492,3 +495,36 @@ class SK(Model):
 
     def __init__(self) -> None:
         super().__init__("sk", BinaryPrior(), None, 1)
+
+
+def model_named(name: str, parameters: Mapping[str, Number] | None = None) -> Model:
+    """Make one of the models above from its name and parameters.
+
+    Parameters
+    ----------
+    name
+        As in ``Model.name``: sbp, abp, ubp, zero-one, spherical, hopfield, negative-hopfield or sk.
+    parameters
+        Values by name; those left out stay symbolic (kappa) or None (alpha).
+
+    Raises
+    ------
+    ValueError
+        When there is no model of that name, or a parameter is unknown or outside its domain.
+    """
+    makers: dict[str, Callable[..., Model]] = {
+        "sbp": SBP,
+        "abp": ABP,
+        "ubp": UPerceptron,
+        "zero-one": ZeroOnePerceptron,
+        "spherical": SphericalPerceptron,
+        "hopfield": partial(Hopfield, 1),
+        "negative-hopfield": partial(Hopfield, -1),
+        "sk": SK,
+    }
+    if name not in makers:
+        raise ValueError(f"no model is named {name!r}; there are {', '.join(makers)}")
+    try:
+        return makers[name](**(parameters or {}))
+    except TypeError as error:
+        raise ValueError(f"{name}: {error}") from error
