@@ -1,5 +1,6 @@
 """The command ``widegap experiment``: how far algorithms reach, against where theory says they stop."""
 
+import math
 from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
@@ -239,15 +240,20 @@ def reach_figure(found: "Experiment", models: "list[Model]") -> "Figure":
                     color=_COLOURS[index % len(_COLOURS)],
                     label=f"{curve.algorithm}, $n = {curve.n}$",
                 )
-            for level, value in _thresholds(model).items():
+            last, thresholds = -math.inf, _thresholds(model)
+            apart = 0.03 * (max(thresholds.values()) - min(c.alphas[0] for c in curves))
+            for level, value in sorted(thresholds.items(), reverse=True):
                 panel.axvline(value, color="#666666", linewidth=0.8, linestyle="--")
+                if level not in (2, 3) and value - last < apart:
+                    continue  # names would lie on top of each other
+                last = value
                 name = r"$\alpha_c$" if level == 2 else str(level)
                 panel.annotate(name, (value, 1.04), ha="center", fontsize=8, annotation_clip=False)
             panel.set_ylim(-0.03, 1.03)
             panel.set_ylabel("instances solved")
             panel.set_title(f"{model.name.upper()}, $\\kappa = {float(model.kappa):g}$", pad=14)  # pyright: ignore[reportAttributeAccessIssue]
             panel.legend(loc="lower left", fontsize=8)
-        panels[-1].set_xlabel(r"$\alpha = m/n$; dashed: levels 3 to 7 and $\alpha_c$")
+        panels[-1].set_xlabel(r"$\alpha = m/n$; dashed: the levels, and $\alpha_c$")
     return figure
 
 
