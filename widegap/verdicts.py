@@ -57,6 +57,8 @@ def list_text(claims: "Sequence[Claim]") -> str:
 
 
 def _bound(probability: float) -> str:
+    if not probability:
+        return "no random test, so no false alarm"
     return f"family-wise false-alarm probability at most {probability:.1e}"
 
 

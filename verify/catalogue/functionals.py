@@ -69,7 +69,7 @@ def _mpmath_value(fe: FreeEnergy, point: dict[str, float]) -> float:
     "The gradient of a functional is its difference quotient, and the symbolic derivative of theory.",
     source="adjoint sweep; theory's stationarity equations as Gibbs averages",
     wrong=("sharpened",),
-    examples=4,
+    examples=2,
     tags=("functional", "routes"),
     cost=5,
 )
@@ -206,7 +206,7 @@ def upper_bound(theory: Theory, data: st.DataObject) -> None:
     "order parameters between its neighbours'.",
     source="merging of equal exponents; Stojnic, arXiv:2312.00073 (nested levels)",
     wrong=("sharpened",),
-    examples=20,
+    examples=10,
     tags=("functional",),
     cost=5,
 )

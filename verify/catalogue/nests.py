@@ -123,7 +123,7 @@ def _both(theory: Theory, data: st.DataObject) -> tuple[NestValue, Averages]:
     "The nest on chained grids is the one that its definition gives, summed level by level.",
     source="f_k(x) = (1/s_k) log E exp(s_k f_{k-1}(x + sqrt(v_k) U))",
     wrong=("moved", "sharpened"),
-    examples=10,
+    examples=5,
     tags=("nest", "routes"),
     cost=1.3,
 )
@@ -138,7 +138,7 @@ def definition(theory: Theory, data: st.DataObject) -> None:
     "The nest's slope is the leaf's slope averaged with the tilted weights exp(s_k (f_{k-1} - f_k)).",
     source=CALCULUS,
     wrong=("sharpened", "reversed"),
-    examples=10,
+    examples=5,
     tags=("nest",),
     cost=1,
 )
@@ -159,7 +159,7 @@ def gibbs_weights(theory: Theory, data: st.DataObject) -> None:
     "The derivative in a variance is half the tilted average of f'' + s (f')^2 (heat, or Parisi, identity).",
     source=CALCULUS,
     wrong=("sharpened", "reversed"),
-    examples=10,
+    examples=5,
     tags=("nest",),
     cost=1.2,
 )
@@ -175,7 +175,7 @@ def heat(theory: Theory, data: st.DataObject) -> None:
     "The derivative in an exponent is a relative entropy: (<f_{k-1}> - f_k)/s_k, and never negative.",
     source=CALCULUS,
     wrong=("reversed",),
-    examples=10,
+    examples=5,
     tags=("nest",),
     cost=1,
 )
