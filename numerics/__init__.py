@@ -12,7 +12,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .certify import Certificate, CertificateError, CertificationError, certify, check
+    from .certificates import (
+        Certificate,
+        CertificateError,
+        CertificationError,
+        certify,
+        certify_small_margin,
+        check,
+    )
     from .crosscheck import cross_check
     from .deq import ConditionReport, DEQKernel, deq_kernel
     from .digits import refine
@@ -50,6 +57,7 @@ __all__ = [
     "certify",
     "certify_deq",
     "certify_mlp",
+    "certify_small_margin",
     "check",
     "cross_check",
     "deq_kernel",
@@ -64,11 +72,12 @@ __all__ = [
 ]
 
 _HOME = {
-    "check": "certify",
-    "certify": "certify",
-    "CertificationError": "certify",
-    "CertificateError": "certify",
-    "Certificate": "certify",
+    "check": "certificates",
+    "certify": "certificates",
+    "certify_small_margin": "certificates",
+    "CertificationError": "certificates",
+    "CertificateError": "certificates",
+    "Certificate": "certificates",
     "phase_diagram": "phase",
     "PhaseDiagram": "phase",
     "certify_mlp": "kernel_certify",

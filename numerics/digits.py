@@ -3,7 +3,8 @@
 With a Hessian good to e digits every sweep of Newton's method adds e digits, and is evaluated with no more
 digits than it can bring (a chord method with growing precision). The first Hessian is that of the doubles, of
 five digits or so; a new one, a difference of gradients with as many digits as the point has, is made when
-that is cheaper than the sweeps it saves: never at level 7 for fifty digits, five times at level 3 for a thousand.
+that is cheaper than the sweeps it saves: never at level 7 for fifty digits, five times at level 3 for a
+thousand.
 
 Error law. The value is stationary: what the point is off by, delta, enters as ``g' H^-1 g / 2``, of order
 delta^2. To that come the trapezoid and truncation errors and the rounding of the last evaluation, which its

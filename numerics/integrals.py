@@ -4,10 +4,10 @@ For a nest of one lifting everything is a one-dimensional integral of elementary
 
     I = int w dy,   w = exp(s f(y) - y^2/(2 v)) / sqrt(2 pi v),   f_1 = log(I)/s,
 
-and with L = log w the derivatives in v, s and the leaf's parameters are ``I_i = int w L_i`` and ``I_ij = int
-w (L_ij + L_i L_j)``; of a quenched average, w the Gaussian and L its logarithm, ``int w (f_i + f L_i)`` and so
-on. The expressions are sympy's. FLINT's `acb.integral` encloses the part on [-Y, Y]; what lies beyond is bounded by a
-polynomial times a Gaussian.
+and with L = log w the derivatives in v, s and the leaf's parameters are ``I_i = int w L_i`` and
+``I_ij = int w (L_ij + L_i L_j)``; of a quenched average, w the Gaussian and L its logarithm, ``int w (f_i + f L_i)`` and so
+on. The expressions are sympy's. FLINT's `acb.integral` encloses the part on [-Y, Y]; what lies beyond is
+bounded by a polynomial times a Gaussian.
 
 Bounds on the tails. Every function below is bounded by a polynomial in |y| with positive coefficients:
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from widegap import __version__, experiment, kernel, sweeps, verify
+from widegap import __version__, certificates, experiment, kernel, sweeps, verify
 from widegap.arguments import MODELS, PARAMETERS, Integer, OneOf, build, model_argument
 from widegap.errors import Failure, OneLineGroup, emit
 
@@ -25,6 +25,7 @@ __all__ = ["cli"]
 FORMATS = ("text", "latex", "python")
 DEFAULT_DIGITS = 12
 DOUBLE_DIGITS = 15
+CERTIFIED_DIGITS = 300
 
 
 @click.group(
@@ -60,6 +61,7 @@ cli.add_command(sweeps.plot)
 cli.add_command(experiment.experiment)
 cli.add_command(kernel.kernel)
 cli.add_command(verify.verify)
+cli.add_command(certificates.certify)
 
 level_option = click.option(
     "--level",
@@ -161,6 +163,13 @@ def derive(
     help="Correct digits of the value, up to 1000; beyond 15 for level R only. "
     f"[default: {DEFAULT_DIGITS}]",
 )
+@click.option("--certify", is_flag=True, help="Prove bounds of the value at level R.")
+@click.option(
+    "--certificate",
+    type=click.Path(),
+    metavar="FILE",
+    help="Write the certificate (with --certify); see `widegap certify --check`.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, and nothing else, to stdout.")
 @click.option(
     "--plot",
@@ -174,6 +183,8 @@ def solve(
     kappa: str | None,
     alpha: str | None,
     digits: int,
+    certify: bool,
+    certificate: str | None,
     as_json: bool,
     plot: str | None,
 ) -> None:
@@ -182,7 +193,12 @@ def solve(
     For perceptrons with binary x level 2 is the satisfiability threshold alpha_c; higher levels approach
     the algorithmic one.
     """
+    if certificate is not None and not certify:
+        raise click.UsageError("--certificate goes with --certify")
+    if certify and digits > CERTIFIED_DIGITS:
+        raise click.UsageError(f"--certify proves up to {CERTIFIED_DIGITS} digits, got {digits}")
     target = None if plot is None else _plot_target(plot, level)
+    certificate_file = certificates.certificate_target(certificate)
     instance = build(model, {"kappa": kappa, "alpha": alpha})
     for name in PARAMETERS:
         if getattr(getattr(instance, name, None), "is_symbol", False):
@@ -199,10 +215,19 @@ def solve(
             save(level_convergence(solutions), target)
         except OSError as error:
             raise Failure(f"cannot write {plot}: {error}") from error
+    proved = None
+    if certify:
+        proved = certificates.certify_solution(solutions[-1], max(digits, 5))
+        certificates.write_certificate(proved, certificate_file)
     if as_json:
-        emit(json.dumps(_document(solutions), indent=2, allow_nan=False) + "\n")
+        document = _document(solutions)
+        if proved is not None:
+            document["certificate"] = json.loads(proved.to_json())
+        emit(json.dumps(document, indent=2, allow_nan=False) + "\n")
     else:
         emit(_report(solutions))
+        if proved is not None:
+            emit(f"\nproved: {proved}\n")
     if target is not None:
         click.echo(f"plot written to {plot}", err=as_json)
 

@@ -10,7 +10,8 @@ What is proved depends on the functional.
   over ordered exponents.
 
 A certificate holds the statement, the claimed bounds as exact decimals and the point, nothing else of the
-solver that found it. `check` evaluates the functional anew, derived by theory from the model's name, and compares.
+solver that found it. `check` evaluates the functional anew, derived by theory from the model's name, and
+compares.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Any, Literal
 import mpmath
 from flint import arb, ctx, fmpz
 
-from theory import Model, free_energy, model_named
+from theory import SBP, Model, free_energy, model_named
 
 from .ballplan import BallGrid
 from .balls import exact
@@ -36,11 +37,19 @@ from .functional import BallFunctional, functional_at
 from .grids import ResolutionError
 from .integrals import EnclosureError
 from .krawczyk import StationaryProof, prove_stationary
+from .smallmargin import small_margin_ball
 from .solution import Solution
 
-__all__ = ["Certificate", "CertificateError", "CertificationError", "certify", "check"]
+__all__ = [
+    "Certificate",
+    "CertificateError",
+    "CertificationError",
+    "certify",
+    "certify_small_margin",
+    "check",
+]
 
-Kind = Literal["closed form", "stationary point", "upper bound"]
+Kind = Literal["closed form", "stationary point", "upper bound", "small-margin constant"]
 FORMAT = "widegap certificate 1"
 # Digits of the point beyond those of the claim, and of the working precision beyond these.
 _POINT = 12
@@ -66,7 +75,7 @@ class Certificate:
         Exact decimals between which the value lies.
     statement : str
         What is proved, in a sentence.
-    kind : {"closed form", "stationary point", "upper bound"}
+    kind : {"closed form", "stationary point", "upper bound", "small-margin constant"}
     model : str
         The model's name.
     parameters : dict of str to str
@@ -166,10 +175,7 @@ def certify(solution: Solution, digits: int = 30) -> Certificate:
     """
     if not isinstance(solution, Solution):
         raise TypeError(f"expected a Solution, got {solution!r}")
-    if isinstance(digits, bool) or not isinstance(digits, int):
-        raise TypeError(f"digits must be an integer, got {digits!r}")
-    if not 5 <= digits <= _MAX_DIGITS:
-        raise ValueError(f"digits must be between 5 and {_MAX_DIGITS}, got {digits}")
+    _check_digits(digits)
     kind = _kind(solution)
     point: dict[str, str] = {}
     radius = ""
@@ -188,6 +194,23 @@ def certify(solution: Solution, digits: int = 30) -> Certificate:
     return Certificate(
         *bounds, statement, kind, model.name, parameters, solution.level, point, radius, digits
     )
+
+
+def certify_small_margin(digits: int = 30) -> Certificate:
+    """Prove the small-margin constant C of kappa ~ C sqrt(alpha/(-log alpha)); see `numerics.smallmargin`.
+
+    Parameters
+    ----------
+    digits : int, default 30
+        5 to 300.
+
+    Returns
+    -------
+    Certificate
+    """
+    _check_digits(digits)
+    bounds, statement = _proof("small-margin constant", SBP(), 3, {}, "", digits)
+    return Certificate(*bounds, statement, "small-margin constant", "sbp", {}, 3, {}, "", digits)
 
 
 def check(certificate: Certificate | str) -> Certificate:
@@ -235,6 +258,13 @@ def check(certificate: Certificate | str) -> Certificate:
     return certificate
 
 
+def _check_digits(digits: int) -> None:
+    if isinstance(digits, bool) or not isinstance(digits, int):
+        raise TypeError(f"digits must be an integer, got {digits!r}")
+    if not 5 <= digits <= _MAX_DIGITS:
+        raise ValueError(f"digits must be between 5 and {_MAX_DIGITS}, got {digits}")
+
+
 def _kind(solution: Solution) -> Kind:
     """What can be proved, by the form of the functional."""
     where = f"level {solution.level} of {solution.model}"
@@ -263,6 +293,10 @@ def _proof(
     kind: str, model: Model, level: int, point: Mapping[str, str], radius: str, digits: int
 ) -> tuple[tuple[str, str], str]:
     """Bounds and statement, from nothing but the arguments."""
+    if isinstance(digits, bool) or not isinstance(digits, int) or not 5 <= digits <= _MAX_DIGITS:
+        raise CertificationError(f"digits must be between 5 and {_MAX_DIGITS}, got {digits!r}")
+    if kind == "small-margin constant":
+        return _small_margin(digits)
     fe = free_energy(model, level)
     name = f"{model}, level {level}"
     value = "alpha" if fe.is_capacity else "xi"
@@ -294,6 +328,18 @@ def _proof(
         return _decimals(ball, digits), (
             f"{name}: at {where}, exponents in increasing order from 1, the functional lies in these bounds; "
             f"its infimum over ordered exponents is at most {_decimals(ball, digits)[1]}."
+        )
+
+
+def _small_margin(digits: int) -> tuple[tuple[str, str], str]:
+    with ctx.workdps(digits + _GUARD):
+        try:
+            constant = small_margin_ball(digits)
+        except EnclosureError as error:
+            raise CertificationError(str(error)) from error
+        return _decimals(constant, digits), (
+            "The constant C of the third level's kappa ~ C sqrt(alpha/(-log alpha)), twice the square root "
+            "of the global maximum of -t^2 log erf(t/sqrt 2) over t > 0, lies in these bounds."
         )
 
 
