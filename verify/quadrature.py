@@ -101,7 +101,7 @@ def gibbs(
             # a smooth function of one variable: a cubic spline on a fine table serves all rows
             from scipy.interpolate import CubicSpline
 
-            table = np.linspace(points.min(), points.max(), 1601)
+            table = np.linspace(points.min(), points.max(), 1201)
             inner = [CubicSpline(table, c)(points) for c in columns(table, level - 1)]
         f = inner[0]
         exponent = s * f + log_density

@@ -126,7 +126,9 @@ def _symbolic_gradient(fe: FreeEnergy, point: dict[str, float]) -> dict[str, flo
         if not isinstance(node, GibbsAverage):
             return gibbs(leaf, 0.0, v, s).value
         observable = sympy.lambdify(h, node.observable(h).subs(values), "mpmath")
-        return gibbs(leaf, 0.0, v, s, lambda y: _in_many_digits(observable, y)).observable
+        return gibbs(
+            leaf, 0.0, v, s, lambda y: _in_many_digits(observable, y), nodes=601
+        ).observable
 
     found = {}
     for symbol, expr in fe.stationarity().items():
