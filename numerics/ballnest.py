@@ -215,11 +215,10 @@ class _Nest:
         c = 0.5 * self.h[k] ** 2 / self.plan.increments[k]
         margin = self.log_inverse + math.log(log_weights.size) + _OMITTED
         spread = float(np.ptp(log_weights))
-        narrow = self.plan.grid.narrow
         if spread < _DENSE * ctx.prec * math.log(2.0):
             first, last = self.plan.interval(k + 1)
             farthest = max(abs(first * ratio - index[-1]), abs(last * ratio - index[0]))
-            reach = min(int(farthest), math.ceil(narrow * math.sqrt((margin + spread) / c)))
+            reach = min(int(farthest), math.ceil(math.sqrt((margin + spread) / c)))
             table = self._gaussian(k, reach)
             product = (arb_poly(raw) * arb_poly(table[:0:-1] + table)).coeffs()
             offset = reach - inner.first
@@ -234,7 +233,7 @@ class _Nest:
         def summed(i: int) -> arb:
             distance = index - i * ratio
             a = log_weights - c * distance * distance
-            kept = np.flatnonzero(a >= a.max() - margin * narrow)
+            kept = np.flatnonzero(a >= a.max() - margin)
             low, high = int(kept[0]), int(kept[-1])
             self._longer(k, table, int(max(abs(distance[low]), abs(distance[high]))))
             return _windowed(raw, table, low, high + 1, int(distance[low]))
@@ -488,7 +487,8 @@ def log_of(ball: arb) -> float:
     middle = ball.mid()
     if middle.is_zero():
         return -math.inf
-    mantissa, exponent = abs(middle).man_exp()
+    mantissa, exponent = middle.man_exp()
+    mantissa = abs(mantissa)
     digits = mantissa.bit_length()
     return math.log(float(mantissa >> max(digits - 60, 0))) + math.log(2.0) * (
         int(exponent) + max(digits - 60, 0)

@@ -35,7 +35,7 @@ from .balls import exact
 from .digits import refine
 from .functional import BallFunctional, functional_at
 from .grids import ResolutionError
-from .integrals import EnclosureError
+from .integrals import EnclosureError, tails_are_bounded
 from .krawczyk import StationaryProof, prove_stationary
 from .smallmargin import small_margin_ball
 from .solution import Solution
@@ -278,8 +278,13 @@ def _kind(solution: Solution) -> Kind:
     if not solution.error < 1e-6:
         raise CertificationError(f"{where}: the solution did not converge (error {solution.error})")
     functional = functional_at(solution.model, solution.level, len(solution.q))
-    depths = {nest.depth for nest in functional.program.nests}
-    if depths == {1} and not fe.is_finite:
+    nests = functional.program.nests
+    if all(nest.depth == 1 for nest in nests) and not fe.is_finite:
+        for nest in nests:
+            if not tails_are_bounded(nest.leaf):
+                raise CertificationError(
+                    f"{where}: no bounds are known for the tails of the leaf {nest.leaf.form.expr}"
+                )
         return "stationary point"
     if not fe.is_finite and len(fe.q) == len(fe.c):
         return "upper bound"

@@ -5,17 +5,18 @@ For a nest of one lifting everything is a one-dimensional integral of elementary
     I = int w dy,   w = exp(s f(y) - y^2/(2 v)) / sqrt(2 pi v),   f_1 = log(I)/s,
 
 and with L = log w the derivatives in v, s and the leaf's parameters are ``I_i = int w L_i`` and
-``I_ij = int w (L_ij + L_i L_j)``; of a quenched average, w the Gaussian and L its logarithm, ``int w (f_i + f L_i)`` and so
-on. The expressions are sympy's. FLINT's `acb.integral` encloses the part on [-Y, Y]; what lies beyond is
-bounded by a polynomial times a Gaussian.
+``I_ij = int w (L_ij + L_i L_j)``; of a quenched average, w the Gaussian and L its logarithm,
+``int w (f_i + f L_i)`` and so on. The expressions are sympy's. FLINT's `acb.integral` encloses the part on
+[-Y, Y]; what lies beyond is bounded by a polynomial times a Gaussian.
 
 Bounds on the tails. Every function below is bounded by a polynomial in |y| with positive coefficients:
 
 - ``log 2cosh``: ``|f| <= |y| + log 2``.
-- ``log P``, P the probability that a Gaussian of mean y and variance u lies in a set C: with t in C, ``P_u/P``
-  is an average over C of ``((t-y)^2/u^2 - 1/u)/2``, ``P_uu/P`` one of ``((t-y)^4/u^4 - 6 (t-y)^2/u^3 +
-  3/u^2)/4``, and ``|t - y| <= |y| + b`` on an interval in [-b, b]; beyond a half-line's edge at distance ``z sqrt(u)`` from y
-  the second and fourth moments are at most ``u (1 + z (z+1))`` and ``u^2 (3 + (z^3 + 3z)(z+1))`` (Mills).
+- ``log P``, P the probability that a Gaussian of mean y and variance u lies in a set C: for t in C,
+  ``P_u/P`` is an average over C of ``((t-y)^2/u^2 - 1/u)/2``, and ``P_uu/P`` one of
+  ``((t-y)^4/u^4 - 6 (t-y)^2/u^3 + 3/u^2)/4``. On an interval in [-b, b] ``|t - y| <= |y| + b``; beyond a
+  half-line's edge at distance ``z sqrt(u)`` from y the second and fourth moments are at most ``u (1 + z (z+1))``
+  and ``u^2 (3 + (z^3 + 3z)(z+1))`` (Mills).
   ``-log P`` is bounded by Jensen's inequality over an interval in C.
 - ``exp(s log P) <= 1`` and ``exp(s log 2cosh) <= 2^s exp(s |y|)``, which moves the Gaussian.
 
@@ -35,7 +36,7 @@ from sympy import Symbol
 
 from .balls import BallLeaf, plain_form, printed
 
-__all__ = ["EnclosureError", "Lifting", "lifting_integrals"]
+__all__ = ["EnclosureError", "Lifting", "lifting_integrals", "tails_are_bounded"]
 
 Polynomial = list[arb]  # coefficients of |y|^n, all >= 0
 
@@ -131,6 +132,14 @@ def _spread(lifting: Lifting, places: list[int], size: int) -> Lifting:
         for j, other in enumerate(places):
             second[at][other] = lifting.second[i][j]
     return Lifting(lifting.value, first, second)
+
+
+def tails_are_bounded(leaf: BallLeaf) -> bool:
+    """Whether bounds are known for a leaf: log 2cosh, or the log-probability of an interval or half-line."""
+    terms, names = leaf.form.terms, leaf.parameters
+    if not names:
+        return len(terms) == 2 and all(not term.arguments for term in terms)
+    return len(terms) == 1 and len(names) == 2 and "kappa" in names
 
 
 def _logarithm(z: arb, z_i: list[arb], z_ij: list[list[arb]], s: arb) -> Lifting:
@@ -246,16 +255,15 @@ class _Tail:
         self, leaf: BallLeaf, v: arb, s: arb, own: list[arb], fixed: Sequence[str]
     ) -> None:
         self.v, self.s = v, s
-        terms = leaf.form.terms
-        names = leaf.parameters
+        terms, names = leaf.form.terms, leaf.parameters
+        if not tails_are_bounded(leaf) or (names and "kappa" not in fixed):
+            raise EnclosureError(f"no bounds are known for the tails of the leaf {leaf.form.expr}")
         self.slope = 0.0
-        if not names and all(not t.arguments for t in terms) and len(terms) == 2:
+        if not names:
             self.slope = 1.0  # log 2cosh
             self.f: Polynomial = [arb(2).log(), arb(1)]
             self.first, self.second = [arb(0)], [arb(0)]
             return
-        if len(terms) != 1 or len(names) != 2 or "kappa" not in names or "kappa" not in fixed:
-            raise EnclosureError(f"no bounds are known for the tails of the leaf {leaf.form.expr}")
         values = dict(zip(names, own, strict=True))
         kappa = values["kappa"]
         u = next(value for name, value in values.items() if name != "kappa")

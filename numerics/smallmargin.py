@@ -1,10 +1,11 @@
 """The small-margin constant, proved: a global maximum by bisection in balls.
 
-C = 2 sqrt(max_t M(t)) with M(t) = -t^2 log erf(t/sqrt 2), which theory derives. For t < a, erf(x) >= (2/sqrt pi)
-x exp(-x^2) gives ``M <= t^2 (t^2/2 - log(sqrt(2/pi) t))``, increasing for t < 1/2; for t > b >= sqrt 2, -log erf <=
-erfc/erf and erfc(x) <= exp(-x^2) give ``M <= t^2 exp(-t^2/2)/erf(b/sqrt 2)``, decreasing. On [a, b] intervals are
-bisected until M' has a sign on them, M is below what is attained, or M'' < 0 holds on those that are left and touch:
-there the maximum is the one zero of M', which Newton's method in intervals encloses.
+C = 2 sqrt(max_t M(t)) with M(t) = -t^2 log erf(t/sqrt 2), which theory derives. For t < a, ``erf(x) >=
+(2/sqrt pi) x exp(-x^2)`` gives ``M <= t^2 (t^2/2 - log(sqrt(2/pi) t))``, increasing for t < 1/2; for t > b >=
+sqrt 2, ``-log erf <= erfc/erf`` and ``erfc(x) <= exp(-x^2)`` give ``M <= t^2 exp(-t^2/2)/erf(b/sqrt 2)``,
+decreasing. On [a, b] intervals are bisected until M' has a sign on them or M is below what is attained; those
+that are left touch, and M'' < 0 on their union: there the maximum is the one zero of M', which Newton's
+method in intervals encloses.
 """
 
 from __future__ import annotations
