@@ -49,6 +49,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         "enumeration": "all configurations of small perceptrons against NumPy and its own limit",
         "algorithms": "iterations of the large-n algorithms against their matrix-vector products",
         "kernels": "Gram matrices of wide networks against plain NumPy and a JAX peer",
+        "digits": "cost against the number of digits; fifty digits at level 7",
         "startup": "imports, the command line, a cold compile cache",
     }.items()
 }

@@ -14,9 +14,9 @@ Bounds on the tails. Every function below is bounded by a polynomial in |y| with
 - ``log 2cosh``: ``|f| <= |y| + log 2``.
 - ``log P``, P the probability that a Gaussian of mean y and variance u lies in a set C: for t in C,
   ``P_u/P`` is an average over C of ``((t-y)^2/u^2 - 1/u)/2``, and ``P_uu/P`` one of
-  ``((t-y)^4/u^4 - 6 (t-y)^2/u^3 + 3/u^2)/4``. On an interval in [-b, b] ``|t - y| <= |y| + b``; beyond a
-  half-line's edge at distance ``z sqrt(u)`` from y the second and fourth moments are at most ``u (1 + z (z+1))``
-  and ``u^2 (3 + (z^3 + 3z)(z+1))`` (Mills).
+  ``((t-y)^4/u^4 - 6 (t-y)^2/u^3 + 3/u^2)/4``. On an interval in [-b, b] ``|t - y| <= |y| + b``; beyond
+  a half-line's edge at distance ``z sqrt(u)`` from y the second and fourth moments are at most
+  ``u (1 + z (z+1))`` and ``u^2 (3 + (z^3 + 3z)(z+1))`` (Mills).
   ``-log P`` is bounded by Jensen's inequality over an interval in C.
 - ``exp(s log P) <= 1`` and ``exp(s log 2cosh) <= 2^s exp(s |y|)``, which moves the Gaussian.
 

@@ -89,6 +89,14 @@ def test_new_model_tutorial_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert ["sk", "0.79788456", "0.76525943", "0.76360801", "decreasing"] in rows
 
 
+def test_many_digits_tutorial_runs() -> None:
+    scope = runpy.run_path(str(ROOT / "docs" / "tutorials" / "plot_many_digits.py"))
+    assert str(scope["level_3"].value).startswith("1.65753519434788107262063710710520562446")
+    bounds = [float(c.upper) for c in scope["certificates"][:4]]
+    assert bounds == sorted(bounds, reverse=True)
+    assert all(0.5 < e < 5.0 for e in scope["exponents"].values())
+
+
 def test_readme_table_is_real() -> None:
     """Level 2 of every model in the table."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
