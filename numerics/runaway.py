@@ -90,7 +90,7 @@ def first_limit(fe: FreeEnergy, below: Solution | None, digits: int) -> Solution
 def next_limit(
     fe: FreeEnergy,
     below: Solution | None,
-    certified: Callable[[Objective, FreeEnergy, Array, str, int], Solution],
+    checked: Callable[[Objective, FreeEnergy, Array, str, int], Solution],
     coarsen: float,
     coarse: dict[str, float],
 ) -> Solution | None:
@@ -102,8 +102,8 @@ def next_limit(
     ----------
     fe : theory.FreeEnergy
     below : Solution, optional
-    certified : callable
-        `numerics.search.certified`.
+    checked : callable
+        `numerics.points.checked`.
     coarsen : float
     coarse : dict
         Options of the grids that are searched on.
@@ -131,7 +131,7 @@ def next_limit(
             objective, theta, domain=inside, gradient_tolerance=1e-8, iterations=60
         )
         try:
-            point = certified(objective, replace(limit, model=fe.model), theta, _SPLIT, 1)
+            point = checked(objective, replace(limit, model=fe.model), theta, _SPLIT, 1)
         except ArithmeticError:
             continue
         digits = supported_digits(point.value, point.error)

@@ -10,18 +10,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from theory import FreeEnergy, free_energy
+from theory import FreeEnergy
 from theory.ground import without_quenched_average
 
-from .compile import Evaluator, compile_program
+from .compile import Evaluator
 from .grids import ResolutionError
-from .objective import Objective
-from .runaway import at_exponent, first_limit, next_limit, runaway_solution, starts_near_limit
-from .solution import Branch, ConvergenceError, Solution, Statistics, supported_digits
+from .points import checked, named, objective_of, same_point
+from .profile import profile_starts
+from .runaway import first_limit, next_limit, runaway_solution, starts_near_limit
+from .solution import ConvergenceError, Solution, Statistics
 from .starts import Start, first_starts, ordered, seed, splits
-from .stationary import StationaryPoint, follow, hessian, minimise, refine
+from .stationary import follow, hessian, minimise
 
-__all__ = ["Progress", "certified", "continued", "search"]
+__all__ = ["Progress", "continued", "search"]
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, str, float], None]
@@ -29,13 +30,8 @@ Progress = Callable[[int, str, float], None]
 # Starts are found on coarse grids, where an evaluation costs a third; a level of a nest takes a
 # twentieth of this work at any solution up to level 7.
 _COARSE = {"tolerance": 1e-10, "work_limit": 4_000_000}
-# Operations of one level at full resolution, twenty times what any solution up to level 7 takes; a point
-# that needs more is far from all of them.
-_FINE_WORK = 30_000_000
 # A stationary point this close to the value below is that of the level below again, with liftings merged.
 _MERGED = 1e-9
-# Digits of an energy are relative to itself, or to this where it is nearly zero.
-_ENERGY = 0.1
 # A gap of a bounded chain below this has closed (finite exponents).
 _EDGE = 1e-6
 # Starts that end in the same saddle before a search stops: most of them do.
@@ -179,7 +175,7 @@ class _Search:
     ) -> None:
         began = time.perf_counter()
         self.fe, self.below, self.digits, self.tell = fe, below, digits, tell
-        self.fine = _objective(fe, coarsen)
+        self.fine = objective_of(fe, coarsen)
         self.coarse = self.fine.on(self.fine.evaluator.with_grid(**_COARSE))
         self.inside = ordered(fe)
         self.saddles = bool(fe.model.constraint) and (fe.is_finite or len(fe.q) > len(fe.c))
@@ -190,7 +186,7 @@ class _Search:
             if fe.level == 3:
                 self.limit = first_limit(fe, below, 15)
             else:
-                self.limit = next_limit(fe, below, certified, coarsen, _COARSE)
+                self.limit = next_limit(fe, below, checked, coarsen, _COARSE)
 
         ends, runaway = self._ends(self._starts())
         self._lowest = ends[:1]
@@ -206,7 +202,7 @@ class _Search:
 
     def _starts(self) -> list[Start]:
         if self.profiled:
-            return _profile_starts(
+            return profile_starts(
                 self.coarse, self.limit, lambda x: self.tell(3, "scan", 0.05 + 0.45 * x)
             )
         below = self.below
@@ -298,11 +294,11 @@ class _Search:
                     self.fine, theta, domain=self.inside, gradient_tolerance=1e-8, iterations=60
                 )
             try:
-                found = certified(self.fine, self.fe, theta, split, self.digits)
+                found = checked(self.fine, self.fe, theta, split, self.digits)
             except (ConvergenceError, ResolutionError) as error:
                 failure = failure or error
                 continue
-            if not any(_same_point(found, other) for other in points):  # two starts can end in one
+            if not any(same_point(found, other) for other in points):  # two starts can end in one
                 points.append(found)
         return points, failure
 
@@ -363,117 +359,18 @@ class _Search:
         )
 
 
-def named(objective: Objective, theta: Array) -> dict[str, float]:
-    """Order parameters and value of a point, by name."""
-    coordinates = objective.evaluator.coordinates
-    table = coordinates.order_parameters(coordinates.gaps(theta))
-    table["value"] = objective.value(objective(theta)[0])
-    return table
-
-
 def continued(fe: FreeEnergy, start: Solution, digits: int, coarsen: float) -> Solution:
     """Follow a stationary point from nearby model parameters."""
     began = time.perf_counter()
-    objective = _objective(fe, coarsen)
+    objective = objective_of(fe, coarsen)
     ev = objective.evaluator
     theta = ev.coordinates.from_order_parameters(start.order_parameters)
     if not objective.ascents(theta):
         theta, _, _ = minimise(objective, theta)
-    found = certified(objective, fe, theta, "continued in the parameters", digits)
+    found = checked(objective, fe, theta, "continued in the parameters", digits)
     spent = Statistics(ev.evaluations, ev.exponentials, ev.products, time.perf_counter() - began)
     found = replace(found, statistics=spent)
     return replace(found, branches=(found,))
-
-
-def _objective(fe: FreeEnergy, coarsen: float) -> Objective:
-    """The objective of a free energy."""
-    generic = free_energy(fe.model.generic, fe.level)  # compiled once for all parameters
-    if len(generic.q) > len(fe.q):
-        generic = without_quenched_average(generic)
-    values = {str(x): float(v) for x, v in fe.model.parameters.items()}
-    evaluator = Evaluator(compile_program(generic), values, coarsen=coarsen, work_limit=_FINE_WORK)
-    return Objective.of(fe, evaluator)
-
-
-def certified(
-    objective: Objective, fe: FreeEnergy, theta: Array, split: str, digits: int
-) -> Solution:
-    """Refine a point, check it on finer grids and wider windows, and report it.
-
-    Raises
-    ------
-    ConvergenceError
-        If the refined point is not stationary to the digits asked for.
-    ResolutionError
-        If its value moves under refinement by more than these digits allow.
-    """
-    level, model, ev = fe.level, fe.model, objective.evaluator
-    point = refine(objective, theta)
-    value = objective.value(point.objective)
-    norm = float(np.linalg.norm(point.gradient))
-    if not math.isfinite(value):
-        raise ConvergenceError(
-            f"level {level} of {model}: a stationary point found on coarse grids is too fine to be resolved "
-            "in double precision; no digits were reached",
-            named(objective, theta),
-            math.nan,
-        )
-    if not point.decrement < 10.0**-digits or not norm < 1e-4:
-        raise ConvergenceError(
-            f"level {level} of {model} did not converge: gradient norm {norm:.1e}, estimated relative "
-            f"distance {point.decrement:.1e} at value {value:.12g}",
-            named(objective, point.theta),
-            norm,
-        )
-    at = ev(point.theta, gradient=False)
-    checks = [
-        ev.with_grid(coarsen=0.5 * ev.coarsen)(point.theta, gradient=False).value,
-        ev.with_grid(tolerance=1e-3 * ev.tolerance)(point.theta, gradient=False).value,
-    ]
-    moved = max(abs(value - check) for check in checks)
-    error = moved + at.error + objective.unit(value) * point.decrement + 2e-16 * abs(value)
-    size = value if objective.logarithmic else max(abs(value), _ENERGY)
-    if supported_digits(size, error) < digits:
-        cure = "a smaller coarsen" if ev.coarsen > 1.0 else "fewer digits"
-        raise ResolutionError(
-            f"level {level} of {model}: the value {value:.15g} moves by {moved:.1e} when every grid is "
-            f"refined and its error bound is {at.error:.1e}, more than {digits} digits allow; use {cure}"
-        )
-    return _solution(objective, fe, point, split, digits, error, "finite")
-
-
-def _solution(
-    objective: Objective,
-    fe: FreeEnergy,
-    point: StationaryPoint,
-    split: str,
-    digits: int,
-    error: float,
-    branch: Branch,
-) -> Solution:
-    coordinates = objective.evaluator.coordinates
-    table = coordinates.order_parameters(coordinates.gaps(point.theta))
-    p, q, c, fields = (
-        tuple(table[str(x)] for x in group) for group in (fe.p, fe.q, fe.c, fe.fields)
-    )
-    eigenvalues = np.sort(objective.sign * point.eigenvalues)
-    return Solution(
-        fe.model,
-        fe.level,
-        objective.value(point.objective),
-        p,
-        q,
-        c,
-        fields,
-        table,
-        float(np.linalg.norm(point.gradient)),
-        int((eigenvalues < 0).sum()),
-        tuple(map(float, eigenvalues)),
-        digits,
-        error,
-        branch,
-        split,
-    )
 
 
 def _same(a: _End, b: _End) -> bool:
@@ -485,57 +382,3 @@ def _same(a: _End, b: _End) -> bool:
     steps = np.sort(np.abs(a.theta - b.theta))
     near = abs(a.value - b.value) < 3e-5 and steps[:-2].max(initial=0.0) < 5e-2
     return bool(steps[-1] < 2e-2 or near)
-
-
-def _same_point(a: Solution, b: Solution) -> bool:
-    pairs = zip(a.order_parameters.values(), b.order_parameters.values(), strict=True)
-    return all(abs(x - y) <= 1e-5 * max(abs(x), abs(y)) for x, y in pairs)
-
-
-def _profile_starts(
-    objective: Objective, limit: Solution | None, tell: Callable[[float], None]
-) -> list[Start]:
-    """Local minima along s of the level-3 functional minimised over (p, Q)."""
-    exponents = 2.0 ** np.arange(0.75, 10.5, 0.75)
-    free = np.array([0, 1], dtype=np.intp)
-    coordinates = objective.evaluator.coordinates
-
-    def profile_point(theta: Array) -> tuple[float, Array]:
-        end, value, _ = minimise(
-            objective, theta, free=free, gradient_tolerance=1e-4, iterations=60
-        )
-        return value, end
-
-    upwards = Start(np.array([0.1, 0.9]), np.array([1.0]), exponents[:1], "").theta(coordinates)
-    profiles: list[list[tuple[float, Array]]] = [[], []]
-    for i, s in enumerate(exponents):
-        tell(0.5 * i / exponents.size)
-        upwards[-1] = math.log(s)
-        value, upwards = profile_point(upwards)
-        profiles[0].append((value, upwards.copy()))
-    if limit is not None:
-        s = float(exponents[-1])
-        for i in range(60):
-            tell(0.5 + 0.5 * i / 60)
-            profiles[1].append(profile_point(at_exponent(limit, s).theta(coordinates)))
-            falling = i == 0 or profiles[1][-1][0] < profiles[1][-2][0]
-            if not falling or s > 1e13:
-                break
-            s *= 3.0
-        # and down again, each minimum the start of the next
-        downwards = profiles[1][0][1].copy()
-        for i, s in enumerate(exponents[-2::-1]):
-            tell(0.75 + 0.25 * i / exponents.size)
-            downwards[-1] = math.log(s)
-            value, downwards = profile_point(downwards)
-            profiles[1].insert(0, (value, downwards.copy()))
-    starts = []
-    for profile, name in zip(profiles, ("from small s", "from s -> infinity"), strict=True):
-        values = [value for value, _ in profile]
-        for i, (value, theta) in enumerate(profile):
-            lower = i == 0 or values[i - 1] >= value
-            upper = i == len(profile) - 1 or values[i + 1] >= value
-            if lower and upper and math.isfinite(value):
-                gaps = coordinates.gaps(theta)
-                starts.append(Start(gaps[:2], gaps[2:3], gaps[3:], name))
-    return starts
