@@ -35,8 +35,8 @@ def certify(
 ) -> None:
     """Verify a certificate from scratch, or prove the small-margin constant.
 
-    A certificate is made by `widegap solve .. --certify`. Verification derives the functional anew, evaluates it
-    in balls and compares; nothing of the solver that found the point is used.
+    A certificate is made by `widegap solve .. --certify`. Verification derives the functional anew, evaluates
+    it in balls and compares; nothing of the solver that found the point is used.
     """
     if (path is not None) == small_margin:
         raise click.UsageError("certify needs --check FILE or --small-margin")

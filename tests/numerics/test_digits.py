@@ -83,7 +83,7 @@ def test_balls_contain_doubles_and_derivatives_agree(name):
 
 @pytest.mark.parametrize("name", ["sbp 4", "abp 3", "sk 2"])
 def test_wider_tolerances_contain_finer_results(name):
-    """A ball of few digits contains the balls of more: its radius is an error bound, also where it is large."""
+    """A ball of few digits contains the balls of more: its radius bounds the error, also a large one."""
     model, level = POINTS[name]
     functional, theta = functional_of(solve(model, level))
     at = [arb(t) for t in theta]
