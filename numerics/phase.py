@@ -55,8 +55,8 @@ class PhaseDiagram:
 
 def phase_diagram(
     activation: str | Expr | Activation,
-    sigma_w: Sequence[float],
-    sigma_b: Sequence[float],
+    sigma_w: Sequence[float] | NDArray[np.float64],
+    sigma_b: Sequence[float] | NDArray[np.float64],
     *,
     progress: Callable[[float], Any] | None = None,
 ) -> PhaseDiagram:
