@@ -1,0 +1,108 @@
+"""Ensembles of small networks, their controls, and the laws measured on them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from numerics import deq_kernel, mlp_kernel
+from verify.wide import Network, ensemble, sample
+from verify.wide.laws import controlled, exponent, growth_rate, normality
+from verify.wide.networks import MemoryBudgetError
+
+X = np.array([[1.0, 0.4, -0.3], [0.8, 0.9, 0.2]])
+MANY = np.random.default_rng(0).standard_normal((6, 3))
+
+
+@pytest.mark.parametrize("x", [X, MANY])
+@pytest.mark.parametrize("kind", ["deq", "mlp", "untied"])
+def test_controls_have_mean_zero(kind, x):
+    network = Network(kind, "tanh", 24, depth=3, sigma_w=0.8, sigma_b=0.3)
+    found = ensemble(network, x, 4000, np.random.default_rng(1))
+    assert found.converged.all()
+    spread = found.controls.std(axis=0)
+    assert (spread > 0).all()
+    t = found.controls.mean(axis=0) / (spread / 4000**0.5)
+    assert np.abs(t).max() < 4.5
+    assert np.mean(t**2) < 2.0
+
+
+@pytest.mark.parametrize("kind", ["deq", "mlp"])
+def test_ensembles_have_the_law_of_single_draws(kind):
+    network = Network(kind, "erf", 20, depth=2, sigma_w=0.7, sigma_b=0.3, sigma_v=1.2)
+    one = sample(network, X, 600, heads=0, weights="dense").covariance[:, 0, 1]
+    many = ensemble(network, X, 6000, np.random.default_rng(2)).covariance[:, 0, 1]
+    error = (one.var() / 600 + many.var() / 6000) ** 0.5
+    assert abs(one.mean() - many.mean()) < 4.5 * error
+    assert one.std() == pytest.approx(many.std(), rel=0.15)
+
+
+def test_controls_sharpen_the_mean_and_do_not_move_it():
+    scales = {"sigma_w": 0.7, "sigma_u": 0.4}
+    found = ensemble(Network("deq", "erf", 64, **scales), [[1.0]], 3000, np.random.default_rng(3))
+    raw = found.covariance[:, 0, 0]
+    sharp = controlled(raw, found.controls)
+    assert sharp.std() < 0.4 * raw.std()
+    assert abs(sharp.mean() - raw.mean()) < 4.5 * raw.std() / 3000**0.5
+
+
+def test_exponents_of_powers_are_found():
+    rng = np.random.default_rng(4)
+    widths = (16, 32, 64)
+    values = [2.0 / n + 1.5 * n**-0.5 * rng.standard_normal(200_000) for n in widths]
+    spread, bias = (exponent(widths, values, s) for s in ("deviation", "mean"))
+    assert spread.low < -0.5 < spread.high
+    assert spread.amplitude == pytest.approx(1.5, rel=0.02)
+    assert bias.low < -1.0 < bias.high
+    assert bias.low < bias.value < bias.high
+    with pytest.raises(ValueError, match="changes sign"):
+        exponent((8, 16), [values[0], -values[1]], "mean")
+    with pytest.raises(ValueError, match="at least two widths"):
+        exponent((8,), values[:1], "mean")
+
+
+def test_intervals_cover_as_often_as_they_say():
+    rng = np.random.default_rng(5)
+    covered = 0
+    for k in range(60):
+        values = [n**-0.5 * rng.standard_normal(1000) for n in (16, 64)]
+        found = exponent((16, 64), values, "deviation", confidence=0.9, resamples=300, seed=k)
+        covered += found.low <= -0.5 <= found.high
+    assert 45 <= covered <= 60
+
+
+def test_growth_is_fitted():
+    t = np.array([0.05, 0.1, 0.2])
+    c, error, misfit = growth_rate(t, np.expm1(4.2 * t), 0.01 * t)
+    assert c == pytest.approx(4.2, abs=1e-6)
+    assert 0.0 < error < 0.1
+    assert misfit < 1e-6
+
+
+def test_normality_accepts_normal_and_rejects_others():
+    rng = np.random.default_rng(6)
+    root = rng.standard_normal((3, 3))
+    kernel, y = root @ root.T, rng.standard_normal((20_000, 3)) @ root.T
+    assert normality(y, kernel).accepts(1e-6)
+    assert not normality(y * 1.05, kernel).accepts(1e-6)
+    heavy = y * rng.gamma(5.0, 0.2, (20_000, 1)) ** -0.5 * (0.8**0.5)
+    assert normality(heavy, kernel).kurtosis > 8
+    skew = (rng.gamma(4.0, 0.5, (20_000, 3)) - 2.0) @ root.T
+    assert not normality(skew, kernel).accepts(1e-6)
+
+
+def test_an_untied_network_is_no_equilibrium_model():
+    scales = {"sigma_w": 0.7, "sigma_u": 0.8, "sigma_b": 0.3}
+    limit = deq_kernel(X, activation="erf", **scales).nngp
+    found = ensemble(
+        Network("untied", "erf", 100, depth=20, **scales), X, 400, np.random.default_rng(7)
+    )
+    other = found.covariance[:, 0, 1] / limit[0, 1] - 1.0
+    assert abs(other.mean()) > 10 * other.std() / 400**0.5
+    plain = mlp_kernel(0.8 / 0.7 * X, None, "erf", 20, 0.7, 0.3, 1.0).nngp
+    assert found.covariance.mean(axis=0) == pytest.approx(plain, rel=0.05)
+
+
+def test_ensembles_are_bounded_in_memory():
+    with pytest.raises(MemoryBudgetError, match="networks of width 50"):
+        ensemble(Network(width=50), X, 10**7, np.random.default_rng(0), memory=2**24)
