@@ -43,6 +43,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     for name, summary in {
         "nest": "value and gradient against nested adaptive quadrature of the value",
         "levels": "value and gradient of levels 3 to 12; growth with the level",
+        "models": "value and gradient of every model against the level",
         "limit": "level 7 against the time of the operations it counts",
         "threshold": "solving levels 2 to 7, in units of level-7 evaluations",
         "sweep": "61 points at levels 2 to 5: one worker and two against one after the other",
