@@ -13,6 +13,8 @@ from verify.properties import close, prop
 from verify.strategies import kappas, models, order_parameters
 
 if TYPE_CHECKING:
+    from flint import arb
+
     from theory import FreeEnergy
     from verify.subject import Theory
 
@@ -21,16 +23,18 @@ CAPACITIES = ("sbp", "abp", "ubp")
 
 @prop(
     "functional-routes",
-    "A functional has one value, whether on chained grids, by nested adaptive quadrature in many digits, or "
-    "by composite Gauss-Legendre rules.",
-    source="the generated mpmath module, numba code and the independent quadrature of one expression",
+    "A functional has one value, whether on chained grids, by nested adaptive quadrature in many digits, "
+    "by composite Gauss-Legendre rules, or in ball arithmetic, whose ball contains the others.",
+    source="the generated mpmath module, numba code, balls and the independent quadrature of one expression",
     wrong=("moved",),
     examples=6,
     tags=("functional", "routes"),
     cost=1.2,
 )
 def routes(theory: Theory, data: st.DataObject) -> None:
-    """Evaluate at a random point in three ways."""
+    """Evaluate at a random point in four ways."""
+    from flint import arb
+
     from numerics import cross_check
     from theory import free_energy
 
@@ -39,8 +43,27 @@ def routes(theory: Theory, data: st.DataObject) -> None:
     fe = free_energy(model, level)
     point = data.draw(order_parameters(fe, gaps=(0.1, 2.0), ratios=(1.1, 3.0)), label="point")
     value, _ = theory.functional(fe, point)
-    close(value, cross_check(fe, point), rel=1e-9, abs=1e-10)
-    close(value, _mpmath_value(fe, point), rel=1e-9, abs=1e-10)
+    others = (cross_check(fe, point), _mpmath_value(fe, point))
+    narrow, wide = _balls(fe, point, 15), _balls(fe, point, 9)
+    for found in (*others, float(narrow.mid())):
+        close(value, found, rel=1e-9, abs=1e-10)
+    for found in (value, *others):
+        assert wide.contains(arb(found)), f"{found!r} lies outside the ball {wide.str(17)}"
+    assert wide.overlaps(narrow), f"{wide.str(17)} and {narrow.str(17)} have nothing in common"
+
+
+def _balls(fe: FreeEnergy, point: dict[str, float], digits: int) -> arb:
+    """Enclose the functional at a point of doubles, which are taken as exact."""
+    from flint import arb, ctx
+
+    from numerics.ballplan import BallGrid
+    from numerics.functional import functional_at
+
+    functional = functional_at(fe.model, fe.level, len(fe.q))
+    names = [str(x) for chain in functional.program.coordinates.chains for x in chain.symbols]
+    with ctx.workdps(2 * digits + 15):
+        gaps = functional.gaps_at([arb(point[name]) for name in names])
+        return functional.at_gaps(gaps, BallGrid(digits)).value
 
 
 @lru_cache(maxsize=8)
