@@ -58,10 +58,14 @@ CATALOGUE = (
     "laws",
     "capacity",
     "enumeration",
+    "algorithms",
+    "certificates",
     "nests",
     "functionals",
     "kernels",
     "networks",
+    "wide",
+    "wide_equilibria",
 )
 """Modules of `verify.catalogue` that register the suite's own claims."""
 

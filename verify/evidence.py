@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Evidence", "normal_quantile", "normal_tail", "two_sided"]
+if TYPE_CHECKING:
+    from .claims import Run
+    from .verdicts import Finding, Plot
+
+__all__ = ["Evidence", "judged", "normal_quantile", "normal_tail", "two_sided"]
 
 
 @dataclass(frozen=True)
@@ -74,3 +78,39 @@ def two_sided(shift: float, false_alarm: float) -> float:
     """Power of a two-sided z-test against a mean shifted by so many standard errors."""
     z = normal_quantile(0.5 * false_alarm)
     return normal_tail(z - abs(shift)) + normal_tail(z + abs(shift))
+
+
+def judged(run: Run, found: Evidence, plots: tuple[Plot, ...] = ()) -> Finding:
+    """Compare what a test found with its null hypothesis, if it is the test that was fixed before.
+
+    Parameters
+    ----------
+    run : Run
+        Of a claim with one design.
+    found : Evidence
+    plots : tuple of Plot
+
+    Returns
+    -------
+    Finding
+        Undecided where size, false-alarm probability or power are not those of the design.
+    """
+    from .verdicts import Finding
+
+    (design,) = run.claim.designs
+    evidence: dict[str, Any] = {
+        "statistic": found.statistic,
+        "p-value": found.p_value,
+        "false-alarm probability": found.false_alarm,
+        "power": found.power,
+        **found.numbers,
+    }
+    if found.size != design.size or found.false_alarm > 1.0001 * design.false_alarm:
+        reason = f"Not the test that was fixed: {found.size} samples, {found.false_alarm:.0e}."
+        return Finding("undecided", reason, None, evidence, plots)
+    if found.power < design.power:
+        reason = f"Its power is {found.power:.6f}, below the stated {design.power}."
+        return Finding("undecided", reason, None, evidence, plots)
+    verdict = "refuted" if found.rejected else "confirmed"
+    reason = f"Statistic {found.statistic:.2f}, p-value {found.p_value:.2g}; {found.null}."
+    return Finding(verdict, reason, None, evidence, plots)

@@ -1,6 +1,6 @@
 """Checks of what algorithms reach, for claims: each returns `Evidence`, sizes fixed beforehand.
 
-Every instance and every run follows from the seed. Exact tests for counts of successes; normal ones
+Every instance and every run follows from the seed. Exact tests for counts of successes; Student's
 for mean energies.
 """
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .algorithms import attempt
-from .evidence import Evidence, normal_quantile, normal_tail
+from .evidence import Evidence
 from .ground import draw_ground, ground_state
 from .instances import draw_instance
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["energy_within", "no_solver_above", "solver_reaches"]
 
-FALSE_ALARM = 1e-7
+FALSE_ALARM = 1e-8
 
 
 def solver_reaches(
@@ -29,7 +29,7 @@ def solver_reaches(
     alpha: float,
     *,
     n: int = 500,
-    samples: int = 32,
+    samples: int = 40,
     algorithm: str = "belief",
     budget: int = 1500,
     seed: int = 0,
@@ -72,10 +72,11 @@ def no_solver_above(
     alpha: float,
     *,
     n: int = 500,
-    samples: int = 32,
+    samples: int = 40,
     algorithms: tuple[str, ...] = ("belief", "clup"),
     budget: int = 800,
     probability: float = 0.01,
+    alternative: float = 0.9,
     seed: int = 0,
 ) -> Evidence:
     """Check that no algorithm solves instances at a density, say a level's threshold.
@@ -88,11 +89,12 @@ def no_solver_above(
         All are tried on every instance; one success of any counts.
     probability : float
         Success probability that the null hypothesis allows, for finite n and luck.
+    alternative : float
+        Success probability of the stated alternative.
 
     Returns
     -------
     Evidence
-        The stated alternative is a density that is solved half of the time.
 
     Notes
     -----
@@ -114,8 +116,8 @@ def no_solver_above(
         test="exact binomial test of the number solved, one-sided",
         size=samples,
         false_alarm=FALSE_ALARM,
-        alternative="solved with probability 1/2",
-        power=float(binom.sf(critical - 1, samples, 0.5)),
+        alternative=f"solved with probability {alternative:g}",
+        power=float(binom.sf(critical - 1, samples, alternative)),
         seed=seed,
         statistic=float(solved),
         p_value=float(binom.sf(solved - 1, samples, probability)),
@@ -153,11 +155,14 @@ def energy_within(
     Returns
     -------
     Evidence
-        z-test of the deviation beyond what is allowed, on the side of the algorithm's failure, and of any
-        deviation on the other side, where no algorithm can be. The stated alternative is an
-        energy three times the allowance away.
+        Student's test of the deviation beyond what is allowed, on the side of the algorithm's failure, and
+        of any deviation on the other side, where no algorithm can be. The stated alternative is an energy
+        three times the allowance away.
     """
     sign = -1.0 if model.name == "negative-hopfield" else 1.0
+    from scipy.stats import nct
+    from scipy.stats import t as student
+
     found = np.array(
         [
             ground_state(draw_ground(model, n, seed=s), algorithm, budget=budget, seed=s).energy
@@ -168,19 +173,19 @@ def energy_within(
     error = float(found.std(ddof=1)) / math.sqrt(samples)
     allowed = relative * abs(energy) + correction * n ** (-2.0 / 3.0)
     short = sign * (energy - mean)  # how far the algorithm stays behind
-    z = max(short - allowed, -short, 0.0) / error
-    critical = normal_quantile(0.5 * FALSE_ALARM)
+    statistic = max(short - allowed, -short, 0.0) / error
+    critical = float(student.isf(0.5 * FALSE_ALARM, samples - 1))
     return Evidence(
         null=f"{algorithm} reaches {model}, n = {n}, within {100 * relative:g} % of {energy:.5g} and "
         f"{correction:g} n^(-2/3), and not beyond it",
-        test="z-test of the mean energy, standard error estimated",
+        test="Student's test of the mean energy",
         size=samples,
         false_alarm=FALSE_ALARM,
         alternative="the energy lies three times the allowance away",
-        power=normal_tail(critical - 2.0 * allowed / error),
+        power=float(nct.sf(critical, samples - 1, 2.0 * allowed / error)),
         seed=seed,
-        statistic=z,
-        p_value=min(1.0, 2.0 * normal_tail(z)),
+        statistic=statistic,
+        p_value=min(1.0, 2.0 * float(student.sf(statistic, samples - 1))),
         numbers={"mean": mean, "standard_error": error, "allowed": allowed, "energy": energy},
     )
 

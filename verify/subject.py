@@ -113,6 +113,10 @@ class Theory:
 
         return deq_kernel(x, **parameters)
 
+    def budget(self, passes: int) -> int:
+        """What is spent of a budget that a claim about algorithms grants them."""
+        return passes
+
     def row_probability(self, model: Model) -> float:
         """Probability that one configuration fulfils one row's constraint."""
         from .moments import row_probability

@@ -24,12 +24,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "WRONG",
+    "Hasty",
+    "Lowered",
     "Moved",
     "Reversed",
     "Sharpened",
     "Shifted",
     "Slanted",
     "Swapped",
+    "Untied",
     "theory_by_name",
 ]
 
@@ -147,6 +150,29 @@ class Reversed(Theory):
         )
 
 
+class Lowered(Theory):
+    """Every threshold and energy 15% too small: algorithms go beyond what cannot be reached."""
+
+    name = "lowered"
+    by = 0.85
+
+    def solution(self, model: Model, level: int) -> Solution:
+        """Return the solution with its value lowered; the order parameters stay."""
+        found = super().solution(model, level)
+        return replace(found, value=self.by * found.value)
+
+
+class Hasty(Theory):
+    """The theory itself, with algorithms that stop after a fiftieth of their budgets."""
+
+    name = "hasty"
+    share = 50
+
+    def budget(self, passes: int) -> int:
+        """Return a fiftieth."""
+        return max(1, passes // self.share)
+
+
 class Sharpened(Theory):
     """The outermost exponent of every nest and functional 2% too large."""
 
@@ -212,8 +238,30 @@ class Slanted(Theory):
         return super().mlp(other, **parameters)
 
 
+class Untied(Theory):
+    """Equilibrium models taken for deep perceptrons: fresh weights in each layer, inputs in the first."""
+
+    name = "untied"
+    depth = 60
+
+    def deq(self, x: Array, **parameters: Any) -> DEQKernel:
+        """Return the kernels of a perceptron of 60 layers with the same scales."""
+        found = super().deq(x, **parameters)
+        sigma_w = parameters.get("sigma_w", 0.4)
+        other = super().mlp(
+            x * (parameters.get("sigma_u", 1.0) / sigma_w),
+            activation=parameters.get("activation", "erf"),
+            depth=self.depth,
+            sigma_w=sigma_w,
+            sigma_b=parameters.get("sigma_b", 0.0),
+            sigma_v=parameters.get("sigma_v", 1.0),
+        )
+        return replace(found, nngp=other.nngp, ntk=other.ntk)
+
+
 WRONG: dict[str, type[Theory]] = {
-    kind.name: kind for kind in (Moved, Swapped, Reversed, Sharpened, Shifted, Slanted)
+    kind.name: kind
+    for kind in (Moved, Swapped, Reversed, Lowered, Hasty, Sharpened, Shifted, Slanted, Untied)
 }
 """Deliberately wrong theories by name."""
 

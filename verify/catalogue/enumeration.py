@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from verify.claims import Run, claim
+from verify.evidence import judged
 from verify.verdicts import Curve, Design, Finding, Plot
-
-if TYPE_CHECKING:
-    from verify.evidence import Evidence
 
 FIRST_MOMENT = "exact first moment; Aubin, Perkins, Zdeborova 2019"
 _FALSE_ALARM = 1e-9
@@ -16,27 +14,6 @@ _FALSE_ALARM = 1e-9
 
 def _design(null: str, test: str, size: int, alternative: str, power: float = 0.9999) -> Design:
     return Design(null, test, size, _FALSE_ALARM, alternative, power)
-
-
-def _finding(run: Run, found: Evidence, plots: tuple[Plot, ...] = ()) -> Finding:
-    """Compare what a test found with its null hypothesis, if it is the test that was fixed before."""
-    (design,) = run.claim.designs
-    evidence: dict[str, Any] = {
-        "statistic": found.statistic,
-        "p-value": found.p_value,
-        "false-alarm probability": found.false_alarm,
-        "power": found.power,
-        **found.numbers,
-    }
-    if found.size != design.size or found.false_alarm > 1.0001 * design.false_alarm:
-        reason = f"Not the test that was fixed: {found.size} samples, {found.false_alarm:.0e}."
-        return Finding("undecided", reason, None, evidence, plots)
-    if found.power < design.power:
-        reason = f"Its power is {found.power:.6f}, below the stated {design.power}."
-        return Finding("undecided", reason, None, evidence, plots)
-    verdict = "refuted" if found.rejected else "confirmed"
-    reason = f"Statistic {found.statistic:.2f}, p-value {found.p_value:.2g}; {found.null}."
-    return Finding(verdict, reason, None, evidence, plots)
 
 
 def _sbp() -> Any:
@@ -55,7 +32,7 @@ def _first_moment(run: Run, model: Any) -> Finding:
     from verify.perceptrons import first_moment_check
 
     p = run.theory.row_probability(model)
-    return _finding(run, first_moment_check(model, seed=run.integer(), probability=p))
+    return judged(run, first_moment_check(model, seed=run.integer(), probability=p))
 
 
 @claim(
@@ -113,7 +90,7 @@ def sbp_second_moment(run: Run) -> Finding:
     def pair(overlap: float) -> float:
         return run.theory.pair_probability(model, overlap)
 
-    return _finding(run, second_moment_check(model, seed=run.integer(), pair=pair))
+    return judged(run, second_moment_check(model, seed=run.integer(), pair=pair))
 
 
 @claim(
@@ -150,7 +127,7 @@ def sbp_pairs(run: Run) -> Finding:
         Curve("counted", at, tuple(numbers["pairs"]), tuple(numbers["standard_errors"]), "points"),
     )
     title = "Mean number of pairs of solutions by their Hamming distance, n = 12, m = 4"
-    return _finding(run, found, (Plot(title, "Hamming distance", "pairs", curves),))
+    return judged(run, found, (Plot(title, "Hamming distance", "pairs", curves),))
 
 
 @claim(
@@ -183,4 +160,4 @@ def sbp_crossing(run: Run) -> Finding:
     curve = Curve("enumerated", at, tuple(numbers["alpha"]), tuple(numbers["standard_errors"]))
     title = "Density up to which small symmetric perceptrons at kappa = 1 are satisfiable"
     plot = Plot(title, "1/n", "alpha", (curve,), {"alpha_c, level 2": alpha})
-    return _finding(run, found, (plot,))
+    return judged(run, found, (plot,))
