@@ -79,6 +79,7 @@ def _second_moment_density(u: float, kappa: float) -> float:
     group="spherical",
     cost=4,
     wrong=("swapped",),
+    profile="ci",
 )
 def spherical_lifting_idle(run: Run) -> Finding:
     """Compare levels 1 and 2."""

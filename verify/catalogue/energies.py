@@ -93,6 +93,7 @@ def hopfield_level_1(run: Run) -> Finding:
     group="sk",
     cost=8,
     wrong=("moved",),
+    profile="ci",
 )
 def sk_limit(run: Run) -> Finding:
     """Extrapolate the levels in two ways; Parisi's value has to lie between them."""
@@ -148,6 +149,7 @@ def sk_level_1(run: Run) -> Finding:
     group="sk",
     cost=1,
     wrong=("moved", "swapped"),
+    profile="ci",
 )
 def sk_levels_supported(run: Run) -> Finding:
     """Cross-check each level at its own order parameters."""

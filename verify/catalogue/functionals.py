@@ -95,6 +95,7 @@ def _mpmath_value(fe: FreeEnergy, point: dict[str, float]) -> float:
     examples=2,
     tags=("functional", "routes"),
     cost=5,
+    profile="ci",
 )
 def gradient(theory: Theory, data: st.DataObject) -> None:
     """Compare in the evaluator's coordinates."""
@@ -234,6 +235,7 @@ def upper_bound(theory: Theory, data: st.DataObject) -> None:
     examples=10,
     tags=("functional",),
     cost=5,
+    profile="ci",
 )
 def embedding(theory: Theory, data: st.DataObject) -> None:
     """Split a lifting of a random point of a random model in two."""

@@ -104,6 +104,7 @@ def abp_order_change(run: Run) -> Finding:
     tags=("hopfield", "c-sequence", "published"),
     group="negative-hopfield",
     cost=3.5,
+    profile="ci",
     wrong=("swapped",),
 )
 def negative_hopfield_order_change(run: Run) -> Finding:
@@ -233,6 +234,7 @@ _register_levels_monotone()
     group="margins",
     cost=4,
     wrong=("reversed",),
+    profile="ci",
 )
 def margins_monotone(run: Run) -> Finding:
     """Compare thresholds at random pairs of margins."""

@@ -162,6 +162,7 @@ def gibbs_weights(theory: Theory, data: st.DataObject) -> None:
     examples=5,
     tags=("nest",),
     cost=1.2,
+    profile="ci",
 )
 def heat(theory: Theory, data: st.DataObject) -> None:
     """Compare the gradient's entries with averages from the definition."""

@@ -271,6 +271,7 @@ def _constant(run: Run, turn, also: str = "") -> Finding:
     group="sbp-small",
     cost=3,
     wrong=("moved", "swapped"),
+    profile="ci",
 )
 def sbp_small_margin_solved(run: Run) -> Finding:
     """Minimise the formula by itself; at margins that no solver reaches it meets the law."""
