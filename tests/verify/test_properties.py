@@ -21,7 +21,12 @@ all_claims()
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in PROPERTIES if PROPERTIES[name].claim.cost <= 2.0]
+    "name",
+    [
+        name
+        for name, one in PROPERTIES.items()
+        if one.claim.cost <= 2.0 and one.claim.group != "sbp" and one.claim.profile == "quick"
+    ],
 )
 @settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
@@ -37,13 +42,27 @@ def test_property_at_length(name, data):
     PROPERTIES[name].body(Theory(), data)
 
 
+def _seeds(cost: float) -> int:
+    """A hundred, or what takes some minutes."""
+    return 100 if cost <= 3.0 else 20 if cost <= 12.0 else 5
+
+
+RANDOM = {"properties", "spherical", "enumeration", "kernels", "networks", "instances"}
+
+
 @pytest.mark.slow
-def test_a_hundred_fresh_seeds_raise_no_alarm():
-    quick = [one for one in all_claims() if one.group in ("properties", "spherical")]
-    for seed in range(100):
-        for one in quick:
-            finding = one.check(Run(one, Theory(), 10**6 + seed))
-            assert not one.expected.complaint(finding), (seed, one.id, finding)
+@pytest.mark.parametrize(
+    "claim",
+    [
+        pytest.param(one, id=one.id)
+        for one in all_claims()
+        if one.group in RANDOM and one.profile != "full"
+    ],
+)
+def test_a_hundred_fresh_seeds_raise_no_alarm(claim):
+    for seed in range(_seeds(claim.cost)):
+        finding = claim.check(Run(claim, Theory(), 10**6 + seed))
+        assert not claim.expected.complaint(finding), (seed, finding)
 
 
 # -- a failing property ----------------------------------------------------------------------------

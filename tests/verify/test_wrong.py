@@ -11,7 +11,7 @@ QUICK = PROFILES.index("quick")
 # A claim's cost counts what its group shares; alone it solves its levels itself.
 _HEAVY = {"sbp", "abp", "sk", "hopfield", "negative-hopfield", "margins", "ubp", "instances"}
 _HEAVY |= {"negative-spherical", "sbp-small"}
-_LIGHT = {"sbp-level-2", "abp-level-2", "sk-level-1", "hopfield-level-1", "nest-definition"}
+_LIGHT = {"sbp-level-2", "abp-level-2", "sk-level-1", "nest-definition"}
 
 
 def _cases() -> list:

@@ -166,7 +166,7 @@ def _comes_near(
     kind: str, level: int, relative: float, correction: float, n: int, profile: Profile, cost: float
 ) -> None:
     """Register that loosening-up ends within some per cent of a level's energy, and not beyond it."""
-    samples, budget = 16, 1000
+    samples, budget = 32, 1000
     name = "Sherrington-Kirkpatrick model"
     if kind != "sk":
         name = f"{'negative' if kind.startswith('negative') else 'positive'} Hopfield model at alpha = 1"
@@ -218,5 +218,5 @@ _KINDS: tuple[tuple[str, float, float], ...] = (
     ("negative-hopfield", 0.05, 0.9),
 )
 for _kind, _relative, _correction in _KINDS:
-    _comes_near(_kind, 3, _relative, _correction, 1000, "ci", 25.0)
-    _comes_near(_kind, 6, _relative, _correction, 2000, "full", 200.0)
+    _comes_near(_kind, 3, _relative, _correction, 1000, "ci", 15.0)
+    _comes_near(_kind, 6, _relative, _correction, 2000, "full", 250.0)
