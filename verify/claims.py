@@ -64,6 +64,8 @@ CATALOGUE = (
     "functionals",
     "kernels",
     "networks",
+    "wide",
+    "wide_equilibria",
 )
 """Modules of `verify.catalogue` that register the suite's own claims."""
 

@@ -202,6 +202,8 @@ class Normality:
         Mean of y' K^-1 y over m, minus 1, in standard errors: covariances that are too large or small.
     kurtosis : float
         Mardia's: mean of (y' K^-1 y)^2 against m (m + 2), with K estimated, in standard errors.
+    excess : float
+        The same, relative to m (m + 2).
     radius : float
         p-value of Kolmogorov and Smirnov's test that y' K^-1 y is chi^2 with m degrees of freedom.
     marginals : float
@@ -210,16 +212,31 @@ class Normality:
 
     scale: float
     kurtosis: float
+    excess: float
     radius: float
     marginals: float
 
-    def accepts(self, false_alarm: float) -> bool:
-        """Whether all four are within a false-alarm probability, shared evenly."""
+    def accepts(self, false_alarm: float, excess: float = 0.0) -> bool:
+        """Whether all four are within a false-alarm probability, shared evenly.
+
+        Parameters
+        ----------
+        false_alarm : float
+        excess : float
+            Relative excess of the kurtosis that is allowed for, such as the order 1/n of a finite width.
+            Beyond it the kurtosis has a third more standard errors than a normal statistic: its own
+            distribution is skew.
+        """
         from scipy.stats import norm
 
         critical = float(norm.isf(false_alarm / 8.0))
+        error = self.excess / self.kurtosis if self.kurtosis else 1.0
         p = min(self.radius, self.marginals)
-        return max(abs(self.scale), abs(self.kurtosis)) <= critical and p >= false_alarm / 4.0
+        return (
+            abs(self.scale) <= critical
+            and abs(self.excess) - excess <= 4.0 / 3.0 * critical * error
+            and p >= false_alarm / 4.0
+        )
 
 
 def normality(outputs: ArrayLike, kernel: ArrayLike) -> Normality:
@@ -255,6 +272,7 @@ def normality(outputs: ArrayLike, kernel: ArrayLike) -> Normality:
     return Normality(
         float(scale),
         float(kurtosis),
+        float(np.mean(own**2) / (m * (m + 2)) - 1.0),
         float(kstest(radii, chi2(m).cdf).pvalue),
         float(min(1.0, m * min(each))),
     )
