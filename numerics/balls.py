@@ -18,7 +18,7 @@ from flint import arb
 from sympy import Expr, Function, Symbol, exp, log, pi, sqrt
 from sympy.printing.pycode import MpmathPrinter
 
-from theory import FreeEnergy, LiftedExpectation
+from theory import FreeEnergy
 
 from .coordinates import Coordinates
 from .leaf import CompiledLeaf, compile_leaf
@@ -218,7 +218,7 @@ def ball_program(fe: FreeEnergy) -> BallProgram:
     below = coordinates.substitution(from_above=False)
     above = coordinates.substitution(from_above=True)
     arguments = [*gaps, *parameters]
-    found = sorted(fe.expr.atoms(LiftedExpectation), key=sympy.default_sort_key)
+    found = fe.nests
     stand_ins = [Symbol(f"nest_{k}", real=True) for k in range(len(found))]
     nests = []
     for nest in found:

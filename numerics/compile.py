@@ -17,7 +17,7 @@ import sympy
 from numpy.typing import NDArray
 from sympy import Expr, Lambda, Symbol
 
-from theory import FreeEnergy, LiftedExpectation
+from theory import FreeEnergy
 
 from .coordinates import Coordinates
 from .grids import MAX_WORK
@@ -78,7 +78,7 @@ def compile_program(fe: FreeEnergy) -> Program:
     below = coordinates.substitution(from_above=False)
     above = coordinates.substitution(from_above=True)
     arguments = [*gaps, *parameters]
-    found = sorted(fe.expr.atoms(LiftedExpectation), key=sympy.default_sort_key)
+    found = fe.nests
     stand_ins = [Symbol(f"nest_{k}", real=True) for k in range(len(found))]
     nests = []
     for nest in found:

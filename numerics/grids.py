@@ -164,7 +164,13 @@ def log_spacing(strip: Strip, increment: float, exponent: float, log_inverse: fl
     shift = min(strip.half_width, math.sqrt(2.0 * log_inverse / bend))
     if exponent == 0.0:
         for _ in range(12):  # a logarithm inside a root: contracts fast
-            log_inverse = wanted + math.log(_quenched_factor(strip, shift))
+            factor = _quenched_factor(strip, shift)
+            # log(1 + factor 2/tolerance)
+            log_inverse = (
+                math.log1p(factor * math.expm1(wanted))
+                if wanted < 600.0
+                else wanted + math.log(factor)
+            )
             shift = min(strip.half_width, math.sqrt(2.0 * log_inverse / bend))
     return 2.0 * math.pi * shift / (log_inverse + 0.5 * bend * shift * shift)
 

@@ -72,7 +72,7 @@ def _algebra(fe: FreeEnergy) -> tuple[_Algebra, int]:
     """Take a functional apart in its own order parameters; inputs of nests are linear in them."""
     x = list(fe.order_parameters)
     parameters = sorted(fe.expr.free_symbols - set(x), key=str)
-    nests = sorted(fe.expr.atoms(LiftedExpectation), key=sympy.default_sort_key)
+    nests = fe.nests
     if any(len(nest.increments) != 1 for nest in nests):
         raise EnclosureError("the test needs nests of one lifting")
     stand_ins = [Symbol(f"nest_{k}", real=True) for k in range(len(nests))]

@@ -22,7 +22,7 @@ import sympy
 from mpmath import mp
 from sympy import Symbol
 
-from theory import FreeEnergy, LiftedExpectation
+from theory import FreeEnergy
 
 from .ballplan import BallGrid, Plan, plan
 from .balls import plain_form, printed
@@ -188,7 +188,7 @@ def _program(fe: FreeEnergy) -> tuple[Coordinates, list[Symbol], list[Any], Call
     parameters = sorted(fe.expr.free_symbols - set(fe.order_parameters), key=str)
     below = coordinates.substitution(from_above=False)
     above = coordinates.substitution(from_above=True)
-    found = sorted(fe.expr.atoms(LiftedExpectation), key=sympy.default_sort_key)
+    found = fe.nests
     stand_ins = [Symbol(f"nest_{k}", real=True) for k in range(len(found))]
     nests = []
     for nest in found:

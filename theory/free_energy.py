@@ -107,6 +107,15 @@ class FreeEnergy:
     fields: tuple[Symbol, ...] = ()
 
     @property
+    def nests(self) -> tuple[LiftedExpectation, ...]:
+        """Its lifted expectations, those of Ent before those of En."""
+        found: list[LiftedExpectation] = []
+        for part in (self.entropy, self.energy):
+            own = sorted(part.atoms(LiftedExpectation), key=lambda nest: (nest.depth, str(nest)))
+            found += [nest for nest in own if nest not in found]
+        return tuple(found)
+
+    @property
     def is_capacity(self) -> bool:
         """Whether the value is a density alpha, not an energy xi."""
         return self.model.problem == "capacity"

@@ -91,7 +91,7 @@ def test_new_model_tutorial_runs(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_many_digits_tutorial_runs() -> None:
     scope = runpy.run_path(str(ROOT / "docs" / "tutorials" / "plot_many_digits.py"))
-    assert str(scope["level_3"].value).startswith("1.65753519434788107262063710710520562446")
+    assert "1.65753519434788107262063710710520562446" in str(scope["level_3"])
     bounds = [float(c.upper) for c in scope["certificates"][:4]]
     assert bounds == sorted(bounds, reverse=True)
     assert all(0.5 < e < 5.0 for e in scope["exponents"].values())
