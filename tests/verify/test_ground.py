@@ -67,7 +67,7 @@ def test_the_fit_finds_what_was_put_in():
 
 
 def test_the_energy_of_level_six_is_reached_and_others_are_rejected():
-    arguments = {"n": 600, "samples": 6, "budget": 600}
+    arguments = {"n": 400, "samples": 32, "budget": 400}
     found = energy_within(SK(), 0.7632, **arguments)
     assert not found.rejected
     assert found.power > 0.99
@@ -77,7 +77,7 @@ def test_the_energy_of_level_six_is_reached_and_others_are_rejected():
 
 
 def test_solvers_reach_what_they_reach_and_not_what_they_do_not():
-    arguments = {"n": 300, "budget": 600}
+    arguments = {"n": 150, "budget": 300}
     assert not solver_reaches(SBP(1), 1.3, **arguments).rejected
     beyond = solver_reaches(SBP(1), 1.75, **arguments)
     assert beyond.rejected
