@@ -41,6 +41,7 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+napoleon_use_ivar = True  # fields of named tuples are documented members already
 
 sphinx_gallery_conf = {
     "examples_dirs": "tutorials",

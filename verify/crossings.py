@@ -1,8 +1,6 @@
 """Thresholds from trials: where success becomes as likely as failure, and what that tends to.
 
-Algorithm
----------
-For one n the probability of success is taken to be logistic in the density,
+Algorithm: for one n the probability of success is taken to be logistic in the density,
 
     p(alpha) = 1 / (1 + exp((alpha - a) / w)).
 
