@@ -51,6 +51,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         "algorithms": "iterations of the large-n algorithms against their matrix-vector products",
         "kernels": "Gram matrices of wide networks against plain NumPy and a JAX peer",
         "digits": "cost against the number of digits; fifty digits at level 7",
+        "wide": "draws of wide networks against their BLAS calls and random numbers",
         "startup": "imports, the command line, a cold compile cache",
     }.items()
 }

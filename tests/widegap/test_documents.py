@@ -97,6 +97,14 @@ def test_many_digits_tutorial_runs() -> None:
     assert all(0.5 < e < 5.0 for e in scope["exponents"].values())
 
 
+def test_wide_network_tutorial_runs() -> None:
+    scope = runpy.run_path(str(ROOT / "docs" / "tutorials" / "plot_wide_network.py"))
+    assert not any(found.failures for found in scope["drawn"].values())
+    for one, other in zip(scope["predicted"], scope["measured"], strict=True):
+        assert one == pytest.approx(other, rel=0.35)
+    assert len(scope["figure"].axes) == 2
+
+
 def test_readme_table_is_real() -> None:
     """Level 2 of every model in the table."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -169,7 +169,7 @@ _SIZE = MeanTest(0.0, _OUTPUTS, (0.02 - _SIZE_ALLOWED) / 0.075, 1e-9)
     tags=("deq", "kernel", "monte-carlo", "wide"),
     profile="ci",
     group="wide",
-    cost=12.0,
+    cost=18.0,
     wrong=("moved", "untied"),
     designs=(
         Design(
@@ -225,7 +225,7 @@ def wide_joint_normality(run: Run) -> Finding:
     return Finding("confirmed" if good else "refuted", reason, None, evidence)
 
 
-_TANGENT, _TANGENTS, _TANGENT_ALLOWED = 200, 2500, 0.006
+_TANGENT, _TANGENTS, _TANGENT_ALLOWED = 200, 2900, 0.006
 _TANGENT_MEAN = MeanTest(0.0, _TANGENTS, (0.02 - _TANGENT_ALLOWED) / 0.078, 1e-9)
 
 
@@ -237,7 +237,7 @@ _TANGENT_MEAN = MeanTest(0.0, _TANGENTS, (0.02 - _TANGENT_ALLOWED) / 0.078, 1e-9
     tags=("deq", "kernel", "ntk", "monte-carlo", "wide"),
     profile="ci",
     group="wide",
-    cost=12.0,
+    cost=18.0,
     wrong=("moved", "untied"),
     designs=(
         _TANGENT_MEAN.design(

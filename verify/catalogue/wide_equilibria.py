@@ -99,7 +99,7 @@ def wide_depth_law(run: Run) -> Finding:
     tags=("deq", "kernel", "wide"),
     profile="ci",
     group="wide",
-    cost=10.0,
+    cost=15.0,
     wrong=("moved", "untied"),
     designs=(
         Design(
@@ -172,7 +172,7 @@ _VARIANCE = MeanTest(0.0, _NETWORKS, (0.02 - 0.004) / 0.05, 1e-9)
     tags=("deq", "kernel", "monte-carlo", "wide"),
     profile="ci",
     group="wide",
-    cost=20.0,
+    cost=30.0,
     designs=(
         _VARIANCE.design(
             f"pre-activations at n = {_UNITS} have the derived variance, within 0.4% after controlling for "

@@ -12,6 +12,7 @@ __all__ = [
     "Exponent",
     "Normality",
     "controlled",
+    "error_of",
     "exponent",
     "growth_rate",
     "normality",
@@ -276,3 +277,21 @@ def normality(outputs: ArrayLike, kernel: ArrayLike) -> Normality:
         float(kstest(radii, chi2(m).cdf).pvalue),
         float(min(1.0, m * min(each))),
     )
+
+
+def error_of(covariances: ArrayLike, kernel: ArrayLike) -> float:
+    """Root mean square error of one network's covariance.
+
+    Parameters
+    ----------
+    covariances : array_like, shape (draws, m, m)
+    kernel : array_like, shape (m, m)
+
+    Returns
+    -------
+    float
+        Over draws and entries, relative to sqrt(k_ii k_jj). It falls like n^(-1/2).
+    """
+    c, k = np.asarray(covariances, dtype=float), np.asarray(kernel, dtype=float)
+    scale = np.sqrt(np.outer(np.diag(k), np.diag(k)))
+    return float(np.sqrt(np.mean(((c - k) / scale) ** 2)))
