@@ -53,7 +53,7 @@ def test_errors_fall_like_the_root_of_the_width(tmp_path):
 
 
 def test_failures_are_counted(tmp_path):
-    wild = Network("deq", "relu", sigma_w=3.0, sigma_b=1.0, expansive=True)
+    wild = Network("deq", "max(x, 0) + 0*abs(x)", sigma_w=3.0, sigma_b=1.0, expansive=True)
     with ThreadPoolExecutor(1) as pool:
         (found,) = width_experiment(
             wild, X, (40,), 4, out=tmp_path / "a.sqlite", blocks=1, executor=pool

@@ -7,8 +7,9 @@ import pytest
 
 from numerics import deq_kernel, mlp_kernel
 from verify.wide import Network, ensemble, sample
-from verify.wide.laws import controlled, exponent, growth_rate, normality
+from verify.wide.laws import controlled, error_of, exponent, growth_rate, normality
 from verify.wide.networks import MemoryBudgetError
+from verify.wide.predictions import one_step_error
 
 X = np.array([[1.0, 0.4, -0.3], [0.8, 0.9, 0.2]])
 MANY = np.random.default_rng(0).standard_normal((6, 3))
@@ -18,11 +19,11 @@ MANY = np.random.default_rng(0).standard_normal((6, 3))
 @pytest.mark.parametrize("kind", ["deq", "mlp", "untied"])
 def test_controls_have_mean_zero(kind, x):
     network = Network(kind, "tanh", 24, depth=3, sigma_w=0.8, sigma_b=0.3)
-    found = ensemble(network, x, 4000, np.random.default_rng(1))
+    found = ensemble(network, x, 2500, np.random.default_rng(1))
     assert found.converged.all()
     spread = found.controls.std(axis=0)
     assert (spread > 0).all()
-    t = found.controls.mean(axis=0) / (spread / 4000**0.5)
+    t = found.controls.mean(axis=0) / (spread / 2500**0.5)
     assert np.abs(t).max() < 4.5
     assert np.mean(t**2) < 2.0
 
@@ -31,19 +32,19 @@ def test_controls_have_mean_zero(kind, x):
 def test_ensembles_have_the_law_of_single_draws(kind):
     network = Network(kind, "erf", 20, depth=2, sigma_w=0.7, sigma_b=0.3, sigma_v=1.2)
     one = sample(network, X, 600, heads=0, weights="dense").covariance[:, 0, 1]
-    many = ensemble(network, X, 6000, np.random.default_rng(2)).covariance[:, 0, 1]
-    error = (one.var() / 600 + many.var() / 6000) ** 0.5
+    many = ensemble(network, X, 3000, np.random.default_rng(2)).covariance[:, 0, 1]
+    error = (one.var() / 600 + many.var() / 3000) ** 0.5
     assert abs(one.mean() - many.mean()) < 4.5 * error
     assert one.std() == pytest.approx(many.std(), rel=0.15)
 
 
 def test_controls_sharpen_the_mean_and_do_not_move_it():
     scales = {"sigma_w": 0.7, "sigma_u": 0.4}
-    found = ensemble(Network("deq", "erf", 64, **scales), [[1.0]], 3000, np.random.default_rng(3))
+    found = ensemble(Network("deq", "erf", 64, **scales), [[1.0]], 1500, np.random.default_rng(3))
     raw = found.covariance[:, 0, 0]
     sharp = controlled(raw, found.controls)
     assert sharp.std() < 0.4 * raw.std()
-    assert abs(sharp.mean() - raw.mean()) < 4.5 * raw.std() / 3000**0.5
+    assert abs(sharp.mean() - raw.mean()) < 4.5 * raw.std() / 1500**0.5
 
 
 def test_exponents_of_powers_are_found():
@@ -106,3 +107,11 @@ def test_an_untied_network_is_no_equilibrium_model():
 def test_ensembles_are_bounded_in_memory():
     with pytest.raises(MemoryBudgetError, match="networks of width 50"):
         ensemble(Network(width=50), X, 10**7, np.random.default_rng(0), memory=2**24)
+
+
+@pytest.mark.parametrize("name", ["tanh", "x/(1+abs(x))"])
+def test_the_predicted_error_is_the_measured_one(name):
+    network = Network("deq", name, 150, sigma_w=0.5, sigma_b=0.3)
+    limit = deq_kernel(X, activation=name, sigma_w=0.5, sigma_b=0.3).nngp
+    found = ensemble(network, X, 400, np.random.default_rng(8))
+    assert one_step_error(X, network) == pytest.approx(error_of(found.covariance, limit), rel=0.12)

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -157,10 +157,14 @@ def width_experiment(
     for width in widths:
         needed = bytes_of_a_draw(replace(network, width=width), len(made), made.shape[1], "auto")
         check_budget(needed, memory, f"a draw of width {width} with {len(made)} inputs")
-    parameters = {k: v for k, v in asdict(network).items() if k not in ("width", "activation")}
-    parameters["activation"] = str(network.phi)
+    skipped = ("width", "activation")
+    parameters: dict[str, Any] = {
+        f.name: getattr(network, f.name) for f in fields(network) if f.name not in skipped
+    }
+    named = json.dumps(parameters | {"activation": str(network.phi)}, sort_keys=True)
+    parameters["activation"] = network.activation  # its name may be one that cannot be read back
     settings = {
-        "network": json.dumps(parameters, sort_keys=True),
+        "network": named,
         "inputs": json.dumps(made.tolist()),
         "draws": str(draws),
         "seed": str(seed),
