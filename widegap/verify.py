@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 __all__ = ["verify"]
 
 PROFILES = ("quick", "ci", "full")
-WRONG = ("moved", "swapped", "reversed", "sharpened", "shifted", "slanted")
+WRONG = (
+    "moved",
+    "swapped",
+    "reversed",
+    "lowered",
+    "hasty",
+    "sharpened",
+    "shifted",
+    "slanted",
+    "untied",
+)
 REPORTS = ("html", "junit", "json", "record")
 _MAX_SEED = 2**63
 
