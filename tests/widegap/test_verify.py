@@ -211,7 +211,7 @@ def test_a_killed_run_keeps_its_verdicts(
         ),
         (("--only", ""), "no claim and no tag ''"),
         (("--profile", "slow"), "unknown profile 'slow'; choose from quick, ci, full"),
-        (("--wrong", "right"), "choose from moved, swapped, reversed, sharpened, shifted, slanted"),
+        (("--wrong", "right"), "choose from moved, swapped, reversed, lowered, hasty"),
         (("--wrong", "swapped", "--only", "nest-shift"), "no claim is left"),
         *(
             (("--seed", seed), "--seed is an integer")
