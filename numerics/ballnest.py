@@ -29,7 +29,7 @@ import numpy as np
 from flint import arb, arb_poly, ctx
 
 from .ballplan import SHARE, BallGrid, plan
-from .balls import BallLeaf
+from .balls import BallLeaf, ball_sum
 
 __all__ = ["BallValue", "evaluate_ball_nest"]
 
@@ -357,7 +357,7 @@ class _Nest:
         if half:
             w = [w[0], *(2 * a for a in w[1:])]
             terms = [terms[0], *(2 * a for a in terms[1:])]
-        total = _sum(terms)
+        total = ball_sum(terms)
         z = self._enclosure(k, level, ref)(total, x)
         value = z if s.is_zero() else ref + z.log() / s
         if not gradient:
@@ -365,12 +365,14 @@ class _Nest:
         mu = w if s.is_zero() else [a / total for a in w]
         if s.is_zero():
             # d/dv of the Gaussian average
-            d_v = _sum([m * a * (q - 1) for m, a, q in zip(mu, f, squares, strict=True)]) / (2 * v)
+            d_v = ball_sum([m * a * (q - 1) for m, a, q in zip(mu, f, squares, strict=True)]) / (
+                2 * v
+            )
             d_s = arb(0)
         else:
             own = ref + total.log() / s
-            d_v = _sum([m * (q - 1) for m, q in zip(mu, squares, strict=True)]) / (2 * v * s)
-            d_s = _sum([m * (a - own) for m, a in zip(mu, f, strict=True)]) / s
+            d_v = ball_sum([m * (q - 1) for m, q in zip(mu, squares, strict=True)]) / (2 * v * s)
+            d_s = ball_sum([m * (a - own) for m, a in zip(mu, f, strict=True)]) / s
         if half:
             mu = [a / 2 for a in mu[:0:-1]] + [mu[0], *(a / 2 for a in mu[1:])]
         return value, mu, (d_v, d_s)
@@ -414,13 +416,13 @@ class _Nest:
                 )
         weights = [w * a for w, (a, _) in zip(stage.raw[half:], pairs, strict=True)]
         bent = [w * a for w, (_, a) in zip(stage.raw[half:], pairs, strict=True)]
-        d_v = _sum(bent)
+        d_v = ball_sum(bent)
         if self.even:
             d_v = 2 * d_v - bent[0]
         if self.even:
             weights = weights[:0:-1] + weights
-        mean_inner = _sum([w * f for w, f in zip(weights, inner.f, strict=True)])
-        mean_outer = _sum([m * f for m, f in zip(mu, outer.f, strict=True)])
+        mean_inner = ball_sum([w * f for w, f in zip(weights, inner.f, strict=True)])
+        mean_outer = ball_sum([m * f for m, f in zip(mu, outer.f, strict=True)])
         return weights, d_v / (2 * v * s), (mean_inner - mean_outer) / s
 
     def _spread(self, k: int, stage: _Stage, scaled: list[arb], unit: arb) -> list[tuple[arb, arb]]:
@@ -473,13 +475,6 @@ def _between(size: arb) -> arb:
         return arb(0)
     half = upper / 2
     return arb(half, half)
-
-
-def _sum(terms: Sequence[arb]) -> arb:
-    total = arb(0)
-    for term in terms:
-        total += term
-    return total
 
 
 def log_of(ball: arb) -> float:

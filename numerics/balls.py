@@ -8,7 +8,7 @@ printed from sympy and evaluated in the precision of ``flint.ctx``. The nests th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -21,10 +21,11 @@ from sympy.printing.pycode import MpmathPrinter
 from theory import FreeEnergy
 
 from .coordinates import Coordinates
-from .leaf import CompiledLeaf, compile_leaf
+from .leaf import CompiledLeaf
+from .parts import parts_of
 from .recognise import StableForm, stable_form
 
-__all__ = ["BallLeaf", "BallNest", "BallProgram", "ball_program", "exact", "in_balls"]
+__all__ = ["BallLeaf", "BallNest", "BallProgram", "ball_program", "ball_sum", "exact", "in_balls"]
 
 
 class Phi(Function):
@@ -123,6 +124,11 @@ def printed(
     )
 
 
+def ball_sum(terms: Iterable[arb]) -> arb:
+    """Sum of balls."""
+    return sum(terms, start=arb(0))
+
+
 def exact(number: Expr) -> arb:
     """An exact sympy number as a ball in the precision of the moment."""
     (value,) = in_balls([], [number])()
@@ -212,50 +218,27 @@ def ball_program(fe: FreeEnergy) -> BallProgram:
     -------
     BallProgram
     """
-    coordinates = Coordinates(tuple(fe.chains))
-    gaps = [g for group in coordinates.gap_symbols for g in group]
-    parameters = sorted(fe.expr.free_symbols - set(fe.order_parameters), key=str)
-    below = coordinates.substitution(from_above=False)
-    above = coordinates.substitution(from_above=True)
-    arguments = [*gaps, *parameters]
-    found = fe.nests
-    stand_ins = [Symbol(f"nest_{k}", real=True) for k in range(len(found))]
+    parts = parts_of(fe)
     nests = []
-    for nest in found:
-        leaf = nest.leaf.expr.subs(above, simultaneous=True)
-        compiled = compile_leaf(sympy.Lambda(nest.leaf.variables, leaf))
-        inside = {str(x): x for x in leaf.free_symbols}
-        own = [inside[name] for name in compiled.parameters]
+    for nest in parts.nests:
         (h,) = nest.leaf.variables
-        form = stable_form(leaf, h)
+        form = stable_form(nest.leaf.expr, h)
         plain = plain_form(form)
-        inputs = [
-            e.subs(below, simultaneous=True)
-            for e in (nest.field, *nest.increments, *nest.exponents)
-        ] + own
-        entries = [
-            (i, j, d)
-            for i, e in enumerate(inputs)
-            for j, g in enumerate(gaps)
-            if (d := sympy.diff(e, g)) != 0
-        ]
+        slopes = [sympy.diff(plain, x) for x in nest.own]
+        leaf = BallLeaf(
+            form,
+            nest.compiled,
+            in_balls([h, *nest.own], [plain]),
+            in_balls([h, *nest.own], [plain, *slopes]),
+        )
         nests.append(
             BallNest(
-                BallLeaf(
-                    form,
-                    compiled,
-                    in_balls([h, *own], [plain]),
-                    in_balls([h, *own], [plain, *(sympy.diff(plain, x) for x in own)]),
-                ),
-                len(nest.increments),
-                in_balls(arguments, inputs),
-                in_balls(arguments, [d for _, _, d in entries]),
-                tuple((i, j) for i, j, _ in entries),
+                leaf,
+                nest.depth,
+                in_balls(parts.arguments, nest.inputs),
+                in_balls(parts.arguments, [d for _, _, d in nest.entries]),
+                tuple((i, j) for i, j, _ in nest.entries),
             )
         )
-    algebra = fe.expr.xreplace(dict(zip(found, stand_ins, strict=True))).subs(
-        below, simultaneous=True
-    )
-    outputs = [algebra, *(sympy.diff(algebra, x) for x in (*gaps, *stand_ins))]
-    combine = in_balls([*arguments, *stand_ins], outputs)
-    return BallProgram(coordinates, tuple(parameters), tuple(nests), combine)
+    combine = in_balls([*parts.arguments, *parts.stand_ins], parts.outputs)
+    return BallProgram(parts.coordinates, parts.parameters, tuple(nests), combine)

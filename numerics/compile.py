@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import sympy
 from numpy.typing import NDArray
-from sympy import Expr, Lambda, Symbol
+from sympy import Expr, Symbol
 
 from theory import FreeEnergy
 
@@ -23,6 +23,7 @@ from .coordinates import Coordinates
 from .grids import MAX_WORK
 from .leaf import CompiledLeaf, compile_leaf
 from .lifted import NestResult, evaluate_nest
+from .parts import parts_of
 
 __all__ = ["CompiledLeaf", "Evaluation", "Evaluator", "compile_leaf", "evaluator", "evaluator_of"]
 
@@ -66,53 +67,21 @@ def compile_program(fe: FreeEnergy) -> Program:
     Returns
     -------
     Program
-
-    Notes
-    -----
-    The order parameters are replaced by the gaps of their chains first, so that increments such as
-    ``p_k - p_{k+1}`` are variables and not differences of rounded numbers.
     """
-    coordinates = Coordinates(tuple(fe.chains))
-    gaps = [g for group in coordinates.gap_symbols for g in group]
-    parameters = sorted(fe.expr.free_symbols - set(fe.order_parameters), key=str)
-    below = coordinates.substitution(from_above=False)
-    above = coordinates.substitution(from_above=True)
-    arguments = [*gaps, *parameters]
-    found = fe.nests
-    stand_ins = [Symbol(f"nest_{k}", real=True) for k in range(len(found))]
-    nests = []
-    for nest in found:
-        bound = nest.leaf.variables
-        leaf = Lambda(bound, nest.leaf.expr.subs(above, simultaneous=True))
-        compiled = compile_leaf(leaf)
-        inside = {str(x): x for x in leaf.expr.free_symbols}
-        inputs = [
-            e.subs(below, simultaneous=True)
-            for e in (nest.field, *nest.increments, *nest.exponents)
-        ]
-        inputs += [inside[name] for name in compiled.parameters]
-        entries = [
-            (i, j, d)
-            for i, e in enumerate(inputs)
-            for j, g in enumerate(gaps)
-            if (d := sympy.diff(e, g)) != 0
-        ]
-        nests.append(
-            _Nest(
-                compiled,
-                len(nest.increments),
-                _lambdify(arguments, inputs),
-                _lambdify(arguments, [d for _, _, d in entries]),
-                np.array([i for i, _, _ in entries], dtype=np.intp),
-                np.array([j for _, j, _ in entries], dtype=np.intp),
-            )
+    parts = parts_of(fe)
+    nests = tuple(
+        _Nest(
+            nest.compiled,
+            nest.depth,
+            _lambdify(parts.arguments, nest.inputs),
+            _lambdify(parts.arguments, [d for _, _, d in nest.entries]),
+            np.array([i for i, _, _ in nest.entries], dtype=np.intp),
+            np.array([j for _, j, _ in nest.entries], dtype=np.intp),
         )
-    algebra = fe.expr.xreplace(dict(zip(found, stand_ins, strict=True))).subs(
-        below, simultaneous=True
+        for nest in parts.nests
     )
-    outputs = [algebra, *(sympy.diff(algebra, x) for x in (*gaps, *stand_ins))]
-    combine = _lambdify([*arguments, *stand_ins], outputs)
-    return Program(coordinates, tuple(map(str, parameters)), tuple(nests), combine)
+    combine = _lambdify([*parts.arguments, *parts.stand_ins], parts.outputs)
+    return Program(parts.coordinates, tuple(map(str, parts.parameters)), nests, combine)
 
 
 def _lambdify(arguments: Sequence[Symbol], outputs: Sequence[Expr]) -> Callable[..., Any]:

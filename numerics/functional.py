@@ -14,7 +14,7 @@ from theory.ground import without_quenched_average
 
 from .ballnest import BallValue, evaluate_ball_nest
 from .ballplan import BallGrid
-from .balls import BallProgram, ball_program, exact
+from .balls import BallProgram, ball_program, ball_sum, exact
 from .solution import Solution
 
 __all__ = ["BallFunctional", "Point", "functional_at", "functional_of"]
@@ -78,7 +78,7 @@ class BallFunctional:
             position += len(chain.symbols)
             if chain.upper.is_finite:
                 weights = [*part, arb(1)]
-                unit = exact(chain.upper - chain.lower) / _total(weights)
+                unit = exact(chain.upper - chain.lower) / ball_sum(weights)
                 part = [unit * w for w in weights]
             found += part
         return found
@@ -133,7 +133,7 @@ class BallFunctional:
             d = slopes[position : position + len(symbols)]
             position += len(symbols)
             if chain.upper.is_finite:
-                mean = _total([a * b for a, b in zip(g, d, strict=True)]) / _total(g)
+                mean = ball_sum([a * b for a, b in zip(g, d, strict=True)]) / ball_sum(g)
                 found += [a * (b - mean) for a, b in zip(g, d, strict=True)][:-1]
             else:
                 found += [a * b for a, b in zip(g, d, strict=True)]
@@ -183,13 +183,6 @@ class BallFunctional:
         extra = math.ceil(-math.log10(min(self.scales, default=1.0)))
         with ctx.workdps(grid.digits + extra + _GUARD):
             return self.at_gaps(self.gaps(theta), grid, gradient=gradient)
-
-
-def _total(terms: Sequence[arb]) -> arb:
-    total = arb(0)
-    for term in terms:
-        total += term
-    return total
 
 
 def functional_at(model: Model, level: int, overlaps: int) -> BallFunctional:

@@ -13,19 +13,20 @@ tell its inertia.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import sympy
 from flint import arb, arb_mat
-from sympy import Symbol
 
-from theory import FreeEnergy, LiftedExpectation
+from theory import FreeEnergy
 
-from .balls import in_balls
+from .balls import ball_sum, in_balls
 from .functional import BallFunctional
 from .integrals import EnclosureError, lifting_integrals
+from .parts import parts_of
 
 __all__ = ["Enclosure", "StationaryProof", "enclose", "prove_stationary"]
 
@@ -60,52 +61,47 @@ class StationaryProof:
 
 @dataclass(frozen=True)
 class _Algebra:
-    """The functional in its order parameters x and nest values N: first and second derivatives, inputs."""
+    """The functional in its order parameters x and nest values N: first and second derivatives.
 
-    inputs: tuple[Callable[..., list[arb]], ...]
-    jacobians: tuple[tuple[tuple[int, int, int], ...], ...]  # input, variable, whole-number slope
+    ``slopes`` says of every nest how its inputs depend on x: input, variable, derivative, a whole number.
+    """
+
+    size: int
+    slopes: tuple[tuple[tuple[int, int, int], ...], ...]
     values: Callable[..., list[arb]]
 
 
 @lru_cache(maxsize=8)
-def _algebra(fe: FreeEnergy) -> tuple[_Algebra, int]:
-    """Take a functional apart in its own order parameters; inputs of nests are linear in them."""
-    x = list(fe.order_parameters)
-    parameters = sorted(fe.expr.free_symbols - set(x), key=str)
-    nests = fe.nests
-    if any(len(nest.increments) != 1 for nest in nests):
+def _algebra(fe: FreeEnergy) -> _Algebra:
+    """Take a functional apart in its own order parameters, which its gaps are differences of."""
+    parts = parts_of(fe)
+    if any(nest.depth != 1 for nest in parts.nests):
         raise EnclosureError("the test needs nests of one lifting")
-    stand_ins = [Symbol(f"nest_{k}", real=True) for k in range(len(nests))]
-    algebra = fe.expr.xreplace(dict(zip(nests, stand_ins, strict=True)))
+    x = list(fe.order_parameters)
+    differences = [
+        {upper: 1, lower: -1}
+        for chain in fe.chains
+        for upper, lower in itertools.pairwise(
+            (*([None] if chain.upper.is_finite else []), *chain.symbols, None)
+        )
+    ]
+    slopes = []
+    for nest in parts.nests:
+        found: dict[tuple[int, int], int] = {}
+        for i, j, d in nest.entries:
+            if not d.is_Integer:
+                raise EnclosureError(f"{nest.inputs[i]} is not linear in the gaps")
+            for symbol, sign in differences[j].items():
+                if symbol is not None:
+                    key = i, x.index(symbol)
+                    found[key] = found.get(key, 0) + int(d) * sign
+        slopes.append(tuple((i, j, a) for (i, j), a in found.items() if a))
+    stand_ins = list(parts.stand_ins)
+    algebra = fe.expr.xreplace(dict(zip(fe.nests, stand_ins, strict=True)))
     variables = [*x, *stand_ins]
     outputs = [algebra, *(sympy.diff(algebra, a) for a in variables)]
     outputs += [sympy.diff(algebra, a, b) for a in variables for b in variables]
-    inputs, jacobians = [], []
-    for nest in nests:
-        leaf_inputs = _leaf_inputs(nest, fe)
-        own = [nest.field, nest.increments[0], nest.exponents[0], *leaf_inputs]
-        slopes = []
-        for i, e in enumerate(own):
-            for j, a in enumerate(x):
-                slope = sympy.diff(e, a)
-                if not slope.is_Integer:
-                    raise EnclosureError(f"{e} is not linear in {a}")
-                if slope != 0:
-                    slopes.append((i, j, int(slope)))
-        inputs.append(in_balls([*x, *parameters], own))
-        jacobians.append(tuple(slopes))
-    values = in_balls([*x, *parameters, *stand_ins], outputs)
-    return _Algebra(tuple(inputs), tuple(jacobians), values), len(x)
-
-
-def _leaf_inputs(nest: LiftedExpectation, fe: FreeEnergy) -> list[sympy.Expr]:
-    """The leaf's parameters in the order of the compiled leaf: the variance 1 - p_2, then the model's."""
-    found = nest.leaf.expr.free_symbols - set(nest.leaf.variables)
-    inside = sorted(found & set(fe.order_parameters), key=str)
-    if not inside:
-        return sorted(found, key=str)
-    (p,) = inside
-    return [1 - p, *sorted(found - {p}, key=str)]
+    return _Algebra(len(x), tuple(slopes), in_balls([*x, *parts.parameters, *stand_ins], outputs))
 
 
 def enclose(functional: BallFunctional, point: Sequence[arb], reach: float) -> Enclosure:
@@ -128,14 +124,15 @@ def enclose(functional: BallFunctional, point: Sequence[arb], reach: float) -> E
     EnclosureError
         If a nest has more than one lifting, or an integral cannot be enclosed.
     """
-    algebra, n = _algebra(functional.generic)
+    algebra = _algebra(functional.generic)
+    n = algebra.size
     parameters = functional.parameters()
     fixed = [str(x) for x in functional.program.parameters]
     liftings, slopes, bends = [], [], []
     for k, nest in enumerate(functional.program.nests):
-        inputs = [arb(a) for a in algebra.inputs[k](*point, *parameters)]
+        inputs = [arb(a) for a in nest.inputs(*functional.gaps_at(point), *parameters)]
         found = lifting_integrals(nest.leaf, inputs, reach, fixed)
-        jacobian = [(i - 1, j, slope) for i, j, slope in algebra.jacobians[k] if i]
+        jacobian = [(i - 1, j, a) for i, j, a in algebra.slopes[k] if i]  # the field stays 0
         slope = [arb(0)] * n
         bend = [[arb(0)] * n for _ in range(n)]
         for i, j, a in jacobian:
@@ -150,17 +147,19 @@ def enclose(functional: BallFunctional, point: Sequence[arb], reach: float) -> E
     first = out[1 : 1 + size]
     second = [out[1 + size + i * size : 1 + size + (i + 1) * size] for i in range(size)]
     nests = range(len(liftings))
-    gradient = [first[i] + _sum(first[n + k] * slopes[k][i] for k in nests) for i in range(n)]
+    gradient = [first[i] + ball_sum(first[n + k] * slopes[k][i] for k in nests) for i in range(n)]
     hessian = [
         [
             second[i][j]
-            + _sum(second[i][n + k] * slopes[k][j] + second[j][n + k] * slopes[k][i] for k in nests)
-            + _sum(
+            + ball_sum(
+                second[i][n + k] * slopes[k][j] + second[j][n + k] * slopes[k][i] for k in nests
+            )
+            + ball_sum(
                 second[n + k][n + other] * slopes[k][i] * slopes[other][j]
                 for k in nests
                 for other in nests
             )
-            + _sum(first[n + k] * bends[k][i][j] for k in nests)
+            + ball_sum(first[n + k] * bends[k][i][j] for k in nests)
             for j in range(n)
         ]
         for i in range(n)
@@ -207,7 +206,9 @@ def prove_stationary(
     step = inverse * arb_mat(n, 1, at.gradient)
     moved = []
     for i in range(n):
-        spread = _sum(((1 if i == j else 0) - product[i, j]) * arb(0, widths[j]) for j in range(n))
+        spread = ball_sum(
+            ((1 if i == j else 0) - product[i, j]) * arb(0, widths[j]) for j in range(n)
+        )
         moved.append(spread - step[i, 0])
     for i in range(n):
         if not (moved[i].is_finite() and abs(moved[i]) < widths[i]):
@@ -215,8 +216,10 @@ def prove_stationary(
                 f"the Krawczyk test failed in {functional.generic.order_parameters[i]}: the image moves by "
                 f"{abs(moved[i]).upper().str(3)} in a box of half-width {widths[i].str(3)}"
             )
-    value = at.value + _sum(g * d for g, d in zip(at.gradient, moved, strict=True))
-    value += _sum(over.hessian[i][j] * moved[i] * moved[j] for i in range(n) for j in range(n)) / 2
+    value = at.value + ball_sum(g * d for g, d in zip(at.gradient, moved, strict=True))
+    value += (
+        ball_sum(over.hessian[i][j] * moved[i] * moved[j] for i in range(n) for j in range(n)) / 2
+    )
     names = [str(x) for x in functional.generic.order_parameters]
     found = {name: a + d for name, a, d in zip(names, point, moved, strict=True)}
     return StationaryProof(value, found, _negative(over.hessian))
@@ -233,10 +236,3 @@ def _negative(matrix: list[list[arb]]) -> int:
         count += now != sign
         sign = now
     return count
-
-
-def _sum(terms: object) -> arb:
-    total = arb(0)
-    for term in terms:  # type: ignore[attr-defined]
-        total += term
-    return total

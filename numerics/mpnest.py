@@ -18,16 +18,14 @@ from typing import Any
 
 import mpmath
 import numpy as np
-import sympy
 from mpmath import mp
-from sympy import Symbol
 
 from theory import FreeEnergy
 
 from .ballplan import BallGrid, Plan, plan
 from .balls import plain_form, printed
-from .coordinates import Coordinates
-from .leaf import CompiledLeaf, compile_leaf
+from .leaf import CompiledLeaf
+from .parts import parts_of
 from .recognise import stable_form
 
 __all__ = ["evaluate_mp", "evaluate_mp_nest"]
@@ -181,39 +179,16 @@ class _Fixed:
 
 
 @lru_cache(maxsize=16)
-def _program(fe: FreeEnergy) -> tuple[Coordinates, list[Symbol], list[Any], Callable[..., Any]]:
+def _program(fe: FreeEnergy) -> tuple[list[Any], Callable[..., Any]]:
     """Nests (leaf, compiled leaf, inputs, depth) and the algebra around them, for mpmath."""
-    coordinates = Coordinates(tuple(fe.chains))
-    gaps = [g for group in coordinates.gap_symbols for g in group]
-    parameters = sorted(fe.expr.free_symbols - set(fe.order_parameters), key=str)
-    below = coordinates.substitution(from_above=False)
-    above = coordinates.substitution(from_above=True)
-    found = fe.nests
-    stand_ins = [Symbol(f"nest_{k}", real=True) for k in range(len(found))]
+    parts = parts_of(fe)
     nests = []
-    for nest in found:
+    for nest in parts.nests:
         (h,) = nest.leaf.variables
-        expr = nest.leaf.expr.subs(above, simultaneous=True)
-        compiled = compile_leaf(sympy.Lambda(h, expr))
-        inside = {str(x): x for x in expr.free_symbols}
-        own = [inside[name] for name in compiled.parameters]
-        inputs = [
-            e.subs(below, simultaneous=True)
-            for e in (nest.field, *nest.increments, *nest.exponents)
-        ]
-        nests.append(
-            (
-                printed([h, *own], [plain_form(stable_form(expr, h))], _MP),
-                compiled,
-                printed([*gaps, *parameters], inputs + own, _MP),
-                len(nest.increments),
-            )
-        )
-    algebra = fe.expr.xreplace(dict(zip(found, stand_ins, strict=True))).subs(
-        below, simultaneous=True
-    )
-    combine = printed([*gaps, *parameters, *stand_ins], [algebra], _MP)
-    return coordinates, parameters, nests, combine
+        leaf = printed([h, *nest.own], [plain_form(stable_form(nest.leaf.expr, h))], _MP)
+        nests.append((leaf, nest.compiled, printed(parts.arguments, nest.inputs, _MP), nest.depth))
+    combine = printed([*parts.arguments, *parts.stand_ins], parts.outputs[:1], _MP)
+    return nests, combine
 
 
 def evaluate_mp(
@@ -241,8 +216,8 @@ def evaluate_mp(
     -------
     mpf
     """
-    _, parameters, nests, combine = _program(fe)
-    own = [values[str(x)] for x in parameters]
+    nests, combine = _program(fe)
+    own = [values[str(x)] for x in parts_of(fe).parameters]
     results = []
     for (leaf, compiled, inputs, depth), scale in zip(nests, scales, strict=True):
         digits = grid.digits + math.ceil(-math.log10(scale))
