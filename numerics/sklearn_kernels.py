@@ -6,6 +6,7 @@ logarithms, and gradients are with respect to those.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -36,12 +37,26 @@ class _Wide(Kernel):
     """What both kernels share."""
 
     kind: str
+    sigma_b_bounds: Bounds
+    sigma_v_bounds: Bounds
 
+    @abstractmethod
     def _evaluate(self, x: ArrayLike, y: ArrayLike | None) -> Any:
-        raise NotImplementedError
+        """Kernel with ``nngp`` and ``ntk``."""
 
+    @abstractmethod
     def _gradient(self, x: Array) -> Array:
-        raise NotImplementedError
+        """Gradient of k(x, x) in the standard deviations' logarithms."""
+
+    @property
+    def hyperparameter_sigma_b(self) -> Hyperparameter:
+        """Of the biases."""
+        return Hyperparameter("sigma_b", "numeric", self.sigma_b_bounds)
+
+    @property
+    def hyperparameter_sigma_v(self) -> Hyperparameter:
+        """Of the readout."""
+        return Hyperparameter("sigma_v", "numeric", self.sigma_v_bounds)
 
     def __call__(
         self, X: ArrayLike, Y: ArrayLike | None = None, eval_gradient: bool = False
@@ -128,16 +143,6 @@ class MLP(_Wide):
         self.sigma_v_bounds = sigma_v_bounds
 
     @property
-    def hyperparameter_sigma_b(self) -> Hyperparameter:
-        """Of the biases."""
-        return Hyperparameter("sigma_b", "numeric", self.sigma_b_bounds)
-
-    @property
-    def hyperparameter_sigma_v(self) -> Hyperparameter:
-        """Of the readout."""
-        return Hyperparameter("sigma_v", "numeric", self.sigma_v_bounds)
-
-    @property
     def hyperparameter_sigma_w(self) -> Hyperparameter:
         """Of the weights."""
         return Hyperparameter("sigma_w", "numeric", self.sigma_w_bounds)
@@ -198,19 +203,9 @@ class DEQ(_Wide):
         self.sigma_v_bounds = sigma_v_bounds
 
     @property
-    def hyperparameter_sigma_b(self) -> Hyperparameter:
-        """Of the biases."""
-        return Hyperparameter("sigma_b", "numeric", self.sigma_b_bounds)
-
-    @property
     def hyperparameter_sigma_u(self) -> Hyperparameter:
         """Of the input weights."""
         return Hyperparameter("sigma_u", "numeric", self.sigma_u_bounds)
-
-    @property
-    def hyperparameter_sigma_v(self) -> Hyperparameter:
-        """Of the readout."""
-        return Hyperparameter("sigma_v", "numeric", self.sigma_v_bounds)
 
     @property
     def hyperparameter_sigma_w(self) -> Hyperparameter:
