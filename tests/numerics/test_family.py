@@ -285,3 +285,11 @@ def test_the_energy_vanishes_where_the_capacity_is():
     # the energy goes to zero faster than linearly
     assert energies[1] / energies[0] < 0.5
     assert energies[2] / energies[1] < 0.5
+
+
+def test_the_capacity_divides_satisfiable_from_not():
+    """A per cent on either side of the level's capacity."""
+    capacity = solve(ABP(0), 2).value
+    below, above = (solve(ABP(0, alpha=capacity * x), 2) for x in (0.99, 1.01))
+    assert (below.branch, above.branch) == ("satisfiable", "finite")
+    assert 0.0 == below.value < above.value < 1e-3
