@@ -14,18 +14,32 @@ from functools import lru_cache
 from typing import Any
 
 import sympy
-from flint import arb
+from flint import arb, ctx
 from sympy import Expr, Function, Symbol, exp, log, pi, sqrt
 from sympy.printing.pycode import MpmathPrinter
 
 from theory import FreeEnergy
 
 from .coordinates import Coordinates
+from .grids import ResolutionError
 from .leaf import CompiledLeaf
 from .parts import parts_of
 from .recognise import StableForm, stable_form
 
-__all__ = ["BallLeaf", "BallNest", "BallProgram", "ball_program", "ball_sum", "exact", "in_balls"]
+__all__ = [
+    "BallLeaf",
+    "BallNest",
+    "BallProgram",
+    "ball_program",
+    "ball_sum",
+    "exact",
+    "in_balls",
+    "to_digits",
+]
+
+
+# Working precision beyond which a closed form is given up.
+_MOST_DIGITS = 20_000
 
 
 class Phi(Function):
@@ -133,6 +147,45 @@ def exact(number: Expr) -> arb:
     """An exact sympy number as a ball in the precision of the moment."""
     (value,) = in_balls([], [number])()
     return arb(value)
+
+
+def to_digits(number: Expr, digits: int, floor: float = 0.0) -> arb:
+    """An exact sympy number as a ball with so many correct digits, whatever cancels in it.
+
+    Parameters
+    ----------
+    number : sympy.Expr
+    digits : int
+        Significant decimal digits.
+    floor : float
+        Size that digits are relative to where the number is smaller, for numbers that may be 0.
+
+    Returns
+    -------
+    flint.arb
+
+    Raises
+    ------
+    ResolutionError
+        If more than 20 000 digits of working precision would be needed.
+
+    Notes
+    -----
+    The working precision is doubled until the ball is small enough.
+    """
+    work = digits + 15
+    while work <= _MOST_DIGITS:
+        with ctx.workdps(work):
+            ball = exact(number)
+            if ball.is_finite():
+                size = max(arb(ball.abs_lower()), arb(floor))
+                if ball.rad() < size * arb(10) ** -digits:
+                    return ball
+        work *= 2
+    raise ResolutionError(
+        f"{digits} digits of {number} need more than {_MOST_DIGITS} digits of working precision; "
+        "choose less extreme parameters"
+    )
 
 
 @dataclass(frozen=True)

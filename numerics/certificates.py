@@ -31,7 +31,7 @@ from flint import arb, ctx, fmpz
 from theory import SBP, Model, free_energy, model_named
 
 from .ballplan import BallGrid
-from .balls import exact
+from .balls import to_digits
 from .digits import refine
 from .functional import BallFunctional, functional_at
 from .grids import ResolutionError
@@ -309,7 +309,10 @@ def _proof(
         if kind == "closed form":
             if fe.order_parameters:
                 raise CertificationError(f"{name} is no closed form")
-            bounds = _decimals(exact(fe.expr), digits)
+            try:
+                bounds = _decimals(to_digits(fe.expr, digits + 1), digits)
+            except ResolutionError as error:
+                raise CertificationError(str(error)) from error
             return bounds, f"{name}: the closed form {value} = {fe.expr} lies in these bounds."
         functional = functional_at(model, level, _overlaps(point))
         names = [str(x) for x in functional.generic.order_parameters]

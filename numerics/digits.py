@@ -29,12 +29,12 @@ from flint import arb, arb_mat, ctx
 from theory import free_energy
 
 from .ballplan import BallGrid
-from .balls import exact
+from .balls import to_digits
 from .compile import evaluator_of
 from .functional import BallFunctional, Point, functional_of
 from .grids import ResolutionError
 from .mpnest import evaluate_mp
-from .solution import ConvergenceError, Solution, Statistics
+from .solution import ENERGY, ConvergenceError, Solution, Statistics
 from .stationary import hessian
 
 __all__ = ["mpf_of", "refine", "route_in_mpmath"]
@@ -104,7 +104,7 @@ def refine(
         error = max(error, abs(mpf_of(point.value, digits) - other))
     value = mpf_of(point.value, digits)
     with mpmath.workdps(digits + 10):
-        size = value if solution.symbol == "alpha" else max(abs(value), mpmath.mpf(1) / 10)
+        size = value if solution.symbol == "alpha" else max(abs(value), mpmath.mpf(ENERGY))
         if not error < size * mpmath.mpf(10) ** -digits:
             raise ResolutionError(
                 f"level {solution.level} of {solution.model}: {digits} digits were asked for, but two routes "
@@ -143,8 +143,7 @@ def _closed(solution: Solution, digits: int) -> Solution:
     level = solution.level
     while (fe := free_energy(solution.model, level)).order_parameters:
         level -= 1  # merged with a level that is closed
-    with ctx.workdps(digits + 15):
-        ball = exact(fe.expr)
+    ball = to_digits(fe.expr, digits + 1, 0.0 if fe.is_capacity else ENERGY)
     value, error = mpf_of(ball, digits), _distance(ball)
     found = replace(solution, value=value, digits=digits, error=error)
     return replace(found, branches=(found,))

@@ -25,9 +25,10 @@ import numpy as np
 
 from theory import FreeEnergy, Model, free_energy
 
+from .balls import to_digits
 from .satisfiable import Capacities, seeds_above
 from .search import Progress, continued, search
-from .solution import ConvergenceError, Solution, Statistics
+from .solution import ENERGY, ConvergenceError, Solution, Statistics
 
 __all__ = ["Progress", "lowest_level", "solve", "solve_levels"]
 
@@ -219,7 +220,7 @@ def _levels(
 
 def _closed_form(fe: FreeEnergy) -> Solution:
     began = time.perf_counter()
-    value = float(fe.expr.evalf(30))
+    value = float(to_digits(fe.expr, DOUBLE_DIGITS + 3, 0.0 if fe.is_capacity else ENERGY).mid())
     solution = Solution(
         fe.model,
         fe.level,

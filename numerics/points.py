@@ -13,7 +13,7 @@ from theory.ground import without_quenched_average
 from .compile import Evaluator, compile_program
 from .grids import ResolutionError
 from .objective import Objective
-from .solution import Branch, ConvergenceError, Solution, supported_digits
+from .solution import ENERGY, Branch, ConvergenceError, Solution, supported_digits
 from .stationary import StationaryPoint, refine
 
 __all__ = ["checked", "named", "objective_of", "same_point"]
@@ -23,8 +23,6 @@ Array = NDArray[np.float64]
 # Operations of one level at full resolution, twenty times what any solution up to level 7 takes; a point
 # that needs more is far from all of them.
 _FINE_WORK = 30_000_000
-# Digits of an energy are relative to itself, or to this where it is nearly zero.
-_ENERGY = 0.1
 
 
 def objective_of(fe: FreeEnergy, coarsen: float) -> Objective:
@@ -82,7 +80,7 @@ def checked(
     ]
     moved = max(abs(value - check) for check in checks)
     error = moved + at.error + objective.unit(value) * point.decrement + 2e-16 * abs(value)
-    size = value if objective.logarithmic else max(abs(value), _ENERGY)
+    size = value if objective.logarithmic else max(abs(value), ENERGY)
     if supported_digits(size, error) < digits:
         cure = "a smaller coarsen" if ev.coarsen > 1.0 else "fewer digits"
         raise ResolutionError(

@@ -12,6 +12,8 @@ from theory import Model
 
 __all__ = ["Branch", "ConvergenceError", "Solution", "Statistics"]
 
+#: Digits of an energy are relative to itself, or to this where it is nearly zero.
+ENERGY = 0.1
 Branch = Literal["closed form", "finite", "s -> infinity", "merged", "satisfiable"]
 
 

@@ -11,7 +11,7 @@ from flint import arb, ctx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numerics import ConvergenceError, refine, solve
+from numerics import ConvergenceError, ResolutionError, refine, solve
 from numerics.ballnest import evaluate_ball_nest, log_of
 from numerics.ballplan import BallGrid
 from numerics.balls import ball_program, exact, in_balls
@@ -203,6 +203,21 @@ def test_many_digits_of_closed_forms_and_special_branches():
     assert agree(spherical.value, mpmath.mpf(2), 39)
     assert agree(solve(SphericalPerceptron(1), 2, digits=30).value, _spherical_one(), 29)  # merged
     assert solve(SBP(1, alpha=1), 2, digits=30).value == 0
+
+
+@pytest.mark.parametrize("kappa", [9, 20])
+def test_closed_forms_that_cancel_have_the_digits_they_claim(kappa):
+    """1 - erf(kappa/sqrt 2) is 1e-19 and 1e-88: the working precision has to grow."""
+    model = SBP(kappa)
+    with mpmath.workdps(250):
+        exact_value = -mpmath.log(2) / mpmath.log1p(-mpmath.erfc(kappa / mpmath.sqrt(2)))
+    for digits in (12, 30, 60):
+        assert agree(mpmath.mpf(solve(model, 2, digits=digits).value), exact_value, digits)
+
+
+def test_a_closed_form_beyond_reach_says_so():
+    with pytest.raises(ResolutionError, match="less extreme"):
+        solve(SBP(1000), 2)
 
 
 def _sbp_two() -> mpmath.mpf:

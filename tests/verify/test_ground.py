@@ -9,6 +9,7 @@ from theory import ABP, SBP, SK, Hopfield
 from verify.enumeration import spins
 from verify.ground import (
     ALGORITHMS,
+    GroundInstance,
     draw_ground,
     energy_of,
     fitted_limit,
@@ -47,6 +48,19 @@ def test_clup_and_annealing_beat_greed_and_no_single_flip_helps(model):
             other = state.weights.copy()
             other[j] *= -1
             assert instance.sign * energy_of(instance, other) <= instance.sign * state.energy + 1e-6
+
+
+def test_energies_are_normalised_as_the_theory_has_them():
+    """|Gx| and x'Gx/sqrt 2 of x = w/sqrt n, per sqrt n; sqrt(alpha) for random w."""
+    ones = np.ones(6, dtype=np.int8)
+    flat = GroundInstance("hopfield", np.ones((24, 6)), 0)
+    assert energy_of(flat, ones) == pytest.approx(np.sqrt(24.0), rel=1e-14)
+    square = GroundInstance("sk", np.ones((6, 6)), 0)
+    assert energy_of(square, ones) == pytest.approx(36.0 / (np.sqrt(2.0) * 6.0**1.5), rel=1e-14)
+    rng = np.random.default_rng(0)
+    instance = draw_ground(Hopfield(1, 1), 800, seed=0)
+    energies = [energy_of(instance, rng.choice([-1, 1], 800)) for _ in range(20)]
+    assert np.mean(energies) == pytest.approx(1.0, abs=0.01)
 
 
 def test_the_same_seed_gives_the_same_state():
