@@ -20,6 +20,7 @@ import hashlib
 import itertools
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -55,6 +56,11 @@ FORMAT = "widegap certificate 1"
 _POINT = 12
 _GUARD = 10
 _MAX_DIGITS = 300
+# What a certificate may hold: nothing in it makes its verification take for ever.
+_MAX_LEVEL = 50
+_LONGEST = 2000
+_PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]{1,4})?")
 
 
 class CertificationError(ArithmeticError):
@@ -243,7 +249,7 @@ def check(certificate: Certificate | str) -> Certificate:
             certificate.radius,
             certificate.digits,
         )
-        claimed = Fraction(certificate.lower), Fraction(certificate.upper)
+        claimed = _bound(certificate.lower), _bound(certificate.upper)
     except (CertificationError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise CertificateError(f"the certificate could not be verified: {error}") from error
     if statement != certificate.statement:
@@ -263,6 +269,13 @@ def _check_digits(digits: int) -> None:
         raise TypeError(f"digits must be an integer, got {digits!r}")
     if not 5 <= digits <= _MAX_DIGITS:
         raise ValueError(f"digits must be between 5 and {_MAX_DIGITS}, got {digits}")
+
+
+def _bound(text: str) -> Fraction:
+    """A bound as an exact number; it has no exponent."""
+    if not _PLAIN.fullmatch(text) or len(text) > _LONGEST:
+        raise CertificationError(f"the bound {text[:40]!r} is not a plain decimal")
+    return Fraction(text)
 
 
 def _kind(solution: Solution) -> Kind:
@@ -300,6 +313,8 @@ def _proof(
     """Bounds and statement, from nothing but the arguments."""
     if isinstance(digits, bool) or not isinstance(digits, int) or not 5 <= digits <= _MAX_DIGITS:
         raise CertificationError(f"digits must be between 5 and {_MAX_DIGITS}, got {digits!r}")
+    if isinstance(level, bool) or not isinstance(level, int) or not 1 <= level <= _MAX_LEVEL:
+        raise CertificationError(f"the level must be between 1 and {_MAX_LEVEL}, got {level!r}")
     if kind == "small-margin constant":
         return _small_margin(digits)
     fe = free_energy(model, level)
@@ -397,6 +412,8 @@ def _upper(functional: BallFunctional, at: list[arb], digits: int) -> arb:
 
 def _exact_decimal(text: str) -> arb:
     """A decimal as a ball in the precision of the moment; exactly that decimal is inside."""
+    if not _DECIMAL.fullmatch(text) or len(text) > _LONGEST:
+        raise CertificationError(f"{text[:40]!r} is not a decimal of at most {_LONGEST} characters")
     mantissa, _, exponent = text.lower().partition("e")
     whole, _, fraction = mantissa.partition(".")
     digits = int(whole + fraction)

@@ -216,6 +216,13 @@ def test_bounds_that_exclude_the_value_are_not_verified(proved, name, field):
         {"digits": 4000},
         {"digits": "many"},
         {"statement": "alpha is anything."},
+        {"level": 10**7},
+        {"level": "4"},
+        {"lower": "1e999999999"},
+        {"upper": "nan"},
+        {"lower": "1" * 5000},
+        {"point": None},
+        {"parameters": []},
     ],
     ids=str,
 )
@@ -226,7 +233,16 @@ def test_claims_about_something_else_are_not_verified(proved, change):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("p_3", "0.9"), ("s_2", "0.9"), ("s_2", "20"), ("p_2", "1.2"), ("Q_2", "-1"), ("Q_2", "x")],
+    [
+        ("p_3", "0.9"),
+        ("s_2", "0.9"),
+        ("s_2", "20"),
+        ("p_2", "1.2"),
+        ("Q_2", "-1"),
+        ("Q_2", "x"),
+        ("Q_2", "1e999999999"),
+        ("Q_2", 1),
+    ],
 )
 def test_a_wrong_parameter_is_not_verified(proved, name, value):
     certificate = proved("upper")
