@@ -33,10 +33,10 @@ import numpy as np
 
 from verify.instances import Instance
 
-from .interface import Attempt, finished
-from .kernels import add_multiple, bounds, columns_of, dot, note, response, rows_of, violations
+from .interface import Attempt
+from .kernels import add_multiple, dot, look, response
 from .passing import LARGEST_FIELD, keep_awake, random_start
-from .repair import repair, share
+from .repair import searched_and_repaired
 
 __all__ = ["run"]
 
@@ -84,16 +84,11 @@ def run(
             "reward and looseness must be positive and 0 < step <= 1, got "
             f"{reward}, {looseness}, {step}"
         )
-    sweeps = share(budget, repairs)
-    rng = np.random.default_rng(seed)
-    lower, upper = bounds(instance)
-    x = np.ones(instance.n, dtype=np.float32)
-    best, made, trace = _loosen(
-        rows_of(instance), x, lower, upper, budget - sweeps, reward, step, looseness, start, rng
-    )
-    if best and sweeps:
-        made += repair(columns_of(instance), x, lower, upper, sweeps, rng)[1]
-    return finished("clup", instance, x, made, trace, budget, seed)
+
+    def search(rows: Any, x: Any, lower: Any, upper: Any, passes: int, rng: Any) -> Any:
+        return _loosen(rows, x, lower, upper, passes, reward, step, looseness, start, rng)
+
+    return searched_and_repaired("clup", instance, budget, seed, repairs, search)
 
 
 @numba.njit(cache=True)
@@ -135,8 +130,7 @@ def _loosen(
             y[j] = 1.0 if fields[j] > 0.0 else -1.0
         keep_awake(q, fields, spins, start, rng)
         if t % _LOOK == _LOOK - 1 or t == budget - 1:
-            found = violations(rows, y, lower, upper)
-            note(trace, kept, t + 1, q, found)
+            found = look(rows, y, lower, upper, trace, kept, t + 1, q)
             kept += 1
             if found < best:
                 best = found

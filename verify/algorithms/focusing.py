@@ -26,10 +26,10 @@ import numpy as np
 
 from verify.instances import Instance
 
-from .interface import Attempt, finished
-from .kernels import bounds, columns_of, note, rows_of, violations
+from .interface import Attempt
+from .kernels import look
 from .passing import LARGEST_FIELD, amp_pass, keep_awake, random_start
-from .repair import repair, share
+from .repair import searched_and_repaired
 
 __all__ = ["run"]
 
@@ -71,16 +71,11 @@ def run(
         raise ValueError(f"damping must be at least 0 and below 1, got {damping}")
     if not (copies > 1.0 and strength > 0.0):
         raise ValueError(f"copies must exceed 1 and strength 0, got {copies}, {strength}")
-    sweeps = share(budget, repairs)
-    rng = np.random.default_rng(seed)
-    lower, upper = bounds(instance)
-    x = np.ones(instance.n, dtype=np.float32)
-    best, made, trace = _focus(
-        rows_of(instance), x, lower, upper, budget - sweeps, copies, strength, damping, start, rng
-    )
-    if best and sweeps:
-        made += repair(columns_of(instance), x, lower, upper, sweeps, rng)[1]
-    return finished("focusing", instance, x, made, trace, budget, seed)
+
+    def search(rows: Any, x: Any, lower: Any, upper: Any, passes: int, rng: Any) -> Any:
+        return _focus(rows, x, lower, upper, passes, copies, strength, damping, start, rng)
+
+    return searched_and_repaired("focusing", instance, budget, seed, repairs, search)
 
 
 @numba.njit(cache=True)
@@ -118,8 +113,7 @@ def _focus(
             y[j] = 1.0 if h > 0.0 else -1.0
         keep_awake(q, fields, magnetisations, start, rng)
         if t % _LOOK == _LOOK - 1 or t == budget - 1:
-            found = violations(rows, y, lower, upper)
-            note(trace, kept, t + 1, q, found)
+            found = look(rows, y, lower, upper, trace, kept, t + 1, q)
             kept += 1
             if found < best:
                 best = found

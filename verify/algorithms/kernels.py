@@ -125,6 +125,14 @@ def note(trace, k, iteration, progress, violated):
 
 
 @numba.njit(cache=True)
+def look(rows, x, lower, upper, trace, k, iteration, progress):
+    """Number of rows that do not hold, noted in row k of a trace."""
+    violated = violations(rows, x, lower, upper)
+    note(trace, k, iteration, progress, violated)
+    return violated
+
+
+@numba.njit(cache=True)
 def fields_of(columns, x, fields):
     """Compute G x / sqrt(n) from columns."""
     fields[:] = 0.0

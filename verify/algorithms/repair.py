@@ -13,14 +13,18 @@ Cost: a sweep proposes n flips of m additions each.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numba
 import numpy as np
 
-from .kernels import fields_of, metropolis_sweep, outside
+from verify.instances import Instance
 
-__all__ = ["repair", "share"]
+from .interface import Attempt, finished
+from .kernels import bounds, columns_of, fields_of, metropolis_sweep, outside, rows_of
+
+__all__ = ["repair", "searched_and_repaired", "share"]
 
 HOTTEST, COLDEST = 0.01, 0.002
 _TEMPERATURES = 4
@@ -84,3 +88,40 @@ def share(budget: int, repairs: int | None) -> int:
     if not 0 <= sweeps < budget:
         raise ValueError(f"repairs must be at least 0 and below the budget, got {repairs}")
     return sweeps
+
+
+def searched_and_repaired(
+    algorithm: str,
+    instance: Instance,
+    budget: int,
+    seed: int,
+    repairs: int | None,
+    search: Callable[..., tuple[int, int, Any]],
+) -> Attempt:
+    """Search with one part of the budget, and repair what it ends in with the rest.
+
+    Parameters
+    ----------
+    algorithm : str
+    instance : Instance
+    budget : int
+        Passes over the matrix.
+    seed : int
+    repairs : int, optional
+        Sweeps set aside for `repair`; see `share`.
+    search : callable
+        Of rows, x (to be filled), lower, upper, passes and generator; returns the number of rows that
+        do not hold, the passes made and the trace.
+
+    Returns
+    -------
+    Attempt
+    """
+    sweeps = share(budget, repairs)
+    rng = np.random.default_rng(seed)
+    lower, upper = bounds(instance)
+    x = np.ones(instance.n, dtype=np.float32)
+    violated, made, trace = search(rows_of(instance), x, lower, upper, budget - sweeps, rng)
+    if violated and sweeps:
+        made += repair(columns_of(instance), x, lower, upper, sweeps, rng)[1]
+    return finished(algorithm, instance, x, made, trace, budget, seed)
