@@ -26,6 +26,9 @@ __all__ = [
     "build",
     "factory",
     "model_argument",
+    "one_place",
+    "scheduler_option",
+    "workers_option",
 ]
 
 MODELS: dict[str, tuple[str, tuple[int, ...]]] = {
@@ -200,3 +203,32 @@ class Values(click.ParamType):
 
 
 model_argument = click.argument("model", type=OneOf("model", tuple(MODELS)), metavar="MODEL")
+
+workers_option = click.option(
+    "--workers",
+    type=Integer("--workers", 1),
+    metavar="N",
+    help="Processes on this machine. [default: one for each core]",
+)
+"""How many processes of this machine."""
+
+scheduler_option = click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Compute on the Dask cluster of this scheduler; needs the extra widegap[cluster].",
+)
+"""A cluster instead of them."""
+
+
+def one_place(workers: int | None, scheduler: str | None) -> None:
+    """Refuse both processes of this machine and a cluster.
+
+    Raises
+    ------
+    click.UsageError
+        If both are given.
+    """
+    if workers is not None and scheduler is not None:
+        raise click.UsageError(
+            "--workers counts processes of this machine; --scheduler uses others"
+        )

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from widegap.arguments import Integer, OneOf, Values, model_argument
+from widegap.arguments import (
+    Integer,
+    OneOf,
+    Values,
+    model_argument,
+    one_place,
+    scheduler_option,
+    workers_option,
+)
 from widegap.errors import Failure, emit
 
 if TYPE_CHECKING:
@@ -115,17 +123,8 @@ class Integers(click.ParamType):
     metavar="N",
     help="All instances follow from it. [default: 0]",
 )
-@click.option(
-    "--workers",
-    type=Integer("--workers", 1),
-    metavar="N",
-    help="Processes on this machine. [default: one for each core]",
-)
-@click.option(
-    "--scheduler",
-    metavar="ADDRESS",
-    help="Compute on the Dask cluster of this scheduler; needs the extra widegap[cluster].",
-)
+@workers_option
+@scheduler_option
 @click.option(
     "--plot",
     type=click.Path(),
@@ -140,10 +139,7 @@ def experiment(
     For each margin, algorithm, budget and size: the density at which half of the instances are
     solved. With several sizes, its limit for large n. Levels of the theory stand beside it.
     """
-    if options["workers"] is not None and options["scheduler"] is not None:
-        raise click.UsageError(
-            "--workers counts processes of this machine; --scheduler uses others"
-        )
+    one_place(options["workers"], options["scheduler"])
     target = None if plot is None else _target(plot)
     from widegap.sweeps import models_of
 

@@ -20,6 +20,9 @@ from widegap.arguments import (
     Values,
     build,
     model_argument,
+    one_place,
+    scheduler_option,
+    workers_option,
 )
 from widegap.errors import Failure, emit
 
@@ -77,17 +80,8 @@ _SHOWN_FAILURES = 10
     metavar="N",
     help=f"Correct digits asked for. [default: {DEFAULT_DIGITS}]",
 )
-@click.option(
-    "--workers",
-    type=Integer("--workers", 1),
-    metavar="N",
-    help="Processes on this machine. [default: one for each core]",
-)
-@click.option(
-    "--scheduler",
-    metavar="ADDRESS",
-    help="Compute on the Dask cluster of this scheduler; needs the extra widegap[cluster].",
-)
+@workers_option
+@scheduler_option
 def sweep(
     model: str,
     levels: tuple[int, ...],
@@ -107,10 +101,7 @@ def sweep(
     """
     if retry and not resume:
         raise click.UsageError("--retry is about the failures in an existing file: add --resume")
-    if workers is not None and scheduler is not None:
-        raise click.UsageError(
-            "--workers counts processes of this machine; --scheduler uses others"
-        )
+    one_place(workers, scheduler)
     models = models_of(model, {name: given for name, given in values.items() if given is not None})
     progress, found = _run(models, levels, out, resume, retry, digits, workers, scheduler)
     failures = _of_interest(found, models)
