@@ -27,6 +27,7 @@ from .parts import parts_of
 from .recognise import StableForm, stable_form
 
 __all__ = [
+    "BALLS",
     "BallLeaf",
     "BallNest",
     "BallProgram",
@@ -34,6 +35,7 @@ __all__ = [
     "ball_sum",
     "exact",
     "in_balls",
+    "printed",
     "to_digits",
 ]
 
@@ -77,7 +79,8 @@ def _erf_mean(a: arb, b: arb) -> arb:
     return (a.erf() + b.erf()) / 2
 
 
-_BALLS: dict[str, Any] = {
+BALLS: dict[str, Any] = {
+    "pi": arb.pi,
     "mpf": lambda number: arb(int(number)) if isinstance(number, int) else arb(str(number)),
     "sqrt": lambda x: arb(x).sqrt(),
     "log": lambda x: arb(x).log(),
@@ -89,13 +92,16 @@ _BALLS: dict[str, Any] = {
     "Phi": _phi,
     "ErfMean": _erf_mean,
 }
+"""Functions of balls by the names they are printed with."""
 
 
 class _Printer(MpmathPrinter):
     """Plain names, exact rationals, constants in the precision of the moment."""
 
     def __init__(self) -> None:
-        super().__init__({"fully_qualified_modules": False, "inline": True})
+        super().__init__(
+            {"fully_qualified_modules": False, "inline": True, "allow_unknown_functions": True}
+        )
 
     def _print_Pi(self, expr: Expr) -> str:
         return "pi()"
@@ -106,11 +112,11 @@ class _Printer(MpmathPrinter):
     def _print_Half(self, expr: Expr) -> str:
         return "(mpf(1)/mpf(2))"
 
-    def _print_Phi(self, expr: Expr) -> str:
-        return f"Phi({self._print(expr.args[0])})"
-
-    def _print_ErfMean(self, expr: Expr) -> str:
-        return f"ErfMean({', '.join(self._print(a) for a in expr.args)})"
+    def _print_Pow(self, expr: Expr, rational: bool = False) -> str:
+        base, index = expr.as_base_exp()
+        if (2 * index).is_Integer and not index.is_Integer:
+            return f"sqrt({self._print(base)})**({int(2 * index)})"
+        return super()._print_Pow(expr, rational=rational)
 
 
 def in_balls(arguments: Sequence[Symbol], outputs: Sequence[Expr]) -> Callable[..., list[arb]]:
@@ -126,7 +132,7 @@ def in_balls(arguments: Sequence[Symbol], outputs: Sequence[Expr]) -> Callable[.
     callable
         Takes as many `flint.arb`, returns a list of `flint.arb`.
     """
-    return printed(arguments, outputs, _BALLS | {"pi": arb.pi})
+    return printed(arguments, outputs, BALLS)
 
 
 def printed(

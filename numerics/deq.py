@@ -20,6 +20,7 @@ from theory.activations import Activation
 from theory.duals import Dual, dual
 
 from .kernel_code import has_module, kernel_module, uses_power_loops
+from .kernel_refine import Doubts, Equilibria
 from .kernel_series import Series
 from .kernel_tiles import check_memory, over_tiles, tiles
 from .kernels import DivergenceError, Side, check_inputs, check_scales
@@ -189,9 +190,13 @@ def deq_kernel(
     sides = [Side(x, u2 / a.shape[1], b2) for x in ((a,) if b is None else (a, b))]
     if not has_module(found):
         return _by_series(found, sides, w2, v2, lip)
-    solve = _power if uses_power_loops(found) else _smooth
     cov, ntk, fixed = (np.empty((n1, n2)) for _ in range(3))
-    report, advance = solve(found, sides, w2, v2, lip, (cov, ntk, fixed))
+    doubts = Doubts(found, (n1, n2))
+    if uses_power_loops(found):
+        model = None
+        report, advance = _power(found, sides, w2, v2, lip, (cov, ntk, fixed))
+    else:
+        report, model, advance = _smooth(found, sides, w2, v2, lip, (cov, ntk, fixed), doubts)
     if report.failures():
         _refuse(report, found)
     steps: list[float] = []
@@ -204,6 +209,8 @@ def deq_kernel(
             "make sigma_w smaller"
         )
     error = 0.0 if found.is_closed else 1e-15
+    if model is not None:
+        error = max(error, doubts.settle(sides[0], sides[-1], model, (cov, ntk, fixed)))
     note = _singular(found, a, b2) if b is None else ""
     return DEQKernel(cov, ntk, fixed, str(found.activation), report, max(steps), error, note)
 
@@ -270,8 +277,14 @@ def _power(
 
 
 def _smooth(
-    found: Dual, sides: list[Side], w2: float, v2: float, lip: float, out: tuple[Array, ...]
-) -> tuple[ConditionReport, Callable[[NDArray[np.int64], bool], float]]:
+    found: Dual,
+    sides: list[Side],
+    w2: float,
+    v2: float,
+    lip: float,
+    out: tuple[Array, ...],
+    doubts: Doubts,
+) -> tuple[ConditionReport, Equilibria, Callable[[NDArray[np.int64], bool], float]]:
     module = kernel_module(found)
     one, two = sides[0], sides[-1]
     k, p, rates, chis = {}, {}, [], []
@@ -282,11 +295,17 @@ def _smooth(
         rates.append(made[2])
         chis.append(made[3])
     report = _report(np.concatenate(rates), np.concatenate(chis), w2, lip)
+    model = Equilibria(w2, v2, (k[id(one)], k[id(two)]))
+    solvable = w2 > 0.0 and not report.failures()
+    marks = doubts.marks(max(float(v.max()) for v in k.values()) if solvable else 0.0)
+    if len(marks):
+        d, dd = p[id(one)] / w2, chis[0] / w2
+        doubts.own = v2 * d, v2 * (d + dd * k[id(one)] / (1.0 - chis[0])), k[id(one)]
 
     def advance(some: NDArray[np.int64], mirrored: bool) -> float:
         return module.equilibrium(
             some, mirrored, one.x, one.z, two.xt, two.zt, one.scale, one.b2, w2, v2,
-            one.k, two.k, k[id(one)], k[id(two)], p[id(one)], p[id(two)], *out,
+            one.k, two.k, k[id(one)], k[id(two)], p[id(one)], p[id(two)], *out, marks,
         )  # fmt: skip
 
-    return report, advance
+    return report, model, advance

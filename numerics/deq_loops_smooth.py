@@ -17,7 +17,7 @@ from .kernel_primitives import distance
 
 # pasted code above defines these
 from .kernel_loops_smooth import geometry  # isort: skip
-from .kernel_stub import diagonal_slope, pair  # isort: skip
+from .kernel_stub import curvature, diagonal_slope, pair  # isort: skip
 
 _FAST_DEQ = {"contract", "nsz", "nnan"}
 
@@ -99,8 +99,13 @@ def equilibrium(
     cov: np.ndarray,
     ntk: np.ndarray,
     fixed: np.ndarray,
+    doubtful: np.ndarray,
 ) -> float:
-    """Solve all pairs of all tiles; return the largest residual relative to r."""
+    """Solve all pairs of all tiles; return the largest residual relative to r.
+
+    ``doubtful``, if it has rows, is where pairs are noted whose NTK moves by a fraction above 3e-14 with
+    the last digit of p12.
+    """
     worst = 0.0
     for task in range(tiles.shape[0]):
         i0, i1, j0, j1 = tiles[task, 0], tiles[task, 1], tiles[task, 2], tiles[task, 3]
@@ -142,6 +147,20 @@ def equilibrium(
             for j in range(width):
                 full, delta, sigma = spread(pa, pj[j], sa, sj[j], s12[j], c[j], det[j], gap[j])
                 d[j], dd[j] = pair(a, kj[j], s12[j] + c[j], full, delta, sigma)
+            if doubtful.shape[0] > 0:
+                for j in range(width):
+                    full, delta, sigma = spread(pa, pj[j], sa, sj[j], s12[j], c[j], det[j], gap[j])
+                    bend = curvature(a, kj[j], s12[j] + c[j], full, delta, sigma)
+                    rest = 1.0 - w2 * dd[j]
+                    moved = (
+                        3.4e-16 * math.sqrt(pa * pj[j]) * abs(bend) / rest
+                    )  # of D', times that of p12
+                    least = 0.01 * math.sqrt(a * kj[j])
+                    size = max(abs(rest * d[j] + dd[j] * (s12[j] + c[j])), least * dd[j])
+                    share = moved * max(abs(s12[j] + c[j]), least) / (rest * max(size, 1e-300))
+                    if not share <= 3e-14:
+                        known = doubtful[i, j0 + j]
+                        doubtful[i, j0 + j] = max(known, share) if share < 1.0 else 1.0
             for j in range(width):
                 r = math.sqrt(a * kj[j])
                 det[j] = (w2 * d[j] - c[j]) / (r if r > 0.0 else 1.0)

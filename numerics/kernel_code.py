@@ -142,11 +142,13 @@ def _smooth(dual: Dual) -> str:
         source = found
     outputs = [source.moment(i, i).stable for i in (0, 1)]
     bend = _on_diagonal(source.moment(2, 0).stable)
+    curve = source.moment(2, 2).stable
     used = set().union(*(e.free_symbols for e in outputs))
     flags = f"USES_DET = {DET in used}\nUSES_GAP = {bool({DELTA, SIGMA} & used)}\n"
     arguments = [K1, K2, C, DET, DELTA, SIGMA]
     if source is dual:
         text = function_text("pair", arguments, outputs)
+        text += function_text("curvature", arguments, [curve])
         return flags + text + function_text("diagonal_slope", [K1], [bend])
     nodes, masses = mixture_nodes()
     scales, weights = [*map(float, nodes)], [*map(float, masses)]
@@ -155,6 +157,7 @@ def _smooth(dual: Dual) -> str:
         weights.append(0.0)
     flags += f"SCALES = {tuple(scales)!r}\nWEIGHTS = {tuple(weights)!r}\n"
     text = function_text("member", [A, B, *arguments], outputs)
+    text += function_text("member_curvature", [A, B, *arguments], [curve])
     text += function_text("member_slope", [A, B, K1], [bend])
     return flags + text + pasted("kernel_mixture")
 

@@ -54,7 +54,7 @@ def diagonal_failure(found: Dual, k: Array, sw2: Array, sb2: Array) -> str | Non
             module.diagonal(path, sw2[part], sb2[part], *(np.empty((count, 2)) for _ in range(4)))
         else:
             with np.errstate(all="ignore"):
-                module.diagonal(path, sw2[part], sb2[part])
+                module.diagonal(path, np.zeros(2), sw2[part], sb2[part])
         wrong = ~(path < min(limit, LIMIT))
         wrong[-1] &= begin + count < len(sw2)  # the readout is no layer
         if wrong.any():

@@ -14,19 +14,20 @@ import numpy as np
 from .kernel_primitives import exact_dot, squared_distances
 
 # pasted code above defines these
-from .kernel_stub import USES_DET, USES_GAP, pair  # isort: skip
+from .kernel_stub import USES_DET, USES_GAP, curvature, pair  # isort: skip
 
 _FAST = {"contract", "nsz"}
 
 
 @numba.njit(error_model="numpy", cache=True)
-def diagonal(k: np.ndarray, sw2: np.ndarray, sb2: np.ndarray) -> None:
-    """Fill k of shape (layers + 1, n) from its first row."""
+def diagonal(k: np.ndarray, theta: np.ndarray, sw2: np.ndarray, sb2: np.ndarray) -> None:
+    """Fill k of shape (layers + 1, n) from its first row, and advance the tangent kernel of shape (n,)."""
     for layer in range(sw2.shape[0]):
         for i in range(k.shape[1]):
             v = k[layer, i]
-            d, _ = pair(v, v, v, 0.0, 0.0, 4.0 * v)
+            d, dd = pair(v, v, v, 0.0, 0.0, 4.0 * v)
             k[layer + 1, i] = sw2[layer] * d + sb2[layer]
+            theta[i] = k[layer + 1, i] + (sw2[layer] * dd * theta[i] if theta[i] != 0.0 else 0.0)
 
 
 @numba.njit(error_model="numpy")
@@ -90,6 +91,44 @@ def geometry(
             det[j] = ki * other * t * (2.0 - t)
 
 
+@numba.njit(error_model="numpy", fastmath=_FAST)
+def doubt(
+    a: float,
+    others: np.ndarray,
+    c: np.ndarray,
+    th: np.ndarray,
+    next_a: float,
+    next_others: np.ndarray,
+    sw2: float,
+    sb2: float,
+    doubtful: np.ndarray,
+) -> None:
+    """Note where the NTK of the next layer moves by a fraction above 3e-14 with the last digit of c.
+
+    A double's covariance resolves 1 - rho to 1e-16. Where D' changes within that, as a smoothed kink does
+    at a large variance, the recursion in doubles has lost what the next layer needs. Entries that
+    nearly cancel count as a hundredth of sqrt(k_ii k_jj).
+    """
+    n = others.shape[0]
+    share = np.empty(n)
+    for j in range(n):
+        o = others[j]
+        v = c[j]
+        det, delta, sigma = (
+            max(a * o - v * v, 0.0),
+            max(a + o - 2.0 * v, 0.0),
+            max(a + o + 2.0 * v, 0.0),
+        )
+        d, dd = pair(a, o, v, det, delta, sigma)
+        new = sw2 * (d + dd * th[j]) + sb2
+        moved = 3.4e-16 * math.sqrt(a * o) * abs(curvature(a, o, v, det, delta, sigma))
+        size = max(abs(new), 0.01 * math.sqrt(next_a * next_others[j]))
+        share[j] = sw2 * moved * abs(th[j]) / max(size, 1e-300)
+    for j in range(n):
+        if not share[j] <= 3e-14:
+            doubtful[j] = max(doubtful[j], share[j]) if share[j] < 1.0 else 1.0
+
+
 @numba.njit(nogil=True, error_model="numpy", fastmath=_FAST, cache=True)
 def run(
     tiles: np.ndarray,
@@ -107,8 +146,12 @@ def run(
     sb2: np.ndarray,
     cov: np.ndarray,
     ntk: np.ndarray,
+    doubtful: np.ndarray,
 ) -> None:
-    """Advance the pairs of all tiles by the given layers, in place."""
+    """Advance the pairs of all tiles by the given layers, in place.
+
+    ``doubtful``, if it has rows, is where `doubt` notes its pairs.
+    """
     layers = sw2.shape[0]
     for task in range(tiles.shape[0]):
         i0, i1, j0, j1 = tiles[task, 0], tiles[task, 1], tiles[task, 2], tiles[task, 3]
@@ -145,6 +188,18 @@ def run(
                 kj = k2[layer, j0:j1]
                 s = sw2[layer]
                 b = sb2[layer]
+                if doubtful.shape[0] > 0:
+                    doubt(
+                        a,
+                        kj,
+                        c,
+                        th,
+                        k1[layer + 1, i],
+                        k2[layer + 1, j0:j1],
+                        s,
+                        b,
+                        doubtful[i, j0:j1],
+                    )
                 for j in range(width):
                     o = kj[j]
                     v = c[j]

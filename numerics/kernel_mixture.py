@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 # pasted code above defines these
-from .kernel_stub import SCALES, WEIGHTS, member, member_slope
+from .kernel_stub import SCALES, WEIGHTS, member, member_curvature, member_slope
 
 _NODES = np.array(SCALES)
 _MASSES = np.array(WEIGHTS)
@@ -40,5 +40,16 @@ def diagonal_slope(k: float) -> float:
     for m in range(_NODES.shape[0]):
         for n in range(_NODES.shape[0]):
             d = member_slope(_NODES[m], _NODES[n], k)
+            total += _MASSES[m] * _MASSES[n] * d
+    return total
+
+
+@numba.njit(error_model="numpy", fastmath=_SUMS)
+def curvature(k11: float, k22: float, k12: float, det: float, delta: float, sigma: float) -> float:
+    """Return D'' of one pair."""
+    total = 0.0
+    for m in range(_NODES.shape[0]):
+        for n in range(_NODES.shape[0]):
+            d = member_curvature(_NODES[m], _NODES[n], k11, k22, k12, det, delta, sigma)
             total += _MASSES[m] * _MASSES[n] * d
     return total

@@ -22,6 +22,12 @@ def pair(
     return k12, 1.0
 
 
+@numba.njit
+def curvature(k11: float, k22: float, k12: float, det: float, delta: float, sigma: float) -> float:
+    """Return D'' = E phi''(u) phi''(v)."""
+    return 0.0
+
+
 @numba.njit(forceinline=True)
 def profile(rho: float, t: float, s: float, theta: float) -> tuple[float, float]:
     """Return 1 - D/D(1) and D' at unit variances; rho = 1 - t = cos(theta), s = sin(theta)."""
@@ -50,6 +56,14 @@ def member(
 ) -> tuple[float, float]:
     """Return D and D' of two members of a mixture."""
     return k12, 1.0
+
+
+@numba.njit
+def member_curvature(
+    a: float, b: float, k11: float, k22: float, k12: float, det: float, delta: float, sigma: float
+) -> float:
+    """Return E phi_a''(u) phi_b''(v)."""
+    return 0.0
 
 
 @numba.njit(forceinline=True)

@@ -21,6 +21,7 @@ from theory.activations import Activation
 from theory.duals import Dual, dual
 
 from .kernel_code import has_module, kernel_module, uses_power_loops
+from .kernel_refine import Doubts, Layers
 from .kernel_series import Series
 from .kernel_tiles import check_memory, over_tiles, tiles
 
@@ -47,7 +48,7 @@ class MLPKernel:
     depth : int
     error : float
         Bound on what evaluating D without a closed form adds, relative to sqrt(k_ii k_jj); 0 for
-        closed forms.
+        closed forms. Larger only with an `AccuracyWarning`.
     """
 
     nngp: Array
@@ -175,8 +176,8 @@ def mlp_kernel(
     sides = [Side(x, w2 / a.shape[1], b2) for x in ((a,) if b is None else (a, b))]
     if not has_module(found):
         return _by_series(found, sides, sw2, sb2, progress)
-    nngp, ntk = _evaluate(found, sides, sw2, sb2, progress)
-    error = 0.0 if found.is_closed else 1e-15
+    nngp, ntk, left = _evaluate(found, sides, sw2, sb2, progress)
+    error = max(left, 0.0 if found.is_closed else 1e-15)
     return MLPKernel(nngp, ntk, str(found.activation), depth, error)
 
 
@@ -200,10 +201,13 @@ def _evaluate(
     sw2: Array,
     sb2: Array,
     progress: Callable[[float], Any] | None,
-) -> tuple[Array, Array]:
+) -> tuple[Array, Array, float]:
     one, two = sides[0], sides[-1]
-    loops = power_layers if uses_power_loops(found) else smooth_layers
-    work = loops(found, one, two, sw2, sb2)
+    doubts = Doubts(found, (len(one.k), len(two.k)))
+    if uses_power_loops(found):
+        work = power_layers(found, one, two, sw2, sb2)
+    else:
+        work = smooth_layers(found, one, two, sw2, sb2, doubts)
     check_diagonal(found, sides, sw2, sb2)
     cut = tiles(len(one.k), len(two.k), one is two)
     cov = np.empty((len(one.k), len(two.k)))
@@ -217,7 +221,7 @@ def _evaluate(
                 progress((before + done) / chunks)
 
         over_tiles(lambda some, go=advance: go(some, one is two, cov, ntk), cut, report)
-    return cov, ntk
+    return cov, ntk, doubts.settle(one, two, Layers(sw2, sb2), (cov, ntk))
 
 
 class Side:
@@ -292,11 +296,12 @@ def power_layers(
 
 
 def smooth_layers(
-    found: Dual, one: Side, two: Side, sw2: Array, sb2: Array
+    found: Dual, one: Side, two: Side, sw2: Array, sb2: Array, doubts: Doubts
 ) -> Callable[[int], Callable[..., None]]:
     """Return what prepares a chunk of layers for any other activation."""
     module = kernel_module(found)
     state = {id(side): side.k for side in (one, two)}
+    tangent = {key: k.copy() for key, k in state.items()}
     scale, b2 = one.scale, one.b2
 
     def prepare(chunk: int) -> Callable[..., None]:
@@ -306,14 +311,17 @@ def smooth_layers(
         for side in {id(s): s for s in (one, two)}.values():
             k = np.empty((count + 1, len(side.k)))
             k[0] = state[id(side)]
-            module.diagonal(k, sw2[layers], sb2[layers])
+            module.diagonal(k, tangent[id(side)], sw2[layers], sb2[layers])
             state[id(side)] = k[-1]
             single[id(side)] = k
+        doubts.own = state[id(one)], tangent[id(one)]
+        inexact = [k[int(chunk == 0) : count] for k in single.values()]
+        marks = doubts.marks(max((float(k.max()) for k in inexact if k.size), default=0.0))
 
         def advance(some: NDArray[np.int64], mirrored: bool, cov: Array, ntk: Array) -> None:
             module.run(
                 some, mirrored, chunk == 0, one.x, one.z, two.xt, two.zt, scale, b2,
-                single[id(one)], single[id(two)], sw2[layers], sb2[layers], cov, ntk,
+                single[id(one)], single[id(two)], sw2[layers], sb2[layers], cov, ntk, marks,
             )  # fmt: skip
 
         return advance

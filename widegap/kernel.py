@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
@@ -214,14 +215,16 @@ def _run(
         known(activation)
         x1 = _read("--data", data)
         x2 = None if data2 is None else _read("--data2", data2)
-        with _bar() as tell:
+        with warnings.catch_warnings(record=True) as notes, _bar() as tell:
             found = compute(x1, x2, tell)
     import numpy as np
 
     from widegap import __version__
     from widegap.files import atomic_write
 
-    about = json.dumps({"activation": activation, "version": __version__, **parameters})
+    about = json.dumps(
+        {"activation": activation, "version": __version__, "error": found.error, **parameters}
+    )
     try:
         with atomic_write(target) as stream:
             np.savez(
@@ -232,8 +235,9 @@ def _run(
     rows, columns = found.nngp.shape
     bound = f"; error bound {found.error:.1g}" if found.error else ""
     click.echo(f"{', '.join(arrays)} ({rows} x {columns}) in {out}{bound}")
-    if getattr(found, "note", ""):
-        click.echo(f"note: {found.note}", err=True)
+    for note in [getattr(found, "note", ""), *(str(w.message) for w in notes)]:
+        if note:
+            click.echo(f"note: {note}", err=True)
 
 
 @contextmanager
@@ -257,8 +261,6 @@ def _target(out: str, suffixes: tuple[str, ...]) -> Path:
 
 
 def _read(option: str, name: str) -> "np.ndarray":
-    import warnings
-
     import numpy as np
 
     path = Path(name)

@@ -73,10 +73,14 @@ def deq_reference(x1, x2, name, sigma_w, sigma_u, sigma_b, sigma_v):
 
         def iterate(step, start):
             here = start
+            # relative to sigma_w^2 D, which may be tiny beside S
             for _ in range(3000):
                 there = step(here)
                 # parallel inputs have a determinant of 0 only up to rounding, of which D feels the root
-                if abs(there - here) <= mpmath.mpf(10) ** -24 * abs(there) + mpmath.mpf(10) ** -60:
+                if (
+                    abs(there - here)
+                    <= mpmath.mpf(10) ** -24 * abs(there - start) + mpmath.mpf(10) ** -60
+                ):
                     return there
                 here = there
             raise AssertionError("the plain iteration did not converge")

@@ -49,15 +49,19 @@ def test_thirteen_digits_of_fifty(name: str, sigma_w: float, sigma_b: float, x: 
 
 
 @pytest.mark.parametrize("size", [1e-6, 1e6])
-@pytest.mark.parametrize("name", ["relu", "erf", pytest.param("sin", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("relu", "erf", "gelu"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("sin", "0.5*(x + sin(x))")),
+    ],
+)
 def test_extreme_variances(name: str, size: float, x: np.ndarray) -> None:
     kernel = deq_kernel(size * x, None, name, 0.4)
     reference = deq_reference(size * x, size * x, name, 0.4, 1.0, 0.0, 1.0)
-    for found, true in zip(
-        (kernel.nngp, kernel.fixed_point), (reference[0], reference[2]), strict=True
-    ):
+    for found, true in zip((kernel.nngp, kernel.ntk, kernel.fixed_point), reference, strict=True):
         root = np.sqrt(np.diag(found))
-        assert relative_error(found, true, np.outer(root, root)) < 1e-12
+        assert relative_error(found, true, np.outer(root, root)) < 1e-13
 
 
 @given(

@@ -3,11 +3,10 @@
 import flint
 import numpy as np
 import pytest
-import sympy
 from flint import arb, arb_mat
 
 from numerics import certify_deq, certify_mlp, deq_kernel, mlp_kernel
-from numerics.kernel_certify import ball_value, smallest_eigenvalue
+from numerics.kernel_certify import smallest_eigenvalue
 
 
 @pytest.fixture(scope="module")
@@ -79,5 +78,3 @@ def test_precision_is_put_back_and_bad_digits_are_refused(x: np.ndarray) -> None
         certify_mlp(x[:2], digits=0)
     with pytest.raises(ValueError, match="only closed duals"):
         certify_mlp(x[:2], "tanh")
-    with pytest.raises(TypeError, match="no ball version"):
-        ball_value(sympy.gamma(sympy.Symbol("x")), {sympy.Symbol("x"): arb(1)})
