@@ -58,8 +58,22 @@ def test_exponents_of_powers_are_found():
     assert bias.low < bias.value < bias.high
     with pytest.raises(ValueError, match="changes sign"):
         exponent((8, 16), [values[0], -values[1]], "mean")
-    with pytest.raises(ValueError, match="at least two widths"):
+    with pytest.raises(ValueError, match="at least 2 widths"):
         exponent((8,), values[:1], "mean")
+
+
+def test_the_next_order_is_fitted_away():
+    rng = np.random.default_rng(6)
+    widths = (16, 32, 64)
+    values = [n**-0.5 * (1.0 + 4.0 / n) * rng.standard_normal(400_000) for n in widths]
+    plain = exponent(widths, values, "deviation")
+    fitted = exponent(widths, values, "deviation", next_order=True)
+    assert plain.high < -0.53
+    assert fitted.low < -0.5 < fitted.high
+    assert plain.error < fitted.error < 0.02
+    assert fitted.amplitude == pytest.approx(1.0, rel=0.1)
+    with pytest.raises(ValueError, match="at least 3 widths"):
+        exponent(widths[:2], values[:2], "deviation", next_order=True)
 
 
 def test_intervals_cover_as_often_as_they_say():

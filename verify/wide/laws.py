@@ -80,13 +80,14 @@ def exponent(
     confidence: float = 0.99,
     resamples: int = 2000,
     seed: int = 0,
+    next_order: bool = False,
 ) -> Exponent:
     """Fit a power of the width to a statistic of draws.
 
     Parameters
     ----------
     widths : sequence of int
-        At least two.
+        At least two; three with ``next_order``.
     values : sequence of ndarray, shape (draws,)
         Deviations from the limit of infinite width, for each width.
     statistic : {"mean", "deviation"}
@@ -94,6 +95,9 @@ def exponent(
     confidence : float
     resamples : int
     seed : int
+    next_order : bool
+        Fit amplitude * n^value * exp(b/n), so that the law's next order is not in the exponent. Its
+        standard error is then several times as large.
 
     Returns
     -------
@@ -107,11 +111,15 @@ def exponent(
     Notes
     -----
     Weighted least squares of the logarithm. Draws are resampled in 64 blocks, for each width by itself;
-    the interval's error is that of 64 blocks, some 10% of its length. What the law's next order adds to
-    the exponent is no part of it: it is of the relative size of that order at the smallest width.
+    the interval's error is that of 64 blocks, some 10% of its length. Without ``next_order``, what the
+    law's next order adds to the exponent is no part of the interval: it is of the relative size of that
+    order at the smallest width. With it, what is left out is of that size squared.
     """
-    if len(widths) < 2 or len(widths) != len(values):
-        raise ValueError(f"a law takes at least two widths, got {len(widths)}")
+    least = 3 if next_order else 2
+    if len(widths) < least or len(widths) != len(values):
+        raise ValueError(
+            f"this law takes at least {least} widths with their values, got {len(widths)} and {len(values)}"
+        )
     if statistic not in ("mean", "deviation"):
         raise ValueError(f"a statistic is mean or deviation, got {statistic!r}")
     rng = np.random.default_rng(seed)
@@ -135,8 +143,9 @@ def exponent(
         raise ValueError(f"no power law: the statistic changes sign, {sizes}")
     logs = np.log(np.asarray(widths, dtype=float))
     relative = np.array(errors) / np.abs(sizes)
-    fit = _slopes(logs, relative)
-    slope, constant = fit(np.log(np.abs(sizes))[:, None])
+    more = [1.0 / np.asarray(widths, dtype=float)] if next_order else []
+    fit = _coefficients(np.stack([logs, np.ones_like(logs), *more], axis=1), relative)
+    slope, constant, *_ = fit(np.log(np.abs(sizes))[:, None])
     with np.errstate(all="ignore"):
         boot = fit(np.log(np.maximum(signs[0] * np.array(replicas), 1e-3 * np.abs(sizes)[:, None])))
     tail = 0.5 * (1.0 - confidence)
@@ -153,17 +162,11 @@ def exponent(
     )
 
 
-def _slopes(logs: Array, relative: Array) -> Callable[[Array], Array]:
-    weight = 1.0 / np.maximum(relative, 1e-6) ** 2
-    centre = np.sum(weight * logs) / weight.sum()
-    moved = logs - centre
-
-    def fit(y: Array) -> Array:
-        slope = (weight * moved) @ y / np.sum(weight * moved**2)
-        mean = weight @ y / weight.sum()
-        return np.stack([slope, mean - slope * centre])
-
-    return fit
+def _coefficients(basis: Array, relative: Array) -> Callable[[Array], Array]:
+    """Weighted least squares of columns in a basis of functions, with the columns' relative errors."""
+    weight = 1.0 / np.maximum(relative, 1e-6)
+    solve = np.linalg.pinv(basis * weight[:, None])
+    return lambda y: solve @ (weight[:, None] * y)
 
 
 def growth_rate(
