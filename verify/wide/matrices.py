@@ -30,16 +30,21 @@ class DenseMatrix:
     """
 
     def __init__(self, rng: np.random.Generator, width: int, sigma: float) -> None:
-        self.entries = rng.standard_normal((width, width))
-        self.entries *= sigma / width**0.5
+        self._numbers = rng.standard_normal((width, width))
+        self._scale = sigma / width**0.5
+
+    @property
+    def entries(self) -> Array:
+        """W, a copy."""
+        return self._scale * self._numbers
 
     def apply(self, z: Array) -> Array:
         """W z for one vector or the columns of a matrix."""
-        return self.entries @ z
+        return self._numbers @ (self._scale * z)
 
     def transposed(self, z: Array) -> Array:
         """W' z."""
-        return self.entries.T @ z
+        return self._numbers.T @ (self._scale * z)
 
 
 class LazyMatrix:

@@ -101,9 +101,13 @@ def equilibrium(
     return Equilibrium(z, found, bool((worst <= tolerance).all()), count, "newton")
 
 
+def _products(one: Array, other: Array) -> Array:
+    """Scalar products column by column."""
+    return np.einsum("nm,nm->m", one, other)
+
+
 def _sizes(residual: Array, z: Array) -> Array:
-    own = np.linalg.norm(residual, axis=0)
-    whole = np.linalg.norm(z, axis=0)
+    own, whole = (np.sqrt(_products(v, v)) for v in (residual, z))
     return np.where(own == 0.0, 0.0, own / np.maximum(whole, 1e-300))
 
 
@@ -118,6 +122,9 @@ def _anderson(
 ) -> tuple[Array, Array, int]:
     images: list[Array] = []  # differences of phi(W z + c)
     misfits: list[Array] = []  # differences of the residual
+    gram = np.zeros(
+        (z.shape[1], memory, memory)
+    )  # their products, of which one row is new in a step
     before: tuple[Array, Array] | None = None
     best, least, since = z, np.full(z.shape[1], np.inf), 0
     for step in range(1, steps + 1):
@@ -135,29 +142,35 @@ def _anderson(
         if np.max(size) <= tolerance or since > 40:
             return best, least, step
         if before is not None and memory:
+            if len(misfits) == memory:
+                del images[0], misfits[0]
+                gram[:, :-1, :-1] = gram[:, 1:, 1:].copy()
             images.append(image - before[0])
             misfits.append(misfit - before[1])
-            del images[:-memory], misfits[:-memory]
+            k = len(misfits)
+            for i, other in enumerate(misfits):
+                gram[:, i, k - 1] = gram[:, k - 1, i] = _products(other, misfits[-1])
         before = image, misfit
-        z = _accelerated(image, misfit, images, misfits) if misfits else image
+        z = _accelerated(image, misfit, images, misfits, gram) if misfits else image
     return best, least, steps
 
 
-def _accelerated(image: Array, misfit: Array, images: list[Array], misfits: list[Array]) -> Array:
-    history = np.stack(misfits)  # (k, n, m)
-    gram = np.einsum("inm,jnm->mij", history, history)
-    right = np.einsum("inm,nm->mi", history, misfit)
-    trace = np.trace(gram, axis1=1, axis2=2)[:, None, None]
-    gram = gram + (1e-14 * trace + 1e-300) * np.eye(len(misfits))
+def _accelerated(
+    image: Array, misfit: Array, images: list[Array], misfits: list[Array], gram: Array
+) -> Array:
+    k = len(misfits)
+    right = np.stack([_products(other, misfit) for other in misfits], axis=1)
+    own = gram[:, :k, :k]
+    trace = np.trace(own, axis1=1, axis2=2)[:, None, None]
+    own = own + (1e-14 * trace + 1e-300) * np.eye(k)
     try:
-        weights = np.linalg.solve(gram, right[..., None])[..., 0]
+        weights = np.linalg.solve(own, right[..., None])[..., 0]
     except np.linalg.LinAlgError:
         return image
     made = image.copy()
-    for k, change in enumerate(images):
-        made -= change * weights[:, k]
-    fine = np.isfinite(made).all(axis=0)
-    return np.where(fine, made, image)
+    for j, change in enumerate(images):
+        made -= change * weights[:, j]
+    return made if np.isfinite(made).all() else np.where(np.isfinite(made).all(axis=0), made, image)
 
 
 def _newton(
