@@ -30,7 +30,7 @@ from verify.instances import Instance
 
 from .interface import Attempt
 from .kernels import look
-from .passing import LARGEST_FIELD, amp_pass, keep_awake, random_start
+from .passing import LARGEST_FIELD, amp_pass, keep_awake, part_for_norm, random_start
 from .repair import searched_and_repaired
 
 __all__ = ["run"]
@@ -38,7 +38,6 @@ __all__ = ["run"]
 _LOOK = 10
 _POLARISED = 0.9999
 _NEWTON = 3
-_LARGEST_STEP = 0.2
 _BISECTIONS = 20
 _FAR, _NEAR = 0.2, 1e-3  # how far from its course q may be before fields are scaled
 
@@ -114,7 +113,7 @@ def _reinforce(
         for j in range(n):
             sums[j] += onsager * magnetisations[j]
         wanted = max(1.0 - math.pow(1.0 - (t + 1.0) / budget, power), start * start)
-        r = _memory(sums, fields, r, wanted)
+        r = part_for_norm(sums, fields, r, wanted, -1.0, 3.0, 0.2, _NEWTON)
         for j in range(n):
             fields[j] = sums[j] + r * fields[j]
         scale = _scale(fields, wanted)
@@ -133,26 +132,6 @@ def _reinforce(
                 made = t + 1
                 break
     return best, made, trace[:kept]
-
-
-@numba.njit(cache=True)
-def _memory(new: Any, last: Any, r: float, wanted: float) -> float:
-    """Find the r at which tanh(new + r last) has the wanted mean square, a few Newton steps closer."""
-    n = new.size
-    for _ in range(_NEWTON):
-        q, slope = 0.0, 0.0
-        for j in range(n):
-            spin = math.tanh(new[j] + r * last[j])
-            q += spin * spin
-            slope += 2.0 * spin * (1.0 - spin * spin) * last[j]
-        if slope <= 0.0:
-            step = _LARGEST_STEP if q < wanted * n else -_LARGEST_STEP
-        else:
-            step = min(max((wanted * n - q) / slope, -_LARGEST_STEP), _LARGEST_STEP)
-        r = min(max(r + step, -1.0), 3.0)
-        if abs(step) < 1e-4:
-            break
-    return r
 
 
 @numba.njit(cache=True)

@@ -20,7 +20,7 @@ import numpy as np
 
 from .kernels import add_multiple, dot, response
 
-__all__ = ["LARGEST_FIELD", "amp_pass", "keep_awake", "random_start"]
+__all__ = ["LARGEST_FIELD", "amp_pass", "keep_awake", "part_for_norm", "random_start"]
 
 LARGEST_FIELD = 30.0
 SMALLEST_VARIANCE = 1e-4
@@ -73,3 +73,35 @@ def amp_pass(
         total += slope
         add_multiple(np.float32(g[i]), rows[i], sums)
     return q, total / n
+
+
+@numba.njit(cache=True)
+def part_for_norm(
+    fields: Any,
+    more: Any,
+    r: float,
+    wanted: float,
+    least: float,
+    most: float,
+    step: float,
+    trials: int,
+) -> float:
+    """Find the r at which tanh(fields + r more) has the wanted mean square, a few Newton steps closer.
+
+    r moves by at most ``step`` in each of ``trials`` steps, and stays between ``least`` and ``most``.
+    """
+    n = fields.size
+    for _ in range(trials):
+        q, slope = 0.0, 0.0
+        for j in range(n):
+            spin = math.tanh(fields[j] + r * more[j])
+            q += spin * spin
+            slope += 2.0 * spin * (1.0 - spin * spin) * more[j]
+        if slope <= 0.0:
+            move = step if q < wanted * n else -step
+        else:
+            move = min(max((wanted * n - q) / slope, -step), step)
+        r = min(max(r + move, least), most)
+        if abs(move) < 1e-5 * step:
+            break
+    return r

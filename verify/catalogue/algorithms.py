@@ -96,7 +96,7 @@ _reaches("sbp", _BELIEF, "belief", 1.45, 500, 800, "ci", 6.0)
 _reaches("sbp", _BELIEF, "belief", 1.45, 2000, 1500, "full", 70.0)
 _reaches("abp", _BELIEF, "belief", 0.7, 500, 800, "ci", 3.0)
 _reaches("abp", _BELIEF, "belief", 0.7, 2000, 1500, "full", 50.0)
-_reaches("sbp", "Controlled loosening-up (CLuP)", "clup", 1.2, 500, 1500, "ci", 10.0)
+_reaches("sbp", "Controlled loosening-up (CLuP)", "clup", 1.3, 500, 1500, "ci", 10.0)
 
 
 # -- densities that are not ------------------------------------------------------------------------
