@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable
 from decimal import Context, Decimal, Inexact, InvalidOperation, localcontext
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +21,7 @@ __all__ = [
     "MODELS",
     "PARAMETERS",
     "Integer",
+    "Integers",
     "Levels",
     "OneOf",
     "Values",
@@ -27,6 +29,7 @@ __all__ = [
     "factory",
     "model_argument",
     "one_place",
+    "output_file",
     "scheduler_option",
     "workers_option",
 ]
@@ -125,6 +128,28 @@ class Integer(click.ParamType):
         if number is None or number < self.least:
             raise click.UsageError(f"{self.what} is an integer >= {self.least}, got {value!r}")
         return number
+
+
+class Integers(click.ParamType):
+    """Positive integers, separated by commas."""
+
+    name = "integers"
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Read the list; no number appears twice."""
+        if isinstance(value, tuple):
+            return value
+        parts = value.split(",")
+        if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+            raise click.UsageError(
+                f"{self.what} takes positive integers separated by commas; got {value!r}"
+            )
+        return tuple(dict.fromkeys(int(part) for part in parts))
 
 
 class Levels(click.ParamType):
@@ -232,3 +257,23 @@ def one_place(workers: int | None, scheduler: str | None) -> None:
         raise click.UsageError(
             "--workers counts processes of this machine; --scheduler uses others"
         )
+
+
+def output_file(option: str, name: str, suffixes: tuple[str, ...]) -> Path:
+    """Return the file that an option names for writing, checked before any work.
+
+    Raises
+    ------
+    click.UsageError
+        If its suffix is none of these, or it cannot be written there.
+    """
+    from widegap.files import check_writable
+
+    if Path(name).suffix.lower() not in suffixes:
+        raise click.UsageError(
+            f"{option} needs a name ending in {', '.join(suffixes)}, got {name!r}"
+        )
+    try:
+        return check_writable(name)
+    except OSError as error:
+        raise click.UsageError(f"cannot write {option} {name}: {error}") from error

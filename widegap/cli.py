@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from widegap import __version__, certificates, experiment, kernel, sweeps, verify
-from widegap.arguments import MODELS, PARAMETERS, Integer, OneOf, build, model_argument
+from widegap import __version__, certificates, experiment, kernel, network, sweeps, verify
+from widegap.arguments import MODELS, PARAMETERS, Integer, OneOf, build, model_argument, output_file
 from widegap.errors import Failure, OneLineGroup, emit
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ cli.add_command(sweeps.sweep)
 cli.add_command(sweeps.plot)
 cli.add_command(experiment.experiment)
 cli.add_command(kernel.kernel)
+cli.add_command(network.network)
 cli.add_command(verify.verify)
 cli.add_command(certificates.certify)
 
@@ -234,19 +235,13 @@ def solve(
 
 def _plot_target(plot: str, level: int) -> Path:
     """Check everything about a plot that can be known before the work begins."""
-    from widegap.files import check_writable
     from widegap.plots import SUFFIXES
 
     if level < 3:
         raise click.UsageError(
             "--plot draws how alpha changes with the level: it needs --level >= 3"
         )
-    if Path(plot).suffix.lower() not in SUFFIXES:
-        raise click.UsageError(f"--plot needs a name ending in {', '.join(SUFFIXES)}, got {plot!r}")
-    try:
-        return check_writable(plot)
-    except OSError as error:
-        raise click.UsageError(f"cannot write --plot {plot}: {error}") from error
+    return output_file("--plot", plot, SUFFIXES)
 
 
 def _solve_levels(

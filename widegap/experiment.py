@@ -1,23 +1,24 @@
 """The command ``widegap experiment``: how far algorithms reach, against where theory says they stop."""
 
 import math
-from contextlib import ExitStack
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from widegap.arguments import (
     Integer,
+    Integers,
     OneOf,
     Values,
     model_argument,
     one_place,
+    output_file,
     scheduler_option,
     workers_option,
 )
 from widegap.errors import Failure, emit
+from widegap.plots import SUFFIXES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,28 +32,6 @@ __all__ = ["experiment", "reach_figure", "reach_report"]
 ALGORITHMS = ("belief", "focusing", "clup", "replicas", "annealing")
 _LEVELS = range(2, 8)
 _COLOURS = ("#56b4e9", "#0072b2", "#009e73", "#cc79a7", "#d55e00")
-
-
-class Integers(click.ParamType):
-    """Positive integers, separated by commas."""
-
-    name = "integers"
-
-    def __init__(self, what: str) -> None:
-        self.what = what
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        """Read the list; no number appears twice."""
-        if isinstance(value, tuple):
-            return value
-        parts = value.split(",")
-        if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
-            raise click.UsageError(
-                f"{self.what} takes positive integers separated by commas; got {value!r}"
-            )
-        return tuple(dict.fromkeys(int(part) for part in parts))
 
 
 @click.command(
@@ -140,7 +119,7 @@ def experiment(
     solved. With several sizes, its limit for large n. Levels of the theory stand beside it.
     """
     one_place(options["workers"], options["scheduler"])
-    target = None if plot is None else _target(plot)
+    target = None if plot is None else output_file("--plot", plot, SUFFIXES)
     from widegap.sweeps import models_of
 
     models = models_of(model, {"kappa": options["kappa"]})
@@ -253,18 +232,6 @@ def reach_figure(found: "Experiment", models: "list[Model]") -> "Figure":
     return figure
 
 
-def _target(plot: str) -> Path:
-    from widegap.files import check_writable
-    from widegap.plots import SUFFIXES
-
-    if Path(plot).suffix.lower() not in SUFFIXES:
-        raise click.UsageError(f"--plot needs a name ending in {', '.join(SUFFIXES)}, got {plot!r}")
-    try:
-        return check_writable(plot)
-    except OSError as error:
-        raise click.UsageError(f"cannot write --plot {plot}: {error}") from error
-
-
 def _run(
     models: "list[Model]",
     out: str,
@@ -280,52 +247,31 @@ def _run(
     workers: int | None,
     scheduler: str | None,
 ) -> "Experiment":
-    import sqlite3
-
-    from numerics.tasks import WorkersError
     from verify.experiments import experiment as run
     from verify.experiments import trials_of
     from verify.trials import ExperimentFileError, check_experiment_file
-    from widegap.progress import SweepProgress
+    from widegap.running import resumable
 
     try:
         name, _ = trials_of(models, sizes, alphas, algorithms, budgets, samples, seed)
         check_experiment_file(out, name, seed, resume=resume)
     except (TypeError, ValueError) as error:
         raise click.UsageError(str(error)) from error
-    progress = SweepProgress()
-    with ExitStack() as stack:
-        executor = None
-        if scheduler is not None:
-            from widegap.cluster import cluster
-
-            executor = stack.enter_context(cluster(scheduler))
-        stack.enter_context(progress)
-        try:
-            return run(
-                models,
-                sizes,
-                alphas,
-                out=out,
-                algorithms=algorithms,
-                budgets=budgets,
-                samples=samples,
-                seed=seed,
-                executor=executor,
-                workers=workers,
-                resume=resume,
-                progress=progress.update,
-            )
-        except ExperimentFileError as error:
-            raise click.UsageError(str(error)) from error
-        except (sqlite3.Error, WorkersError) as error:
-            raise Failure(f"{error}; --resume goes on from what is in {out}") from error
-        except KeyboardInterrupt:
-            progress.stop()
-            if progress.total:
-                done = f"{progress.done} of {progress.total}"
-                click.echo(f"{done} trials are in {out}; --resume goes on from there", err=True)
-            raise
+    with resumable(out, scheduler, "trials", ExperimentFileError) as (progress, executor):
+        return run(
+            models,
+            sizes,
+            alphas,
+            out=out,
+            algorithms=algorithms,
+            budgets=budgets,
+            samples=samples,
+            seed=seed,
+            executor=executor,
+            workers=workers,
+            resume=resume,
+            progress=progress.update,
+        )
 
 
 def _by_model(

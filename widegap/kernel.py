@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from widegap.arguments import Integer, Values
+from widegap.arguments import Integer, Values, output_file
 from widegap.errors import Failure, emit
+from widegap.plots import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy as np
 
-__all__ = ["derive_dual", "kernel"]
+__all__ = ["derive_dual", "kernel", "read_inputs", "refusals", "scale_option"]
 
 DATA = (".npy", ".csv")
-PICTURES = (".png", ".svg", ".pdf")
 
 
 class Scale(click.ParamType):
@@ -45,14 +45,15 @@ class Scale(click.ParamType):
         return number
 
 
-def _scale(name: str, default: float, text: str) -> Callable[..., Any]:
+def scale_option(name: str, default: float | None, text: str) -> Callable[..., Any]:
+    """Return the option of a standard deviation."""
     option = f"--sigma-{name}"
     return click.option(
         option,
         type=Scale(option),
         default=default,
         metavar="S",
-        help=f"{text} [default: {default}]",
+        help=text if default is None else f"{text} [default: {default}]",
     )
 
 
@@ -100,9 +101,9 @@ def kernel() -> None:
     metavar="L",
     help="Hidden layers. [default: 3]",
 )
-@_scale("w", 1.1, "Of the weights.")
-@_scale("b", 0.2, "Of the biases.")
-@_scale("v", 0.9, "Of the readout.")
+@scale_option("w", 1.1, "Of the weights.")
+@scale_option("b", 0.2, "Of the biases.")
+@scale_option("v", 0.9, "Of the readout.")
 @_files
 def mlp(
     activation: str, depth: int, data: str, data2: str | None, out: str, **scales: float
@@ -121,10 +122,10 @@ def mlp(
     epilog="\b\nExamples:\n  widegap kernel deq --activation relu --sigma-w 0.8 --data x.npy --out k.npz"
 )
 @click.option("--activation", default="erf", metavar="PHI", help="[default: erf]")
-@_scale("w", 0.4, "Of the recurrent weights.")
-@_scale("u", 1.0, "Of the input weights.")
-@_scale("b", 0.0, "Of the biases.")
-@_scale("v", 1.0, "Of the readout.")
+@scale_option("w", 0.4, "Of the recurrent weights.")
+@scale_option("u", 1.0, "Of the input weights.")
+@scale_option("b", 0.0, "Of the biases.")
+@scale_option("v", 1.0, "Of the readout.")
 @_files
 def deq(activation: str, data: str, data2: str | None, out: str, **scales: float) -> None:
     """Kernels of a wide deep equilibrium model, z = phi(W z + U x + b).
@@ -147,14 +148,14 @@ def deq(activation: str, data: str, data2: str | None, out: str, **scales: float
 @click.option("--out", required=True, metavar="FILE", help="The picture (png, svg, pdf).")
 def phase(activation: str, sigma_w: tuple[Any, ...], sigma_b: tuple[Any, ...], out: str) -> None:
     """Draw order and chaos: chi, fixed points and correlation length over sigma_w and sigma_b."""
-    target = _target(out, PICTURES)
+    place = output_file("--out", out, SUFFIXES)
     if len(sigma_w) < 2 or len(sigma_b) < 2 or len(sigma_w) * len(sigma_b) > 40_000:
         raise click.UsageError(
             "a phase diagram needs 2 to 40000 points, at least 2 in each direction"
         )
     if min(*sigma_w, *sigma_b) < 0:
         raise click.UsageError("--sigma-w and --sigma-b are not negative")
-    with _refusals():
+    with refusals():
         from numerics.phase import phase_diagram
 
         with _bar() as tell:
@@ -165,7 +166,7 @@ def phase(activation: str, sigma_w: tuple[Any, ...], sigma_b: tuple[Any, ...], o
     from widegap.plots import save
 
     try:
-        save(phase_figure(diagram), target)
+        save(phase_figure(diagram), place)
     except OSError as error:
         raise Failure(f"cannot write {out}: {error}") from error
     click.echo(f"plot written to {out}")
@@ -208,13 +209,13 @@ def _run(
     arrays: tuple[str, ...],
 ) -> None:
     """Check everything, compute, and write."""
-    target = _target(out, (".npz",))
-    with _refusals():
+    place = output_file("--out", out, (".npz",))
+    with refusals():
         from theory import activation as known
 
         known(activation)
-        x1 = _read("--data", data)
-        x2 = None if data2 is None else _read("--data2", data2)
+        x1 = read_inputs("--data", data)
+        x2 = None if data2 is None else read_inputs("--data2", data2)
         with warnings.catch_warnings(record=True) as notes, _bar() as tell:
             found = compute(x1, x2, tell)
     import numpy as np
@@ -226,7 +227,7 @@ def _run(
         {"activation": activation, "version": __version__, "error": found.error, **parameters}
     )
     try:
-        with atomic_write(target) as stream:
+        with atomic_write(place) as stream:
             np.savez(
                 stream, about=np.array(about), **{name: getattr(found, name) for name in arrays}
             )
@@ -241,7 +242,7 @@ def _run(
 
 
 @contextmanager
-def _refusals() -> "Iterator[None]":
+def refusals() -> "Iterator[None]":
     """Input that makes no sense, or does not fit, is one line and exit status 2."""
     try:
         yield
@@ -249,18 +250,8 @@ def _refusals() -> "Iterator[None]":
         raise click.UsageError(str(error) or "not enough memory") from error
 
 
-def _target(out: str, suffixes: tuple[str, ...]) -> Path:
-    from widegap.files import check_writable
-
-    if Path(out).suffix.lower() not in suffixes:
-        raise click.UsageError(f"--out needs a name ending in {', '.join(suffixes)}, got {out!r}")
-    try:
-        return check_writable(out)
-    except OSError as error:
-        raise click.UsageError(f"cannot write --out {out}: {error}") from error
-
-
-def _read(option: str, name: str) -> "np.ndarray":
+def read_inputs(option: str, name: str) -> "np.ndarray":
+    """Read a matrix of numbers, or say in one line what is wrong with the file."""
     import numpy as np
 
     path = Path(name)

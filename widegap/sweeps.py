@@ -5,7 +5,6 @@ As in :mod:`widegap.cli`, everything heavy is imported when the input has been l
 
 import itertools
 from collections.abc import Mapping
-from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -208,13 +207,11 @@ def _run(
     scheduler: str | None,
 ) -> "tuple[Any, Sweep]":
     """Do the sweep, with live progress on a terminal."""
-    import sqlite3
-
-    from numerics import SweepFileError, WorkersError
+    from numerics import SweepFileError
     from numerics import sweep as run_sweep
     from numerics.store import check_sweep_file
     from numerics.sweeps import sweep_settings
-    from widegap.progress import SweepProgress
+    from widegap.running import resumable
 
     try:
         # all that can be known before a scheduler is asked for; what comes later is not the input's fault
@@ -222,40 +219,18 @@ def _run(
         check_sweep_file(out, settings, resume=resume)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    progress = SweepProgress()
-    with ExitStack() as stack:
-        executor = None
-        if scheduler is not None:
-            from widegap.cluster import cluster
-
-            executor = stack.enter_context(cluster(scheduler))
-        stack.enter_context(progress)
-        try:
-            found = run_sweep(
-                models,
-                levels,
-                out=out,
-                executor=executor,
-                workers=workers,
-                resume=resume,
-                retry=retry,
-                digits=digits,
-                progress=progress.update,
-            )
-        except SweepFileError as error:
-            raise click.UsageError(str(error)) from error
-        except sqlite3.Error as error:
-            raise Failure(
-                f"cannot write {out}: {error}; --resume goes on from what is there"
-            ) from error
-        except WorkersError as error:
-            raise Failure(f"{error}; --resume goes on from what is there") from error
-        except KeyboardInterrupt:
-            progress.stop()
-            if progress.total:
-                done = f"{progress.done} of {progress.total}"
-                click.echo(f"{done} points are in {out}; --resume goes on from there", err=True)
-            raise
+    with resumable(out, scheduler, "points", SweepFileError) as (progress, executor):
+        found = run_sweep(
+            models,
+            levels,
+            out=out,
+            executor=executor,
+            workers=workers,
+            resume=resume,
+            retry=retry,
+            digits=digits,
+            progress=progress.update,
+        )
     return progress, found
 
 

@@ -1,0 +1,269 @@
+"""The command ``widegap network``: how far networks of finite width are from their kernel."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from widegap.arguments import (
+    Integer,
+    Integers,
+    OneOf,
+    one_place,
+    output_file,
+    scheduler_option,
+    workers_option,
+)
+from widegap.errors import Failure, emit
+from widegap.kernel import read_inputs, refusals, scale_option
+from widegap.plots import SUFFIXES
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from verify.wide import Network
+
+__all__ = ["network", "width_figure", "width_report"]
+
+_DEFAULTS = {"deq": {"w": 0.4, "u": 1.0, "b": 0.0, "v": 1.0}, "mlp": {"w": 1.1, "b": 0.2, "v": 0.9}}
+"""Scales if none are given: those of ``widegap kernel``."""
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  widegap network deq --activation relu --sigma-w 0.6 --data x.npy --out run.sqlite\n"
+    "  widegap network mlp --activation tanh --depth 2 --widths 50,200,800 --data x.csv \\\n"
+    "      --out run.sqlite --resume --plot error.png"
+)
+@click.argument("kind", type=OneOf("network", ("deq", "mlp")), metavar="deq|mlp")
+@click.option("--activation", default="relu", metavar="PHI", help="[default: relu]")
+@click.option(
+    "--depth",
+    type=Integer("--depth", 1),
+    metavar="L",
+    help="Hidden layers of a perceptron. [default: 3]",
+)
+@scale_option("w", None, "Of the weights. [default: as widegap kernel]")
+@scale_option("u", None, "Of an equilibrium model's input weights.")
+@scale_option("b", None, "Of the biases.")
+@scale_option("v", None, "Of the readout.")
+@click.option(
+    "--data", required=True, metavar="FILE", help="Inputs, one a row: .npy, or .csv of numbers."
+)
+@click.option(
+    "--widths",
+    type=Integers("--widths"),
+    default=(100, 300, 1000),
+    metavar="N,N,..",
+    help="Units of each hidden layer. [default: 100,300,1000]",
+)
+@click.option(
+    "--draws",
+    type=Integer("--draws", 2),
+    default=64,
+    metavar="N",
+    help="Networks of each width. [default: 64]",
+)
+@click.option(
+    "--memory",
+    type=click.FloatRange(min=0.0, min_open=True),
+    default=4.0,
+    metavar="GIB",
+    help="What one network may take. [default: 4]",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(),
+    metavar="FILE",
+    help="The SQLite file that takes the draws as they are done.",
+)
+@click.option("--resume", is_flag=True, help="Go on with FILE if it exists; nothing is repeated.")
+@click.option(
+    "--seed",
+    type=Integer("--seed", 0),
+    default=0,
+    metavar="N",
+    help="All networks follow from it. [default: 0]",
+)
+@workers_option
+@scheduler_option
+@click.option(
+    "--plot",
+    type=click.Path(),
+    metavar="FILE",
+    help="Draw the error against the width (png, svg, pdf).",
+)
+def network(
+    kind: str,
+    activation: str,
+    depth: int | None,
+    data: str,
+    plot: str | None,
+    workers: int | None,
+    scheduler: str | None,
+    **options: Any,
+) -> None:
+    """Draw random networks of several widths, and compare their covariance with the kernel.
+
+    For each width: the relative error of one network, what the kernel alone predicts for it (equilibrium
+    models), the largest bias of an entry with its standard error, and the draws without an equilibrium.
+    """
+    one_place(workers, scheduler)
+    place = None if plot is None else output_file("--plot", plot, SUFFIXES)
+    scales = _scales(kind, {name: options.pop(f"sigma_{name}") for name in "wubv"})
+    if kind == "deq" and depth is not None:
+        raise click.UsageError("an equilibrium model has no --depth")
+    with refusals():
+        from verify.wide import Network
+
+        made = Network(kind, activation, 1, 3 if depth is None else depth, **scales)  # pyright: ignore[reportArgumentType]
+        x = read_inputs("--data", data)
+        kernel = _kernel(made, x)
+    rows = _run(made, x, kernel, workers, scheduler, **options)
+    emit(width_report(made, rows))
+    if place is not None:
+        from widegap.plots import save
+
+        try:
+            save(width_figure(made, rows), place)
+        except OSError as error:
+            raise Failure(f"cannot write {plot}: {error}") from error
+        click.echo(f"plot written to {plot}", err=True)
+
+
+def _scales(kind: str, given: dict[str, float | None]) -> dict[str, float]:
+    known = _DEFAULTS[kind]
+    for name, value in given.items():
+        if value is not None and name not in known:
+            raise click.UsageError(f"{kind} takes no --sigma-{name}")
+    chosen = {name: given[name] for name in known}
+    return {
+        f"sigma_{name}": known[name] if value is None else value for name, value in chosen.items()
+    }
+
+
+def _kernel(made: "Network", x: Any) -> Any:
+    """The limit of infinite width: known first, as it refuses what has none."""
+    from numerics import deq_kernel, mlp_kernel
+
+    scales = {f"sigma_{s}": getattr(made, f"sigma_{s}") for s in "wbv"}
+    if made.kind == "deq":
+        return deq_kernel(x, activation=made.phi, sigma_u=made.sigma_u, **scales).nngp
+    return mlp_kernel(x, activation=made.phi, depth=made.depth, **scales).nngp
+
+
+Row = tuple[int, int, float, float | None, float, float, int]
+"""Width, draws, error, predicted error, bias, its standard error, draws without an equilibrium."""
+
+
+def _run(
+    made: "Network",
+    x: Any,
+    kernel: Any,
+    workers: int | None,
+    scheduler: str | None,
+    *,
+    widths: tuple[int, ...],
+    draws: int,
+    memory: float,
+    out: str,
+    resume: bool,
+    seed: int,
+) -> list[Row]:
+    from dataclasses import replace
+
+    from verify.wide.experiments import WidthFileError, errors_by_width, width_experiment
+    from verify.wide.predictions import one_step_error
+    from widegap.running import resumable
+
+    blocks = min(draws, 16)
+    each = -(-draws // blocks)
+    with refusals(), resumable(out, scheduler, "blocks", WidthFileError) as (progress, executor):
+        found = width_experiment(
+            made,
+            x,
+            widths,
+            each,
+            out=out,
+            blocks=blocks,
+            seed=seed,
+            memory=memory * 2**30,
+            executor=executor,
+            workers=workers,
+            resume=resume,
+            progress=progress.update,
+        )
+    mine = [b for b in found if b.width in widths and b.block < blocks]
+    count = {n: sum(b.draws for b in mine if b.width == n) for n in widths}
+    predicted: Callable[[int], float | None] = lambda n: None  # noqa: E731
+    if made.kind == "deq":
+        predicted = lambda n: one_step_error(x, replace(made, width=n))  # noqa: E731
+    return [
+        (n, count[n], error, predicted(n), bias, spread, failures)
+        for n, (error, bias, spread, failures) in errors_by_width(mine, kernel).items()
+    ]
+
+
+def width_report(made: "Network", rows: list[Row]) -> str:
+    """Write the table of errors against widths.
+
+    Parameters
+    ----------
+    made
+        The network; its own width does not count.
+    rows
+        As they come from an experiment.
+
+    Returns
+    -------
+    str
+    """
+    lines = [
+        f"{made.kind} with {made.phi}: covariance of networks relative to the kernel's diagonal",
+        "",
+        "   width   draws      error  predicted  largest bias  std. error  no equilibrium",
+    ]
+    for width, draws, error, predicted, bias, spread, failures in rows:
+        said = "-" if predicted is None else f"{predicted:.4f}"
+        lines.append(
+            f"{width:8d}{draws:8d}{error:11.4f}{said:>11}{bias:14.4f}{spread:12.4f}{failures:16d}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def width_figure(made: "Network", rows: list[Row]) -> "Figure":
+    """Draw the error against the width, with the law n^(-1/2) through the last point.
+
+    Parameters
+    ----------
+    made, rows
+        As for `width_report`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    from widegap.plots import STYLE
+
+    widths = [row[0] for row in rows]
+    with rc_context(STYLE):
+        figure = Figure(figsize=(6.0, 3.8), layout="constrained")
+        axis = figure.subplots()
+        axis.loglog(widths, [row[2] for row in rows], "o", color="#0072b2", label="one network")
+        law = [rows[-1][2] * (widths[-1] / n) ** 0.5 for n in widths]
+        axis.loglog(widths, law, "--", color="#666666", label=r"$n^{-1/2}$")
+        if all(row[3] is not None for row in rows):
+            axis.loglog(widths, [row[3] for row in rows], "-", color="#d55e00", label="predicted")
+        axis.errorbar(
+            widths, [row[4] for row in rows], [row[5] for row in rows],
+            fmt="s", color="#009e73", label="largest bias of an entry",
+        )  # fmt: skip
+        axis.set(
+            xlabel="width $n$", ylabel="relative to the kernel", title=f"{made.kind}, {made.phi}"
+        )
+        axis.legend()
+    return figure
