@@ -30,7 +30,9 @@ __all__ = [
     "model_argument",
     "one_place",
     "output_file",
+    "resumable_options",
     "scheduler_option",
+    "seed_option",
     "workers_option",
 ]
 
@@ -243,6 +245,49 @@ scheduler_option = click.option(
     help="Compute on the Dask cluster of this scheduler; needs the extra widegap[cluster].",
 )
 """A cluster instead of them."""
+
+
+def resumable_options(each: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Options of work that goes into one file: --out, --resume, --workers and --scheduler.
+
+    Parameters
+    ----------
+    each
+        What the file takes one by one.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in (
+            scheduler_option,
+            workers_option,
+            click.option(
+                "--resume",
+                is_flag=True,
+                help=f"Go on with FILE if it exists; no {each} is repeated.",
+            ),
+            click.option(
+                "--out",
+                required=True,
+                type=click.Path(),
+                metavar="FILE",
+                help=f"The SQLite file that takes each {each} as soon as it is there.",
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def seed_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The seed that everything random of a command follows from."""
+    return click.option(
+        "--seed",
+        type=Integer("--seed", 0),
+        default=0,
+        metavar="N",
+        help=f"{what} follow from it. [default: 0]",
+    )
 
 
 def one_place(workers: int | None, scheduler: str | None) -> None:

@@ -14,8 +14,8 @@ from widegap.arguments import (
     model_argument,
     one_place,
     output_file,
-    scheduler_option,
-    workers_option,
+    resumable_options,
+    seed_option,
 )
 from widegap.errors import Failure, emit
 from widegap.plots import SUFFIXES
@@ -87,23 +87,8 @@ _COLOURS = ("#56b4e9", "#0072b2", "#009e73", "#cc79a7", "#d55e00")
     metavar="N",
     help="Instances of each margin, size and density. [default: 16]",
 )
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(),
-    metavar="FILE",
-    help="The SQLite file that takes each outcome as soon as it is there.",
-)
-@click.option("--resume", is_flag=True, help="Go on with FILE if it exists; no trial is repeated.")
-@click.option(
-    "--seed",
-    type=Integer("--seed", 0),
-    default=0,
-    metavar="N",
-    help="All instances follow from it. [default: 0]",
-)
-@workers_option
-@scheduler_option
+@resumable_options("trial")
+@seed_option("All instances")
 @click.option(
     "--plot",
     type=click.Path(),

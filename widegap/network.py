@@ -11,8 +11,8 @@ from widegap.arguments import (
     OneOf,
     one_place,
     output_file,
-    scheduler_option,
-    workers_option,
+    resumable_options,
+    seed_option,
 )
 from widegap.errors import Failure, emit
 from widegap.kernel import read_inputs, refusals, scale_option
@@ -71,23 +71,8 @@ _DEFAULTS = {"deq": {"w": 0.4, "u": 1.0, "b": 0.0, "v": 1.0}, "mlp": {"w": 1.1, 
     metavar="GIB",
     help="What one network may take. [default: 4]",
 )
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(),
-    metavar="FILE",
-    help="The SQLite file that takes the draws as they are done.",
-)
-@click.option("--resume", is_flag=True, help="Go on with FILE if it exists; nothing is repeated.")
-@click.option(
-    "--seed",
-    type=Integer("--seed", 0),
-    default=0,
-    metavar="N",
-    help="All networks follow from it. [default: 0]",
-)
-@workers_option
-@scheduler_option
+@resumable_options("block of draws")
+@seed_option("All networks")
 @click.option(
     "--plot",
     type=click.Path(),

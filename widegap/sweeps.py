@@ -20,8 +20,7 @@ from widegap.arguments import (
     build,
     model_argument,
     one_place,
-    scheduler_option,
-    workers_option,
+    resumable_options,
 )
 from widegap.errors import Failure, emit
 
@@ -61,16 +60,7 @@ _SHOWN_FAILURES = 10
     metavar="A:B",
     help="Lifting levels from A to B, or one level.",
 )
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(),
-    metavar="FILE",
-    help="The SQLite file that takes each point as soon as it is finished.",
-)
-@click.option(
-    "--resume", is_flag=True, help="Go on with FILE if it exists; no point is computed twice."
-)
+@resumable_options("point")
 @click.option("--retry", is_flag=True, help="With --resume: try points again that failed.")
 @click.option(
     "--digits",
@@ -79,8 +69,6 @@ _SHOWN_FAILURES = 10
     metavar="N",
     help=f"Correct digits asked for. [default: {DEFAULT_DIGITS}]",
 )
-@workers_option
-@scheduler_option
 def sweep(
     model: str,
     levels: tuple[int, ...],
