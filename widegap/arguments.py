@@ -31,9 +31,7 @@ __all__ = [
     "one_place",
     "output_file",
     "resumable_options",
-    "scheduler_option",
     "seed_option",
-    "workers_option",
 ]
 
 MODELS: dict[str, tuple[str, tuple[int, ...]]] = {
@@ -231,7 +229,7 @@ class Values(click.ParamType):
 
 model_argument = click.argument("model", type=OneOf("model", tuple(MODELS)), metavar="MODEL")
 
-workers_option = click.option(
+_WORKERS = click.option(
     "--workers",
     type=Integer("--workers", 1),
     metavar="N",
@@ -239,7 +237,7 @@ workers_option = click.option(
 )
 """How many processes of this machine."""
 
-scheduler_option = click.option(
+_SCHEDULER = click.option(
     "--scheduler",
     metavar="ADDRESS",
     help="Compute on the Dask cluster of this scheduler; needs the extra widegap[cluster].",
@@ -258,8 +256,8 @@ def resumable_options(each: str) -> Callable[[Callable[..., Any]], Callable[...,
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in (
-            scheduler_option,
-            workers_option,
+            _SCHEDULER,
+            _WORKERS,
             click.option(
                 "--resume",
                 is_flag=True,
