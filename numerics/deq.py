@@ -20,10 +20,11 @@ from theory.activations import Activation
 from theory.duals import Dual, dual
 
 from .kernel_code import has_module, kernel_module, uses_power_loops
+from .kernel_inputs import Side, check_inputs, check_scales
 from .kernel_refine import Doubts, Equilibria
 from .kernel_series import Series
 from .kernel_tiles import check_memory, over_tiles, tiles
-from .kernels import DivergenceError, Side, check_inputs, check_scales
+from .kernels import DivergenceError
 
 __all__ = ["ConditionReport", "DEQKernel", "deq_kernel", "lipschitz_constant"]
 

@@ -29,7 +29,8 @@ from .kernel_balls import (
     path,
     through,
 )
-from .kernels import check_inputs, check_scales, mlp_kernel
+from .kernel_inputs import check_inputs, check_scales
+from .kernels import mlp_kernel
 
 __all__ = ["CertifiedKernel", "certify_deq", "certify_mlp", "smallest_eigenvalue"]
 

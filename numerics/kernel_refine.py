@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from flint import arb
@@ -21,10 +20,8 @@ from theory.duals import Dual
 
 from .balls import ball_sum
 from .kernel_balls import Maps, Precision, enclosed_diagonal, enclosed_pair, path, through
+from .kernel_inputs import Side
 from .kernel_tiles import check_memory
-
-if TYPE_CHECKING:
-    from .kernels import Side
 
 __all__ = ["AccuracyWarning", "Doubts", "Equilibria", "Layers"]
 

@@ -16,16 +16,15 @@ from functools import cached_property
 import sympy
 from sympy import Abs, Expr, Max, Min, Rational, S, Symbol, exp, sqrt
 
+from theory.grammar import ActivationError, parse
+from theory.lipschitz import lipschitz
+
 __all__ = ["NAMES", "Activation", "ActivationError", "activation"]
 
 X = Symbol("x", real=True)
 
 MAX_DEGREE = 12
 """Highest degree of hermite, monomial and rectified_monomial: their duals grow with its square."""
-
-
-class ActivationError(ValueError):
-    """A name or expression that is no activation; the message says what is wrong."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,7 @@ class Activation:
     @cached_property
     def lipschitz(self) -> Expr | None:
         """Sup |phi'|; oo if phi jumps or its slope is unbounded, None if it cannot be told."""
-        from theory.lipschitz import lipschitz
-
-        return lipschitz(self)
+        return lipschitz(self.expr, self.symbol)
 
 
 def _hermite(n: int) -> Expr:
@@ -161,8 +158,6 @@ def activation(phi: str | Expr | Activation) -> Activation:
         found = _named(phi)
         if found is not None:
             return found
-        from theory.grammar import parse
-
         expr = parse(phi, X, NAMES)
         return activation(expr)
     if not isinstance(phi, Expr):

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import sympy
 from sympy import Expr, Integer, Rational, S, Symbol
 
-__all__ = ["parse"]
+__all__ = ["ActivationError", "parse"]
 
 MAX_LENGTH = 300
 MAX_POWER = 12
@@ -47,6 +47,10 @@ _TOKEN = re.compile(
 )
 
 
+class ActivationError(ValueError):
+    """A name or expression that is no activation; the message says what is wrong."""
+
+
 class _Parser:
     def __init__(self, text: str, symbol: Symbol, names: Sequence[str]) -> None:
         self.text, self.symbol, self.names = text, symbol, names
@@ -55,8 +59,6 @@ class _Parser:
         self.depth = 0
 
     def _error(self, what: str) -> Exception:
-        from theory.activations import ActivationError
-
         shown = self.text if len(self.text) <= 60 else self.text[:57] + "..."
         return ActivationError(f"cannot read the activation {shown!r}: {what}")
 
@@ -195,8 +197,6 @@ class _Parser:
         if not token:
             raise self._error("it ends too early")
         if token[0].isalpha() or token[0] == "_":
-            from theory.activations import ActivationError
-
             if len(self.tokens) == 1:
                 raise ActivationError(
                     f"unknown activation {token!r}; choose from {', '.join(self.names)}, "

@@ -7,25 +7,23 @@ known, and callers say so.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import sympy
 from sympy import Expr, S
 
 from theory.terms import Term, derivative, read
 
-if TYPE_CHECKING:
-    from theory.activations import Activation
-
 __all__ = ["lipschitz"]
 
 
-def lipschitz(activation: Activation) -> Expr | None:
+def lipschitz(expr: Expr, x: sympy.Symbol) -> Expr | None:
     """Return sup |phi'|.
 
     Parameters
     ----------
-    activation : Activation
+    expr : Expr
+        phi.
+    x : Symbol
+        Its argument.
 
     Returns
     -------
@@ -39,7 +37,6 @@ def lipschitz(activation: Activation) -> Expr | None:
     slopes of piecewise linear functions are read off; for the rest phi'' = 0 is solved where it is a
     polynomial times one exponential, and a sine or cosine has its amplitude times its frequency.
     """
-    x, expr = activation.symbol, activation.expr
     simple = _saturating(expr, x)
     if simple is not None:
         return simple

@@ -11,8 +11,8 @@ from hypothesis.extra import numpy as hnp
 
 from numerics import DivergenceError, deq_kernel
 from numerics.deq import lipschitz_constant
+from numerics.kernel_inputs import Side
 from numerics.kernel_series import Series
-from numerics.kernels import Side
 from theory import activation
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -14,9 +14,10 @@ from hypothesis.extra import numpy as hnp
 
 from numerics import DivergenceError, KernelMemoryError, kernel_refine, mlp_kernel
 from numerics.kernel_balls import Maps, Precision, first_layer, path, through
+from numerics.kernel_inputs import Side
 from numerics.kernel_primitives import angle, exact_dot
 from numerics.kernel_refine import AccuracyWarning
-from numerics.kernels import Side, _by_series
+from numerics.kernels import _by_series
 from theory import dual
 
 sys.path.insert(0, str(Path(__file__).parent))

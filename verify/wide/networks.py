@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sympy import Expr
 
-from numerics.kernels import DivergenceError, check_inputs, check_scales
+from numerics.kernel_inputs import check_inputs, check_scales
+from numerics.kernels import DivergenceError
 from theory.activations import Activation, activation
 
 __all__ = ["MEMORY", "MemoryBudgetError", "Network", "check_budget", "check_draws"]
