@@ -11,12 +11,14 @@ import math
 import numba
 import numpy as np
 
-from .kernel_primitives import exact_dot, squared_distances
+from .kernel_primitives import exact_dot, products, squared_distance, squared_distances
 
 # pasted code above defines these
 from .kernel_stub import USES_DET, USES_GAP, curvature, pair  # isort: skip
 
 _FAST = {"contract", "nsz"}
+_FAR = 0.25
+"""Share of k11 k22 above which k11 k22 - k12^2 has lost a few units in its last place only."""
 
 
 @numba.njit(error_model="numpy", cache=True)
@@ -51,44 +53,48 @@ def geometry(
     Negative ``gap`` is -E (u + v)^2, where that is the smaller one.
     """
     n = j1 - j0
+    products(x, xt, j0, j1, c)
+    others = kj[j0:j1]
+    few, near = 0, 0
     for j in range(n):
-        c[j] = 0.0
-        det[j] = 0.0
-        gap[j] = 0.0
-    for k in range(x.shape[0]):
-        a = x[k]
-        row = xt[k, j0:j1]
+        raw = scale * c[j]
+        few += raw * raw < 1e-4 * ki * others[j]
+    if few:
         for j in range(n):
-            c[j] += a * row[j]
+            raw = scale * c[j]
+            if raw * raw < 1e-4 * ki * others[j]:
+                c[j] = exact_dot(x, xt[:, j0 + j])
+    for j in range(n):
+        edge = ki * others[j]
+        c[j] = scale * c[j] + sb2
+        det[j] = edge - c[j] * c[j]
+        near += det[j] <= _FAR * edge
     if USES_GAP:
         squared_distances(x, xt, j0, j1, gap)
-    if USES_DET:
-        squared_distances(zi, zt, j0, j1, det)
-    for j in range(n):
-        raw = c[j]
-        other = kj[j0 + j]
-        if scale * abs(raw) < 0.01 * math.sqrt(ki * other):
-            raw = exact_dot(x, xt[:, j0 + j])
-        cov = scale * raw + sb2
-        c[j] = cov
-        if USES_GAP:
-            if cov >= 0.0:
+        for j in range(n):
+            if c[j] >= 0.0:
                 gap[j] = scale * gap[j]
             else:
-                both = 0.0
-                for k in range(x.shape[0]):
-                    s = x[k] + xt[k, j0 + j]
-                    both += s * s
-                gap[j] = -(scale * both + 4.0 * sb2)
-        if USES_DET:
-            t = 0.5 * det[j]
+                gap[j] = -(scale * squared_distance(x, xt, j0 + j, -1.0) + 4.0 * sb2)
+    else:
+        for j in range(n):
+            gap[j] = 0.0
+    if USES_DET and near:
+        if near > n // 8:
+            distances = np.empty(n)
+            squared_distances(zi, zt, j0, j1, distances)
+        else:
+            distances = np.full(n, -1.0)
+        for j in range(n):
+            edge = ki * others[j]
+            if det[j] > _FAR * edge:
+                continue
+            t = 0.5 * (
+                distances[j] if distances[j] >= 0.0 else squared_distance(zi, zt, j0 + j, 1.0)
+            )
             if t > 1.5:
-                t = 0.0
-                for k in range(zi.shape[0]):
-                    s = zi[k] + zt[k, j0 + j]
-                    t += s * s
-                t = 0.5 * t
-            det[j] = ki * other * t * (2.0 - t)
+                t = 0.5 * squared_distance(zi, zt, j0 + j, -1.0)
+            det[j] = edge * t * (2.0 - t)
 
 
 @numba.njit(error_model="numpy", fastmath=_FAST)

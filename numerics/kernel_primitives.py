@@ -141,3 +141,33 @@ def squared_distances(
         for j in range(n):
             e = a - p[j]
             out[j] += e * e
+
+
+@numba.njit(error_model="numpy")
+def products(x: np.ndarray, columns: np.ndarray, j0: int, j1: int, out: np.ndarray) -> None:
+    """Scalar products of one vector with the columns j0..j1 of a matrix, four coordinates at a time."""
+    n = j1 - j0
+    for j in range(n):
+        out[j] = 0.0
+    whole = x.shape[0] - x.shape[0] % 4
+    for k in range(0, whole, 4):
+        a, b, c, d = x[k], x[k + 1], x[k + 2], x[k + 3]
+        p, q = columns[k, j0:j1], columns[k + 1, j0:j1]
+        r, s = columns[k + 2, j0:j1], columns[k + 3, j0:j1]
+        for j in range(n):
+            out[j] += (a * p[j] + b * q[j]) + (c * r[j] + d * s[j])
+    for k in range(whole, x.shape[0]):
+        a = x[k]
+        p = columns[k, j0:j1]
+        for j in range(n):
+            out[j] += a * p[j]
+
+
+@numba.njit(error_model="numpy")
+def squared_distance(x: np.ndarray, columns: np.ndarray, j: int, sense: float) -> float:
+    """Squared length of x - sense * column j."""
+    total = 0.0
+    for k in range(x.shape[0]):
+        e = x[k] - sense * columns[k, j]
+        total += e * e
+    return total
