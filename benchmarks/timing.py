@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from benchmarks.rows import Quantity
 
-__all__ = ["measure", "timed"]
+__all__ = ["best", "measure", "timed"]
 
 T = TypeVar("T")
 
@@ -45,6 +45,25 @@ def measure(
         for timer, count, own in zip(timers, calls, seconds, strict=True):
             own.append(timer.timeit(count) / count)
     return [_summary(own) for own in seconds]
+
+
+def best(function: Callable[[], Any], repeats: int = 7) -> Quantity:
+    """Seconds of the fastest of some calls.
+
+    For comparisons with another process, which cannot take turns: what other work on the machine adds is
+    the least there.
+
+    Parameters
+    ----------
+    function : callable
+    repeats : int
+
+    Returns
+    -------
+    Quantity
+    """
+    function()
+    return Quantity(min(Timer(function).repeat(repeats, 1)))
 
 
 def timed(function: Callable[[], T]) -> tuple[Quantity, T]:

@@ -1,7 +1,7 @@
 """A peer: NNGP and NTK of wide perceptrons in jitted JAX, the formulas that its libraries evaluate.
 
 Run by `benchmarks.kernels` in an environment of its own: ``python jax_kernels.py ACTIVATION DEPTH N D``
-prints the best of three times in seconds and a checksum.
+prints the best of seven times in seconds and a checksum.
 """
 
 import sys
@@ -53,7 +53,7 @@ def main() -> None:
     run = jax.jit(lambda x: kernels(x, activation, depth))
     result = jax.block_until_ready(run(x))
     best = float("inf")
-    for _ in range(3):
+    for _ in range(7):
         began = time.perf_counter()
         result = jax.block_until_ready(run(x))
         best = min(best, time.perf_counter() - began)
