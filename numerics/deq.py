@@ -22,7 +22,7 @@ from theory.duals import Dual, dual
 from .kernel_code import has_module, kernel_module, uses_power_loops
 from .kernel_inputs import Side, check_inputs, check_scales
 from .kernel_refine import Doubts, Equilibria
-from .kernel_series import Series
+from .kernel_series import Series, series_tables
 from .kernel_tiles import check_memory, over_tiles, tiles
 from .kernels import DivergenceError
 
@@ -201,9 +201,8 @@ def deq_kernel(
     if report.failures():
         _refuse(report, found)
     steps: list[float] = []
-    over_tiles(
-        lambda some: steps.append(advance(some, b is None)), tiles(n1, n2, b is None), progress
-    )
+    cut = tiles(n1, n2, b is None)
+    over_tiles(lambda some: steps.append(advance(some, b is None)), cut, progress)
     if not max(steps) < 1e-10:
         raise DivergenceError(
             f"the iteration did not converge: residual {max(steps):.2g} at stability {report.stability:.6g}; "
@@ -303,10 +302,16 @@ def _smooth(
         d, dd = p[id(one)] / w2, chis[0] / w2
         doubts.own = v2 * d, v2 * (d + dd * k[id(one)] / (1.0 - chis[0])), k[id(one)]
 
+    tables = {
+        key: series_tables(found, values[None, :]).reshape(-1, values.size)
+        for key, values in k.items()
+    }
+
     def advance(some: NDArray[np.int64], mirrored: bool) -> float:
         return module.equilibrium(
             some, mirrored, one.x, one.z, two.xt, two.zt, one.scale, one.b2, w2, v2,
             one.k, two.k, k[id(one)], k[id(two)], p[id(one)], p[id(two)], *out, marks,
+            tables[id(one)], tables[id(two)],
         )  # fmt: skip
 
     return report, model, advance

@@ -17,7 +17,7 @@ from .kernel_primitives import distance
 
 # pasted code above defines these
 from .kernel_loops_smooth import geometry  # isort: skip
-from .kernel_stub import curvature, diagonal_slope, pair  # isort: skip
+from .kernel_stub import USES_SERIES, curvature, diagonal_slope, pair, rows  # isort: skip
 
 _FAST_DEQ = {"contract", "nsz", "nnan"}
 
@@ -78,6 +78,39 @@ def spread(
     return max(full, 0.0), max(delta, 0.0), max(sigma, 0.0)
 
 
+@numba.njit(error_model="numpy", fastmath=_FAST_DEQ)
+def row_values(
+    a: float,
+    others: np.ndarray,
+    pa: float,
+    po: np.ndarray,
+    sa: float,
+    so: np.ndarray,
+    s12: np.ndarray,
+    c: np.ndarray,
+    det: np.ndarray,
+    gap: np.ndarray,
+    one: np.ndarray,
+    two: np.ndarray,
+    work: np.ndarray,
+    d: np.ndarray,
+    dd: np.ndarray,
+) -> None:
+    """D and D' of one input with others at p12 = c."""
+    width = c.shape[0]
+    if USES_SERIES:
+        for j in range(width):
+            work[0, j] = s12[j] + c[j]
+            work[1, j], work[2, j], work[3, j] = spread(
+                pa, po[j], sa, so[j], s12[j], c[j], det[j], gap[j]
+            )
+        rows(a, others, work[0], work[1], work[2], work[3], one, two, d, dd)
+    else:
+        for j in range(width):
+            full, delta, sigma = spread(pa, po[j], sa, so[j], s12[j], c[j], det[j], gap[j])
+            d[j], dd[j] = pair(a, others[j], s12[j] + c[j], full, delta, sigma)
+
+
 @numba.njit(nogil=True, error_model="numpy", fastmath=_FAST_DEQ, cache=True)
 def equilibrium(
     tiles: np.ndarray,
@@ -100,6 +133,8 @@ def equilibrium(
     ntk: np.ndarray,
     fixed: np.ndarray,
     doubtful: np.ndarray,
+    series1: np.ndarray,
+    series2: np.ndarray,
 ) -> float:
     """Solve all pairs of all tiles; return the largest residual relative to r.
 
@@ -117,6 +152,8 @@ def equilibrium(
         d = np.empty(width)
         dd = np.empty(width)
         zeros = np.zeros(width)
+        work = np.empty((4, width))
+        one, two = np.empty(0), np.empty((0, 0))
         for i in range(i0, i1):
             geometry(x[i], z[i], xt, zt, j0, j1, s1[i], s2, scale, b2, s12, det, gap)
             a, sa = k1[i], s1[i]
@@ -124,6 +161,8 @@ def equilibrium(
             sj = s2[j0:j1]
             pa = p1[i]
             pj = p2[j0:j1]
+            if USES_SERIES:
+                one, two = series1[:, i].copy(), series2[:, j0:j1]
             for j in range(width):
                 ss = math.sqrt(sa * sj[j])
                 c[j] = math.sqrt(pa * pj[j]) * (s12[j] / (ss if ss > 0.0 else 1.0))
@@ -131,12 +170,11 @@ def equilibrium(
             for trial in range(400):
                 newton = w2 if trial < 20 else 0.0
                 done = last < 1e-6  # the next step is the last: its error is quadratic
+                row_values(a, kj, pa, pj, sa, sj, s12, c, det, gap, one, two, work, d, dd)
                 for j in range(width):
                     v = c[j]
-                    full, delta, sigma = spread(pa, pj[j], sa, sj[j], s12[j], v, det[j], gap[j])
-                    value, slope = pair(a, kj[j], s12[j] + v, full, delta, sigma)
                     r = math.sqrt(pa * pj[j])
-                    new = v + (w2 * value - v) / (1.0 - newton * (slope if r > 0.0 else 0.0))
+                    new = v + (w2 * d[j] - v) / (1.0 - newton * (dd[j] if r > 0.0 else 0.0))
                     new = min(max(new, -r), r)
                     d[j] = new
                     dd[j] = (new - v) / (r if r > 0.0 else 1.0)
@@ -144,9 +182,7 @@ def equilibrium(
                 c, d = d, c
                 if done:
                     break
-            for j in range(width):
-                full, delta, sigma = spread(pa, pj[j], sa, sj[j], s12[j], c[j], det[j], gap[j])
-                d[j], dd[j] = pair(a, kj[j], s12[j] + c[j], full, delta, sigma)
+            row_values(a, kj, pa, pj, sa, sj, s12, c, det, gap, one, two, work, d, dd)
             if doubtful.shape[0] > 0:
                 for j in range(width):
                     full, delta, sigma = spread(pa, pj[j], sa, sj[j], s12[j], c[j], det[j], gap[j])

@@ -145,11 +145,13 @@ def _smooth(dual: Dual) -> str:
     curve = source.moment(2, 2).stable
     used = set().union(*(e.free_symbols for e in outputs))
     flags = f"USES_DET = {DET in used}\nUSES_GAP = {bool({DELTA, SIGMA} & used)}\n"
+    flags += f"USES_SERIES = {source is not dual}\n"
     arguments = [K1, K2, C, DET, DELTA, SIGMA]
     if source is dual:
         text = function_text("pair", arguments, outputs)
         text += function_text("curvature", arguments, [curve])
-        return flags + text + function_text("diagonal_slope", [K1], [bend])
+        text += function_text("diagonal_slope", [K1], [bend])
+        return flags + text + pasted("kernel_hermite")
     nodes, masses = mixture_nodes()
     scales, weights = [*map(float, nodes)], [*map(float, masses)]
     while len(scales) % 8:  # whole vectors
@@ -159,7 +161,7 @@ def _smooth(dual: Dual) -> str:
     text = function_text("member", [A, B, *arguments], outputs)
     text += function_text("member_curvature", [A, B, *arguments], [curve])
     text += function_text("member_slope", [A, B, K1], [bend])
-    return flags + text + pasted("kernel_mixture")
+    return flags + text + pasted("kernel_mixture") + pasted("kernel_hermite")
 
 
 def _on_diagonal(stable: Expr) -> Expr:

@@ -14,7 +14,7 @@ import numpy as np
 from .kernel_primitives import exact_dot, products, squared_distance, squared_distances
 
 # pasted code above defines these
-from .kernel_stub import USES_DET, USES_GAP, curvature, pair  # isort: skip
+from .kernel_stub import USES_DET, USES_GAP, USES_SERIES, curvature, pair, rows  # isort: skip
 
 _FAST = {"contract", "nsz"}
 _FAR = 0.25
@@ -153,10 +153,13 @@ def run(
     cov: np.ndarray,
     ntk: np.ndarray,
     doubtful: np.ndarray,
+    series1: np.ndarray,
+    series2: np.ndarray,
 ) -> None:
     """Advance the pairs of all tiles by the given layers, in place.
 
-    ``doubtful``, if it has rows, is where `doubt` notes its pairs.
+    ``doubtful``, if it has rows, is where `doubt` notes its pairs; ``series1`` and ``series2`` are tables for
+    each layer that `rows` takes.
     """
     layers = sw2.shape[0]
     for task in range(tiles.shape[0]):
@@ -166,6 +169,8 @@ def run(
         th = np.empty(width)
         det = np.empty(width)
         gap = np.empty(width)
+        work = np.empty((4, width)) if USES_SERIES else np.empty((4, 0))
+        deltas, sigmas, ds, dds = work[0], work[1], work[2], work[3]
         for i in range(i0, i1):
             if first:
                 geometry(x[i], z[i], xt, zt, j0, j1, k1[0, i], k2[0], scale, input_b2, c, det, gap)
@@ -174,7 +179,7 @@ def run(
                 c[:] = cov[i, j0:j1]
                 th[:] = ntk[i, j0:j1]
             start = 0
-            if first:
+            if first and not USES_SERIES:
                 start = 1
                 a = k1[0, i]
                 kj = k2[0, j0:j1]
@@ -194,18 +199,24 @@ def run(
                 kj = k2[layer, j0:j1]
                 s = sw2[layer]
                 b = sb2[layer]
-                if doubtful.shape[0] > 0:
+                inputs = first and layer == 0
+                if doubtful.shape[0] > 0 and not inputs:
                     doubt(
-                        a,
-                        kj,
-                        c,
-                        th,
-                        k1[layer + 1, i],
-                        k2[layer + 1, j0:j1],
-                        s,
-                        b,
-                        doubtful[i, j0:j1],
-                    )
+                        a, kj, c, th, k1[layer + 1, i], k2[layer + 1, j0:j1], s, b, doubtful[i, j0:j1]
+                    )  # fmt: skip
+                if USES_SERIES:
+                    for j in range(width):
+                        o = kj[j]
+                        v = c[j]
+                        det[j] = det[j] if inputs else max(a * o - v * v, 0.0)
+                        deltas[j] = gap[j] if inputs and v >= 0.0 else max(a + o - 2.0 * v, 0.0)
+                        sigmas[j] = -gap[j] if inputs and v < 0.0 else max(a + o + 2.0 * v, 0.0)
+                    one, two = series1[layer, :, i].copy(), series2[layer, :, j0:j1]
+                    rows(a, kj, c, det, deltas, sigmas, one, two, ds, dds)
+                    for j in range(width):
+                        c[j] = s * ds[j] + b
+                        th[j] = c[j] + (s * dds[j] * th[j] if th[j] != 0.0 else 0.0)
+                    continue
                 for j in range(width):
                     o = kj[j]
                     v = c[j]

@@ -7,9 +7,11 @@ printed expressions of an activation.
 from __future__ import annotations
 
 import numba
+import numpy as np
 
 USES_DET = False
 USES_GAP = False
+USES_SERIES = False
 DEGREE = 1.0
 NORM = 1.0
 
@@ -86,3 +88,19 @@ def member_jet(
 ) -> tuple[float, float, float, float, float, float, float]:
     """Return the jet of two members of a mixture."""
     return k12, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0
+
+
+@numba.njit
+def rows(
+    a: float,
+    others: np.ndarray,
+    c: np.ndarray,
+    det: np.ndarray,
+    delta: np.ndarray,
+    sigma: np.ndarray,
+    one: np.ndarray,
+    two: np.ndarray,
+    value: np.ndarray,
+    slope: np.ndarray,
+) -> None:
+    """D and D' of one input with others; see `numerics.kernel_hermite`."""

@@ -22,14 +22,15 @@ from theory.duals import Dual, dual
 from .kernel_code import has_module, kernel_module, uses_power_loops
 from .kernel_inputs import Side, check_inputs, check_scales
 from .kernel_refine import Doubts, Layers
-from .kernel_series import Series
+from .kernel_series import TABLE, Series, series_tables
 from .kernel_tiles import check_memory, over_tiles, tiles
 
 __all__ = ["DivergenceError", "MLPKernel", "mlp_kernel"]
 
 Array = NDArray[np.float64]
 CHUNK = 64
-"""Layers whose single-input quantities are held at a time."""
+"""Layers whose single-input quantities are held at a time; fewer where these include series."""
+_SERIES_CHUNK = 2
 
 
 class DivergenceError(ValueError):
@@ -115,7 +116,7 @@ def mlp_kernel(
     depth = int(depth)
     found = dual(activation)
     n1, n2 = len(a), len(a if b is None else b)
-    check_memory(n1, n2, 2, extra=(CHUNK + 1) * 40 * (n1 + n2))
+    check_memory(n1, n2, 2, extra=(_SERIES_CHUNK * (TABLE + 16) + CHUNK) * 8 * (n1 + n2))
     w2, b2, v2 = (scales[s] ** 2 for s in ("sigma_w", "sigma_b", "sigma_v"))
     sw2 = np.full(depth, w2)
     sb2 = np.full(depth, b2)
@@ -159,7 +160,7 @@ def _evaluate(
     cut = tiles(len(one.k), len(two.k), one is two)
     cov = np.empty((len(one.k), len(two.k)))
     ntk = np.empty_like(cov)
-    chunks = -(-len(sw2) // CHUNK)
+    chunks = -(-len(sw2) // chunk_of(found))
     for chunk in range(chunks):
         advance = work(chunk)
 
@@ -213,25 +214,31 @@ def power_layers(
     return prepare
 
 
+def chunk_of(found: Dual) -> int:
+    """Layers that are advanced at a time."""
+    return CHUNK if found.is_closed else _SERIES_CHUNK
+
+
 def smooth_layers(
     found: Dual, one: Side, two: Side, sw2: Array, sb2: Array, doubts: Doubts
 ) -> Callable[[int], Callable[..., None]]:
     """Return what prepares a chunk of layers for any other activation."""
-    module = kernel_module(found)
+    module, size = kernel_module(found), chunk_of(found)
     state = {id(side): side.k for side in (one, two)}
     tangent = {key: k.copy() for key, k in state.items()}
     scale, b2 = one.scale, one.b2
 
     def prepare(chunk: int) -> Callable[..., None]:
-        layers = slice(chunk * CHUNK, min((chunk + 1) * CHUNK, len(sw2)))
+        layers = slice(chunk * size, min((chunk + 1) * size, len(sw2)))
         count = layers.stop - layers.start
-        single = {}
+        single, tables = {}, {}
         for side in {id(s): s for s in (one, two)}.values():
             k = np.empty((count + 1, len(side.k)))
             k[0] = state[id(side)]
             module.diagonal(k, tangent[id(side)], sw2[layers], sb2[layers])
             state[id(side)] = k[-1]
             single[id(side)] = k
+            tables[id(side)] = series_tables(found, k[:-1])
         doubts.own = state[id(one)], tangent[id(one)]
         inexact = [k[int(chunk == 0) : count] for k in single.values()]
         marks = doubts.marks(max((float(k.max()) for k in inexact if k.size), default=0.0))
@@ -240,6 +247,7 @@ def smooth_layers(
             module.run(
                 some, mirrored, chunk == 0, one.x, one.z, two.xt, two.zt, scale, b2,
                 single[id(one)], single[id(two)], sw2[layers], sb2[layers], cov, ntk, marks,
+                tables[id(one)], tables[id(two)],
             )  # fmt: skip
 
         return advance
