@@ -3,6 +3,7 @@
 import os
 
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 
 # before anything imports matplotlib, here and in the processes that tests start
 os.environ["MPLBACKEND"] = "Agg"
@@ -13,3 +14,10 @@ settings.register_profile(
     "widegap", derandomize=True, deadline=None, max_examples=30, database=None
 )
 settings.load_profile("widegap")
+
+# Hypothesis also draws constants from the modules that happen to be imported so far, which are not the same
+# in all processes of a parallel run: examples would depend on who ran what before. It has no setting for
+# that, hence its own function; where that has gone nothing is changed.
+if hasattr(providers, "_get_local_constants"):
+    nothing = providers.Constants()
+    providers._get_local_constants = lambda: nothing
