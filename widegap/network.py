@@ -1,7 +1,6 @@
 """The command ``widegap network``: how far networks of finite width are from their kernel."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -59,17 +58,24 @@ _DEFAULTS = {"deq": {"w": 0.4, "u": 1.0, "b": 0.0, "v": 1.0}, "mlp": {"w": 1.1, 
 )
 @click.option(
     "--draws",
-    type=Integer("--draws", 2),
-    default=64,
+    type=Integer("--draws", 1),
+    default=8,
     metavar="N",
-    help="Networks of each width. [default: 64]",
+    help="Networks in a block. [default: 8]",
+)
+@click.option(
+    "--blocks",
+    type=Integer("--blocks", 1),
+    default=8,
+    metavar="N",
+    help="Blocks of each width; --resume takes more of them. [default: 8]",
 )
 @click.option(
     "--memory",
     type=click.FloatRange(min=0.0, min_open=True),
     default=4.0,
     metavar="GIB",
-    help="What one network may take. [default: 4]",
+    help="What a block of them may take. [default: 4]",
 )
 @resumable_options("block of draws")
 @seed_option("All networks")
@@ -115,6 +121,8 @@ def network(
         except OSError as error:
             raise Failure(f"cannot write {plot}: {error}") from error
         click.echo(f"plot written to {plot}", err=True)
+    if lost := [str(row.width) for row in rows if row.failures == row.draws]:
+        raise Failure(f"no network of width {', '.join(lost)} has an equilibrium that was found")
 
 
 def _scales(kind: str, given: dict[str, float | None]) -> dict[str, float]:
@@ -138,8 +146,29 @@ def _kernel(made: "Network", x: Any) -> Any:
     return mlp_kernel(x, activation=made.phi, depth=made.depth, **scales).nngp
 
 
-Row = tuple[int, int, float, float | None, float, float, int]
-"""Width, draws, error, predicted error, bias, its standard error, draws without an equilibrium."""
+class Row(NamedTuple):
+    """Errors at one width, relative to the kernel's diagonal.
+
+    Attributes
+    ----------
+    width, draws : int
+    error : float
+        Root mean square of one network's, over all entries.
+    predicted : float or None
+        The same from the kernel alone; None for perceptrons.
+    bias, spread : float
+        The largest bias of an entry, and its standard error.
+    failures : int
+        Draws without an equilibrium.
+    """
+
+    width: int
+    draws: int
+    error: float
+    predicted: float | None
+    bias: float
+    spread: float
+    failures: int
 
 
 def _run(
@@ -151,6 +180,7 @@ def _run(
     *,
     widths: tuple[int, ...],
     draws: int,
+    blocks: int,
     memory: float,
     out: str,
     resume: bool,
@@ -162,14 +192,15 @@ def _run(
     from verify.wide.predictions import one_step_error
     from widegap.running import resumable
 
-    blocks = min(draws, 16)
-    each = -(-draws // blocks)
+    predicted: dict[int, float] = {}
     with refusals(), resumable(out, scheduler, "blocks", WidthFileError) as (progress, executor):
+        if made.kind == "deq":
+            predicted = {n: one_step_error(x, replace(made, width=n)) for n in widths}
         found = width_experiment(
             made,
             x,
             widths,
-            each,
+            draws,
             out=out,
             blocks=blocks,
             seed=seed,
@@ -180,13 +211,13 @@ def _run(
             progress=progress.update,
         )
     mine = [b for b in found if b.width in widths and b.block < blocks]
-    count = {n: sum(b.draws for b in mine if b.width == n) for n in widths}
-    predicted: Callable[[int], float | None] = lambda n: None  # noqa: E731
-    if made.kind == "deq":
-        predicted = lambda n: one_step_error(x, replace(made, width=n))  # noqa: E731
+    try:
+        errors = errors_by_width(mine, kernel)
+    except ValueError as error:
+        raise Failure(str(error)) from error
     return [
-        (n, count[n], error, predicted(n), bias, spread, failures)
-        for n, (error, bias, spread, failures) in errors_by_width(mine, kernel).items()
+        Row(n, sum(b.draws for b in mine if b.width == n), own[0], predicted.get(n), *own[1:])
+        for n, own in errors.items()
     ]
 
 
@@ -234,17 +265,19 @@ def width_figure(made: "Network", rows: list[Row]) -> "Figure":
 
     from widegap.plots import STYLE
 
-    widths = [row[0] for row in rows]
+    widths = [row.width for row in rows]
     with rc_context(STYLE):
         figure = Figure(figsize=(6.0, 3.8), layout="constrained")
         axis = figure.subplots()
-        axis.loglog(widths, [row[2] for row in rows], "o", color="#0072b2", label="one network")
-        law = [rows[-1][2] * (widths[-1] / n) ** 0.5 for n in widths]
+        axis.loglog(widths, [row.error for row in rows], "o", color="#0072b2", label="one network")
+        law = [rows[-1].error * (widths[-1] / n) ** 0.5 for n in widths]
         axis.loglog(widths, law, "--", color="#666666", label=r"$n^{-1/2}$")
-        if all(row[3] is not None for row in rows):
-            axis.loglog(widths, [row[3] for row in rows], "-", color="#d55e00", label="predicted")
+        if all(row.predicted is not None for row in rows):
+            axis.loglog(
+                widths, [row.predicted for row in rows], "-", color="#d55e00", label="predicted"
+            )
         axis.errorbar(
-            widths, [row[4] for row in rows], [row[5] for row in rows],
+            widths, [row.bias for row in rows], [row.spread for row in rows],
             fmt="s", color="#009e73", label="largest bias of an entry",
         )  # fmt: skip
         axis.set(

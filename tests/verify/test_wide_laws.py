@@ -129,3 +129,22 @@ def test_the_predicted_error_is_the_measured_one(name):
     limit = deq_kernel(X, activation=name, sigma_w=0.5, sigma_b=0.3).nngp
     found = ensemble(network, X, 400, np.random.default_rng(8))
     assert one_step_error(X, network) == pytest.approx(error_of(found.covariance, limit), rel=0.12)
+
+
+def test_the_predicted_error_of_a_linear_and_of_a_rectified_network_is_exact():
+    """Wick: Cov(h_i h_j, h_i h_j) = k_ii k_jj + k_ij^2; E relu^4 = 3 k^2/2 and E relu^2 = k/2."""
+    x = np.array([[1.0, 0.5], [-0.3, 2.0], [0.0, 0.0]])
+    linear = Network("deq", "identity", 70, sigma_w=0.6, sigma_v=3.0)
+    k = (x @ x.T / 2 / (1.0 - 0.36))[:2, :2]
+    own = np.outer(np.diag(k), np.diag(k))
+    expected = np.sum((1.0 + k * k / own) / (1.0 - 0.36) ** 2) / 9 / 70
+    assert one_step_error(x, linear) == pytest.approx(expected**0.5, rel=1e-12)
+    for size in (1.0, 1e80):
+        rectified = one_step_error(size * x[:1], Network("deq", "relu", 70, sigma_w=0.6))
+        assert rectified == pytest.approx((5.0 / (1.0 - 0.18) ** 2 / 70) ** 0.5, rel=1e-12)
+
+
+def test_errors_are_relative_to_the_diagonal():
+    kernel = np.array([[4.0, 1.0, 0.0], [1.0, 9.0, 0.0], [0.0, 0.0, 0.0]])
+    drawn = kernel + np.array([[0.4, 0.6, 0.0], [0.6, -0.9, 0.0], [0.0, 0.0, 0.0]])
+    assert error_of(drawn[None], kernel) == pytest.approx((4 * 0.01 / 9) ** 0.5, rel=1e-12)

@@ -119,7 +119,7 @@ def width_experiment(
         For each width.
     seed : int
     memory : float
-        Bytes that one draw may take.
+        Bytes that a block may take: one draw, and the covariances of all.
     executor : concurrent.futures.Executor, optional
         Left open. By default a pool of processes of this machine.
     workers : int, optional
@@ -143,7 +143,7 @@ def width_experiment(
 
     Notes
     -----
-    Memory is that of one draw in each process, and the file's. Scripts without an executor need the usual
+    Memory is that of one block in each process, and the file's. Scripts without an executor need the usual
     ``if __name__ == "__main__":``, as processes are spawned.
     """
     from dataclasses import replace
@@ -156,7 +156,13 @@ def width_experiment(
         raise ValueError("there is nothing to draw: widths and blocks are needed")
     for width in widths:
         needed = bytes_of_a_draw(replace(network, width=width), len(made), made.shape[1], "auto")
-        check_budget(needed, memory, f"a draw of width {width} with {len(made)} inputs")
+        needed += 8 * draws * len(made) ** 2
+        check_budget(needed, memory, f"a block of width {width} with {len(made)} inputs")
+    first = network.sigma_u if network.kind == "deq" else network.sigma_w
+    if first * float(np.abs(made).max()) > 1e70:
+        raise ValueError(
+            "squares of covariances would leave the range of doubles; scale the inputs down"
+        )
     skipped = ("width", "activation")
     parameters: dict[str, Any] = {
         f.name: getattr(network, f.name) for f in fields(network) if f.name not in skipped
@@ -247,10 +253,17 @@ def errors_by_width(
     -------
     dict of int to tuple
         Root mean square error of one network over all entries, largest bias of an entry, its standard error,
-        and the number of draws without an equilibrium.
+        and the number of draws without an equilibrium. NaN where no draw has one.
+
+    Raises
+    ------
+    ValueError
+        If squares of covariances have left the range of doubles.
     """
+    from .laws import per_diagonal
+
     k = np.asarray(kernel, dtype=float)
-    scale = np.sqrt(np.outer(np.diag(k), np.diag(k)))
+    scale = per_diagonal(k)
     found = {}
     for width in sorted({b.width for b in blocks}):
         own = [b for b in blocks if b.width == width]
@@ -261,9 +274,13 @@ def errors_by_width(
             continue
         mean = np.sum([b.sums for b in own], axis=0) / count
         square = np.sum([b.squares for b in own], axis=0) / count
-        error = np.sqrt(np.mean((square - 2.0 * mean * k + k * k) / scale**2))
-        bias = np.abs(mean - k) / scale
-        spread = np.sqrt(np.maximum(square - mean**2, 0.0) / count) / scale
+        if not np.isfinite(square).all():
+            raise ValueError(
+                f"covariances at width {width} are beyond 1e150; scale the inputs down"
+            )
+        error = np.sqrt(np.mean(np.maximum(square - 2.0 * mean * k + k * k, 0.0) * scale * scale))
+        bias = np.abs(mean - k) * scale
+        spread = np.sqrt(np.maximum(square - mean**2, 0.0) / count) * scale
         at = np.unravel_index(int(np.argmax(bias)), bias.shape)
         found[width] = (float(error), float(bias[at]), float(spread[at]), failures)
     return found

@@ -16,6 +16,7 @@ __all__ = [
     "exponent",
     "growth_rate",
     "normality",
+    "per_diagonal",
 ]
 
 Array = NDArray[np.float64]
@@ -296,5 +297,11 @@ def error_of(covariances: ArrayLike, kernel: ArrayLike) -> float:
         Over draws and entries, relative to sqrt(k_ii k_jj). It falls like n^(-1/2).
     """
     c, k = np.asarray(covariances, dtype=float), np.asarray(kernel, dtype=float)
-    scale = np.sqrt(np.outer(np.diag(k), np.diag(k)))
-    return float(np.sqrt(np.mean(((c - k) / scale) ** 2)))
+    return float(np.sqrt(np.mean(((c - k) * per_diagonal(k)) ** 2)))
+
+
+def per_diagonal(kernel: Array) -> Array:
+    """1/sqrt(k_ii k_jj), shape (m, m); 0 for inputs whose every network is 0, which have no error."""
+    root = np.sqrt(np.diag(kernel))
+    inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0.0)
+    return np.outer(inverse, inverse)

@@ -48,21 +48,23 @@ def one_step_error(x: ArrayLike, network: Network) -> float:
     nodes, weights = np.polynomial.hermite_e.hermegauss(60)
     weights = weights / weights.sum()
     total, m = 0.0, len(k)
+    sizes = np.sqrt(np.diag(found.nngp))
     for i in range(m):
         for j in range(m):
+            if sizes[i] == 0.0 or sizes[j] == 0.0:
+                continue  # phi is zero there in every network
             a, b = np.sqrt(k[i, i]), np.sqrt(k[j, j])
             rho = float(np.clip(k[i, j] / (a * b), -1.0, 1.0))
             u = a * nodes[:, None] + 0.0 * nodes
             v = b * (rho * nodes[:, None] + np.sqrt(1.0 - rho**2) * nodes)
             both = weights[:, None] * weights
-            product = phi.value(u) * phi.value(v)
+            product = (phi.value(u) / sizes[i]) * (phi.value(v) / sizes[j])
             mean = float(np.sum(both * product))
             variance = float(np.sum(both * product**2)) - mean**2
             if i == j:
                 # dD/dk = E phi(u) phi'(u) u / k
-                slope = w2 * float(np.sum(both * phi.value(u) * phi.slope(u) * u)) / k[i, i]
+                slope = w2 * float(np.sum(both * phi.value(u) / a * phi.slope(u) * u / a))
             else:
                 slope = w2 * float(np.sum(both * phi.slope(u) * phi.slope(v)))
-            norm = found.nngp[i, i] * found.nngp[j, j]
-            total += variance / (1.0 - slope) ** 2 / norm
+            total += variance / (1.0 - slope) ** 2
     return float(np.sqrt(total / (m * m * network.width)))
