@@ -167,6 +167,13 @@ def hard_constraint_limit(model: Model, level: int) -> FreeEnergy:
     """Carry out the hard-constraint limit of the random dual; see `free_energy`."""
     if model.sign != -1 or model.constraint is None:
         raise ValueError(f"{model.name} has sign +1; only min-max problems have a capacity")
+    inside = [
+        a.is_negative and b.is_positive for a, b in constraint_limit(model.constraint).feasible
+    ]
+    if S.Zero in getattr(model.prior, "values", ()) and True in inside:
+        raise ValueError(
+            f"the capacity of {model} is infinite: x = 0 fulfils every constraint with room to spare"
+        )
     generic, values = model.generic, model.parameters
     assert generic.constraint is not None
     found = _derived(generic.prior, generic.constraint, level)
