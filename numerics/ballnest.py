@@ -48,8 +48,8 @@ class BallValue:
     value : flint.arb
         Encloses the nest, if ``proved``.
     d_inputs : list of flint.arb
-        Derivatives in the field (0, not computed), the increments, the exponents, the leaf's parameters;
-        empty if not asked for. Good to about the precision, without the trapezoid error.
+        Derivatives in the field, the increments, the exponents, the leaf's parameters; empty if not asked
+        for. Good to about the precision, without the trapezoid error.
     proved : bool
         Whether the strips are proved for this leaf.
     nodes : int
@@ -145,14 +145,14 @@ class _Nest:
         if not gradient:
             return BallValue(value, [], self.plan.proved, self.nodes)
         d_v, d_s = [arb(0)] * self.depth, [arb(0)] * self.depth
-        d_v[-1], d_s[-1] = partial
+        d_x, d_v[-1], d_s[-1] = partial
         for k in range(self.depth - 2, -1, -1):
             mu, d_v[k], d_s[k] = self._push(k, stages[k], mu)
         d_own = [arb(0)] * len(self.own)
         for weight, at_node in zip(mu, slopes, strict=bool(slopes)):
             for i, slope in enumerate(at_node):
                 d_own[i] += weight * slope
-        return BallValue(value, [arb(0), *d_v, *d_s, *d_own], self.plan.proved, self.nodes)
+        return BallValue(value, [d_x, *d_v, *d_s, *d_own], self.plan.proved, self.nodes)
 
     def _node(self, k: int, index: int) -> arb:
         return arb(self.plan.multiples[k] * index) * arb(2) ** -self.plan.power
@@ -337,7 +337,9 @@ class _Nest:
         size = abs(f) * moments[0] + rate * moments[1] + bend * moments[2] / 2
         return size + norm * density * (rate * step + bend * step * step) * 2
 
-    def _outermost(self, level: _Level, gradient: bool) -> tuple[arb, list[arb], tuple[arb, arb]]:
+    def _outermost(
+        self, level: _Level, gradient: bool
+    ) -> tuple[arb, list[arb], tuple[arb, arb, arb]]:
         """The last lifting, wanted at one field."""
         k = self.depth - 1
         v, s, x = self.v[k], self.s[k], self.x
@@ -361,7 +363,7 @@ class _Nest:
         z = self._enclosure(k, level, ref)(total, x)
         value = z if s.is_zero() else ref + z.log() / s
         if not gradient:
-            return value, [], (arb(0), arb(0))
+            return value, [], (arb(0), arb(0), arb(0))
         mu = w if s.is_zero() else [a / total for a in w]
         if s.is_zero():
             # d/dv of the Gaussian average
@@ -369,13 +371,16 @@ class _Nest:
                 2 * v
             )
             d_s = arb(0)
+            d_x = ball_sum([m * a * u for m, a, u in zip(mu, f, offsets, strict=False)]) / v
         else:
             own = ref + total.log() / s
             d_v = ball_sum([m * (q - 1) for m, q in zip(mu, squares, strict=True)]) / (2 * v * s)
             d_s = ball_sum([m * (a - own) for m, a in zip(mu, f, strict=True)]) / s
+            d_x = ball_sum([m * u for m, u in zip(mu, offsets, strict=False)]) / (v * s)
+        d_x = arb(0) if half else d_x
         if half:
             mu = [a / 2 for a in mu[:0:-1]] + [mu[0], *(a / 2 for a in mu[1:])]
-        return value, mu, (d_v, d_s)
+        return value, mu, (d_x, d_v, d_s)
 
     # -- the adjoint sweep -------------------------------------------------------------------------
 
@@ -460,12 +465,9 @@ def _windowed(
     left = 0
     if start < 0:  # nodes to the left of the centre, the table backwards
         left = min(high - low, (-start + step - 1) // step)
-        for a, b in zip(values[low : low + left], table[-start::-step], strict=False):
-            total += a * b
+        total = sum(map(arb.__mul__, values[low : low + left], table[-start::-step]), total)
         start += left * step
-    for a, b in zip(values[low + left : high], table[start::step], strict=False):
-        total += a * b
-    return total
+    return sum(map(arb.__mul__, values[low + left : high], table[start::step]), total)
 
 
 def _between(size: arb) -> arb:

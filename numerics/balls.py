@@ -91,6 +91,11 @@ BALLS: dict[str, Any] = {
     "tanh": lambda x: arb(x).tanh(),
     "Phi": _phi,
     "ErfMean": _erf_mean,
+    "LogNdtr": lambda b: _phi(arb(b)).log(),
+    "LogErfMean": lambda a, b: _erf_mean(arb(a), arb(b)).log(),
+    "LogTwoCosh": lambda u: (2 * arb(u).cosh()).log(),
+    "LogAddExp": lambda a, b: arb(a) + (1 + (arb(b) - arb(a)).exp()).log(),
+    "InverseMills": lambda x: (-(arb(x) ** 2) / 2).exp() / (2 * arb.pi()).sqrt() / _phi(arb(x)),
 }
 """Functions of balls by the names they are printed with."""
 

@@ -188,12 +188,12 @@ def inner_liftings(
     return stages, f, start
 
 
-def push(job: Job, stage: Stage, mu: Array) -> tuple[Array, float]:
-    """Gibbs weights one level further in, and the derivative in the level's exponent."""
+def push(job: Job, stage: Stage, mu: Array, floor: float) -> tuple[Array, float]:
+    """Gibbs weights one level further in, without those below a floor, and d/d exponent of the level."""
     rows = stage.rows
     inner, n_exp, n_prod = adjoint(
         stage.f, stage.spacing, stage.increment, stage.exponent, stage.ref, stage.first, stage.steps,
-        stage.start, mu, rows.begin, stage.reach, *rows[:7],
+        stage.start, mu, floor, rows.begin, stage.reach, *rows[:7],
     )  # fmt: skip
     job.exponentials += n_exp
     job.products += n_prod

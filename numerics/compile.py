@@ -19,11 +19,13 @@ from sympy import Expr, Symbol
 
 from theory import FreeEnergy
 
+from . import stable
 from .coordinates import Coordinates
 from .grids import MAX_WORK
 from .leaf import CompiledLeaf, compile_leaf
 from .lifted import NestResult, evaluate_nest
 from .parts import parts_of
+from .stable import COMPILED
 
 __all__ = ["CompiledLeaf", "Evaluation", "Evaluator", "compile_leaf", "evaluator", "evaluator_of"]
 
@@ -85,7 +87,8 @@ def compile_program(fe: FreeEnergy) -> Program:
 
 
 def _lambdify(arguments: Sequence[Symbol], outputs: Sequence[Expr]) -> Callable[..., Any]:
-    return sympy.lambdify(list(arguments), list(outputs), modules="math", cse=True)
+    functions = {name: getattr(stable, function) for name, function in COMPILED.items()}
+    return sympy.lambdify(list(arguments), list(outputs), modules=[functions, "math"], cse=True)
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,9 @@ class Evaluation:
     value : float
     gradient : ndarray, shape (size,)
         In the coordinates of `Coordinates`; empty when not asked for.
-    error : float
-        Bound on the discretisation error of ``value``: the nests' bounds through the algebra.
+    discretisation : float
+        Bound on the discretisation error of ``value``: the nests' bounds through the algebra, without
+        rounding.
     edge : float
         Largest Gibbs weight at the edge of a grid.
     exponentials, products : int
@@ -107,7 +111,7 @@ class Evaluation:
 
     value: float
     gradient: Array
-    error: float
+    discretisation: float
     edge: float
     exponentials: int
     products: int
@@ -194,7 +198,7 @@ class Evaluator:
         self.exponentials += exponentials
         self.products += products
         slopes = out[1 + n :]
-        error = sum(abs(d) * r.error for d, r in zip(slopes, results, strict=True))
+        error = sum(abs(d) * r.discretisation for d, r in zip(slopes, results, strict=True))
         edge = max((r.edge for r in results), default=0.0)
         total = np.empty(0)
         if gradient:

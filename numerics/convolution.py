@@ -383,12 +383,13 @@ def lift(f, h, v, s, ref, first, steps, start, count, pivot, reach, negligible, 
 
 @njit(cache=True, fastmath={"reassoc", "contract"})
 def adjoint(
-    f, h, v, s, ref, first, steps, start, mu, begin, reach, numbers, places, table, e_form, tilts, tilted,
-    tilted_table,
+    f, h, v, s, ref, first, steps, start, mu, floor, begin, reach, numbers, places, table, e_form, tilts,
+    tilted, tilted_table,
 ):  # fmt: skip
     """Push the Gibbs weights ``mu`` of the outputs from ``begin`` on to the n inner nodes.
 
-    The weight of flat rows goes to the nearest nodes. The arguments after ``reach`` are those of `Rows`.
+    Weights below ``floor`` are left out. The weight of flat rows goes to the nearest nodes. The
+    arguments after ``reach`` are those of `Rows`.
     """
     weight = numbers[2]
     kind, lo, hi, block = places[0], places[1], places[2], places[3]
@@ -405,7 +406,7 @@ def adjoint(
     products = 0
     for j in range(mu.size):
         i = begin + j
-        if mu[j] < 1e-40:
+        if mu[j] < floor:
             continue
         position = (start + i) * outer_step
         shift = position // inner_step

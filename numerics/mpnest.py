@@ -47,6 +47,13 @@ _MP: dict[str, Any] = {
     name: getattr(mpmath, name)
     for name in ("sqrt", "log", "exp", "erf", "erfc", "cosh", "tanh", "mpf")
 } | {"pi": lambda: +mpmath.pi, "Phi": _phi, "ErfMean": _erf_mean}
+_MP |= {
+    "LogNdtr": lambda b: mpmath.log(_phi(b)),
+    "LogErfMean": lambda a, b: mpmath.log(_erf_mean(a, b)),
+    "LogTwoCosh": lambda u: mpmath.log(2 * mpmath.cosh(u)),
+    "LogAddExp": lambda a, b: a + mpmath.log1p(mpmath.exp(b - a)),
+    "InverseMills": lambda x: mpmath.npdf(x) / _phi(x),
+}
 
 
 def evaluate_mp_nest(
@@ -196,7 +203,7 @@ def evaluate_mp(
     gaps: Sequence[Any],
     values: dict[str, Any],
     grid: BallGrid,
-    scales: Sequence[float],
+    lost: Sequence[int],
 ) -> Any:
     """Value of a free energy with symbolic parameters, in the working precision of mpmath.
 
@@ -209,8 +216,8 @@ def evaluate_mp(
     values : dict of str to mpf
         The model's parameters.
     grid : BallGrid
-    scales : sequence of float
-        Sizes of the nests, to which digits are relative.
+    lost : sequence of int
+        Decimal digits by which the nests are smaller than 1, to which digits are relative.
 
     Returns
     -------
@@ -219,8 +226,8 @@ def evaluate_mp(
     nests, combine = _program(fe)
     own = [values[str(x)] for x in parts_of(fe).parameters]
     results = []
-    for (leaf, compiled, inputs, depth), scale in zip(nests, scales, strict=True):
-        digits = grid.digits + math.ceil(-math.log10(scale))
+    for (leaf, compiled, inputs, depth), extra in zip(nests, lost, strict=True):
+        digits = grid.digits + extra
         numbers = [mpmath.mpf(a) for a in inputs(*gaps, *own)]
         results.append(
             evaluate_mp_nest(

@@ -17,6 +17,7 @@ from theory import FreeEnergy
 
 from .coordinates import Coordinates
 from .leaf import CompiledLeaf, compile_leaf
+from .recognise import with_stable_logarithms
 
 __all__ = ["NestParts", "Parts", "parts_of"]
 
@@ -108,9 +109,8 @@ def parts_of(fe: FreeEnergy) -> Parts:
             if (d := sympy.diff(e, g)) != 0
         )
         nests.append(NestParts(leaf, compiled, own, len(nest.increments), inputs, entries))
-    algebra = fe.expr.xreplace(dict(zip(fe.nests, stand_ins, strict=True))).subs(
-        below, simultaneous=True
-    )
+    algebra = fe.expr.xreplace(dict(zip(fe.nests, stand_ins, strict=True)))
+    algebra = with_stable_logarithms(algebra).subs(below, simultaneous=True)
     return Parts(
         coordinates,
         tuple(parameters),

@@ -26,7 +26,7 @@ from sympy.functions.elementary.hyperbolic import HyperbolicFunction
 
 from .stable import LogAddExp, LogErfMean, LogNdtr, LogTwoCosh
 
-__all__ = ["StableForm", "Term", "stable_form"]
+__all__ = ["StableForm", "Term", "stable_form", "with_stable_logarithms"]
 
 
 @dataclass(frozen=True)
@@ -156,6 +156,56 @@ def stable_form(expr: Expr, h: Symbol) -> StableForm:
     for other in logarithms[-2::-1]:
         whole = LogAddExp(other, whole)
     return StableForm(h, scale, offset + sympy.expand(scale * shift), terms, whole)
+
+
+def with_stable_logarithms(expr: Expr) -> Expr:
+    """Rewrite the logarithms in an expression that a leaf without liftings leaves behind.
+
+    Parameters
+    ----------
+    expr : sympy.Expr
+
+    Returns
+    -------
+    sympy.Expr
+        Logarithms of sums of exponentials and error functions in functions of `numerics.stable`, where that
+        can be proved; others as they are.
+    """
+    found = {}
+    for logarithm in expr.atoms(log):
+        if logarithm.args[0].has(exp, erf):
+            try:
+                found[logarithm] = _stable_constant(logarithm.args[0])
+            except _UnknownError:
+                continue
+    return sympy.expand_mul(expr.xreplace(found)) if found else expr
+
+
+def _stable_constant(total: Expr) -> Expr:
+    """Logarithm of a positive sum without a field."""
+    h = Dummy("h", real=True)
+    moved = total.replace(erf, lambda z: erf(z + h))
+    logarithms: list[Expr] = []
+    for exponent, constant, tails in _grouped(moved, S.Zero, h):
+        signed = []
+        for k, z in tails:
+            if not (k.is_positive or k.is_negative):
+                raise _UnknownError(f"the sign of {k} is not known")
+            signed.append((abs(k), z.xreplace({h: S.Zero}) * (1 if k.is_positive else -1)))
+        rest = sympy.simplify(constant - Add(*[k for k, _ in signed]))
+        if rest.is_zero or rest.is_positive:
+            logarithms += [_log(2 * k) + LogNdtr(sqrt(2) * z) + exponent for k, z in signed]
+        elif constant.is_nonnegative and all(_is_positive(z) for _, z in signed):
+            rest = constant
+            logarithms += [_log(k) + LogErfMean(z, z) + exponent for k, z in signed]
+        else:
+            raise _UnknownError("it is not a sum of terms that are known to be positive")
+        if not rest.is_zero:
+            logarithms.append(_log(rest) + exponent)
+    whole = logarithms[-1]
+    for other in logarithms[-2::-1]:
+        whole = LogAddExp(other, whole)
+    return whole
 
 
 def _split(expr: Expr, h: Symbol) -> tuple[Expr, Expr, Expr, Expr]:

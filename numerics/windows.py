@@ -16,6 +16,9 @@ __all__ = ["depth_below_top", "leaf_range", "scale"]
 
 Array = NDArray[np.float64]
 
+# Standard deviations beyond which a Gaussian weight is not told from 0, and a nest as small as that.
+_FARTHEST, _SMALLEST = 37.0, 1e-290
+
 
 def scale(job: Job) -> float:
     """Order of magnitude of a nest that is small, at most 1.
@@ -33,17 +36,17 @@ def scale(job: Job) -> float:
         return 1.0
     h = math.sqrt(variance) / 16.0
     if job.leaf.even:
-        reach = math.ceil((12.0 * math.sqrt(variance) + field) / h)
+        reach = math.ceil((_FARTHEST * math.sqrt(variance) + field) / h)
         f = mirror(job.values(h * np.arange(reach + 1, dtype=np.float64)))
         start, ref = -reach, float(f[reach])
     else:
-        reach = 192
+        reach = math.ceil(16.0 * _FARTHEST)
         start = round(field / h) - reach
         f = job.values(h * np.arange(start, start + 2 * reach + 1, dtype=np.float64))
         ref = float(f.max())
     found = lift_point(f, start, h, variance, 1.0, ref, field, 0, 1.0)
     job.exponentials += reach + 1 + found[4]
-    return min(1.0, max(abs(float(found[0])), 1e-100))
+    return min(1.0, max(abs(float(found[0])), _SMALLEST))
 
 
 def depth_below_top(job: Job) -> float:

@@ -102,7 +102,7 @@ def test_the_adjoint_is_the_transpose_of_the_weights(lifting, data):
     rows, outputs, reach, ref = run(*lifting, pivot=data.draw(st.integers(0, count - 1)))
     mu = np.random.default_rng(count).uniform(0.0, 1.0, count)
     inner, _, _ = adjoint(
-        f, h, v, s, ref, first, steps, start, mu, rows.begin, reach, *rows[:7]
+        f, h, v, s, ref, first, steps, start, mu, 0.0, rows.begin, reach, *rows[:7]
     )  # fmt: skip
     _, _, weights = direct(f, nodes, outputs, v, s)
     flat = rows.kind == convolution.FLAT

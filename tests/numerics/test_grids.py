@@ -218,8 +218,8 @@ def test_the_error_a_nest_reports_bounds_its_distance_to_finer_grids(leaf_case, 
         coarse = evaluate_nest(*arguments, gradient=False, coarsen=coarsen)
     except ResolutionError:  # so coarse that the last node has weight
         assume(False)
-    assume(coarse.error < 0.3)
-    assert abs(coarse.value - exact.value) <= 1.2 * coarse.error + 2e-14 * max(
+    assume(coarse.discretisation < 0.3)
+    assert abs(coarse.value - exact.value) <= 1.2 * coarse.discretisation + 2e-14 * max(
         1.0, abs(exact.value)
     )
 

@@ -67,7 +67,7 @@ def test_without_variance_the_nest_is_its_leaf(case):
     y = np.array([0.7 if case.leaf.even else -0.7])
     found = evaluate_nest(case.leaf, case.parameters, -0.7, (0.0, 0.0), (2.0, 3.0), gradient=False)
     assert found.value == case.leaf.values(y, case.parameters)[0]
-    assert found.error == 0.0
+    assert found.discretisation == 0.0
 
 
 @given(field=FIELDS, liftings=nests(st.integers(1, 3), quenched=True), data=st.data())
@@ -301,7 +301,9 @@ def test_deliberately_coarse_grids_are_refused_or_say_so(some_case):
                 )
             except ResolutionError:
                 continue
-            assert abs(found.value - value) <= 1.2 * found.error + 1e-13 * max(1.0, abs(value))
+            assert abs(found.value - value) <= 1.2 * found.discretisation + 1e-13 * max(
+                1.0, abs(value)
+            )
 
 
 def test_increments_too_small_to_resolve_are_refused(leaf_case):
