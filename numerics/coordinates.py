@@ -101,6 +101,11 @@ class Coordinates:
                 out.append(np.exp(part))
         return np.concatenate(out) if out else np.empty(0)
 
+    def split(self, gaps: Array) -> list[Array]:
+        """Gaps by chain."""
+        ends = np.cumsum([len(symbols) for symbols in self.gap_symbols])
+        return np.split(gaps, ends[:-1])
+
     def pull_back(self, gaps: Array, gradient: Array) -> Array:
         """Gradient in the coordinates from the gradient in the (independent) gaps."""
         out: list[Array] = []

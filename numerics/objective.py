@@ -21,7 +21,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,11 @@ from .grids import ResolutionError
 __all__ = ["Objective", "ascents"]
 
 Array = NDArray[np.float64]
+
+# Operations of a level of a nest that a search may always spend, and how many times those of its start.
+_LEAST_WORK, _FINER = 100_000, 8
+# Energies this close to 0 are not told from it in doubles.
+_SMALLEST = 1e-13
 
 
 def ascents(fe: FreeEnergy, exponents: Sequence[float] | Array) -> int:
@@ -102,7 +108,8 @@ class Objective:
         if np.abs(theta).max(initial=0.0) > 60.0:
             return lost
         try:
-            found = self.evaluator(theta)
+            with np.errstate(all="ignore"):
+                found = self.evaluator(theta)
         except (ResolutionError, OverflowError, ZeroDivisionError, ValueError):
             return lost
         value, gradient = found.value, found.gradient
@@ -112,11 +119,32 @@ class Objective:
             return self.sign * value, self.sign * gradient
         return (math.log(value), gradient / value) if value > 0.0 else lost
 
+    @contextmanager
+    def limited(self, theta: Array, times: float = _FINER) -> Iterator[None]:
+        """Give up points that take far finer grids than this one: a search there has lost its way."""
+        evaluator = self.evaluator
+        before, limit = evaluator.exponentials + evaluator.products, evaluator.work_limit
+        self(theta)
+        work = evaluator.exponentials + evaluator.products - before
+        evaluator.work_limit = min(limit, int(max(_LEAST_WORK, times * work)))
+        try:
+            yield
+        finally:
+            evaluator.work_limit = limit
+
     def value(self, objective: float) -> float:
         """Value of the functional, from that of the objective."""
         if not math.isfinite(objective):
             return objective
         return math.exp(objective) if self.logarithmic else self.sign * objective
+
+    def size(self, objective: float) -> float:
+        """What gradients and differences of the objective are small or large against."""
+        return 1.0 if self.logarithmic else max(abs(objective), _SMALLEST)
+
+    def is_excluded(self, objective: float) -> bool:
+        """Whether theory excludes a value: the minimum of a norm is not negative."""
+        return not self.logarithmic and self.sign < 0.0 and objective > 0.0
 
     def unit(self, value: float) -> float:
         """What a small unit of the objective is in units of the functional."""

@@ -1,4 +1,4 @@
-"""A stationary point as a solution: the objective, Newton's end game, the checks, the report."""
+"""A stationary point as a solution: the objective, and Newton's end game in doubles."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from theory import FreeEnergy, free_energy
 from theory.ground import without_quenched_average
 
 from .compile import Evaluator, compile_program
-from .grids import ResolutionError
 from .objective import Objective
-from .solution import ENERGY, Branch, ConvergenceError, Solution, supported_digits
-from .stationary import StationaryPoint, refine
+from .solution import ConvergenceError, Solution
+from .stationary import refine
 
-__all__ = ["checked", "named", "objective_of", "same_point"]
+__all__ = ["located", "named", "objective_of", "same_point"]
 
 Array = NDArray[np.float64]
 
-# Operations of one level at full resolution, twenty times what any solution up to level 7 takes; a point
+# Of the logarithm of a capacity, or of an energy, in doubles; and the distance in the coordinates.
+_DECREMENT, _GRADIENT, _STEP = 1e-9, 1e-4, 1e-3
+# Operations of one level at full resolution, a second or two; a point
 # that needs more is far from all of them.
-_FINE_WORK = 30_000_000
+_FINE_WORK = 2_000_000_000
 
 
-def objective_of(fe: FreeEnergy, coarsen: float) -> Objective:
+def objective_of(fe: FreeEnergy) -> Objective:
     """The objective of a free energy."""
     generic = free_energy(fe.model.generic, fe.level)  # compiled once for all parameters
     if len(generic.q) > len(fe.q):
         generic = without_quenched_average(generic)
     values = {str(x): float(v) for x, v in fe.model.parameters.items()}
-    evaluator = Evaluator(compile_program(generic), values, coarsen=coarsen, work_limit=_FINE_WORK)
+    evaluator = Evaluator(compile_program(generic), values, work_limit=_FINE_WORK)
     return Objective.of(fe, evaluator)
 
 
@@ -43,84 +44,59 @@ def named(objective: Objective, theta: Array) -> dict[str, float]:
     return table
 
 
-def checked(
-    objective: Objective, fe: FreeEnergy, theta: Array, split: str, digits: int
-) -> Solution:
-    """Refine a point, check it on finer grids and wider windows, and report it.
+def located(objective: Objective, fe: FreeEnergy, theta: Array, split: str) -> Solution:
+    """A point refined by Newton's method in doubles; what is claimed of it is settled in balls.
+
+    Its error is an estimate of the distance to the stationary value and of the discretisation alone.
 
     Raises
     ------
     ConvergenceError
-        If the refined point is not stationary to the digits asked for.
-    ResolutionError
-        If its value moves under refinement by more than these digits allow.
+        If the refined point is not stationary.
     """
-    level, model, ev = fe.level, fe.model, objective.evaluator
+    level, model = fe.level, fe.model
     point = refine(objective, theta)
     value = objective.value(point.objective)
     norm = float(np.linalg.norm(point.gradient))
-    if not math.isfinite(value):
+    if not (math.isfinite(value) and np.isfinite(point.hessian).all()):
         raise ConvergenceError(
             f"level {level} of {model}: a stationary point found on coarse grids is too fine to be resolved "
             "in double precision; no digits were reached",
             named(objective, theta),
             math.nan,
         )
-    if not point.decrement < 10.0**-digits or not norm < 1e-4:
+    size = objective.size(point.objective)
+    small = point.decrement < _DECREMENT * size and norm < _GRADIENT * size
+    if not (small and point.step < _STEP):
         raise ConvergenceError(
-            f"level {level} of {model} did not converge: gradient norm {norm:.1e}, estimated relative "
-            f"distance {point.decrement:.1e} at value {value:.12g}",
+            f"level {level} of {model} did not converge: gradient norm {norm:.1e}, estimated "
+            f"distance {point.step:.1e} at value {value:.12g}",
             named(objective, point.theta),
             norm,
         )
-    at = ev(point.theta, gradient=False)
-    checks = [
-        ev.with_grid(coarsen=0.5 * ev.coarsen)(point.theta, gradient=False).value,
-        ev.with_grid(tolerance=1e-3 * ev.tolerance)(point.theta, gradient=False).value,
-    ]
-    moved = max(abs(value - check) for check in checks)
-    error = moved + at.error + objective.unit(value) * point.decrement + 2e-16 * abs(value)
-    size = value if objective.logarithmic else max(abs(value), ENERGY)
-    if supported_digits(size, error) < digits:
-        cure = "a smaller coarsen" if ev.coarsen > 1.0 else "fewer digits"
-        raise ResolutionError(
-            f"level {level} of {model}: the value {value:.15g} moves by {moved:.1e} when every grid is "
-            f"refined and its error bound is {at.error:.1e}, more than {digits} digits allow; use {cure}"
-        )
-    return _solution(objective, fe, point, split, digits, error, "finite")
-
-
-def _solution(
-    objective: Objective,
-    fe: FreeEnergy,
-    point: StationaryPoint,
-    split: str,
-    digits: int,
-    error: float,
-    branch: Branch,
-) -> Solution:
     coordinates = objective.evaluator.coordinates
-    table = coordinates.order_parameters(coordinates.gaps(point.theta))
+    gaps = coordinates.gaps(point.theta)
+    table = coordinates.order_parameters(gaps)
     p, q, c, fields = (
         tuple(table[str(x)] for x in group) for group in (fe.p, fe.q, fe.c, fe.fields)
     )
     eigenvalues = np.sort(objective.sign * point.eigenvalues)
+    at = objective.evaluator(point.theta, gradient=False)
     return Solution(
-        fe.model,
-        fe.level,
-        objective.value(point.objective),
-        p,
-        q,
-        c,
-        fields,
-        table,
-        float(np.linalg.norm(point.gradient)),
-        int((eigenvalues < 0).sum()),
-        tuple(map(float, eigenvalues)),
-        digits,
-        error,
-        branch,
-        split,
+        model,
+        level,
+        value,
+        p=p,
+        q=q,
+        c=c,
+        fields=fields,
+        order_parameters=table,
+        gaps=tuple(map(float, gaps)),
+        gradient_norm=norm,
+        inertia=int((eigenvalues < 0).sum()),
+        hessian_eigenvalues=tuple(map(float, eigenvalues)),
+        error=at.discretisation + objective.unit(value) * point.decrement,
+        split=split,
     )
 
 

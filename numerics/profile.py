@@ -1,28 +1,203 @@
-"""Starts at level 3 of a symmetric perceptron: the functional's profile along its exponent."""
+"""Profiles: the functional along one exponent, stationary in everything else.
+
+Where no point of the level below leads to a level's own, the scale of an exponent is not known: it runs over
+many orders of magnitude, from 0 where its lifting merges to infinity where constraints become hard. So the
+exponent is walked along, on a logarithmic scale, and the other order parameters follow it, each time from
+where they were; a local minimum of the objective on the way is a start.
+"""
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from theory import FreeEnergy
+
 from .objective import Objective
 from .runaway import at_exponent
 from .solution import Solution
-from .starts import Start
-from .stationary import minimise
+from .starts import Start, seed
+from .stationary import follow, minimise
 
-__all__ = ["profile_starts"]
+__all__ = ["capacity_starts", "lowest_starts", "profile_starts", "walk"]
 
 Array = NDArray[np.float64]
+
+# Logarithms of an exponent that walks go through, from its beginning outwards.
+_FORTH, _BACK = np.arange(0.0, 20.0, 0.5), np.arange(0.0, -8.0, -0.5)
+# Shares of the outer gaps that a walk at the lowest level begins with.
+_SHARES = (0.5, 0.2, 0.8)
+# Where walks from a capacity begin: far enough for constraints to be nearly hard, and not too far to resolve.
+_HARD = (4.0, 3.0, 2.0)
+# A walk ends where the others could not follow this many times in a row.
+_PATIENCE = 2
+# Of the gradient in the others, relative.
+_TOLERANCE = 1e-6
+
+
+def walk(
+    objective: Objective, theta: Array, along: int, values: Sequence[float] | Array
+) -> list[Array]:
+    """Points where the objective has a minimum along one coordinate.
+
+    Parameters
+    ----------
+    objective : Objective
+    theta : ndarray, shape (size,)
+        Where the walk begins, near enough to be stationary in the other coordinates.
+    along : int
+        The coordinate that is walked along; not a direction of ascent.
+    values : sequence of float, or ndarray
+        Its values, in order.
+
+    Returns
+    -------
+    list of ndarray
+    """
+    free = np.delete(np.arange(theta.size, dtype=np.intp), along)
+    path: list[tuple[Array, float]] = []
+    lost = 0
+    for value in values:
+        start = _extrapolated([point for point, _ in path[-2:]] or [theta], along, value)
+        tolerance = _TOLERANCE * objective.size(objective(start)[0])
+        point, found, size = follow(
+            objective,
+            start,
+            objective.ascents,
+            free=free,
+            gradient_tolerance=tolerance,
+            iterations=20,
+        )
+        if math.isfinite(found) and size < 100.0 * tolerance:
+            lost = 0
+            path.append((point, float(objective(point)[1][along])))
+        elif (lost := lost + 1) > _PATIENCE:
+            break
+    starts = []
+    for (a, left), (b, right) in itertools.pairwise(path):
+        forward = 1.0 if b[along] > a[along] else -1.0
+        if forward * left < 0.0 <= forward * right:
+            starts.append(a + left / (left - right) * (b - a))
+    return starts
+
+
+def _extrapolated(points: Sequence[Array], along: int, value: float) -> Array:
+    """A point at a value of one coordinate, on the line through the last two."""
+    last = points[-1]
+    found = last.copy()
+    if len(points) == 2:
+        before = points[0]
+        found = last + (value - last[along]) / (last[along] - before[along]) * (last - before)
+    found[along] = value
+    return found
+
+
+def lowest_starts(objective: Objective, fe: FreeEnergy) -> list[Start]:
+    """Minima along c_2 at level 2, finite exponents.
+
+    Parameters
+    ----------
+    objective : Objective
+    fe : theory.FreeEnergy
+
+    Returns
+    -------
+    list of Start
+    """
+    coordinates = objective.evaluator.coordinates
+    along = len(fe.p) + len(fe.q)
+    for share in _SHARES if fe.q else (1.0,):
+        gaps = np.array([1.0 - share, share]) if fe.q else np.ones(1)
+        fields = np.array([_multiplier(fe, str(x), float(gaps[0])) for x in fe.fields])
+        start = Start(gaps, gaps, np.ones(1), "profile along c_2", fields)
+        theta = start.theta(coordinates)
+        found = [*walk(objective, theta, along, _FORTH), *walk(objective, theta, along, _BACK)]
+        if found:
+            return [_start(objective, fe, theta, start.split) for theta in found]
+    return []
+
+
+def _multiplier(fe: FreeEnergy, name: str, gap: float) -> float:
+    """Level 1's multiplier, near enough, with room for what a lifting of c_2 = 1 takes from it."""
+    size = math.sqrt(float(fe.model.alpha)) if fe.model.alpha is not None else 1.0
+    taken = 0.5 * gap if name == "gamma_x" or fe.model.sign == 1 else 0.0
+    return 0.5 * (size if name == "gamma" else 1.0) + taken
+
+
+def capacity_starts(objective: Objective, fe: FreeEnergy, capacity: Solution) -> list[Start]:
+    """Minima of a ground state along c_2, from the capacity that it tends to as c_2 goes to infinity.
+
+    Parameters
+    ----------
+    objective : Objective
+    fe : theory.FreeEnergy
+        Of a ground state, with a quenched average where the capacity has one.
+    capacity : Solution
+        Of the same level: Q_k = c_2**2 q_k and s_k = c_{k+1}/c_2 there.
+
+    Returns
+    -------
+    list of Start
+        None where the two do not have the same chains.
+    """
+    known = seed(capacity)
+    coordinates = objective.evaluator.coordinates
+    if capacity.is_finite:
+        found = [known] if len(capacity.q) == len(fe.q) else []
+        return [Start(s.p, s.q, s.s, "capacity", s.fields) for s in found]
+    if len(known.q) != len(fe.q) or capacity.branch != "finite":
+        return []
+    along = len(fe.p) + len(fe.q)
+    for log_c in _HARD:
+        hard = math.exp(log_c)
+        inner = known.q / hard**2
+        q = np.concatenate(([1.0 - inner.sum()], inner))
+        exponents = hard * np.concatenate(([1.0], known.s))
+        start = Start(known.p, q, exponents, "capacity", np.full(len(fe.fields), hard**-3))
+        theta = _with_multipliers(objective, start.theta(coordinates), len(fe.fields))
+        found = [
+            *walk(objective, theta, along, log_c + _FORTH),
+            *walk(objective, theta, along, log_c + _BACK),
+        ]
+        if found:
+            return [_start(objective, fe, theta, start.split) for theta in found]
+    return []
+
+
+def _with_multipliers(objective: Objective, theta: Array, count: int) -> Array:
+    """A point with its last coordinate, gamma, where the objective is largest."""
+    if not count:
+        return theta
+    best = (-math.inf, theta)
+    for value in np.arange(theta[-1] - 10.0, theta[-1] + 10.0, 0.5):
+        point = np.append(theta[:-1], value)
+        found = objective(point)[0]
+        if math.isfinite(found) and found > best[0]:
+            best = (found, point)
+    return best[1]
+
+
+def _start(objective: Objective, fe: FreeEnergy, theta: Array, split: str) -> Start:
+    """A point as a start."""
+    coordinates = objective.evaluator.coordinates
+    groups = iter(coordinates.split(coordinates.gaps(theta)))
+    p = next(groups) if fe.p else np.array([float(fe.model.prior.largest_norm)])
+    q = next(groups) if fe.q else np.ones(1)
+    if fe.model.constraint is None:
+        p = np.zeros_like(q)
+    rest = [float(g[0]) for g in groups]
+    n = len(fe.c)
+    return Start(p, q, np.array(rest[:n]), split, np.array(rest[n:]))
 
 
 def profile_starts(
     objective: Objective, limit: Solution | None, tell: Callable[[float], None]
 ) -> list[Start]:
-    """Local minima along s of the level-3 functional minimised over (p, Q)."""
+    """Local minima along s of the level-3 functional of a symmetric perceptron minimised over (p, Q)."""
     exponents = 2.0 ** np.arange(0.75, 10.5, 0.75)
     free = np.array([0, 1], dtype=np.intp)
     coordinates = objective.evaluator.coordinates

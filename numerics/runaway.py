@@ -6,7 +6,6 @@ Only models whose constraint is an interval around 0 have one (`theory.asymptoti
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 import mpmath
@@ -18,9 +17,11 @@ from theory import FreeEnergy, free_energy
 from theory.asymptotics import infinite_exponent_limit
 
 from .compile import Evaluator, compile_program
+from .insertions import insertions
 from .objective import Objective
+from .points import located
 from .solution import ConvergenceError, Solution, supported_digits
-from .starts import Start, ordered, seed, splits
+from .starts import Start, ordered, seed
 from .stationary import minimise
 
 __all__ = ["at_exponent", "first_limit", "next_limit", "runaway_solution", "starts_near_limit"]
@@ -31,10 +32,12 @@ Array = NDArray[np.float64]
 _LARGE_EXPONENT = 500.0
 # The functional at the largest exponent may cost this much, once: it decides the digits reported.
 _LIMIT_WORK = 2_000_000_000
+# Of that functional in doubles.
+_ROUNDING = 1e-14
 _SPLIT = "Laplace's method in the outermost lifting"
 
 
-def first_limit(fe: FreeEnergy, below: Solution | None, digits: int) -> Solution | None:
+def first_limit(fe: FreeEnergy, below: Solution | None) -> Solution | None:
     """Interior minimum of the level-3 limit functional, or None where it has none below level 2.
 
     Parameters
@@ -43,8 +46,6 @@ def first_limit(fe: FreeEnergy, below: Solution | None, digits: int) -> Solution
         Of level 3.
     below : Solution, optional
         Of level 2.
-    digits : int
-        Digits to report, at most 15; it is computed in forty.
     """
     try:
         limit = infinite_exponent_limit(fe)
@@ -77,23 +78,17 @@ def first_limit(fe: FreeEnergy, below: Solution | None, digits: int) -> Solution
             value,
             p=(float(1 - root),),
             order_parameters={"p_2": float(1 - root)},
+            gaps=(float(root), float(1 - root)),
             gradient_norm=float(abs(slope(root) * root / functional(root))),
             inertia=int(curvature < 0),
             hessian_eigenvalues=(curvature,),
-            digits=digits,
             error=math.ulp(value),
             branch="s -> infinity",
             split=_SPLIT,
         )
 
 
-def next_limit(
-    fe: FreeEnergy,
-    below: Solution | None,
-    checked: Callable[[Objective, FreeEnergy, Array, str, int], Solution],
-    coarsen: float,
-    coarse: dict[str, float],
-) -> Solution | None:
+def next_limit(fe: FreeEnergy, below: Solution | None, coarse: dict[str, float]) -> Solution | None:
     """Stationary point of the limit functional, from that of the level below.
 
     Looked for only where the outermost exponent of the level below is already large.
@@ -102,9 +97,6 @@ def next_limit(
     ----------
     fe : theory.FreeEnergy
     below : Solution, optional
-    checked : callable
-        `numerics.points.checked`.
-    coarsen : float
     coarse : dict
         Options of the grids that are searched on.
     """
@@ -116,13 +108,13 @@ def next_limit(
     whole = seed(found)
     limit = infinite_exponent_limit(free_energy(fe.model.generic, fe.level))
     values = {str(name): float(value) for name, value in fe.model.parameters.items()}
-    objective = Objective.of(limit, Evaluator(compile_program(limit), values, coarsen=coarsen))
+    objective = Objective.of(limit, Evaluator(compile_program(limit), values))
     searched = objective.on(objective.evaluator.with_grid(**coarse))  # type: ignore[arg-type]
     inside = ordered(limit)
     ends: list[tuple[float, Array]] = []
-    for split in splits(limit, Start(whole.p[:-1], whole.q[: whole.s.size], whole.s, "")):
-        start = Start(np.append(split.p, whole.p[-1]), split.q, split.s, "", np.array([field]))
-        theta = start.theta(objective.evaluator.coordinates)
+    start = Start(whole.p, whole.q[: whole.s.size], whole.s, "", np.array([field]))
+    for split in insertions(searched, limit, start):
+        theta = split.theta(objective.evaluator.coordinates)
         theta, value, size = minimise(searched, theta, domain=inside, gradient_tolerance=1e-5)
         if math.isfinite(value) and size < 1e-2:
             ends.append((value, theta))
@@ -131,11 +123,10 @@ def next_limit(
             objective, theta, domain=inside, gradient_tolerance=1e-8, iterations=60
         )
         try:
-            point = checked(objective, replace(limit, model=fe.model), theta, _SPLIT, 1)
+            point = located(objective, replace(limit, model=fe.model), theta, _SPLIT)
         except ArithmeticError:
             continue
-        digits = supported_digits(point.value, point.error)
-        return replace(point, branch="s -> infinity", digits=digits)
+        return replace(point, branch="s -> infinity")
     return None
 
 
@@ -163,7 +154,7 @@ def at_exponent(limit: Solution, s: float) -> Start:
 
 
 def runaway_solution(
-    objective: Objective, theta: Array, limit: Solution | None, named: dict[str, float], digits: int
+    objective: Objective, theta: Array, limit: Solution | None, named: dict[str, float]
 ) -> Solution:
     """The limit functional's stationary point, for a minimum that ran away towards it.
 
@@ -180,15 +171,13 @@ def runaway_solution(
             float(np.linalg.norm(objective(theta)[1])),
         )
     start, distance = _nearest_to_limit(objective, limit)
-    error = max(distance, limit.error)
-    reached = min(digits, supported_digits(limit.value, error))
+    error = distance + _ROUNDING * abs(limit.value)
     note = (
         f"the minimum lies beyond the largest exponent resolved, s = {start:.0e}; the value is that of the "
         f"s -> infinity functional, which differs from the functional there by {distance:.1e}"
     )
-    if reached < digits:
-        note += f": {reached} of the {digits} digits asked for were reached"
-    return replace(limit, error=error, digits=reached, note=note)
+    digits = supported_digits(limit.value, error)
+    return replace(limit, error=error, digits=digits, note=note)
 
 
 def _nearest_to_limit(objective: Objective, limit: Solution) -> tuple[float, float]:

@@ -15,12 +15,10 @@ from theory import ALPHA, Model, free_energy
 from .grids import ResolutionError
 from .solution import ConvergenceError, Solution
 
-__all__ = ["Capacities", "seeds_above"]
+__all__ = ["Capacities"]
 
 # Digits of a capacity that only has to be compared.
 _DIGITS = 6
-# Where a level below its capacity is solved for the next one's starts, in units of the largest capacity.
-_ABOVE = 1.05
 
 Levels = Callable[[Model, int, int], Iterator[Solution]]
 
@@ -41,7 +39,7 @@ class Capacities:
         self.model = model
         self.found: dict[int, Solution] = {}
         self._levels: Iterator[Solution] | None = None
-        if model.problem != "ground state" or model.sign != -1 or not model.prior.is_discrete:
+        if model.problem != "ground state" or model.sign != -1:
             return
         if model.constraint is None or model.alpha in (None, ALPHA):
             return
@@ -79,15 +77,3 @@ class Capacities:
             note="all constraints can be fulfilled",
         )
         return replace(solution, branches=(solution,))
-
-
-def seeds_above(model: Model, capacities: Capacities, level: int, levels: Levels) -> Solution:
-    """A solution at a density above all capacities, from which the next level starts.
-
-    Its value is set to 0, that of the satisfiable level it stands for.
-    """
-    density = _ABOVE * max(found.value for found in capacities.found.values())
-    dense = Model(model.name, model.prior, model.constraint, model.sign, density)
-    *_, found = levels(dense, level, _DIGITS)
-    branches = tuple(replace(b, model=model) for b in found.branches)
-    return replace(found, model=model, value=0.0, branches=branches)

@@ -1,4 +1,14 @@
-"""One level: from starts to refined, checked and compared stationary points."""
+"""One level: from starts to refined and compared stationary points.
+
+Where starts come from: at the lowest level a profile along its exponent (`numerics.profile`) or first
+guesses; above it the level below with a lifting more, put in where that lowers the objective to first order
+(`numerics.insertions`); for a ground state also the capacity of the same level, whose point it
+tends to as its exponents run to infinity.
+
+What a search may say: a point of the right kind that improves on the level below; that the level merges with
+level 1, where level 1 is stable against every lifting (`stable`) and no other point was met; or that it
+failed. That nothing was found is a failure, not a result.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +16,9 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any, NoReturn
 
+import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,10 +27,12 @@ from theory.ground import without_quenched_average
 
 from .compile import Evaluator
 from .grids import ResolutionError
-from .points import checked, named, objective_of, same_point
-from .profile import profile_starts
+from .insertions import distant, insertions
+from .points import located, named, objective_of, same_point
+from .profile import capacity_starts, lowest_starts, profile_starts
 from .runaway import first_limit, next_limit, runaway_solution, starts_near_limit
 from .solution import ConvergenceError, Solution, Statistics
+from .stability import level_one, stable
 from .starts import Start, first_starts, ordered, seed, splits
 from .stationary import follow, hessian, minimise
 
@@ -27,17 +41,22 @@ __all__ = ["Progress", "continued", "search"]
 Array = NDArray[np.float64]
 Progress = Callable[[int, str, float], None]
 
-# Starts are found on coarse grids, where an evaluation costs a third; a level of a nest takes a
-# twentieth of this work at any solution up to level 7.
-_COARSE = {"tolerance": 1e-10, "work_limit": 4_000_000}
-# A stationary point this close to the value below is that of the level below again, with liftings merged.
-_MERGED = 1e-9
+# Starts are found on coarse grids, where an evaluation costs a third. The work of a level of a nest is
+# limited to what would take a tenth of a second, and of a search to some multiple of what its start takes.
+_COARSE: dict[str, Any] = {"tolerance": 1e-10, "work_limit": 200_000_000}
+# How far below the level below a minimum lies at least, in the objective.
+_ABOVE = 1e-10
+# A stationary point this close to the value below, relatively, is that of the level below again, with
+# liftings merged: nothing that doubles could tell from it.
+_MERGED = 1e-14
 # A gap of a bounded chain below this has closed (finite exponents).
-_EDGE = 1e-6
+_EDGE = 1e-9
 # Starts that end in the same saddle before a search stops: most of them do.
-_ENOUGH = 4
+_ENOUGH = 3
 # Stationary points of one level that seed the next.
 _SEEDS = 3
+# Up to this level minima of other shapes are looked for as well.
+_COMPETING = 5
 # Beyond this exponent a minimum is called run away: the functional's remaining dependence on s,
 # of order 1/s, is below what the Hessian in double precision can see.
 _RUNAWAY = {3: 1e10}
@@ -45,7 +64,11 @@ _RUNAWAY_HIGHER = 1e7
 
 
 def search(
-    fe: FreeEnergy, below: Solution | None, digits: int, tell: Progress, coarsen: float
+    fe: FreeEnergy,
+    below: Solution | None,
+    tell: Progress,
+    *,
+    capacity: Solution | None = None,
 ) -> Solution:
     """Find the stationary points of one level.
 
@@ -58,19 +81,23 @@ def search(
         With order parameters, and numeric model parameters.
     below : Solution, optional
         Of the level below.
-    digits : int
     tell : callable
         Progress, see `numerics.levels.solve`.
-    coarsen : float
+    capacity : Solution, optional
+        Of a ground state's perceptron at this level, below its density.
 
     Returns
     -------
     Solution
+        In doubles, to be settled in balls.
 
     Raises
     ------
     ConvergenceError, ResolutionError
     """
+    if below is not None and below.branch == "merged":
+        # what level 1 is stable against are liftings of any number
+        return _merged(fe, below, below.reason)
     try:
         variants = [without_quenched_average(fe), fe]
     except ValueError:
@@ -82,11 +109,11 @@ def search(
         def told(level: int, stage: str, fraction: float, i: int = i) -> None:
             tell(level, stage, share * (i + fraction))
 
-        searches.append(_Search(variant, below, digits, told, coarsen))
-    return _compared(searches, below)
+        searches.append(_Search(variant, below, told, capacity))
+    return _compared(fe, searches, below)
 
 
-def _compared(searches: list[_Search], below: Solution | None) -> Solution:
+def _compared(fe: FreeEnergy, searches: list[_Search], below: Solution | None) -> Solution:
     """The physical point: the lowest of the right kind, if nothing lower was left unresolved."""
     first = searches[0]
     points = [(point, search) for search in searches for point in search.points]
@@ -97,14 +124,14 @@ def _compared(searches: list[_Search], below: Solution | None) -> Solution:
         point, search = right[0]
         search.refuse_if_unresolved(point)
         chosen = replace(point, reason=search.reason(point, len(right), len(points)))
-        if below is not None and first.objective(chosen) > first.objective(below) + 1e-9:
-            chosen = _merged(first.fe, below) or chosen
-    else:
-        merged = _merged(first.fe, below)
-        if merged is None:
+        _check_bounds(first, chosen, below)
+    elif below is not None and below.branch == "closed form" and fe.is_finite:
+        proof = stable(first.fine, fe) if below.level == 1 else ""
+        if not proof:
             first.fail()
-        assert merged is not None
-        chosen = merged
+        chosen = _merged(fe, below, proof)
+    else:
+        first.fail()
     if chosen.branch in ("merged", "s -> infinity") and chosen.value not in [
         b.value for b in branches
     ]:
@@ -122,16 +149,40 @@ def _compared(searches: list[_Search], below: Solution | None) -> Solution:
     return replace(chosen, branches=tuple(branches), statistics=spent)
 
 
-def _merged(fe: FreeEnergy, below: Solution | None) -> Solution | None:
-    """The level below again, where this level has no stationary point of its own."""
-    if below is None or not fe.is_finite:
-        return None
+def _log(value: Any) -> float:
+    """Logarithm of a float, or of an mpf beyond the floats."""
+    return math.log(value) if isinstance(value, float) else float(mpmath.log(value))
+
+
+def _check_bounds(search: _Search, chosen: Solution, below: Solution | None) -> None:
+    """Refuse what theory excludes: a level that does not improve on the one below.
+
+    Raises
+    ------
+    ConvergenceError
+    """
+    if below is None:
+        return
+    here, before = search.objective(chosen), search.objective(below)
+    if here > before + 1e-9 * search.fine.size(before):
+        symbol = "alpha" if chosen.symbol == "alpha" else "xi"
+        raise ConvergenceError(
+            f"level {chosen.level} of {chosen.model}: the best stationary point found has {symbol} = "
+            f"{chosen.value:.9g}, which does not improve on {below.value:.9g} of level {below.level}; the "
+            "level's own was not found",
+            chosen.order_parameters,
+            chosen.gradient_norm,
+        )
+
+
+def _merged(fe: FreeEnergy, below: Solution, reason: str) -> Solution:
+    """Level 1 again, where it is stable."""
     return replace(
         below,
         level=fe.level,
         branch="merged",
-        reason="no stationary point of its own was found at this level",
-        note=f"the liftings of level {fe.level} merge into those of level {below.level}",
+        reason=reason,
+        note=f"the liftings of level {fe.level} merge into those of level 1",
         branches=(),
     )
 
@@ -146,7 +197,7 @@ class _End:
         Of the objective.
     theta : ndarray
     size : float
-        Largest component of the gradient.
+        Largest component of the gradient, relative.
     split : str
     right : bool
         Whether it has the directions of ascent it should have.
@@ -157,7 +208,7 @@ class _End:
     value: float
     theta: Array
     size: float
-    split: str
+    split: str = ""
     right: bool = True
     count: int = 1
 
@@ -166,16 +217,11 @@ class _Search:
     """The search of one level: what is shared between its stages."""
 
     def __init__(
-        self,
-        fe: FreeEnergy,
-        below: Solution | None,
-        digits: int,
-        tell: Progress,
-        coarsen: float,
+        self, fe: FreeEnergy, below: Solution | None, tell: Progress, capacity: Solution | None
     ) -> None:
         began = time.perf_counter()
-        self.fe, self.below, self.digits, self.tell = fe, below, digits, tell
-        self.fine = objective_of(fe, coarsen)
+        self.fe, self.below, self.tell, self.capacity = fe, below, tell, capacity
+        self.fine = objective_of(fe)
         self.coarse = self.fine.on(self.fine.evaluator.with_grid(**_COARSE))
         self.inside = ordered(fe)
         self.saddles = bool(fe.model.constraint) and (fe.is_finite or len(fe.q) > len(fe.c))
@@ -184,36 +230,70 @@ class _Search:
         self.limit: Solution | None = None
         if annealed:
             if fe.level == 3:
-                self.limit = first_limit(fe, below, 15)
+                self.limit = first_limit(fe, below)
             else:
-                self.limit = next_limit(fe, below, checked, coarsen, _COARSE)
-
-        ends, runaway = self._ends(self._starts())
+                self.limit = next_limit(fe, below, _COARSE)
+        ends: list[_End] = []
+        runaway = None
+        for starts in (self._starts, self._capacity_starts, self._wide_starts):
+            if not any(end.right for end in ends) and runaway is None:
+                found, runaway = self._ends(starts())
+                ends = found or ends
         self._lowest = ends[:1]
         self.points, self._failure = self._refined(ends)
         if runaway is not None and not any(
             self.objective(p) < runaway[0] - 1e-9 for p in self.points
         ):
             table = named(self.fine, runaway[1])
-            self.points.append(runaway_solution(self.fine, runaway[1], self.limit, table, digits))
+            self.points.append(runaway_solution(self.fine, runaway[1], self.limit, table))
         self.seconds = time.perf_counter() - began
 
     # -- starts ------------------------------------------------------------------------------------
 
     def _starts(self) -> list[Start]:
+        fe, below = self.fe, self.below
         if self.profiled:
             return profile_starts(
                 self.coarse, self.limit, lambda x: self.tell(3, "scan", 0.05 + 0.45 * x)
             )
-        below = self.below
+        self.tell(fe.level, "scan", 0.02)
         if below is None or below.branch == "closed form":
-            starts = first_starts(self.fe)
+            if not fe.is_finite:
+                starts = first_starts(fe)
+            else:
+                starts = lowest_starts(self.coarse, fe)
+                point = level_one(self.coarse, fe) if len(fe.q) == len(fe.c) else None
+                if point is not None:
+                    starts += insertions(self.coarse, fe, point)
         else:
-            seeds = [b for b in below.branches if b.branch == "finite"][:_SEEDS]
-            starts = [s for point in seeds for s in splits(self.fe, seed(point))]
+            starts = [s for point in self._seeds() for s in insertions(self.coarse, fe, point)]
+            if not self.saddles and fe.level <= _COMPETING:
+                starts += self._wide_starts()
         if self.limit is not None:
             starts += starts_near_limit(self.coarse, self.limit)
         return starts
+
+    def _capacity_starts(self) -> list[Start]:
+        """Starts of a ground state from the capacity of its level."""
+        if self.capacity is None:
+            return []
+        return capacity_starts(self.coarse, self.fe, self.capacity)
+
+    def _wide_starts(self) -> list[Start]:
+        """Starts far from the level below, for a level that does not begin next to it."""
+        seeds = self._seeds()
+        found = [start for point in seeds for start in splits(self.fe, point)]
+        if not self.fe.is_finite and self.saddles:
+            found += [s for point in seeds for s in distant(self.coarse, self.fe, point)]
+        return found
+
+    def _seeds(self) -> list[Start]:
+        """Points of the level below, of the same kind: with a quenched average or without."""
+        if self.below is None:
+            return []
+        liftings = len(self.fe.q) - len(self.fe.c)
+        points = [b for b in self.below.branches if b.branch == "finite"]
+        return [seed(b) for b in points if len(b.q) - len(b.c) == liftings][:_SEEDS]
 
     def _ends(self, starts: list[Start]) -> tuple[list[_End], tuple[float, Array] | None]:
         """Distinct ends of the searches on coarse grids, and the lowest that ran away.
@@ -243,7 +323,7 @@ class _Search:
             if end.size >= 1e-2:
                 continue
             for i, other in enumerate(distinct):
-                if _same(end, other):
+                if self._same(end, other):
                     best = min(end, other, key=lambda e: e.value)
                     distinct[i] = replace(best, count=other.count + 1)
                     break
@@ -257,29 +337,56 @@ class _Search:
     def _followed(self, start: Start) -> _End:
         """End of the search from one start."""
         theta = start.theta(self.coarse.evaluator.coordinates)
-        if not self.saddles:
-            theta, value, size = minimise(
-                self.coarse, theta, domain=self.inside, gradient_tolerance=1e-5
-            )
-            return _End(value, theta, size, start.split)
+        with self.coarse.limited(theta):
+            end = self._saddle(theta) if self.saddles else self._minimised(theta)
+        return replace(end, split=start.split)
+
+    def _minimised(self, theta: Array) -> _End:
+        theta, value, size = minimise(
+            self.coarse, theta, domain=self.inside, gradient_tolerance=1e-5
+        )
+        # a minimum lies below the level below, whose points are saddles here
+        if self.below is not None and not value < self.objective(self.below) - _ABOVE:
+            value = math.inf
+        return _End(value, theta, size)
+
+    def _saddle(self, theta: Array) -> _End:
         if self.fe.fields and not self.fe.is_finite:
             fugacity = np.array([theta.size - 1], dtype=np.intp)  # moved by decades by a split
             theta, _, _ = minimise(self.coarse, theta, free=fugacity, gradient_tolerance=1e-2)
         theta, value, size = follow(
-            self.coarse, theta, self.coarse.ascents, domain=self._apart, gradient_tolerance=1e-7
+            self.coarse,
+            theta,
+            self.coarse.ascents,
+            domain=self._apart,
+            gradient_tolerance=1e-7 * self.coarse.size(self.coarse(theta)[0]),
+            iterations=250,
+            radius=0.25,
         )
-        merged = self.below is not None and abs(value - self.objective(self.below)) < _MERGED
-        if merged or not size < 1e-5:
-            return _End(math.inf, theta, size, start.split)
+        unit = self.coarse.size(value)
+        merged = self.below is not None and abs(value - self.objective(self.below)) < _MERGED * unit
+        if merged or not size < 1e-5 * unit or self.coarse.is_excluded(value):
+            return _End(math.inf, theta, size)
         eigenvalues = np.linalg.eigvalsh(hessian(self.coarse, theta))
         right = int((eigenvalues < 0.0).sum()) == self.coarse.ascents(theta)
-        return _End(value, theta, size, start.split, right)
+        return _End(value, theta, size / unit, right=right)
 
     def _apart(self, theta: Array) -> bool:
         """Whether no order parameter has run away to the bound of its chain: levels have merged."""
         fe, gaps = self.fe, self.coarse.evaluator.coordinates.gaps(theta)
         bounded = len(fe.p) + len(fe.q) + bool(fe.p) + bool(fe.q)
         return self.inside(theta) and not (fe.is_finite and gaps[:bounded].min(initial=1.0) < _EDGE)
+
+    def _same(self, a: _End, b: _End) -> bool:
+        """Whether two ends of a search lie in one basin.
+
+        Where the outermost exponent is in the thousands, it and its Q (s Q fixed) are a flat direction,
+        along which a search may stop early.
+        """
+        steps = np.sort(np.abs(a.theta - b.theta))
+        close = abs(a.value - b.value) < 3e-5 * self.coarse.size(a.value)
+        near = close and steps[:-2].max(initial=0.0) < 5e-2
+        return bool(steps[-1] < 2e-2 or near)
 
     # -- ends --------------------------------------------------------------------------------------
 
@@ -289,12 +396,17 @@ class _Search:
         for index, end in enumerate(ends[: _SEEDS + 1]):
             theta, split = end.theta, end.split
             self.tell(self.fe.level, "refine", 0.8 + 0.2 * index / min(len(ends), _SEEDS + 1))
-            if not self.saddles:
-                theta, _, _ = minimise(
-                    self.fine, theta, domain=self.inside, gradient_tolerance=1e-8, iterations=60
-                )
             try:
-                found = checked(self.fine, self.fe, theta, split, self.digits)
+                with self.fine.limited(theta):
+                    if not self.saddles:
+                        theta, _, _ = minimise(
+                            self.fine,
+                            theta,
+                            domain=self.inside,
+                            gradient_tolerance=1e-8,
+                            iterations=60,
+                        )
+                    found = located(self.fine, self.fe, theta, split)
             except (ConvergenceError, ResolutionError) as error:
                 failure = failure or error
                 continue
@@ -311,7 +423,7 @@ class _Search:
 
     def objective(self, point: Solution) -> float:
         """The objective's value at a point."""
-        return math.log(point.value) if self.fine.logarithmic else self.fine.sign * point.value
+        return _log(point.value) if self.fine.logarithmic else self.fine.sign * float(point.value)
 
     def is_right(self, point: Solution) -> bool:
         """Whether a point has as many directions of ascent as the objective's roles say."""
@@ -325,7 +437,7 @@ class _Search:
         if point.branch != "finite":
             return 0
         coordinates = self.fine.evaluator.coordinates
-        return self.fine.ascents(coordinates.from_order_parameters(point.order_parameters))
+        return self.fine.ascents(coordinates.theta(np.array(point.gaps)))
 
     def reason(self, chosen: Solution, right: int, total: int) -> str:
         """Why the point was chosen, in a line."""
@@ -344,7 +456,7 @@ class _Search:
             if lower < chosen.value * (1.0 - 1e-9):
                 raise self._failure
 
-    def fail(self) -> None:
+    def fail(self) -> NoReturn:
         """Raise, with the best point there was."""
         if self._failure is not None:
             raise self._failure
@@ -359,26 +471,15 @@ class _Search:
         )
 
 
-def continued(fe: FreeEnergy, start: Solution, digits: int, coarsen: float) -> Solution:
+def continued(fe: FreeEnergy, start: Solution) -> Solution:
     """Follow a stationary point from nearby model parameters."""
     began = time.perf_counter()
-    objective = objective_of(fe, coarsen)
+    objective = objective_of(fe)
     ev = objective.evaluator
-    theta = ev.coordinates.from_order_parameters(start.order_parameters)
+    theta = ev.coordinates.theta(np.array(start.gaps))
     if not objective.ascents(theta):
         theta, _, _ = minimise(objective, theta)
-    found = checked(objective, fe, theta, "continued in the parameters", digits)
+    found = located(objective, fe, theta, "continued in the parameters")
     spent = Statistics(ev.evaluations, ev.exponentials, ev.products, time.perf_counter() - began)
     found = replace(found, statistics=spent)
     return replace(found, branches=(found,))
-
-
-def _same(a: _End, b: _End) -> bool:
-    """Whether two ends of a search lie in one basin.
-
-    Where the outermost exponent is in the thousands, it and its Q (s Q fixed) are a flat direction,
-    along which a search may stop early.
-    """
-    steps = np.sort(np.abs(a.theta - b.theta))
-    near = abs(a.value - b.value) < 3e-5 and steps[:-2].max(initial=0.0) < 5e-2
-    return bool(steps[-1] < 2e-2 or near)

@@ -61,10 +61,12 @@ class Start:
 
 def seed(solution: Solution) -> Start:
     """Gaps, exponents and fields of a solution."""
-    bounded = solution.is_finite
-    p = -np.diff(np.array([float(solution.model.prior.largest_norm), *solution.p, 0.0]))
-    q = -np.diff(np.array([*([1.0] if bounded else []), *solution.q, 0.0]))
-    if solution.model.constraint is None:  # no p
+    model, gaps = solution.model, np.array(solution.gaps, dtype=float)
+    inner = len(solution.p) + 1 if solution.p else 0
+    outer = len(solution.q) + solution.is_finite if solution.q else 0
+    p = gaps[:inner] if inner else np.array([float(model.prior.largest_norm)])
+    q = gaps[inner : inner + outer] if outer else np.array([1.0] if solution.is_finite else [])
+    if model.constraint is None:  # no p
         p = np.zeros_like(q)
     return Start(p, q, np.array(solution.c), solution.split, np.array(solution.fields))
 

@@ -2,9 +2,9 @@
 
 An objective is any callable that returns a value and its gradient, (inf, 0) where it cannot be
 evaluated; `numerics.objective` makes one from a functional. Minimisation is scipy's BFGS; saddles are
-found by following eigenvectors of the Hessian; the end game is scipy's Powell hybrid root finder on the
-gradient with a finite-difference Hessian, so that it converges to the stationary point itself, of any
-kind, and the value is exact to second order in what is left of the gradient.
+found by following eigenvectors of the Hessian; the end game is Newton's method on the gradient with a
+finite-difference Hessian, so that it converges to the stationary point itself, of any kind, and the value is
+exact to second order in what is left of the gradient.
 """
 
 from __future__ import annotations
@@ -25,6 +25,12 @@ Function = Callable[[Array], tuple[float, Array]]
 
 #: Coordinates are logarithms; a start that wanders further than this from where it began is lost.
 _RADIUS = 12.0
+# Newton's method ends at a step this short, and makes none longer than that.
+_CONVERGED, _LONGEST = 1e-10, 0.5
+# Iterations that may go by without a gradient lower than before.
+_IDLE = 40
+# A step this short is a search's last.
+_NEAR = 1e-2
 # Central differences of the gradient: error of order step^2, noise of order 1e-15 / step.
 _STEP = 2e-4
 
@@ -41,6 +47,8 @@ class StationaryPoint:
     hessian : ndarray, shape (size, size)
     decrement : float
         ``|g' H^-1 g| / 2``: estimated change of the objective to the exact stationary point.
+    step : float
+        Largest component of ``H^-1 g``: the distance to it.
     """
 
     theta: Array
@@ -48,6 +56,7 @@ class StationaryPoint:
     gradient: Array
     hessian: Array
     decrement: float
+    step: float
 
     @property
     def eigenvalues(self) -> Array:
@@ -114,11 +123,13 @@ def minimise(
     return point, float(found.fun), size
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def follow(
     function: Function,
     theta: Array,
     ascents: Callable[[Array], int],
     *,
+    free: NDArray[np.intp] | None = None,
     domain: Callable[[Array], bool] | None = None,
     gradient_tolerance: float = 1e-6,
     iterations: int = 30,
@@ -128,7 +139,7 @@ def follow(
 
     Parameters
     ----------
-    function, theta, domain, gradient_tolerance
+    function, theta, free, domain, gradient_tolerance
         As in `minimise`.
     ascents : callable
         Number of directions to go up in, at a point.
@@ -151,17 +162,28 @@ def follow(
     a step that cannot be evaluated is halved. Near a saddle of the index wanted it is Newton's
     method. Cost: 2 size + 1 evaluations an iteration.
     """
+    if free is not None:
+        return _followed_within(
+            function, theta, ascents, free, domain, gradient_tolerance, iterations, radius
+        )
     value, gradient = function(theta)
     longest = radius
+    length = lowest = math.inf
+    idle = 0
     for _ in range(iterations):
-        if not math.isfinite(value) or np.abs(gradient).max(initial=0.0) < gradient_tolerance:
+        size = float(np.abs(gradient).max(initial=0.0))
+        idle, lowest = (0, size) if size < 0.7 * lowest else (idle + 1, lowest)
+        if idle > _IDLE:
+            break
+        small = np.abs(gradient).max(initial=0.0) < gradient_tolerance
+        if not math.isfinite(value) or (small and length < _NEAR):
             break
         curvature = hessian(function, theta)
         if not np.isfinite(curvature).all():
             return theta, math.inf, math.inf
         eigenvalues, vectors = np.linalg.eigh(curvature)
         count = ascents(theta)
-        sizes = np.maximum(np.abs(eigenvalues), 1e-8)
+        sizes = np.maximum(np.abs(eigenvalues), 1e-14 * np.abs(eigenvalues).max(initial=1e-300))
         signs = np.where(np.arange(theta.size) < count, -1.0, 1.0)
         step = -vectors @ (signs * (vectors.T @ gradient) / sizes)
         length = float(np.linalg.norm(step))
@@ -180,6 +202,40 @@ def follow(
     return theta, value, float(np.abs(gradient).max(initial=0.0))
 
 
+def _followed_within(
+    function: Function,
+    theta: Array,
+    ascents: Callable[[Array], int],
+    free: NDArray[np.intp],
+    domain: Callable[[Array], bool] | None,
+    gradient_tolerance: float,
+    iterations: int,
+    radius: float,
+) -> tuple[Array, float, float]:
+    """`follow` with the other coordinates held."""
+
+    def whole(x: Array) -> Array:
+        point = theta.copy()
+        point[free] = x
+        return point
+
+    def restricted(x: Array) -> tuple[float, Array]:
+        value, gradient = function(whole(x))
+        return value, gradient[free]
+
+    x, value, size = follow(
+        restricted,
+        theta[free],
+        lambda x: ascents(whole(x)),
+        domain=None if domain is None else lambda x: domain(whole(x)),
+        gradient_tolerance=gradient_tolerance,
+        iterations=iterations,
+        radius=radius,
+    )
+    return whole(x), value, size
+
+
+@np.errstate(over="ignore", invalid="ignore")
 def hessian(function: Function, theta: Array) -> Array:
     """Hessian of an objective by central differences of its gradient; 2 size evaluations."""
     rows = np.empty((theta.size, theta.size))
@@ -191,7 +247,8 @@ def hessian(function: Function, theta: Array) -> Array:
     return 0.5 * (rows + rows.T)
 
 
-def refine(function: Function, theta: Array, *, sweeps: int = 3) -> StationaryPoint:
+@np.errstate(over="ignore", invalid="ignore")
+def refine(function: Function, theta: Array, *, sweeps: int = 6) -> StationaryPoint:
     """Newton's method on the gradient, from a nearly stationary point.
 
     Parameters
@@ -199,35 +256,42 @@ def refine(function: Function, theta: Array, *, sweeps: int = 3) -> StationaryPo
     function : callable
         Objective and gradient.
     theta : ndarray, shape (size,)
-    sweeps : int, default 3
-        Root-finding sweeps, each with a fresh Hessian; a sweep that does not shrink the gradient by
-        half ends them.
+    sweeps : int, default 6
+        Steps at most, each with a fresh Hessian; one that does not bring the point nearer, by the Hessian's
+        own measure, ends them.
 
     Returns
     -------
     StationaryPoint
-        The point of smallest gradient seen; the caller judges ``decrement``.
+        The last point that was nearer; the caller judges ``decrement`` and ``step``.
     """
     value, gradient = function(theta)
-    best = theta
+    curvature = hessian(function, theta)
+    step = _newton_step(curvature, gradient)
     for _ in range(sweeps):
-        curvature = hessian(function, best)
-        found = optimize.root(
-            lambda x: function(x)[1],
-            best,
-            jac=lambda _: curvature,  # noqa: B023 - used within this sweep only
-            method="hybr",
-            options={"xtol": 1e-15, "maxfev": 12, "factor": 0.5},
-        )
-        trial, slope = function(found.x)
-        shrunk = float(np.linalg.norm(slope)) / max(float(np.linalg.norm(gradient)), 1e-300)
-        if math.isfinite(trial) and shrunk < 1.0:
-            best, value, gradient = np.asarray(found.x), trial, slope
-        if not shrunk < 0.5 or np.linalg.norm(gradient) < 1e-12:
+        size = float(np.abs(step).max(initial=0.0))
+        if not _CONVERGED < size < math.inf:
             break
-    curvature = hessian(function, best)
+        trial = theta - min(1.0, _LONGEST / size) * step
+        found, slope = function(trial)
+        if not math.isfinite(found):
+            break
+        bent = hessian(function, trial)
+        rest = _newton_step(bent, slope)
+        if not np.abs(rest).max(initial=0.0) < size:
+            break
+        theta, value, gradient, curvature, step = trial, found, slope, bent, rest
+    decrement = 0.5 * abs(float(gradient @ step)) if np.isfinite(step).all() else math.inf
+    size = float(np.abs(step).max(initial=0.0))
+    return StationaryPoint(theta, value, gradient, curvature, decrement, size)
+
+
+def _newton_step(curvature: Array, gradient: Array) -> Array:
+    """``H^-1 g``; infinite where that is not defined."""
+    lost = np.full(gradient.size, math.inf)
+    if not (np.isfinite(curvature).all() and np.isfinite(gradient).all()):
+        return lost
     try:
-        decrement = 0.5 * abs(float(gradient @ np.linalg.solve(curvature, gradient)))
+        return np.asarray(np.linalg.solve(curvature, gradient), dtype=np.float64)
     except np.linalg.LinAlgError:
-        decrement = math.inf
-    return StationaryPoint(best, value, gradient, curvature, decrement)
+        return lost
