@@ -5,20 +5,26 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 from flint import arb, ctx
+from numpy.typing import NDArray
 
 from theory import FreeEnergy, Model, free_energy
+from theory.asymptotics import infinite_exponent_limit
 from theory.ground import without_quenched_average
 
-from .ballnest import BallValue, evaluate_ball_nest
+from .ballnest import BallValue, evaluate_ball_nest, log_of
 from .ballplan import BallGrid
 from .balls import BallProgram, ball_program, ball_sum, exact
+from .grids import ResolutionError
 from .solution import Solution
 
 __all__ = ["BallFunctional", "Point", "functional_at", "functional_of"]
 
+# Digits at which nests are looked at that are below the range of doubles.
+_BEYOND = (400, 800)
 # Digits of working precision beyond those that discretisation leaves.
 _GUARD = 15
 
@@ -53,14 +59,14 @@ class BallFunctional:
     fe, generic : theory.FreeEnergy
         With numbers for the model's parameters, and with symbols.
     program : BallProgram
-    scales : tuple of float
-        Sizes of the nests, at most 1: digits are wanted relative to them.
+    lost : tuple of int
+        Decimal digits by which the nests are smaller than 1: digits are wanted relative to them.
     """
 
     fe: FreeEnergy
     generic: FreeEnergy
     program: BallProgram
-    scales: tuple[float, ...]
+    lost: tuple[int, ...]
 
     def parameters(self) -> list[arb]:
         """The model's parameters in the precision of the moment."""
@@ -147,8 +153,7 @@ class BallFunctional:
         """One nest at given gaps."""
         nest = self.program.nests[index]
         inputs = nest.inputs(*gaps, *self.parameters())
-        extra = math.ceil(-math.log10(self.scales[index]))
-        own = BallGrid(grid.digits + extra, grid.coarsen, grid.narrow)
+        own = BallGrid(grid.digits + self.lost[index], grid.coarsen, grid.narrow)
         return evaluate_ball_nest(nest.leaf, inputs, nest.depth, own, gradient=gradient)
 
     def at_gaps(self, gaps: Sequence[arb], grid: BallGrid, *, gradient: bool = False) -> Point:
@@ -156,7 +161,7 @@ class BallFunctional:
 
         The precision is that of the grid's digits and guard digits.
         """
-        extra = math.ceil(-math.log10(min(self.scales, default=1.0)))
+        extra = max(self.lost, default=0)
         with ctx.workdps(grid.digits + extra + _GUARD):
             parameters = self.parameters()
             indices = range(len(self.program.nests))
@@ -180,7 +185,7 @@ class BallFunctional:
 
     def __call__(self, theta: Sequence[arb], grid: BallGrid, *, gradient: bool = False) -> Point:
         """Evaluate at coordinates."""
-        extra = math.ceil(-math.log10(min(self.scales, default=1.0)))
+        extra = max(self.lost, default=0)
         with ctx.workdps(grid.digits + extra + _GUARD):
             return self.at_gaps(self.gaps(theta), grid, gradient=gradient)
 
@@ -203,8 +208,12 @@ def functional_at(model: Model, level: int, overlaps: int) -> BallFunctional:
     fe, generic = free_energy(model, level), free_energy(model.generic, level)
     if len(fe.q) > overlaps:
         fe, generic = without_quenched_average(fe), without_quenched_average(generic)
+    return _bare(fe, generic)
+
+
+def _bare(fe: FreeEnergy, generic: FreeEnergy) -> BallFunctional:
     program = ball_program(generic)
-    return BallFunctional(fe, generic, program, tuple(1.0 for _ in program.nests))
+    return BallFunctional(fe, generic, program, tuple(0 for _ in program.nests))
 
 
 def functional_of(solution: Solution) -> tuple[BallFunctional, list[float]]:
@@ -213,6 +222,7 @@ def functional_of(solution: Solution) -> tuple[BallFunctional, list[float]]:
     Parameters
     ----------
     solution : Solution
+        On the branch "s -> infinity" the functional is the limit.
 
     Returns
     -------
@@ -221,12 +231,33 @@ def functional_of(solution: Solution) -> tuple[BallFunctional, list[float]]:
     """
     from .compile import evaluator_of
 
-    bare = functional_at(solution.model, solution.level, len(solution.q))
+    if solution.branch == "s -> infinity":
+        generic = infinite_exponent_limit(free_energy(solution.model.generic, solution.level))
+        bare = _bare(replace(generic, model=solution.model), generic)
+    else:
+        bare = functional_at(solution.model, solution.level, len(solution.q))
     fe, generic, program = bare.fe, bare.generic, bare.program
-    theta = program.coordinates.from_order_parameters(solution.order_parameters)
+    gaps = np.array(solution.gaps, dtype=float)
     doubles = evaluator_of(fe, generic)
-    gaps = program.coordinates.gaps(theta)
-    scales = tuple(
-        min(1.0, max(abs(doubles.nest(i, gaps).value), 1e-300)) for i in range(len(program.nests))
+    lost = []
+    for index in range(len(program.nests)):
+        size = abs(doubles.nest(index, gaps).value)
+        lost.append(
+            max(0, math.ceil(-math.log10(size)))
+            if size > 1e-280
+            else _digits_lost(bare, index, gaps)
+        )
+    theta = program.coordinates.theta(gaps)
+    return BallFunctional(fe, generic, program, tuple(lost)), [float(t) for t in theta]
+
+
+def _digits_lost(functional: BallFunctional, index: int, gaps: NDArray[np.float64]) -> int:
+    """Decimal digits of a nest that is smaller than every double."""
+    for digits in _BEYOND:
+        with ctx.workdps(digits + _GUARD):
+            value = functional.nest(index, [arb(float(g)) for g in gaps], BallGrid(digits)).value
+            if not value.contains(0):
+                return math.ceil(-log_of(value) / math.log(10.0))
+    raise ResolutionError(
+        f"a nest of {functional.fe.model} at level {functional.fe.level} is smaller than 1e-{_BEYOND[-1]}"
     )
-    return BallFunctional(fe, generic, program, scales), [float(t) for t in theta]

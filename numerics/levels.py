@@ -16,27 +16,24 @@ largest exponent that was resolved.
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
 
-from theory import FreeEnergy, Model, free_energy
+from theory import Model, free_energy
 
-from .balls import to_digits
-from .satisfiable import Capacities, seeds_above
+from .continuation import followed
+from .digits import DOUBLE_DIGITS, check_digits, closed_form, refine
+from .points import same_point
+from .satisfiable import Capacities
 from .search import Progress, continued, search
-from .solution import ENERGY, ConvergenceError, Solution, Statistics
+from .solution import ConvergenceError, Solution
 
 __all__ = ["Progress", "lowest_level", "solve", "solve_levels"]
 
-MAX_DIGITS = 1000
-# Digits of a solution in doubles; beyond these it is refined in balls.
-DOUBLE_DIGITS = 15
-# What a solution that is to be refined is asked for first.
-_START_DIGITS = 11
+# Digits with which a point is followed.
+_FOLLOWED = 16
 
 
 def solve(
@@ -46,7 +43,6 @@ def solve(
     digits: int = 12,
     progress: Progress | None = None,
     start: Solution | None = None,
-    coarsen: float = 1.0,
 ) -> Solution:
     """Threshold or ground-state energy of a model at one lifting level.
 
@@ -57,17 +53,14 @@ def solve(
     level : int
         Lifting level r, at least `lowest_level`.
     digits : int, default 12
-        Significant decimal digits wanted, 1 to 1000. Beyond 15 the solution is refined in balls
-        (`numerics.digits`): value, order parameters and error are then `mpmath.mpf`.
+        Significant decimal digits wanted, 1 to 1000. Whatever their number, the solution is settled in
+        balls (`numerics.digits`); beyond 15, value, order parameters and error are `mpmath.mpf`.
     progress : callable, optional
         Called as ``progress(level, stage, fraction)`` with a fraction that rises from 0 to 1 per
         level.
     start : Solution, optional
         A solution of the same level at nearby model parameters: continuation in kappa instead of
         the search from level 2.
-    coarsen : float, default 1
-        Factor on every grid spacing, for convergence studies in doubles; a result that moves under
-        refinement is refused.
 
     Returns
     -------
@@ -81,33 +74,25 @@ def solve(
     ConvergenceError
         If no start ends in a stationary point with the digits asked for; carries the best point.
     ResolutionError
-        If the value moves by more than the digits asked for when every grid is refined.
+        If the digits asked for need too large a grid, or the value is beyond the range of doubles.
 
     Notes
     -----
-    Cost: about a millisecond per value and gradient at any level up to 7, some hundreds of
-    evaluations per start, and r starts at level r. For the cost of many digits see `numerics.digits`.
+    Cost: about a millisecond per value and gradient in doubles at any level up to 7, some hundreds of
+    evaluations per start, and r starts at level r; then one or two evaluations in balls, see
+    `numerics.digits`.
 
     References
     ----------
     Stojnic, arXiv:2601.10628 (the functional and its levels).
     """
-    _check(model, level, digits, coarsen)
+    _check(model, level, digits)
     if start is not None:
         if not isinstance(start, Solution):
             raise TypeError(f"start must be a Solution of a nearby model, got {start!r}")
-        return _continued(model, level, digits, start, coarsen)
-    (found,) = solve_levels(model, [level], digits=digits, progress=progress, coarsen=coarsen)
+        return _continued(model, level, digits, start)
+    (found,) = solve_levels(model, [level], digits=digits, progress=progress)
     return found
-
-
-def _refined(solution: Solution, digits: int, tell: Progress) -> Solution:
-    """The solution as it is, or with more digits than doubles have."""
-    if digits <= DOUBLE_DIGITS:
-        return solution
-    from .digits import refine
-
-    return refine(solution, digits, lambda stage, x: tell(solution.level, stage, x))
 
 
 def lowest_level(model: Model) -> int:
@@ -121,7 +106,6 @@ def solve_levels(
     *,
     digits: int = 12,
     progress: Progress | None = None,
-    coarsen: float = 1.0,
 ) -> Iterator[Solution]:
     """Thresholds level by level; every level up to the highest is solved, the wanted ones are yielded.
 
@@ -130,7 +114,7 @@ def solve_levels(
     model : theory.Model
     levels : iterable of int
         Wanted levels, each at least `lowest_level`.
-    digits, progress, coarsen
+    digits, progress
         As in `solve`.
 
     Yields
@@ -147,26 +131,16 @@ def solve_levels(
     if not wanted:
         raise ValueError("no levels given; pass at least one")
     for level in wanted:
-        _check(model, level, digits, coarsen)
-    return _levels(model, wanted, digits, progress, coarsen)
+        _check(model, level, digits)
+    return _levels(model, wanted, digits, progress)
 
 
-def _check(model: Model, level: int, digits: int, coarsen: float) -> None:
+def _check(model: Model, level: int, digits: int) -> None:
     if not isinstance(model, Model):
         raise TypeError(f"model must be a theory.Model such as SBP(kappa=1), got {model!r}")
-    for name, number in (("level", level), ("digits", digits)):
-        if isinstance(number, bool) or not isinstance(number, int | np.integer):
-            raise TypeError(f"{name} must be an integer, got {number!r}")
-    if not 1 <= digits <= MAX_DIGITS:
-        raise ValueError(f"digits must be between 1 and {MAX_DIGITS}, got {digits}")
-    if digits > DOUBLE_DIGITS and coarsen != 1:
-        raise ValueError(
-            f"coarsen is for studies in doubles; leave it out for more than {DOUBLE_DIGITS} digits"
-        )
-    if isinstance(coarsen, bool) or not isinstance(coarsen, int | float):
-        raise TypeError(f"coarsen must be a positive number, got {coarsen!r}")
-    if not (math.isfinite(coarsen) and coarsen > 0):
-        raise ValueError(f"coarsen must be a positive finite number, got {coarsen!r}")
+    if isinstance(level, bool) or not isinstance(level, int | np.integer):
+        raise TypeError(f"level must be an integer, got {level!r}")
+    check_digits(digits)
     fe = free_energy(model, int(level))
     if fe.is_finite and not model.prior.norm.is_number:
         raise ValueError(
@@ -180,66 +154,92 @@ def _check(model: Model, level: int, digits: int, coarsen: float) -> None:
 
 
 def _levels(
-    model: Model, wanted: list[int], digits: int, progress: Progress | None, coarsen: float
+    model: Model, wanted: list[int], digits: int, progress: Progress | None
 ) -> Iterator[Solution]:
     tell: Progress = progress or (lambda level, stage, fraction: None)
     below: Solution | None = None
-    start_digits = digits if digits <= DOUBLE_DIGITS else _START_DIGITS
 
     def upto(other: Model, highest: int, precision: int) -> Iterator[Solution]:
         levels = list(range(lowest_level(other), highest + 1))
-        return _levels(other, levels, precision, None, coarsen)
+        return _levels(other, levels, precision, None)
 
     capacities = Capacities(model, upto, wanted[-1])
     for level in range(lowest_level(model), wanted[-1] + 1):
         tell(level, "derive", 0.0)
         fe = free_energy(model, level)
         if not fe.order_parameters:
-            found = _closed_form(fe)
+            found = closed_form(fe, digits)
         elif (satisfied := capacities.satisfied(level)) is not None:
             found = satisfied
         else:
-            stand_in = below is not None and below.branch == "satisfiable"
-            if stand_in:
-                below = seeds_above(model, capacities, level - 1, upto)
-            found = search(fe, below, start_digits, tell, coarsen)
-            if stand_in and found.branch == "merged":
-                raise ConvergenceError(
-                    f"level {level} of {model}: alpha lies between the capacities of levels {level} and "
-                    f"{level - 1}, and the energy, small there, was not found; try a larger alpha",
-                    {},
-                    math.nan,
-                )
+            try:
+                found = search(fe, below, tell, capacity=capacities.at(level))
+            except ConvergenceError as error:
+                found = _followed(model, level, error, tell)
         below = found
         if level in wanted:
-            found = _refined(found, digits, tell)
+            found = _settled(found, digits, tell)
         tell(level, "done", 1.0)
         if level in wanted:
             yield found
 
 
-def _closed_form(fe: FreeEnergy) -> Solution:
-    began = time.perf_counter()
-    value = float(to_digits(fe.expr, DOUBLE_DIGITS + 3, 0.0 if fe.is_capacity else ENERGY).mid())
-    solution = Solution(
-        fe.model,
-        fe.level,
-        value,
-        digits=DOUBLE_DIGITS,
-        error=math.ulp(value),
-        branch="closed form",
-        reason="a closed form",
-        statistics=Statistics(1, 0, 0, time.perf_counter() - began),
-    )
-    return replace(solution, branches=(solution,))
+def _followed(model: Model, level: int, error: ConvergenceError, tell: Progress) -> Solution:
+    """The level followed from other margins, where its search failed.
+
+    Raises
+    ------
+    ConvergenceError
+        That of the search, where there is nothing to follow.
+    """
+    tell(level, "follow", 0.5)
+
+    def elsewhere(other: Model) -> Solution:
+        fe, below = free_energy(other, level), None
+        for lower in range(lowest_level(other), level):
+            part = free_energy(other, lower)
+            below = search(part, below, _silent) if part.order_parameters else closed_form(part)
+        return search(fe, below, _silent)
+
+    try:
+        found = followed(model, elsewhere, lambda start: refine(start, _FOLLOWED))
+    except ConvergenceError as lost:
+        raise ConvergenceError(f"{error}; {lost}", error.best, error.gradient_norm) from error
+    return replace(found, branches=(replace(found, branches=()),))
 
 
-def _continued(model: Model, level: int, digits: int, start: Solution, coarsen: float) -> Solution:
+def _silent(level: int, stage: str, fraction: float) -> None:
+    """Tell nothing."""
+
+
+def _settled(solution: Solution, digits: int, tell: Progress) -> Solution:
+    """A solution with the digits asked for, and its other branches with those of a double."""
+
+    def told(stage: str, fraction: float) -> None:
+        tell(solution.level, stage, fraction)
+
+    found = refine(solution, digits, told)
+    branches = [replace(found, branches=())]
+    lost = []
+    for branch in solution.branches:
+        if branch.value == solution.value:
+            continue
+        try:
+            other = refine(replace(branch, branches=()), min(digits, DOUBLE_DIGITS), told)
+        except ArithmeticError as error:
+            lost.append(f"a point found near {branch.value:.6g} could not be settled: {error}")
+            continue
+        if not any(same_point(other, known) for known in branches):
+            branches.append(other)
+    branches.sort(key=lambda b: b.value)
+    note = "; ".join([*([found.note] if found.note else []), *lost])
+    return replace(found, branches=tuple(branches), note=note)
+
+
+def _continued(model: Model, level: int, digits: int, start: Solution) -> Solution:
     if start.level != level or start.branch != "finite":
         raise ValueError(
             f"start must be a solution of level {level} on the branch 'finite', got level "
             f"{start.level} on '{start.branch}'; solve without start"
         )
-    start_digits = digits if digits <= DOUBLE_DIGITS else _START_DIGITS
-    found = continued(free_energy(model, level), start, start_digits, coarsen)
-    return _refined(found, digits, lambda level, stage, fraction: None)
+    return _settled(continued(free_energy(model, level), start), digits, _silent)

@@ -74,7 +74,10 @@ class Solution:
     fields : tuple of float
         Multipliers gamma_x, gamma, or the field H of a limit functional.
     order_parameters : dict of str to float
-        All of these by name.
+        All of these by name; of up to 15 digits, with two digits fewer than the value.
+    gaps : tuple of float
+        Differences of neighbours in the chains of order parameters, from the upper end down: ``1 - p_2``,
+        ``p_2 - p_3``, .. (`numerics.coordinates`), which have digits of their own where p is near 1.
     gradient_norm : float
         Euclidean norm of the gradient of log(alpha), or of xi, in the logarithms of the chains' gaps.
     inertia : int
@@ -82,12 +85,13 @@ class Solution:
     hessian_eigenvalues : tuple of float
         Ascending.
     digits : int
-        Number of significant decimal digits that the error estimate supports; of an energy below 0.1 in
+        Number of significant decimal digits asked for, which the error supports; of an energy below 0.1 in
         size, digits relative to 0.1.
     error : float
-        Absolute error estimate of ``value``: proved discretisation bound, change under refinement
-        of every grid, and Newton decrement; on the branch ``s -> infinity`` also the distance to
-        the functional at the largest s that was resolved.
+        Bound on the absolute error of ``value``, from balls (`numerics.digits`): discretisation, truncation
+        and every rounding, and what is left of the distance to the stationary point. Where a leaf's strip of
+        analyticity is found by looking, also the change on other grids; on the branch ``s -> infinity`` the
+        distance to the functional at the largest s that was resolved.
     branch : {"closed form", "finite", "s -> infinity", "merged", "satisfiable"}
         "merged": no stationary point of its own was found at this level, its liftings merge into those
         of the level below, whose value it has.
@@ -110,6 +114,7 @@ class Solution:
     c: tuple[float, ...] = ()
     fields: tuple[float, ...] = ()
     order_parameters: dict[str, float] = field(default_factory=dict)
+    gaps: tuple[float, ...] = ()
     gradient_norm: float = 0.0
     inertia: int = 0
     hessian_eigenvalues: tuple[float, ...] = ()
@@ -166,6 +171,7 @@ class Solution:
             "q": [number(x) for x in self.q],
             "c": [number(x) for x in self.c],
             "order_parameters": {k: number(x) for k, x in self.order_parameters.items()},
+            "gaps": [number(x) for x in self.gaps],
             "fields": [number(x) for x in self.fields],
             "ordering": self.ordering,
             "gradient_norm": _short(self.gradient_norm),

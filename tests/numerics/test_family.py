@@ -127,9 +127,13 @@ def test_cover_and_gardner(kappa):
 def test_the_spherical_capacity_is_where_the_ground_state_vanishes(family):
     """The energy route and the capacity route, at level 2."""
     capacity = family("spherical")[1]
-    energy = solve(SphericalPerceptron(-1, alpha=capacity.value), 2, digits=8)
-    assert abs(energy.value) < 1e-8
-    assert energy.q == pytest.approx(capacity.q, rel=1e-4)
+    below, above = (
+        solve(SphericalPerceptron(-1, alpha=capacity.value * (1 + shift)), 2)
+        for shift in (-1e-7, 1e-7)
+    )
+    assert (below.value, below.branch) == (0.0, "satisfiable")
+    assert 0.0 < above.value < 1e-7
+    assert above.q == pytest.approx(capacity.q, rel=1e-4)
 
 
 def test_sk_falls_towards_parisis_value(family):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numerics import ConvergenceError, ResolutionError, Solution, cross_check, solve, solve_levels
+from numerics import Solution, cross_check, solve, solve_levels
 from numerics.compile import evaluator
 from numerics.grids import Strip, spacing, trapezoid_error
 from numerics.objective import Objective
@@ -79,11 +79,6 @@ def test_equal_exponents_embed_a_level_in_the_next():
     split = {"p_2": p, "p_3": 0.4 * p, "Q_2": q, "Q_3": 0.3 * q, "s_2": s, "s_3": s}
     embedded = high(high.coordinates.from_order_parameters(split), gradient=False).value
     assert embedded == pytest.approx(value, rel=1e-13)
-
-
-def test_a_coarse_grid_is_refused():
-    with pytest.raises((ResolutionError, ConvergenceError)):
-        solve(SBP(1), 4, coarsen=8.0)
 
 
 def test_both_branches_where_they_coexist():
