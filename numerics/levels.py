@@ -24,6 +24,7 @@ from dataclasses import replace
 import numpy as np
 
 from theory import FreeEnergy, Model, free_energy
+from theory.parameters import shown
 
 from .balls import to_digits
 from .satisfiable import Capacities, seeds_above
@@ -33,6 +34,8 @@ from .solution import ENERGY, ConvergenceError, Solution, Statistics
 __all__ = ["Progress", "lowest_level", "solve", "solve_levels"]
 
 MAX_DIGITS = 1000
+# Far beyond what can be told from the limit of all levels: each takes up to twice as long as the one below.
+MAX_LEVEL = 50
 # Digits of a solution in doubles; beyond these it is refined in balls.
 DOUBLE_DIGITS = 15
 # What a solution that is to be refined is asked for first.
@@ -158,7 +161,9 @@ def _check(model: Model, level: int, digits: int, coarsen: float) -> None:
         if isinstance(number, bool) or not isinstance(number, int | np.integer):
             raise TypeError(f"{name} must be an integer, got {number!r}")
     if not 1 <= digits <= MAX_DIGITS:
-        raise ValueError(f"digits must be between 1 and {MAX_DIGITS}, got {digits}")
+        raise ValueError(f"digits must be between 1 and {MAX_DIGITS}, got {shown(int(digits))}")
+    if level > MAX_LEVEL:
+        raise ValueError(f"level must be at most {MAX_LEVEL}, got {shown(int(level))}")
     if digits > DOUBLE_DIGITS and coarsen != 1:
         raise ValueError(
             f"coarsen is for studies in doubles; leave it out for more than {DOUBLE_DIGITS} digits"

@@ -1,12 +1,13 @@
 """``widegap certify``: verify a certificate, or prove the small-margin constant."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from widegap.arguments import Integer
-from widegap.errors import Failure, emit
+from widegap.errors import Failure, deliver, emit
 
 if TYPE_CHECKING:
     from numerics import Certificate
@@ -25,7 +26,7 @@ _LARGEST = 1_000_000  # bytes; a certificate has a few thousand
     "--small-margin", is_flag=True, help="Prove the constant C of kappa ~ C sqrt(alpha/-log alpha)."
 )
 @click.option(
-    "--digits", type=Integer("--digits", 5), metavar="N", help="Digits of C. [default: 30]"
+    "--digits", type=Integer("--digits", 5, 300), metavar="N", help="Digits of C. [default: 30]"
 )
 @click.option(
     "--certificate", type=click.Path(), metavar="FILE", help="Write the certificate of C."
@@ -52,23 +53,22 @@ def certify(
         found = certify_small_margin(30 if digits is None else digits)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    write_certificate(found, target)
-    emit(f"{found}\n")
+    deliver(partial(emit, f"{found}\n"), partial(write_certificate, found, target))
 
 
 def _check(path: str) -> None:
     from numerics import CertificateError, check
+    from widegap.files import read_text
 
     try:
-        if Path(path).stat().st_size > _LARGEST:
-            raise click.UsageError(f"{path} is too large for a certificate")
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"cannot read {path}: {error}") from error
+        text = read_text(path, _LARGEST)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else "") or error
+        raise click.UsageError(f"cannot read {path}: {reason}") from error
     try:
         found = check(text)
     except CertificateError as error:
-        raise Failure(f"{path}: {error}") from error
+        raise click.UsageError(f"{path} is not verified: {error}") from error
     emit(f"verified\n{found}\n")
 
 
