@@ -49,8 +49,11 @@ def certify(
     target = certificate_target(certificate)
     from numerics import certify_small_margin
 
+    from widegap.progress import Waiting
+
     try:
-        found = certify_small_margin(30 if digits is None else digits)
+        with Waiting("proving"):
+            found = certify_small_margin(30 if digits is None else digits)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     deliver(partial(emit, f"{found}\n"), partial(write_certificate, found, target))
@@ -59,6 +62,7 @@ def certify(
 def _check(path: str) -> None:
     from numerics import CertificateError, check
     from widegap.files import read_text
+    from widegap.progress import Waiting
 
     try:
         text = read_text(path, _LARGEST)
@@ -66,7 +70,8 @@ def _check(path: str) -> None:
         reason = (error.strerror if isinstance(error, OSError) else "") or error
         raise click.UsageError(f"cannot read {path}: {reason}") from error
     try:
-        found = check(text)
+        with Waiting("verifying"):
+            found = check(text)
     except CertificateError as error:
         raise click.UsageError(f"{path} is not verified: {error}") from error
     emit(f"verified\n{found}\n")
@@ -107,9 +112,11 @@ def certify_solution(solution: object, digits: int) -> "Certificate":
     """Prove what can be proved of a solution, or fail in one line."""
     from numerics import CertificationError, ConvergenceError, ResolutionError, Solution
     from numerics import certify as prove
+    from widegap.progress import Waiting
 
     assert isinstance(solution, Solution)
     try:
-        return prove(solution, digits)
+        with Waiting("proving"):
+            return prove(solution, digits)
     except (CertificationError, ConvergenceError, ResolutionError) as error:
         raise Failure(f"not certified: {error}") from error

@@ -124,6 +124,7 @@ def level_convergence(solutions: "Sequence[Solution]", title: str | None = None)
             lower.legend(loc="best")
         else:
             lower.set_yticks([])
+            lower.set_yticks([], minor=True)
             said = "no level differs from the one below"
             lower.text(0.5, 0.5, said, transform=lower.transAxes, ha="center", color=_GREY)
         figure.align_ylabels()

@@ -1,6 +1,7 @@
 """Progress of a solve or a sweep, shown live on a terminal; a line now and then where there is none."""
 
 import sys
+import threading
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -13,7 +14,38 @@ if TYPE_CHECKING:
 _QUIET = 20.0
 """Seconds after which, and between which, something is said where nobody may be looking."""
 
-__all__ = ["LevelProgress", "SweepProgress"]
+__all__ = ["LevelProgress", "SweepProgress", "Waiting"]
+
+
+class Waiting:
+    """A line on the standard error now and then while something takes long that tells nothing of itself.
+
+    Parameters
+    ----------
+    what
+        What is being done, in a few words.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._over = threading.Event()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._watch, daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+
+    def _watch(self) -> None:
+        began = time.monotonic()
+        while not self._over.wait(_QUIET):
+            say(f"{self._what}: {time.monotonic() - began:.0f} s so far")
 
 
 class LevelProgress:
