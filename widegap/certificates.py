@@ -48,7 +48,6 @@ def certify(
         return
     target = certificate_target(certificate)
     from numerics import certify_small_margin
-
     from widegap.progress import Waiting
 
     try:
