@@ -272,7 +272,8 @@ def _outcome(row: tuple[Any, ...], version: str) -> Outcome:
 def _fraction(text: str) -> Fraction:
     """Numerator and denominator as `str` writes them: no exponent that takes for ever."""
     top, _, bottom = text.removeprefix("-").partition("/")
-    if not all(part.isascii() and part.isdigit() for part in (top, bottom or "1")):
+    whole = all(part.isascii() and part.isdigit() for part in (top, bottom or "1"))
+    if not whole or not (bottom or "1").strip("0") or text.endswith("/"):
         raise ValueError(f"{text[:60]!r} is no fraction")
     return Fraction(text)
 

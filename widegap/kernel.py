@@ -276,8 +276,6 @@ def read_inputs(option: str, name: str, other: "np.ndarray | None" = None) -> "n
     ------
     click.UsageError
     """
-    import numpy as np
-
     from numerics.kernel_inputs import check_inputs
 
     path = Path(name)
@@ -288,21 +286,11 @@ def read_inputs(option: str, name: str, other: "np.ndarray | None" = None) -> "n
     try:
         if path.exists() and not path.is_file():
             raise click.UsageError(f"cannot read {option} {name}: it is not a file")
-        if path.suffix.lower() == ".npy":
-            found = np.load(path, allow_pickle=False)
-        else:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")  # numpy only warns of an empty file
-                found = np.loadtxt(path, delimiter=",", ndmin=2, encoding="utf-8-sig")
+        found = _array(path) if path.suffix.lower() == ".npy" else _table(path)
     except OSError as error:
         raise click.UsageError(f"cannot read {option} {name}: {error.strerror or error}") from error
-    except (ValueError, EOFError, UserWarning) as error:
-        reason = _reason(error)
-        raise click.UsageError(f"{option} {name} is no table of numbers: {reason}") from error
-    if not isinstance(found, np.ndarray):
-        raise click.UsageError(
-            f"{option} {name} is an archive of arrays; write one with numpy.save"
-        )
+    except ValueError as error:
+        raise click.UsageError(f"{option} {name} is no table of numbers: {error}") from error
     called = f"{option} {name}"
     if other is None:
         return check_inputs(found, None, (called, ""))[0]
@@ -311,20 +299,46 @@ def read_inputs(option: str, name: str, other: "np.ndarray | None" = None) -> "n
     return made
 
 
-def _reason(error: Exception) -> str:
-    """What numpy says of a file, in the words of whoever wrote it."""
-    said = str(error)
-    if isinstance(error, UnicodeDecodeError):
-        return "it is no text in UTF-8"
-    if "pickle" in said or "Object array" in said:
-        return "it holds objects, not numbers"
-    if isinstance(error, UserWarning | EOFError):
-        return "it is empty"
-    if "could not convert" in said and ";" in said:
-        return f"{said} Columns are separated by commas"
-    if "could not convert" in said and "row 0" in said:
-        return f"{said} If the first line is a header, take it away"
-    return said
+def _array(path: Path) -> "np.ndarray":
+    """Read a file of numpy's."""
+    import numpy as np
+
+    with path.open("rb") as stream:
+        start = stream.read(6)
+        stream.seek(0)
+        if start[:2] == b"PK":
+            raise ValueError("it is an archive of arrays; write one array with numpy.save")
+        if start != b"\x93NUMPY":
+            raise ValueError("it is not what numpy.save writes")
+        try:
+            return np.load(stream, allow_pickle=False)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # a header is read with all that can read a literal
+            objects = "pickle" in str(error)
+            what = "it holds objects, not numbers" if objects else "it is damaged"
+            raise ValueError(what) from error
+
+
+def _table(path: Path) -> "np.ndarray":
+    """Read numbers separated by commas."""
+    import numpy as np
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # numpy only warns of an empty file
+            return np.loadtxt(path, delimiter=",", ndmin=2, encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError("it is no text in UTF-8") from error
+    except UserWarning as error:
+        raise ValueError("it is empty") from error
+    except ValueError as error:
+        said = str(error)
+        if "could not convert" in said and ";" in said:
+            said += " Columns are separated by commas"
+        elif "could not convert" in said and "row 0" in said:
+            said += " If the first line is a header, take it away"
+        raise ValueError(said) from error
 
 
 @contextmanager

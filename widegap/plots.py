@@ -194,7 +194,7 @@ def phase_diagram(sweep: "Sweep", title: str | None = None) -> "Figure":
             panels[0].plot(places, values, marker=marker, label=label, **styles[level])
             if gaps and level != reference:
                 pairs = zip(curves[reference], values, strict=True)
-                gap = [1.0 - value / base if capacity else base - value for base, value in pairs]
+                gap = [_gap(base, value, relative=capacity) for base, value in pairs]
                 panels[1].plot(places, gap, marker=marker, **styles[level])
         known = [v for values in curves.values() for v in values if not math.isnan(v)]
         if max(known) > 10.0 * min(known) > 0.0:
@@ -210,6 +210,13 @@ def phase_diagram(sweep: "Sweep", title: str | None = None) -> "Figure":
         panels[-1].set_xlabel(rf"$\{along}$")
         figure.align_ylabels()
     return figure
+
+
+def _gap(base: float, value: float, *, relative: bool) -> float:
+    """How far a level is from the reference; nothing where that is no measure."""
+    if not relative:
+        return base - value
+    return 1.0 - value / base if base else math.nan
 
 
 def _swept(sweep: "Sweep") -> str:
