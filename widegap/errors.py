@@ -72,6 +72,10 @@ class OneLineGroup(click.Group):
         except MemoryError as error:
             status = FAILED
             say(f"{name}: error: {_one_line(f'not enough memory: {error}'.removesuffix(': '))}")
+        except OSError as error:  # the help or the version on a full disk
+            status = FAILED
+            _let_go()
+            say(f"{name}: error: {_one_line(str(error.strerror or error))}")
         except click.Abort as error:
             terminated = isinstance(error.__cause__, Terminated)
             status = TERMINATED if terminated else INTERRUPTED
@@ -120,12 +124,16 @@ def emit(text: str) -> None:
     except BrokenPipeError:
         raise  # click's own matter: it leaves quietly
     except OSError as error:
-        # what is still buffered would fail again when the interpreter flushes at exit
-        with suppress(OSError, ValueError):
-            devnull = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(devnull, sys.stdout.fileno())
-            os.close(devnull)
+        _let_go()
         raise Failure(f"cannot write the result: {error.strerror}") from error
+
+
+def _let_go() -> None:
+    """Give up the standard output: what is still buffered would fail again at the interpreter's end."""
+    with suppress(OSError, ValueError):
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, sys.stdout.fileno())
+        os.close(devnull)
 
 
 def is_terminal(stream: IO[str] | None) -> bool:
@@ -167,4 +175,4 @@ def deliver(*steps: Callable[[], None]) -> None:
     if len(failures) == 1:
         raise failures[0]
     if failures:
-        raise Failure("; ".join(error.message for error in failures))
+        raise Failure("; ".join(dict.fromkeys(error.message for error in failures)))

@@ -368,8 +368,8 @@ def _write(summary: "Summary", targets: Mapping[str, Path]) -> None:
     }
 
     def write(name: str, target: Path) -> None:
-        text = made[name](summary)
         try:
+            text = made[name](summary)
             with atomic_write(target) as stream:
                 stream.write(text.encode("utf-8", "replace"))
         except OSError as error:
