@@ -216,7 +216,7 @@ def reach_figure(found: "Experiment", models: "list[Model]") -> "Figure":
             panel.set_ylim(-0.03, 1.03)
             panel.set_ylabel("instances solved")
             panel.set_title(f"{model.name.upper()}, $\\kappa = {float(model.kappa):g}$", pad=14)  # pyright: ignore[reportAttributeAccessIssue]
-            panel.legend(loc="lower left", fontsize=8)
+            panel.legend(loc="best", fontsize=8)
         panels[-1].set_xlabel(r"$\alpha = m/n$; dashed: the levels, and $\alpha_c$")
     return figure
 
