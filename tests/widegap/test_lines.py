@@ -275,7 +275,8 @@ def tried_damage(bench: Bench, count: int, chunk: str) -> list[str]:
 
 
 def report(bad: list[str]) -> None:
-    assert not bad, "\n\n".join(bad)
+    text = "\n\n".join(bad).encode("utf-8", "backslashreplace").decode("utf-8")
+    assert not text, text
 
 
 def test_good_files_are_taken(bench: Bench) -> None:
