@@ -42,6 +42,10 @@ __all__ = [
 ]
 
 
+MAX_BLOCKS = 1_000_000
+"""Most blocks of an experiment: more than that is a slip of the pen."""
+
+
 class WidthFileError(ValueError):
     """A file cannot take or give this experiment; it is as it was."""
 
@@ -90,12 +94,11 @@ def run_block(
     stream = int(np.random.SeedSequence((seed, width, block)).generate_state(1, np.uint64)[0])
     found = sample(network, x, draws, seed=stream, heads=0, memory=1e18)
     good = found.covariance[found.converged]
-    if not np.isfinite((good * good).sum(axis=0)).all():
+    with np.errstate(over="ignore"):
+        totals = good.sum(axis=0), (good * good).sum(axis=0)
+    if not all(np.isfinite(total).all() for total in totals):
         raise ValueError(f"covariances at width {width} are beyond 1e150; scale the inputs down")
-    table = [
-        tuple(tuple(map(float, row)) for row in total)
-        for total in (good.sum(axis=0), (good * good).sum(axis=0))
-    ]
+    table = [tuple(tuple(map(float, row)) for row in total) for total in totals]
     return Block(width, block, draws, draws - len(good), *table, version=installed_version())
 
 
@@ -165,6 +168,10 @@ def width_experiment(
     made = check_draws(x, draws)
     if blocks < 1 or not widths:
         raise ValueError("there is nothing to draw: widths and blocks are needed")
+    if blocks * len(widths) > MAX_BLOCKS:
+        raise ValueError(
+            f"at most {MAX_BLOCKS} blocks are drawn, got {blocks} for each of {len(widths)} widths"
+        )
     for width in widths:
         needed = bytes_of_a_draw(replace(network, width=width), len(made), made.shape[1], "auto")
         needed += 8 * draws * len(made) ** 2
