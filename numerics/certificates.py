@@ -156,17 +156,13 @@ class Certificate:
         CertificateError
             Naming the field.
         """
+        kinds = {"level": int, "digits": int, "parameters": dict, "point": dict}
         for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name in ("level", "digits"):
-                fits = isinstance(value, int) and not isinstance(value, bool)
-            elif field.name in ("parameters", "point"):
-                fits = isinstance(value, dict) and all(
-                    isinstance(text, str) for pair in value.items() for text in pair
-                )
-            else:
-                fits = isinstance(value, str)
-            if not fits:
+            value, kind = getattr(self, field.name), kinds.get(field.name, str)
+            inside = (
+                [text for pair in value.items() for text in pair] if type(value) is dict else []
+            )
+            if type(value) is not kind or not all(isinstance(text, str) for text in inside):
                 raise CertificateError(f"its {field.name} is {str(value)[:60]!r}")
 
     def __str__(self) -> str:
@@ -262,11 +258,15 @@ def check(certificate: Certificate | str) -> Certificate:
 
     Raises
     ------
+    TypeError
+        If it is neither.
     CertificateError
         If it is damaged, or what it claims is not what can be proved.
     """
     if isinstance(certificate, str):
         certificate = Certificate.from_json(certificate)
+    if not isinstance(certificate, Certificate):
+        raise TypeError(f"expected a Certificate or its text, got {certificate!r}")
     certificate.check_types()
     try:
         model = model_named(certificate.model, certificate.parameters)

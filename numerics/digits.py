@@ -27,6 +27,7 @@ import numpy as np
 from flint import arb, arb_mat, ctx
 
 from theory import free_energy
+from theory.parameters import shown
 
 from .ballplan import BallGrid
 from .balls import to_digits
@@ -39,6 +40,7 @@ from .stationary import hessian
 
 __all__ = ["mpf_of", "refine", "route_in_mpmath"]
 
+MAX_DIGITS = 1000
 # Digits that the doubles' point and their Hessian are taken to have at first.
 _POINT, _HESSIAN = 8, 5
 # Digits beyond those wanted, in every evaluation.
@@ -74,12 +76,20 @@ def refine(
 
     Raises
     ------
+    TypeError, ValueError
+        For input outside the stated ranges.
     ConvergenceError
         If the sweeps do not converge, or for a minimum that ran away (the limit functional has as many
         digits as one likes, but it is not the level's).
     ResolutionError
         If two routes disagree, or the digits need too large a grid.
     """
+    if not isinstance(solution, Solution):
+        raise TypeError(f"expected a Solution, got {shown(solution)}")
+    if isinstance(digits, bool) or not isinstance(digits, int | np.integer):
+        raise TypeError(f"digits must be an integer, got {shown(digits)}")
+    if not 1 <= digits <= MAX_DIGITS:
+        raise ValueError(f"digits must be between 1 and {MAX_DIGITS}, got {shown(int(digits))}")
     say = tell or (lambda stage, fraction: None)
     began = time.perf_counter()
     if solution.branch == "s -> infinity":

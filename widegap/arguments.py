@@ -33,6 +33,7 @@ __all__ = [
     "Size",
     "Values",
     "build",
+    "distinct",
     "factory",
     "memory_option",
     "model_argument",
@@ -362,6 +363,32 @@ def one_place(workers: int | None, scheduler: str | None) -> None:
         raise click.UsageError(
             "--workers counts processes of this machine; --scheduler uses others"
         )
+
+
+def distinct(**files: str | None) -> None:
+    """Refuse options that name the same file for writing: one would replace the other.
+
+    Parameters
+    ----------
+    **files
+        Names by option, without its dashes; None where it is not given.
+
+    Raises
+    ------
+    click.UsageError
+        If two are the same.
+    """
+    places: dict[Path, str] = {}
+    for option, name in files.items():
+        if name is None:
+            continue
+        try:
+            place = Path(name).resolve()
+        except (OSError, RuntimeError) as error:
+            raise click.UsageError(f"cannot write --{option} {name}: {error}") from error
+        if place in places:
+            raise click.UsageError(f"--{places[place]} and --{option} name the same file {name}")
+        places[place] = option
 
 
 def output_file(option: str, name: str, suffixes: tuple[str, ...]) -> Path:

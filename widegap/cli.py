@@ -21,6 +21,7 @@ from widegap.arguments import (
     Integer,
     OneOf,
     build,
+    distinct,
     model_argument,
     output_file,
 )
@@ -209,6 +210,7 @@ def solve(
         raise click.UsageError("--certificate goes with --certify")
     if certify and digits > CERTIFIED_DIGITS:
         raise click.UsageError(f"--certify proves up to {CERTIFIED_DIGITS} digits, got {digits}")
+    distinct(plot=plot, certificate=certificate)
     instance = build(model, {"kappa": kappa, "alpha": alpha})
     target = None if plot is None else _plot_target(plot, instance, level)
     certificate_file = certificates.certificate_target(certificate)

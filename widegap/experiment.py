@@ -14,6 +14,7 @@ from widegap.arguments import (
     Integers,
     OneOf,
     Values,
+    distinct,
     memory_option,
     model_argument,
     one_place,
@@ -110,6 +111,7 @@ def experiment(
     solved. With several sizes, its limit for large n. Levels of the theory stand beside it.
     """
     one_place(options["workers"], options["scheduler"])
+    distinct(out=out, plot=plot)
     target = None if plot is None else output_file("--plot", plot, SUFFIXES)
     from widegap.sweeps import models_of
 

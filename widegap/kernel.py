@@ -251,7 +251,7 @@ def refusals() -> "Iterator[None]":
     """Input that makes no sense, or does not fit, is one line and exit status 2."""
     try:
         yield
-    except (ValueError, MemoryError) as error:
+    except (ArithmeticError, ValueError, MemoryError) as error:
         raise click.UsageError(str(error) or "not enough memory") from error
 
 

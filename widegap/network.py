@@ -10,6 +10,7 @@ from widegap.arguments import (
     Integer,
     Integers,
     OneOf,
+    distinct,
     memory_option,
     one_place,
     output_file,
@@ -98,6 +99,7 @@ def network(
     models), the largest bias of an entry with its standard error, and the draws without an equilibrium.
     """
     one_place(workers, scheduler)
+    distinct(out=options["out"], plot=plot)
     place = None if plot is None else output_file("--plot", plot, SUFFIXES)
     scales = _scales(kind, {name: options.pop(f"sigma_{name}") for name in "wubv"})
     if kind == "deq" and depth is not None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from widegap.arguments import MAX_WORKERS, Integer, OneOf
+from widegap.arguments import MAX_WORKERS, Integer, OneOf, distinct
 from widegap.errors import Failure, deliver, emit, is_terminal, say, shown
 
 if TYPE_CHECKING:
@@ -198,18 +198,7 @@ def _refuse_contradictions(
             raise click.UsageError(f"--list checks nothing and cannot go with {names}")
     if asked.wrong and "record" in given:
         raise click.UsageError("--record is for the verdicts of the theory, not of a --wrong one")
-    paths: dict[Path, str] = {}
-    for name, path in {
-        **asked.reports,
-        **({"resume": asked.resume} if asked.resume else {}),
-    }.items():
-        try:
-            place = Path(path).resolve()
-        except (OSError, RuntimeError) as error:
-            raise click.UsageError(f"cannot write --{name} {path}: {error}") from error
-        if place in paths:
-            raise click.UsageError(f"--{paths[place]} and --{name} name the same file {path}")
-        paths[place] = name
+    distinct(**asked.reports, resume=asked.resume)
 
 
 def _targets(asked: _Asked) -> dict[str, Path]:

@@ -426,9 +426,11 @@ def test_digits_are_an_integer(digits):
         certify(solve(SBP(1), 2), digits)
 
 
-def test_only_solutions_are_certified():
+def test_only_solutions_are_certified_and_certificates_verified():
     with pytest.raises(TypeError, match="Solution"):
         certify(1.6)
+    with pytest.raises(TypeError, match="expected a Certificate or its text, got 1.6"):
+        check(1.6)
 
 
 def test_a_nest_of_the_wrong_strip_would_be_noticed():

@@ -254,6 +254,20 @@ def test_digits_out_of_range(digits):
         solve(SBP(1), 3, digits=digits)
 
 
+@pytest.mark.parametrize("digits", [0, -5, 1001, 10**400])
+def test_refinement_to_digits_out_of_range(digits):
+    with pytest.raises(ValueError, match="digits must be between 1 and 1000, got"):
+        refine(solve(SBP(1), 2), digits)
+
+
+@pytest.mark.parametrize("digits", [True, 2.5, "20", None])
+def test_refinement_to_no_number_of_digits(digits):
+    with pytest.raises(TypeError, match="digits must be an integer"):
+        refine(solve(SBP(1), 2), digits)
+    with pytest.raises(TypeError, match="expected a Solution"):
+        refine(1.5, 20)  # type: ignore[arg-type]
+
+
 def test_coarsening_is_for_doubles():
     with pytest.raises(ValueError, match="coarsen"):
         solve(SBP(1), 3, digits=20, coarsen=2.0)

@@ -134,6 +134,14 @@ def test_bad_input_is_one_line_and_writes_nothing(tmp_path, arguments, message):
     assert not out.exists()
 
 
+def test_a_plot_does_not_replace_the_experiment(tmp_path):
+    out = str(tmp_path / "run.png")
+    result = run("--out", out, "--plot", out)
+    assert result.exit_code == 2
+    assert "--out and --plot name the same file" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_other_models_have_no_instances(tmp_path):
     out = tmp_path / "run.sqlite"
     other = ["experiment", "ubp", *ARGUMENTS[2:], "--out", str(out)]

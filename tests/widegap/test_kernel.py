@@ -122,6 +122,7 @@ DATA = ("--data", "x.npy", "--out", "k.npz")
         (("phase", "--out", "a.txt"), ".png, .svg, .pdf"),
         (("phase", "--sigma-w", "1", "--out", "a.png"), "at least 2 in each direction"),
         (("phase", "--activation", "x/(1+abs(x))", "--out", "a.png"), "needs a closed dual"),
+        (("deq", "--activation", "log(x)", *DATA), "log(x) is not finite at variance"),
         (("frobnicate",), "frobnicate"),
     ],
 )
