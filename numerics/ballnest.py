@@ -30,8 +30,9 @@ from flint import arb, arb_poly, ctx
 
 from .ballplan import SHARE, BallGrid, plan
 from .balls import BallLeaf, ball_sum
+from .ballwindows import Windows, windowed_sum
 
-__all__ = ["BallValue", "evaluate_ball_nest"]
+__all__ = ["BallValue", "evaluate_ball_nest", "planned_nodes"]
 
 # Weights left out of a sum are below exp(-_OMITTED) of the tolerance, together.
 _OMITTED = 5.0
@@ -113,6 +114,23 @@ def evaluate_ball_nest(
         If a grid would need more than two million nodes.
     """
     return _Nest(leaf, inputs, depth, grid).evaluate(gradient)
+
+
+def planned_nodes(leaf: BallLeaf, inputs: Sequence[arb], depth: int, grid: BallGrid) -> int:
+    """Nodes of all grids of a nest as they are laid, before any of them is evaluated.
+
+    Parameters
+    ----------
+    leaf, inputs, depth, grid
+        As for `evaluate_ball_nest`.
+
+    Returns
+    -------
+    int
+    """
+    nest = _Nest(leaf, inputs, depth, grid)
+    ends = [nest.plan.interval(k) for k in range(depth)]
+    return sum(last - first + 1 for first, last in ends)
 
 
 class _Nest:
@@ -211,13 +229,13 @@ class _Nest:
         its own outside of which nothing matters.
         """
         log_weights = np.array([self.plan.exponents[k] * float_of(f) for f in inner.f])
-        index = inner.first + np.arange(log_weights.size)
         c = 0.5 * self.h[k] ** 2 / self.plan.increments[k]
         margin = self.log_inverse + math.log(log_weights.size) + _OMITTED
         spread = float(np.ptp(log_weights))
         if spread < _DENSE * ctx.prec * math.log(2.0):
             first, last = self.plan.interval(k + 1)
-            farthest = max(abs(first * ratio - index[-1]), abs(last * ratio - index[0]))
+            final = inner.first + log_weights.size - 1
+            farthest = max(abs(first * ratio - final), abs(last * ratio - inner.first))
             reach = min(int(farthest), math.ceil(math.sqrt((margin + spread) / c)))
             table = self._gaussian(k, reach)
             product = (arb_poly(raw) * arb_poly(table[:0:-1] + table)).coeffs()
@@ -229,14 +247,14 @@ class _Nest:
 
             return looked_up
         table = self._gaussian(k, 0)
+        window = Windows(log_weights, inner.first, c, margin)
 
         def summed(i: int) -> arb:
-            distance = index - i * ratio
-            a = log_weights - c * distance * distance
-            kept = np.flatnonzero(a >= a.max() - margin)
-            low, high = int(kept[0]), int(kept[-1])
-            self._longer(k, table, int(max(abs(distance[low]), abs(distance[high]))))
-            return _windowed(raw, table, low, high + 1, int(distance[low]))
+            low, high = window.around(i * ratio)
+            start = inner.first + low - i * ratio
+            end = inner.first + high - i * ratio
+            self._longer(k, table, max(abs(start), abs(end)))
+            return windowed_sum(raw, table, low, high + 1, start)
 
         return summed
 
@@ -415,8 +433,8 @@ class _Nest:
                     second.append(table[d] * (unit * (d * d) - 1))
                 pairs.append(
                     (
-                        _windowed(scaled, table, low, high, start, ratio),
-                        _windowed(scaled, second, low, high, start, ratio),
+                        windowed_sum(scaled, table, low, high, start, ratio),
+                        windowed_sum(scaled, second, low, high, start, ratio),
                     )
                 )
         weights = [w * a for w, (a, _) in zip(stage.raw[half:], pairs, strict=True)]

@@ -232,4 +232,8 @@ def _depth_below_top(
     f = leaf.values(x + math.sqrt(sum(v)) * u, numbers)
     places = np.array([y for y in shape.settled if math.isfinite(y)])
     top = leaf.values(places, numbers).max(initial=float(f.max()))
+    if not (np.isfinite(f).all() and math.isfinite(top)):
+        raise ResolutionError(
+            f"the leaf leaves the range of doubles within six deviations {sum(v):.3g}"
+        )
     return max(float(top - weights @ f / weights.sum()), 0.0)

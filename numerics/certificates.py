@@ -11,7 +11,7 @@ What is proved depends on the functional.
 
 A certificate holds the statement, the claimed bounds as exact decimals and the point, nothing else of the
 solver that found it. `check` evaluates the functional anew, derived by theory from the model's name, and
-compares.
+compares every field to the last digit; what a kind does not need has to be empty.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from fractions import Fraction
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 import mpmath
@@ -34,6 +33,7 @@ from theory import SBP, Model, free_energy, model_named
 from .ballplan import BallGrid
 from .balls import to_digits
 from .digits import refine
+from .durable import from_json
 from .functional import BallFunctional, functional_at
 from .grids import ResolutionError
 from .integrals import EnclosureError, tails_are_bounded
@@ -59,6 +59,7 @@ _MAX_DIGITS = 300
 # What a certificate may hold: nothing in it makes its verification take for ever.
 _MAX_LEVEL = 50
 _LONGEST = 2000
+_MAX_NODES = 1_000_000
 _PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]{1,4})?")
 
@@ -127,19 +128,42 @@ class Certificate:
             If it is not a certificate, or its content and its checksum do not match.
         """
         try:
-            content = json.loads(text)
-        except json.JSONDecodeError as error:
+            content = from_json(text, dict)
+        except ValueError as error:
             raise CertificateError(f"not a certificate: {error}") from None
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
+        if content.get("format") != FORMAT:
             raise CertificateError(f'not a certificate: it lacks "format": "{FORMAT}"')
         claimed = content.pop("checksum", None)
         if claimed != _checksum(content):
             raise CertificateError("the content does not match its checksum: it was changed")
         del content["format"]
-        try:
-            return cls(**content)
-        except TypeError as error:
-            raise CertificateError(f"not a certificate: {error}") from None
+        names = {field.name for field in fields(cls)}
+        if content.keys() != names:
+            lacking = ", ".join(sorted(names - content.keys())) or "nothing"
+            foreign = ", ".join(sorted(content.keys() - names))[:60] or "nothing"
+            raise CertificateError(
+                f"not a certificate: it lacks {lacking}, and has {foreign} that is not part of one"
+            )
+        certificate = cls(**content)
+        certificate.check_types()
+        return certificate
+
+    def check_types(self) -> None:
+        """Refuse fields that hold something else than they should.
+
+        Raises
+        ------
+        CertificateError
+            Naming the field.
+        """
+        kinds = {"level": int, "digits": int, "parameters": dict, "point": dict}
+        for field in fields(self):
+            value, kind = getattr(self, field.name), kinds.get(field.name, str)
+            inside = (
+                [text for pair in value.items() for text in pair] if type(value) is dict else []
+            )
+            if type(value) is not kind or not all(isinstance(text, str) for text in inside):
+                raise CertificateError(f"its {field.name} is {str(value)[:60]!r}")
 
     def __str__(self) -> str:
         """Return the bounds and the statement."""
@@ -234,13 +258,19 @@ def check(certificate: Certificate | str) -> Certificate:
 
     Raises
     ------
+    TypeError
+        If it is neither.
     CertificateError
         If it is damaged, or what it claims is not what can be proved.
     """
     if isinstance(certificate, str):
         certificate = Certificate.from_json(certificate)
+    if not isinstance(certificate, Certificate):
+        raise TypeError(f"expected a Certificate or its text, got {certificate!r}")
+    certificate.check_types()
     try:
         model = model_named(certificate.model, certificate.parameters)
+        _check_form(certificate, model)
         bounds, statement = _proof(
             certificate.kind,
             model,
@@ -249,19 +279,44 @@ def check(certificate: Certificate | str) -> Certificate:
             certificate.radius,
             certificate.digits,
         )
-        claimed = _bound(certificate.lower), _bound(certificate.upper)
-    except (CertificationError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ArithmeticError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise CertificateError(f"the certificate could not be verified: {error}") from error
     if statement != certificate.statement:
         raise CertificateError(f"its statement is not what is proved; that is: {statement}")
     if bounds != (certificate.lower, certificate.upper):
-        proved = Fraction(bounds[0]), Fraction(bounds[1])
-        if not (claimed[0] <= proved[0] and proved[1] <= claimed[1]):
-            raise CertificateError(
-                f"it claims [{certificate.lower}, {certificate.upper}], but [{bounds[0]}, {bounds[1]}] is "
-                "what is proved"
-            )
+        raise CertificateError(
+            f"it claims [{certificate.lower}, {certificate.upper}]; what is proved is [{', '.join(bounds)}]"
+        )
     return certificate
+
+
+def _check_form(certificate: Certificate, model: Model) -> None:
+    """Refuse fields that no proof of this kind reads, or that say the same in another way."""
+    written = {str(x): str(value) for x, value in model.parameters.items()}
+    wanted: dict[str, Any] = {"parameters": written}
+    if certificate.kind == "small-margin constant":
+        wanted = {"model": "sbp", "parameters": {}, "level": 3}
+    if certificate.kind in ("closed form", "small-margin constant"):
+        wanted["point"] = {}
+    stationary = certificate.kind == "stationary point"
+    wanted["radius"] = f"1e-{certificate.digits}" if stationary else ""
+    for name, value in wanted.items():
+        there = getattr(certificate, name)
+        if there != value:
+            raise CertificationError(
+                f"the {name} of a {certificate.kind} is {value!r} here, not {str(there)[:60]!r}"
+            )
+    # what is not worth the evaluation: as many digits everywhere as are claimed, one more or less by a carry
+    for name in ("lower", "upper"):
+        text = getattr(certificate, name)
+        digits = len(text.replace(".", "").lstrip("-0"))
+        if abs(digits - certificate.digits - (2 if stationary else 0)) > 1 or not _PLAIN.fullmatch(
+            text
+        ):
+            raise CertificationError(f"its bound {text[:60]!r} has not the digits that it claims")
+    for name, text in certificate.point.items():
+        if len(text) < certificate.digits:
+            raise CertificationError(f"its {name} = {text[:60]} has fewer digits than it claims")
 
 
 def _check_digits(digits: int) -> None:
@@ -269,13 +324,6 @@ def _check_digits(digits: int) -> None:
         raise TypeError(f"digits must be an integer, got {digits!r}")
     if not 5 <= digits <= _MAX_DIGITS:
         raise ValueError(f"digits must be between 5 and {_MAX_DIGITS}, got {digits}")
-
-
-def _bound(text: str) -> Fraction:
-    """A bound as an exact number; it has no exponent."""
-    if not _PLAIN.fullmatch(text) or len(text) > _LONGEST:
-        raise CertificationError(f"the bound {text[:40]!r} is not a plain decimal")
-    return Fraction(text)
 
 
 def _kind(solution: Solution) -> Kind:
@@ -319,6 +367,9 @@ def _proof(
         return _small_margin(digits)
     fe = free_energy(model, level)
     name = f"{model}, level {level}"
+    unset = sorted(map(str, fe.expr.free_symbols - set(fe.order_parameters)))
+    if unset:
+        raise CertificationError(f"{name} needs numbers for {', '.join(unset)}")
     value = "alpha" if fe.is_capacity else "xi"
     with ctx.workdps(digits + _POINT + _GUARD):
         if kind == "closed form":
@@ -392,8 +443,14 @@ def _upper(functional: BallFunctional, at: list[arb], digits: int) -> arb:
     gaps = functional.gaps_at(at)
     if not all(gap > 0 for gap in gaps):
         raise CertificationError("the order parameters are not in decreasing order in their bounds")
+    grid = BallGrid(digits + 3)
     try:
-        found = functional.at_gaps(gaps, BallGrid(digits + 3))
+        nodes = functional.planned_nodes(gaps, grid)
+        if nodes > _MAX_NODES:
+            raise ResolutionError(
+                f"{digits} digits need grids of {nodes} nodes here, and at most {_MAX_NODES} are verified"
+            )
+        found = functional.at_gaps(gaps, grid)
     except ResolutionError as error:
         raise CertificationError(str(error)) from error
     if not found.proved:

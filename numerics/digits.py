@@ -30,6 +30,7 @@ import numpy as np
 from flint import arb, arb_mat, ctx
 
 from theory import FreeEnergy, free_energy
+from theory.parameters import shown
 
 from .ballplan import BallGrid
 from .balls import to_digits
@@ -106,13 +107,15 @@ def refine(
     Raises
     ------
     TypeError, ValueError
-        For digits outside the stated range.
+        For input outside the stated ranges.
     ConvergenceError
         If the sweeps do not converge, or for more than 15 digits of a minimum that ran away (the limit
         functional has as many digits as one likes, but it is not the level's).
     ResolutionError
         If two routes disagree, if the digits need too large a grid, or if the value is beyond the doubles.
     """
+    if not isinstance(solution, Solution):
+        raise TypeError(f"expected a Solution, got {shown(solution)}")
     check_digits(digits)
     say = tell or (lambda stage, fraction: None)
     if solution.branch == "satisfiable":
@@ -135,9 +138,9 @@ def check_digits(digits: int) -> None:
     TypeError, ValueError
     """
     if isinstance(digits, bool) or not isinstance(digits, int | np.integer):
-        raise TypeError(f"digits must be an integer, got {digits!r}")
+        raise TypeError(f"digits must be an integer, got {shown(digits)}")
     if not 1 <= digits <= MAX_DIGITS:
-        raise ValueError(f"digits must be between 1 and {MAX_DIGITS}, got {digits}")
+        raise ValueError(f"digits must be between 1 and {MAX_DIGITS}, got {shown(int(digits))}")
 
 
 def _stationary(solution: Solution, digits: int, say: Tell, check: bool | None) -> Solution:

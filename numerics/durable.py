@@ -5,7 +5,8 @@ rollback journal rather than a write-ahead log keeps that true of the *one* file
 at any time.
 
 Two things never happen to a file that is already there: it is not opened for writing unless it calls
-itself one of its kind, and not written to unless it is one with the same settings.
+itself one of its kind, and not written to unless it is one with the same settings. Nor is it believed: its
+tables have to be those that this program makes, and whoever reads a row says what each column has to hold.
 """
 
 from __future__ import annotations
@@ -15,17 +16,29 @@ import math
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from types import TracebackType
+from types import TracebackType, UnionType
 from typing import Any, Self
 
-__all__ = ["DurableFile", "Format", "check_file", "marks", "reading", "settings_of", "to_json"]
+__all__ = [
+    "DurableFile",
+    "Format",
+    "check_file",
+    "from_json",
+    "marks",
+    "reading",
+    "settings_of",
+    "to_json",
+    "typed",
+]
 
 # A reader may be looking at the file while we want to write.
 _PATIENCE = 60.0
+_SETTINGS = "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);"
 
 
 @dataclass(frozen=True)
@@ -42,12 +55,15 @@ class Format:
         Version of its tables; goes up when they change.
     error : type of ValueError
         Raised where a file cannot take or give what is asked for.
+    lists : tuple of str
+        Settings that are lists of numbers, to which a resumed file adds what is new.
     """
 
     noun: str
     application_id: int
     schema: int
     error: type[ValueError]
+    lists: tuple[str, ...] = ()
 
 
 class DurableFile:
@@ -96,6 +112,8 @@ class DurableFile:
                 raise kind.error(f"another process is writing to {path}") from error
             raise kind.error(f"cannot write to {path}: {error}") from error
         self.connection.execute(f"PRAGMA busy_timeout = {1000 * _PATIENCE:.0f}")
+        for name in kind.lists:
+            self._extend(name, settings[name])
 
     def __enter__(self) -> Self:
         return self
@@ -107,6 +125,15 @@ class DurableFile:
         trace: TracebackType | None,
     ) -> None:
         self.connection.close()
+
+    def _extend(self, name: str, wanted: str) -> None:
+        query = "SELECT value FROM settings WHERE name = ?"
+        (there,) = self.connection.execute(query, (name,)).fetchone()
+        every = set(there.split()) | set(wanted.split())
+        if every != set(there.split()):
+            value = " ".join(sorted(every, key=int))
+            with self.transaction() as connection:
+                connection.execute("UPDATE settings SET value = ? WHERE name = ?", (value, name))
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -150,7 +177,7 @@ def check_file(
         raise kind.error(f"{path} exists; resume it or choose another name")
     found = settings_of(path, kind)
     for name, wanted in settings.items():
-        if found.get(name) != wanted:
+        if found.get(name) != wanted and name not in kind.lists:
             raise kind.error(
                 f"{path} is {kind.noun} with {name} = {found.get(name, 'nothing')}, and cannot be resumed "
                 f"with {name} = {wanted}"
@@ -181,45 +208,137 @@ def settings_of(path: str | os.PathLike[str], kind: Format) -> dict[str, str]:
         identity = None
     if identity != kind.application_id:
         raise kind.error(f"{path} is not {kind.noun} made by widegap")
-    try:
-        connection = _connect(target, timeout=_PATIENCE)
-        try:
-            return dict(connection.execute("SELECT name, value FROM settings").fetchall())
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        raise kind.error(f"cannot read {path}: {error}") from error
+    with _opened(target, path, kind, _SETTINGS) as connection:
+        rows = connection.execute("SELECT name, value FROM settings").fetchall()
+        return dict(typed(("name", "value"), (str, str), row) for row in rows)
 
 
 @contextmanager
-def reading(path: str | os.PathLike[str], kind: Format) -> Iterator[sqlite3.Connection]:
+def reading(
+    path: str | os.PathLike[str], kind: Format, tables: str
+) -> Iterator[sqlite3.Connection]:
     """Read a file at one moment; it may be in the making.
+
+    Parameters
+    ----------
+    path, kind, tables
+        As for `DurableFile`.
+
+    Yields
+    ------
+    sqlite3.Connection
+        What is made of the rows is made inside: an error there says that the file is damaged.
 
     Raises
     ------
     ValueError
-        The format's error, if the file is not there, is of another kind or schema, or unreadable.
+        The format's error, if the file is not there, is of another kind or schema, unreadable or damaged.
     """
     settings = settings_of(path, kind)
     if settings.get("schema") != str(kind.schema):
         raise kind.error(
             f"{path} has schema {settings.get('schema', 'nothing')}; this version reads schema {kind.schema}"
         )
+    with _opened(Path(path), path, kind, _SETTINGS + tables) as connection, connection:
+        connection.execute("BEGIN")
+        (state,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if state != "ok":
+            raise ValueError(state)
+        yield connection
+
+
+@contextmanager
+def _opened(
+    target: Path, path: str | os.PathLike[str], kind: Format, tables: str
+) -> Iterator[sqlite3.Connection]:
+    """A connection to a file that has these tables."""
     try:
-        connection = _connect(Path(path), timeout=_PATIENCE)
+        connection = _connect(target, timeout=_PATIENCE)
         try:
-            with connection:
-                connection.execute("BEGIN")
-                yield connection
+            # a view in the place of a table is a program, which may run for ever
+            query = "SELECT name, type || ' ' || sql FROM sqlite_master"
+            there = {name: _words(sql) for name, sql in connection.execute(query)}
+            for name, sql in _schema(tables).items():
+                if there.get(name) != sql:
+                    raise ValueError(f"its table {name} is not as this program makes it")
+            yield connection
         finally:
             connection.close()
     except sqlite3.Error as error:
         raise kind.error(f"cannot read {path}: {error}") from error
+    except (
+        ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError
+    ) as error:  # fmt: skip
+        text = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise kind.error(f"{path} is damaged: {text}") from error
+
+
+@lru_cache(maxsize=64)
+def _schema(tables: str) -> dict[str, str]:
+    """Names of tables, and how SQLite keeps what made them."""
+    connection = sqlite3.connect(":memory:")
+    try:
+        connection.executescript(tables)
+        query = "SELECT name, type || ' ' || sql FROM sqlite_master WHERE sql NOT NULL"
+        return {name: _words(sql) for name, sql in connection.execute(query)}
+    finally:
+        connection.close()
+
+
+def _words(sql: Any) -> str:
+    return " ".join(str(sql).split())
+
+
+def typed(
+    names: Sequence[str], types: Sequence[type | UnionType], row: Sequence[Any]
+) -> tuple[Any, ...]:
+    """Return a row whose columns hold what they should: SQLite itself takes anything anywhere.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the columns.
+    types : sequence of type
+        Of each column; numbers have to be finite.
+    row : sequence
+
+    Raises
+    ------
+    ValueError
+        Naming the column.
+    """
+    for name, kind, value in zip(names, types, row, strict=True):
+        if not isinstance(value, kind) or (isinstance(value, float) and not math.isfinite(value)):
+            raise ValueError(f"{name} holds {repr(value)[:60]}")
+    return tuple(row)
 
 
 def to_json(content: Any) -> str:
     """JSON of dictionaries, lists, numbers and text; it has no number that is not finite."""
     return json.dumps(_finite(content), allow_nan=False)
+
+
+def from_json(text: str, kind: type) -> Any:
+    """Read JSON text whose outermost value is of a type.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+
+    def refuse(constant: str) -> float:
+        raise ValueError(f"{constant} is no number of JSON")
+
+    try:
+        content = json.loads(text, parse_constant=refuse)
+    except RecursionError:
+        raise ValueError("its JSON is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"{text[:40]!r} is no JSON: {error}") from None
+    if not isinstance(content, kind):
+        raise ValueError(f"{text[:40]!r} is no JSON {kind.__name__}")
+    return content
 
 
 def marks(values: tuple[Any, ...]) -> str:
@@ -232,7 +351,7 @@ def _located(path: str | os.PathLike[str], kind: Format) -> Path:
     try:
         target = Path(path).resolve()
         target.exists()
-    except (OSError, RuntimeError) as error:  # too long a name, a circle of links
+    except (OSError, RuntimeError, ValueError) as error:  # too long a name, a circle of links
         raise kind.error(f"there can be no file {path}: {error}") from error
     return target
 
@@ -254,7 +373,7 @@ def _create(path: Path, kind: Format, settings: Mapping[str, str], tables: str) 
                 f"""
                 PRAGMA application_id = {kind.application_id};
                 BEGIN;
-                CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+                {_SETTINGS}
                 {tables}
                 """
             )
@@ -268,8 +387,9 @@ def _create(path: Path, kind: Format, settings: Mapping[str, str], tables: str) 
     except (OSError, sqlite3.Error) as error:
         raise kind.error(f"cannot write {path}: {error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
-        temporary.with_name(f"{temporary.name}-journal").unlink(missing_ok=True)
+        for left in (temporary, temporary.with_name(f"{temporary.name}-journal")):
+            with suppress(OSError):  # a read-only file system minds even what is not there
+                left.unlink()
 
 
 def _put(temporary: Path, path: Path) -> None:

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from flint import arb, ctx
@@ -15,7 +16,7 @@ from theory import FreeEnergy, Model, free_energy
 from theory.asymptotics import infinite_exponent_limit
 from theory.ground import without_quenched_average
 
-from .ballnest import BallValue, evaluate_ball_nest, log_of
+from .ballnest import BallValue, evaluate_ball_nest, log_of, planned_nodes
 from .ballplan import BallGrid
 from .balls import BallProgram, ball_program, ball_sum, exact
 from .grids import ResolutionError
@@ -151,10 +152,22 @@ class BallFunctional:
         self, index: int, gaps: Sequence[arb], grid: BallGrid, *, gradient: bool = False
     ) -> BallValue:
         """One nest at given gaps."""
+        nest, inputs, own = self._asked(index, gaps, grid)
+        return evaluate_ball_nest(nest.leaf, inputs, nest.depth, own, gradient=gradient)
+
+    def planned_nodes(self, gaps: Sequence[arb], grid: BallGrid) -> int:
+        """Nodes of all grids that `at_gaps` would evaluate, known before it does."""
+        indices = range(len(self.program.nests))
+        asked = (self._asked(index, gaps, grid) for index in indices)
+        return sum(planned_nodes(nest.leaf, inputs, nest.depth, own) for nest, inputs, own in asked)
+
+    def _asked(
+        self, index: int, gaps: Sequence[arb], grid: BallGrid
+    ) -> tuple[Any, list[arb], BallGrid]:
+        """A nest, its inputs and its grid."""
         nest = self.program.nests[index]
         inputs = nest.inputs(*gaps, *self.parameters())
-        own = BallGrid(grid.digits + self.lost[index], grid.coarsen, grid.narrow)
-        return evaluate_ball_nest(nest.leaf, inputs, nest.depth, own, gradient=gradient)
+        return nest, inputs, BallGrid(grid.digits + self.lost[index], grid.coarsen, grid.narrow)
 
     def at_gaps(self, gaps: Sequence[arb], grid: BallGrid, *, gradient: bool = False) -> Point:
         """Value, and the gradient in the coordinates, at given gaps.

@@ -12,12 +12,16 @@ __all__ = ["Side", "check_inputs", "check_scales"]
 Array = NDArray[np.float64]
 
 
-def check_inputs(x1: ArrayLike, x2: ArrayLike | None) -> tuple[Array, Array | None]:
+def check_inputs(
+    x1: ArrayLike, x2: ArrayLike | None, names: tuple[str, str] = ("x1", "x2")
+) -> tuple[Array, Array | None]:
     """Return inputs as matrices of doubles.
 
     Parameters
     ----------
     x1, x2 : array_like, shape (n, d) or (d,)
+    names : tuple of str
+        What they are called in messages.
 
     Returns
     -------
@@ -30,7 +34,7 @@ def check_inputs(x1: ArrayLike, x2: ArrayLike | None) -> tuple[Array, Array | No
         If they are not matrices of finite real numbers with the same number of columns.
     """
     made: list[Array] = []
-    for name, given in (("x1", x1), ("x2", x2)):
+    for name, given in zip(names, (x1, x2), strict=True):
         if given is None:
             continue
         raw = np.asarray(given)
@@ -48,9 +52,8 @@ def check_inputs(x1: ArrayLike, x2: ArrayLike | None) -> tuple[Array, Array | No
             raise ValueError(f"{name} has entries beyond 1e100; scale the data")
         made.append(x)
     if len(made) == 2 and made[0].shape[1] != made[1].shape[1]:
-        raise ValueError(
-            f"x1 and x2 must have as many columns, got {made[0].shape[1]} and {made[1].shape[1]}"
-        )
+        columns = f"{made[0].shape[1]} and {made[1].shape[1]}"
+        raise ValueError(f"{names[0]} and {names[1]} must have as many columns, got {columns}")
     return made[0], (made[1] if len(made) == 2 else None)
 
 

@@ -22,6 +22,7 @@ from dataclasses import replace
 import numpy as np
 
 from theory import Model, free_energy
+from theory.parameters import shown
 
 from .continuation import followed
 from .digits import DOUBLE_DIGITS, check_digits, closed_form, refine
@@ -32,6 +33,8 @@ from .solution import ConvergenceError, Solution
 
 __all__ = ["Progress", "lowest_level", "solve", "solve_levels"]
 
+# Far beyond what can be told from the limit of all levels: each takes up to twice as long as the one below.
+MAX_LEVEL = 50
 # Digits with which a point is followed.
 _FOLLOWED = 16
 
@@ -141,6 +144,8 @@ def _check(model: Model, level: int, digits: int) -> None:
     if isinstance(level, bool) or not isinstance(level, int | np.integer):
         raise TypeError(f"level must be an integer, got {level!r}")
     check_digits(digits)
+    if level > MAX_LEVEL:
+        raise ValueError(f"level must be at most {MAX_LEVEL}, got {shown(int(level))}")
     fe = free_energy(model, int(level))
     if fe.is_finite and not model.prior.norm.is_number:
         raise ValueError(

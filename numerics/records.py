@@ -57,15 +57,29 @@ class Settings:
 
     @classmethod
     def from_text(cls, text: Mapping[str, str]) -> Self:
-        """Read what `to_text` wrote."""
+        """Read what `to_text` wrote.
+
+        Raises
+        ------
+        KeyError, ValueError
+            If it is something else.
+        """
+
+        def integers(name: str) -> tuple[int, ...]:
+            words = text[name].split()
+            if not words or not all(word.isascii() and word.isdigit() for word in words):
+                raise ValueError(f"{name} holds {text[name][:60]!r}")
+            return tuple(map(int, words))
+
+        (digits,), (schema,) = integers("digits"), integers("schema")
         return cls(
             text["model"],
             tuple(text["parameters"].split()),
-            tuple(map(int, text["levels"].split())),
-            int(text["digits"]),
+            integers("levels"),
+            digits,
             text["quantity"],
             text["widegap"],
-            int(text["schema"]),
+            schema,
         )
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, Self, get_args
 
-from theory import Model
+from theory import Model, model_named
 
 __all__ = ["Branch", "ConvergenceError", "Solution", "Statistics"]
 
 #: Digits of an energy are relative to itself, or to this where it is nearly zero.
 ENERGY = 0.1
 Branch = Literal["closed form", "finite", "s -> infinity", "merged", "satisfiable"]
+_GROUPS = ("p", "q", "c", "fields", "gaps")
+# An mpf as it is; exponents are bounded, so that no file makes numbers of any size.
+_EXACT = re.compile(r"(-?[0-9]{1,4000})\*2\^(-?[0-9]{1,6})")
 
 
 class ConvergenceError(ArithmeticError):
@@ -47,13 +51,13 @@ class Statistics:
     products : int
         Multiply-adds of the nests' convolutions.
     seconds : float
-        Wall time.
+        Wall time; two runs that differ in it alone are equal.
     """
 
     evaluations: int = 0
     exponentials: int = 0
     products: int = 0
-    seconds: float = 0.0
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,14 @@ class Solution:
     note : str
         What was not reached, in a sentence; empty when everything was.
     branches : tuple of Solution
-        Every distinct stationary point found at this level, this one included, lowest value first.
+        Every distinct stationary point found at this level, this one included, lowest value first; their own
+        are left out.
     statistics : Statistics
+
+    Raises
+    ------
+    ConvergenceError
+        If a number is not finite: there is no such solution.
     """
 
     model: Model
@@ -126,6 +136,25 @@ class Solution:
     note: str = ""
     branches: tuple[Solution, ...] = field(default=(), repr=False)
     statistics: Statistics = Statistics()
+
+    def __post_init__(self) -> None:
+        """Refuse what is no number: it could be taken for a result, shown and stored."""
+        if any(other.branches for other in self.branches):
+            flat = tuple(replace(other, branches=()) for other in self.branches)
+            object.__setattr__(self, "branches", flat)
+        numbers = {self.symbol: self.value, "its error": self.error}
+        numbers["its gradient norm"] = self.gradient_norm
+        numbers.update(self.order_parameters)
+        for name in (*_GROUPS, "hessian_eigenvalues"):
+            numbers.update({f"{name}[{k}]": x for k, x in enumerate(getattr(self, name))})
+        bad = [name for name, number in numbers.items() if not _is_finite(number)]
+        if bad:
+            raise ConvergenceError(
+                f"level {self.level} of {self.model}: {bad[0]} is {numbers[bad[0]]}, no finite number; the "
+                "parameters are too extreme",
+                {name: float(x) for name, x in self.order_parameters.items() if _is_finite(x)},
+                math.nan,
+            )
 
     @property
     def is_finite(self) -> bool:
@@ -153,53 +182,118 @@ class Solution:
         return "decreasing" if all(step < 0 for step in steps) else "mixed"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready content; other branches by their values and order parameters.
+        """JSON-ready content; `from_dict` reads it.
 
-        Numbers of more than 15 digits are text.
+        Numbers of more than 15 digits are text, to as many digits as the solution has; under ``exact`` the
+        same ones stand as they are, ``mantissa*2^exponent``.
         """
-
-        def number(x: Any) -> float | str:
-            return x if isinstance(x, float) else written(x, self.digits)
-
         return {
             "model": self.model.name,
             "parameters": {str(k): str(v) for k, v in self.model.parameters.items()},
             "level": self.level,
             "symbol": self.symbol,
-            "value": number(self.value),
-            "p": [number(x) for x in self.p],
-            "q": [number(x) for x in self.q],
-            "c": [number(x) for x in self.c],
-            "order_parameters": {k: number(x) for k, x in self.order_parameters.items()},
-            "gaps": [number(x) for x in self.gaps],
-            "fields": [number(x) for x in self.fields],
+            **self._content(),
             "ordering": self.ordering,
-            "gradient_norm": _short(self.gradient_norm),
+            "branches": [other._content(timed=False) for other in self.branches],
+        }
+
+    def _content(self, *, timed: bool = True) -> dict[str, Any]:
+        """What is known of the point itself; its branches are of the same model and level."""
+        statistics = asdict(self.statistics)
+        if not timed:
+            del statistics["seconds"]
+        content = {
+            **self._numbers(lambda x: written(x, self.digits), lambda x: written(x, 3)),
             "inertia": self.inertia,
             "hessian_eigenvalues": list(self.hessian_eigenvalues),
             "digits": self.digits,
-            "error": _short(self.error),
             "branch": self.branch,
             "split": self.split,
             "reason": self.reason,
             "note": self.note,
-            "branches": [
-                {
-                    "value": number(other.value),
-                    "branch": other.branch,
-                    "order_parameters": {k: number(x) for k, x in other.order_parameters.items()},
-                    "gradient_norm": _short(other.gradient_norm),
-                    "inertia": other.inertia,
-                }
-                for other in self.branches
-            ],
-            "statistics": {
-                "evaluations": self.statistics.evaluations,
-                "exponentials": self.statistics.exponentials,
-                "products": self.statistics.products,
-                "seconds": self.statistics.seconds,
-            },
+            "statistics": statistics,
         }
+        return (
+            content
+            if _is_plain(self.value)
+            else {**content, "exact": self._numbers(_exact, _exact)}
+        )
+
+    def _numbers(self, number: Callable[[Any], str], rough: Callable[[Any], str]) -> dict[str, Any]:
+        """Everything that may be an mpf, which becomes text."""
+
+        def plain(x: Any, write: Callable[[Any], str] = number) -> float | str:
+            return x if _is_plain(x) else write(x)
+
+        return {
+            "value": plain(self.value),
+            **{name: [plain(x) for x in getattr(self, name)] for name in _GROUPS},
+            "order_parameters": {k: plain(x) for k, x in self.order_parameters.items()},
+            "gradient_norm": plain(self.gradient_norm, rough),
+            "error": plain(self.error, rough),
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any], model: Model | None = None) -> Self:
+        """Read what `to_dict` wrote.
+
+        Parameters
+        ----------
+        content : Mapping of str to object
+        model : theory.Model, optional
+            The model, if it is none that `theory.model_named` makes.
+
+        Returns
+        -------
+        Solution
+            Equal to the one written.
+
+        Raises
+        ------
+        ValueError
+            If it is not such a content.
+        """
+        try:
+            made = model_named(content["model"], content["parameters"]) if model is None else model
+            if made.name != content["model"]:
+                raise ValueError(f"it is a solution of {content['model']!r}, not of {made.name}")
+            level = _integer(content["level"])
+            branches = tuple(cls._read(made, level, other) for other in content["branches"])
+            solution = cls._read(made, level, content, branches)
+            for name, value in solution.to_dict().items():
+                if content[name] != value:
+                    raise ValueError(f"its {name} is {value}, which the rest of it contradicts")
+            return solution
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+            what = f"it lacks {error}" if isinstance(error, KeyError) else error
+            raise ValueError(f"this is not a solution as to_dict writes it: {what}") from error
+
+    @classmethod
+    def _read(
+        cls, model: Model, level: int, content: Mapping[str, Any], branches: tuple[Self, ...] = ()
+    ) -> Self:
+        if content["branch"] not in get_args(Branch):
+            raise ValueError(f"unknown branch {content['branch']!r}")
+        known = {**content, **content.get("exact", {})}
+        statistics = content["statistics"].items()
+        return cls(
+            model,
+            level,
+            _number(known["value"]),
+            **{name: tuple(map(_number, known[name])) for name in _GROUPS},
+            order_parameters={k: _number(x) for k, x in known["order_parameters"].items()},
+            gradient_norm=_number(known["gradient_norm"]),
+            inertia=_integer(content["inertia"]),
+            hessian_eigenvalues=tuple(map(_number, content["hessian_eigenvalues"])),
+            digits=_integer(content["digits"]),
+            error=_number(known["error"]),
+            branch=content["branch"],
+            split=str(content["split"]),
+            reason=str(content["reason"]),
+            note=str(content["note"]),
+            branches=branches,
+            statistics=Statistics(**{name: _number(x) for name, x in statistics}),
+        )
 
     def __str__(self) -> str:
         """Return one block of text with the value, its order parameters and the evidence."""
@@ -228,9 +322,40 @@ def written(number: Any, digits: int) -> str:
     return str(mpmath.nstr(number, digits))
 
 
-def _short(number: Any) -> float | str:
-    """An error or a norm: a float, or text where it is too small for one."""
-    return number if isinstance(number, (float, int)) else written(number, 3)
+def _is_finite(number: Any) -> bool:
+    if _is_plain(number):
+        return math.isfinite(number)
+    import mpmath
+
+    return bool(mpmath.isfinite(number))
+
+
+def _is_plain(number: Any) -> bool:
+    return isinstance(number, (float, int))
+
+
+def _exact(number: Any) -> str:
+    """An mpf as text, to the last bit."""
+    return f"{int(number.man_exp[0])}*2^{int(number.man_exp[1])}"
+
+
+def _number(content: Any) -> Any:
+    """A number as `to_dict` writes it: a float, an integer, or `_exact` text."""
+    if isinstance(content, str) and (found := _EXACT.fullmatch(content)):
+        import mpmath
+
+        mantissa = int(found[1])
+        with mpmath.workprec(max(mantissa.bit_length(), 53)):
+            return mpmath.mpf((mantissa, int(found[2])))
+    if isinstance(content, bool) or not _is_plain(content):
+        raise ValueError(f"{str(content)[:60]!r} is no number")
+    return content
+
+
+def _integer(content: Any) -> int:
+    if isinstance(content, bool) or not isinstance(content, int):
+        raise ValueError(f"{str(content)[:60]!r} is no integer")
+    return content
 
 
 def supported_digits(value: float, error: float) -> int:

@@ -5,12 +5,22 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from .durable import DurableFile, Format, check_file, marks, reading, settings_of, to_json
+from .durable import (
+    DurableFile,
+    Format,
+    check_file,
+    from_json,
+    marks,
+    reading,
+    settings_of,
+    to_json,
+    typed,
+)
 from .records import SCHEMA, Settings, Sweep, SweepFailure, SweepRow, point_key
 from .workers import Outcome
 
@@ -24,7 +34,7 @@ class SweepFileError(ValueError):
     """A file cannot take or give this sweep; it is as it was."""
 
 
-_FORMAT = Format("a sweep", APPLICATION_ID, SCHEMA, SweepFileError)
+_FORMAT = Format("a sweep", APPLICATION_ID, SCHEMA, SweepFileError, ("levels",))
 
 
 class SweepStore(DurableFile):
@@ -36,19 +46,24 @@ class SweepStore(DurableFile):
         The file. Made, with its tables and settings, if it is not there.
     settings : Settings
     resume : bool, default False
-        Whether the file may be there already, with the same settings.
+        Whether the file may be there already, with the same settings; levels that are new are added.
 
     Raises
     ------
     SweepFileError
-        If the file exists and ``resume`` is false, is not a sweep, has other settings, is being
+        If the file exists and ``resume`` is false, is not a sweep, is damaged, has other settings, is being
         written by another process, or cannot be written.
     """
 
     def __init__(
         self, path: str | os.PathLike[str], settings: Settings, *, resume: bool = False
     ) -> None:
-        super().__init__(path, _FORMAT, settings.to_text(), _tables(settings), resume=resume)
+        check_sweep_file(path, settings, resume=resume)
+        if Path(path).exists():
+            read_sweep(path)  # what is damaged is refused now, not after the work
+        super().__init__(
+            path, _FORMAT, settings.to_text(), _tables(settings.parameters), resume=resume
+        )
         self.settings = settings
 
     def stored(self) -> dict[str, set[int]]:
@@ -124,43 +139,64 @@ def read_sweep(path: str | os.PathLike[str]) -> Sweep:
     Raises
     ------
     SweepFileError
-        If the file is not there, is not a sweep, or is of another version of this program.
+        If the file is not there, is not a sweep, is damaged, or is of another version of this program.
     """
-    settings = settings_of(path, _FORMAT)
-    names = settings.get("parameters", "").split()
+    text = settings_of(path, _FORMAT)
+    names = text.get("parameters", "").split()
     columns = "".join(f", {_quoted(name)}" for name in names)
     order = f"{columns[2:]}{', ' if names else ''}level"
-    with reading(path, _FORMAT) as connection:
-        rows = connection.execute(
-            "SELECT parameters, level, value, error, digits, branch, solution"
-            f"{columns} FROM solutions ORDER BY {order}"
-        ).fetchall()
-        failures = connection.execute(
-            "SELECT parameters, level, kind, message, best, gradient_norm"
-            f"{columns} FROM failures ORDER BY {order}"
-        ).fetchall()
+    with reading(path, _FORMAT, _tables(names)) as connection:
+        rows, failures = (
+            connection.execute(
+                f"SELECT {', '.join(types)}{columns} FROM {table} ORDER BY {order}"
+            ).fetchall()
+            for table, types in (("solutions", _ROW), ("failures", _FAILURE))
+        )
 
-    def named(values: list[float]) -> dict[str, float]:
-        return dict(zip(names, values, strict=True))
+        def read(types: Mapping[str, Any], row: Sequence[Any]) -> dict[str, Any]:
+            every = {**types, **dict.fromkeys(names, float)}
+            found = dict(zip(every, typed(tuple(every), tuple(every.values()), row), strict=True))
+            point = from_json(found["parameters"], dict)
+            if point.keys() != set(names) or not all(isinstance(x, str) for x in point.values()):
+                raise ValueError(f"parameters holds {found['parameters'][:60]!r}")
+            at = {name: found.pop(name) for name in names}
+            return {**found, "parameters": point, "coordinates": at}
 
-    return Sweep(
-        Settings.from_text(settings),
-        tuple(
-            SweepRow(
-                json.loads(key), named(at), level, value, error, digits, branch, json.loads(whole)
-            )
-            for key, level, value, error, digits, branch, whole, *at in rows
-        ),
-        tuple(
-            SweepFailure(json.loads(key), named(at), level, kind, message, json.loads(best), norm)
-            for key, level, kind, message, best, norm, *at in failures
-        ),
-    )
+        return Sweep(
+            Settings.from_text(text),
+            tuple(
+                SweepRow(**{**found, "solution": from_json(found["solution"], dict)})
+                for found in (read(_ROW, row) for row in rows)
+            ),
+            tuple(
+                SweepFailure(**{**found, "best": from_json(found["best"], dict)})
+                for found in (read(_FAILURE, row) for row in failures)
+            ),
+        )
 
 
-def _tables(settings: Settings) -> str:
+# Columns of the two tables, as far as they are read, and what they hold.
+_ROW = {
+    "parameters": str,
+    "level": int,
+    "value": float,
+    "error": float,
+    "digits": int,
+    "branch": str,
+    "solution": str,
+}
+_FAILURE = {
+    "parameters": str,
+    "level": int,
+    "kind": str,
+    "message": str,
+    "best": str,
+    "gradient_norm": float | None,
+}
+
+
+def _tables(names: Sequence[str]) -> str:
     """Write the SQL of the tables for points with these parameters."""
-    names = settings.parameters
     taken = {
         "parameters",
         "level",
@@ -173,7 +209,7 @@ def _tables(settings: Settings) -> str:
     }
     taken |= {"seconds", "solution", "kind", "message", "best"}
     if not taken.isdisjoint(names):
-        raise ValueError(f"a model's parameter cannot be named {', '.join(taken & set(names))}")
+        raise SweepFileError(f"a model's parameter cannot be named {', '.join(taken & set(names))}")
     point = "".join(f"{_quoted(name)} REAL NOT NULL, " for name in names)
     point = f"parameters TEXT NOT NULL, {point}level INTEGER NOT NULL, "
     return f"""

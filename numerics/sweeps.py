@@ -11,14 +11,15 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from theory import Model
+from theory.parameters import shown
 
 from .levels import solve_levels
-from .records import Settings, Sweep, point_key
+from .records import Settings, Sweep, SweepFailure, point_key
 from .store import SweepStore, read_sweep
 from .tasks import WorkersError, run_tasks
 from .workers import LocalPool, Outcome, installed_version, solve_point
 
-__all__ = ["SweepProgress", "WorkersError", "sweep", "sweep_settings"]
+__all__ = ["SweepProgress", "WorkersError", "missing", "sweep", "sweep_settings"]
 
 SweepProgress = Callable[[int, int, int], None]
 
@@ -53,7 +54,7 @@ def sweep(
         Number of processes of that pool; by default one for each core.
     resume : bool, default False
         Whether ``out`` may exist already; what it holds is then not computed again. Its settings
-        (model, levels, digits, version of widegap) have to be the same, its points do not.
+        (model, digits, version of widegap) have to be the same, its points and levels do not.
     retry : bool, default False
         When resuming, try points again that failed.
     digits : int, default 12
@@ -102,7 +103,8 @@ def sweep(
     with SweepStore(out, settings, resume=resume) as store:
         stored = store.stored()
         done = {key for key in tasks if stored.get(key, set()).issuperset(wanted)}
-        failed = set() if retry else store.failed() & tasks.keys()
+        # a point that failed above the levels wanted now has not failed
+        failed = set() if retry else (store.failed() & tasks.keys()) - done
         done |= failed
         pending = [model for key, model in tasks.items() if key not in done]
         ledger = _Ledger(store, progress or _silent, len(tasks), done, failed)
@@ -144,6 +146,11 @@ def sweep_settings(models: list[Model], levels: tuple[int, ...], digits: int) ->
     solve_levels(first, levels, digits=digits)  # checks its input and computes nothing
     names = tuple(map(str, first.parameters))
     for model in models:
+        for name, value in model.parameters.items():
+            if value and not 1e-300 <= abs(value) <= 1e300:
+                raise ValueError(
+                    f"a sweep takes numbers a double can hold; {model.name} has {name} = {shown(value)}"
+                )
         kind = (model.name, model.problem, tuple(map(str, model.parameters)))
         if kind != (first.name, first.problem, names):
             raise ValueError(
@@ -153,6 +160,27 @@ def sweep_settings(models: list[Model], levels: tuple[int, ...], digits: int) ->
     return Settings(
         first.name, names, tuple(map(int, levels)), int(digits), quantity, installed_version()
     )
+
+
+def missing(found: Sweep, models: Iterable[Model], levels: Iterable[int]) -> list[SweepFailure]:
+    """Failures at points that therefore lack one of the levels wanted.
+
+    Parameters
+    ----------
+    found : Sweep
+    models, levels
+        What was wanted.
+
+    Returns
+    -------
+    list of SweepFailure
+    """
+    keys, wanted = {_key(model) for model in models}, set(levels)
+    there: dict[str, set[int]] = {}
+    for row in found:
+        there.setdefault(point_key(row.parameters), set()).add(row.level)
+    failures = [(point_key(one.parameters), one) for one in found.failures]
+    return [one for key, one in failures if key in keys and not wanted <= there.get(key, set())]
 
 
 @dataclass

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from theory import Model
 
+    from .solution import Solution
+
 __all__ = ["Failed", "LocalPool", "Outcome", "installed_version", "solve_point"]
 
 T = TypeVar("T")
@@ -111,6 +113,7 @@ def solve_point(model: Model, levels: tuple[int, ...], digits: int) -> Outcome:
     with _TURN:
         try:
             for solution in solve_levels(model, levels, digits=digits, progress=progress):
+                _check_range(solution)
                 solutions.append(solution.to_dict())
         except ConvergenceError as error:
             failure = Failed(
@@ -125,6 +128,18 @@ def solve_point(model: Model, levels: tuple[int, ...], digits: int) -> Outcome:
         failure,
         installed_version(),
     )
+
+
+def _check_range(solution: Solution) -> None:
+    """Refuse numbers of many digits that no column of a table can hold."""
+    from .grids import ResolutionError
+    from .solution import written
+
+    for number in (solution.value, solution.error, solution.gradient_norm):
+        if not abs(number) < 1e300:
+            raise ResolutionError(
+                f"{written(number, 3)} is beyond what a sweep's table holds; solve this point by itself"
+            )
 
 
 class LocalPool(ProcessPoolExecutor):

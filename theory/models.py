@@ -26,7 +26,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, Self, cast
 
@@ -186,13 +186,27 @@ class Model:
         return f"{self.name}({values})" if values else self.name
 
 
-class _WithMargin(Model):
+@dataclass(frozen=True, init=False)
+class _Named(Model):
+    """A model whose name, prior and constraint are fixed: ``dataclasses.replace`` leaves them alone."""
+
+    name: str = field(init=False)
+    prior: Prior = field(init=False)
+    constraint: Constraint | None = field(init=False)
+
+
+def _margin(model: Model) -> Expr:
+    """The margin, a number or the symbol kappa."""
+    return cast("SymmetricConstraint", model.constraint).kappa
+
+
+@dataclass(frozen=True, init=False)
+class _WithMargin(_Named):
     """A perceptron whose constraint has a margin kappa."""
 
-    @property
-    def kappa(self) -> Expr:
-        """The margin, a number or the symbol kappa."""
-        return cast("SymmetricConstraint", self.constraint).kappa
+    sign: int = field(init=False)
+    # stands in the constraint; a field for `dataclasses.replace`, and as such not compared twice
+    kappa: Expr = field(default=cast("Expr", property(_margin)), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -340,7 +354,7 @@ class ZeroOnePerceptron(_WithMargin):
 
 
 @dataclass(frozen=True)
-class Hopfield(Model):
+class Hopfield(_Named):
     """The Hopfield model: the extreme of |G x| over x in {-1, +1}^n / sqrt(n), per sqrt(n).
 
     Parameters
@@ -371,7 +385,7 @@ class Hopfield(Model):
 
 
 @dataclass(frozen=True)
-class SK(Model):
+class SK(_Named):
     """The Sherrington-Kirkpatrick model: max x'Gx/sqrt(2) over x in {-1, +1}^n / sqrt(n), per sqrt(n).
 
     Notes
@@ -379,6 +393,9 @@ class SK(Model):
     Parisi, J. Phys. A 13, L115 (1980); Stojnic, arXiv:2507.09247. The energy is normalised so that level
     1 is sqrt(2/pi) and the limit 0.7631..
     """
+
+    sign: int = field(init=False)
+    alpha: Expr | None = field(init=False)
 
     def __init__(self) -> None:
         super().__init__("sk", BinaryPrior(), None, 1)

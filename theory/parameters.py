@@ -12,6 +12,9 @@ from typing import Any, Self
 
 from sympy import Expr, Rational, Symbol
 
+MAX_DIGITS = 1000
+"""Digits of a parameter's numerator and of its denominator."""
+
 Number = int | float | str | Fraction | Decimal | Expr
 """What a parameter may be given as."""
 
@@ -45,37 +48,58 @@ def exact_number(name: str, value: object, symbol: Symbol) -> Expr:
         When it is not finite, does not parse, or is outside the parameter's domain.
     """
     number = _read(name, value)
+    if number.is_Rational and max(abs(number.p), number.q) >= 10**MAX_DIGITS:
+        raise ValueError(_too_long(name, value))
     domain = "positive" if symbol.is_positive else "real"
     inside = number.is_positive if symbol.is_positive else number.is_real
     if inside is None:
-        raise ValueError(f"{name} must be a {domain} number; cannot decide that for {value!r}")
+        raise ValueError(f"{name} must be a {domain} number; cannot decide that for {shown(value)}")
     if not inside:
-        raise ValueError(f"{name} must be a {domain} number, got {value!r}")
+        raise ValueError(f"{name} must be a {domain} number, got {shown(value)}")
     return number
 
 
-def _read(name: str, value: Any) -> Expr:
+def shown(value: object) -> str:
+    """A value as it stands in a message: text in quotes, a number as one writes it, long ones cut."""
+    try:
+        is_number = isinstance(value, numbers.Number | Decimal | Expr)
+        text = str(value) if is_number else repr(value)
+    except ValueError:  # Python writes no integer of more than 4300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _read(name: str, value: Any) -> Any:
     if isinstance(value, Expr):
         if not value.is_number or value.is_finite is not True:
-            raise ValueError(f"{name} must be a finite number, got {value}")
+            raise ValueError(f"{name} must be a finite number, got {shown(value)}")
         return Rational(str(value)) if value.is_Float else value
-    if isinstance(value, bool) or not isinstance(value, (numbers.Real, Decimal, str)):
-        raise TypeError(f"{name} must be a number, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, numbers.Real | Decimal | str):
+        raise TypeError(f"{name} must be a number, got {shown(value)}")
     if isinstance(value, numbers.Rational):
         return Rational(int(value.numerator), int(value.denominator))
     text = value.strip() if isinstance(value, str) else str(value)
+    if len(text) > 4 * MAX_DIGITS:
+        raise ValueError(_too_long(name, value))
     try:
         if "/" in text:
             return Rational(Fraction(text).numerator, Fraction(text).denominator)
         decimal = Decimal(text)
     except (InvalidOperation, ValueError, ZeroDivisionError):
-        raise ValueError(f"{name} must be a number, got {value!r}") from None
+        raise ValueError(f"{name} must be a number, got {shown(value)}") from None
     if not decimal.is_finite():
-        raise ValueError(f"{name} must be finite, got {value!r}")
-    if abs(decimal.adjusted()) > 10_000:
-        raise ValueError(f"{name} must lie between 1e-10000 and 1e10000, got {value!r}")
+        raise ValueError(f"{name} must be finite, got {shown(value)}")
+    if abs(decimal.adjusted()) > MAX_DIGITS:
+        raise ValueError(_too_long(name, value))
     fraction = Fraction(decimal)
     return Rational(fraction.numerator, fraction.denominator)
+
+
+def _too_long(name: str, value: object) -> str:
+    return (
+        f"{name} must lie between 1e-{MAX_DIGITS} and 1e{MAX_DIGITS} and have at most {MAX_DIGITS} digits, "
+        f"got {shown(value)}"
+    )
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,11 @@ from theory.limits import (
     prior_steps,
 )
 from theory.models import ALPHA, Constraint, Model, Prior
+from theory.parameters import shown
 from theory.parity import parity
+
+MAX_LEVEL = 200
+"""Highest level that is derived, in half a minute; far beyond what can be evaluated."""
 
 XI = Symbol("xi", real=True)
 
@@ -312,4 +316,6 @@ def _checked(model: Model, level: int) -> int:
         raise TypeError(f"level must be an integer, got {level!r}")
     if level < 1:
         raise ValueError(f"level must be at least 1, got {level}")
+    if level > MAX_LEVEL:
+        raise ValueError(f"level must be at most {MAX_LEVEL}, got {shown(int(level))}")
     return int(level)

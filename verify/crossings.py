@@ -8,7 +8,8 @@ The posterior of (a, log w) is computed on a grid, with a flat prior over the de
 step beyond, and w between a hundredth and one times their range: nothing diverges when data are
 separated, where a maximum-likelihood fit would. The crossing is the posterior's mean of a. Crossings of
 several n are fitted by a + b/n with weights; both errors are one standard deviation, and the interval
-is the central 95 %, normal for the extrapolation.
+is the central 95 %, normal for the extrapolation. Where the densities tried do not bracket it, there is no
+crossing, only a side on which it lies, and nothing to extrapolate.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -68,8 +69,11 @@ class Crossing:
     low, high : float
         Central 95 %.
     bracketed : bool
-        Whether densities were tried at which more than half, and less than half, were solved. If not,
-        the crossing is a bound at best.
+        Whether more than half were solved at one of the densities tried and less than half at a higher one.
+        If not, the numbers above are those of the prior, and mean nothing.
+    side : {"", "below", "above"}
+        Where the crossing lies that is not bracketed: below or above all densities tried; empty if it is
+        bracketed, or if the data do not say.
     """
 
     alpha: float
@@ -77,6 +81,7 @@ class Crossing:
     low: float
     high: float
     bracketed: bool
+    side: Literal["", "below", "above"] = ""
 
 
 @dataclass(frozen=True)
@@ -177,8 +182,13 @@ def crossing(alphas: Sequence[float], trials: Sequence[int], solved: Sequence[in
     error = math.sqrt(float(weight @ (centres - mean) ** 2))
     below = np.cumsum(weight)
     low, high = (float(centres[np.searchsorted(below, part)]) for part in (0.025, 0.975))
-    share = good / np.maximum(total, 1)
-    return Crossing(mean, error, low, high, bool((share > 0.5).any() and (share < 0.5).any()))
+    tried = total > 0
+    most, few = x[tried & (2 * good > total)], x[tried & (2 * good < total)]
+    bracketed = len(most) > 0 and len(few) > 0 and bool(most.min() < few.max())
+    side: Literal["", "below", "above"] = ""
+    if not bracketed and len(most) != len(few) and not (len(most) and len(few)):
+        side = "above" if len(most) else "below"
+    return Crossing(mean, error, low, high, bracketed, side)
 
 
 def extrapolate(curves: Iterable[SuccessCurve]) -> Extrapolation:
@@ -196,13 +206,19 @@ def extrapolate(curves: Iterable[SuccessCurve]) -> Extrapolation:
     Raises
     ------
     ValueError
-        For fewer than two different n.
+        For fewer than two different n, or where one of them has no crossing: it is not bracketed.
     """
     ordered = sorted(curves, key=lambda curve: curve.n)
     sizes = tuple(curve.n for curve in ordered)
     if len(set(sizes)) < 2:
         raise ValueError(f"an extrapolation needs two sizes, got {list(sizes)}")
     crossings = tuple(crossing(curve.alphas, curve.trials, curve.solved) for curve in ordered)
+    without = [str(n) for n, found in zip(sizes, crossings, strict=True) if not found.bracketed]
+    if without:
+        sizes_without = ", ".join(without)
+        raise ValueError(
+            f"nothing to extrapolate: what was tried does not bracket the crossing of n = {sizes_without}"
+        )
     errors = np.array([found.error for found in crossings])
     values = np.array([found.alpha for found in crossings])
     design = np.stack([np.ones(len(sizes)), 1.0 / np.array(sizes)], axis=1) / errors[:, None]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
+from dataclasses import replace
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from .verdicts import Plot
+from .verdicts import Curve, Plot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,7 +65,7 @@ def svg(plot: Plot, name: str) -> str:
 
 
 def _draw(axes: Axes, plot: Plot) -> None:
-    for k, curve in enumerate(plot.curves):
+    for k, curve in enumerate(map(_numbers, plot.curves)):
         look = {
             "color": _COLOURS[k % len(_COLOURS)],
             "label": curve.label,
@@ -81,11 +83,20 @@ def _draw(axes: Axes, plot: Plot) -> None:
         axes.set_yscale("log")
     axes.set_xlabel(plot.x)
     axes.set_ylabel(plot.y)
-    xs = [x for curve in plot.curves for x in curve.x]
+    xs = [x for curve in map(_numbers, plot.curves) for x in curve.x if math.isfinite(x)]
     if xs and all(x == int(x) for x in xs) and max(xs) - min(xs) <= 12:
         axes.set_xticks(sorted({int(x) for x in xs}))
     if len(plot.curves) + len(plot.references) > 1:
         axes.legend(loc="best")
+
+
+def _numbers(curve: Curve) -> Curve:
+    """A curve whose numbers are floats: JSON has none that is not finite, and says null."""
+    x, y, errors = (
+        tuple(math.nan if v is None else float(v) for v in values)
+        for values in (curve.x, curve.y, curve.errors)
+    )
+    return replace(curve, x=x, y=y, errors=errors)
 
 
 def _embedded(text: str, title: str, name: str) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["ExpectationError", "expectations_toml", "read_expectations"]
 
 _KEYS = {"verdict", "reason", "value", "tolerance"}
+_LARGEST = 10_000_000  # bytes
 
 
 class ExpectationError(ValueError):
@@ -53,10 +54,19 @@ def read_expectations(path: str | os.PathLike[str], claims: Iterable[Claim]) -> 
         than ``confirmed`` without a reason.
     """
     try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        with Path(path).open("rb") as stream:
+            text = stream.read(_LARGEST + 1)
     except OSError as error:
         raise ExpectationError(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    try:
+        if len(text) > _LARGEST:
+            raise ValueError(f"it has more than {_LARGEST} bytes")
+        content = tomllib.loads(text.decode("utf-8"))
+    except RecursionError:
+        raise ExpectationError(
+            f"{path} is not a file of recorded verdicts: it is nested too deeply"
+        ) from None
+    except ValueError as error:
         raise ExpectationError(f"{path} is not a file of recorded verdicts: {error}") from error
     known = {claim.id for claim in claims}
     found = {}
@@ -71,6 +81,14 @@ def read_expectations(path: str | os.PathLike[str], claims: Iterable[Claim]) -> 
             raise ExpectationError(
                 f"{path}: the verdict of {id} is one of {', '.join(VERDICTS)}, got {entry.get('verdict')!r}"
             )
+        for key in ("value", "tolerance"):
+            number = entry.get(key, 0.0)
+            if isinstance(number, bool) or not isinstance(number, float | int):
+                raise ExpectationError(f"{path}: the {key} of {id} is a number, got {number!r}")
+            if not abs(number) < 1e300:
+                raise ExpectationError(f"{path}: the {key} of {id} is not finite")
+        if not isinstance(entry.get("reason", ""), str):
+            raise ExpectationError(f"{path}: the reason of {id} is text, got {entry['reason']!r}")
         try:
             found[id] = Expected(**entry)
         except (TypeError, ValueError) as error:

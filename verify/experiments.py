@@ -7,6 +7,7 @@ file as soon as it is there, resumed where it was stopped (`numerics.tasks`, `nu
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
     from theory import Model
 
 __all__ = ["experiment", "trials_of"]
+
+MAX_TRIALS = 1_000_000
+"""Most trials of an experiment: more than that is a slip of the pen."""
+
+MEMORY = 4 * 2.0**30
+"""Bytes that the matrix of an instance may take, unless a caller says otherwise."""
+
+_MAX_BUDGET = 100_000_000
 
 Progress = Callable[[int, int, int], None]
 Exact = int | str | Decimal | Fraction
@@ -41,6 +50,7 @@ def experiment(
     executor: Executor | None = None,
     workers: int | None = None,
     resume: bool = False,
+    memory: float = MEMORY,
     progress: Progress | None = None,
 ) -> Experiment:
     """Try algorithms on random instances, all combinations of what is given.
@@ -69,6 +79,8 @@ def experiment(
         Number of processes of that pool; by default one for each core.
     resume : bool, default False
         Whether ``out`` may exist; trials it holds are not repeated.
+    memory : float, default 4 GiB
+        Bytes that the matrix of an instance may take.
     progress : callable, optional
         Called as ``progress(done, total, 0)`` at the beginning and after each trial.
 
@@ -92,7 +104,7 @@ def experiment(
     script without an executor needs ``if __name__ == "__main__":``.
     """
     given = list(models)
-    name, trials = trials_of(given, sizes, alphas, algorithms, budgets, samples, seed)
+    name, trials = trials_of(given, sizes, alphas, algorithms, budgets, samples, seed, memory)
     if workers is not None and (executor is not None or workers < 1):
         raise ValueError("workers is for the local pool, and at least 1")
     version = installed_version()
@@ -131,12 +143,13 @@ def trials_of(
     budgets: Sequence[int],
     samples: int,
     seed: int = 0,
+    memory: float = MEMORY,
 ) -> tuple[str, set[Trial]]:
     """Check what is to be tried.
 
     Parameters
     ----------
-    models, sizes, alphas, algorithms, budgets, samples, seed
+    models, sizes, alphas, algorithms, budgets, samples, seed, memory
         As for `experiment`.
 
     Returns
@@ -172,6 +185,13 @@ def trials_of(
     exact = [Fraction(alpha) for alpha in alphas]
     if not all(alpha > 0 for alpha in exact):
         raise ValueError(f"alpha must be positive, got {min(exact)}")
+    if exact and sizes:
+        _check_memory(max(sizes), max(exact), memory)
+    if budgets and max(budgets) > _MAX_BUDGET:
+        raise ValueError(f"a budget must be at most {_MAX_BUDGET} passes, got {max(budgets)}")
+    count = math.prod(map(len, (models, algorithms, sizes, exact, budgets))) * samples
+    if count > MAX_TRIALS:
+        raise ValueError(f"an experiment may have at most {MAX_TRIALS} trials, got {count}")
     trials = {
         Trial(str(model.kappa), algorithm, n, str(alpha), budget, sample)  # pyright: ignore[reportAttributeAccessIssue]
         for model in models
@@ -184,6 +204,25 @@ def trials_of(
     if not trials:
         raise ValueError("there is nothing to try: every list needs an entry")
     return kinds.pop(), trials
+
+
+def _check_memory(n: int, alpha: Fraction, memory: float) -> None:
+    """Refuse instances that are too large to draw, before a file is made for them."""
+    if not (math.isfinite(memory) and memory > 0.0):
+        raise ValueError(f"the memory of an instance must be positive, got {memory}")
+    m = max(1, round(alpha * n))
+    if 8 * m * n > memory:
+        needed = _rough(8 * m * n / Fraction(2**30))
+        raise ValueError(
+            f"an instance of n = {n} at alpha = {_rough(alpha)} takes {needed} GiB, more than the "
+            f"{memory / 2**30:.3g} GiB allowed; take a smaller n or alpha"
+        )
+
+
+def _rough(number: Fraction) -> str:
+    """A positive number in a few digits, however large it is."""
+    bits = number.numerator.bit_length() - number.denominator.bit_length()
+    return f"{float(number):.3g}" if abs(bits) < 900 else f"1e{round(bits * math.log10(2.0))}"
 
 
 def _cores() -> int:

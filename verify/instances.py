@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Instance", "draw_instance", "draw_of_kind", "kind_of", "violated_rows"]
 
 KINDS = ("sbp", "abp")
+_LARGEST = 1e30
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,8 @@ class Instance:
     kind : {"sbp", "abp"}
         Symmetric, |Gx| <= kappa sqrt(n), or asymmetric, Gx >= kappa sqrt(n).
     kappa : float
-        Margin, finite; positive for the symmetric perceptron.
+        Margin, at most 1e30 in size, as algorithms work in single precision; positive for the symmetric
+        perceptron.
     matrix : numpy.ndarray
         G, float64, shape (m, n), m >= 1 and n >= 1, finite. Made read-only.
     seed : int, optional
@@ -54,10 +56,7 @@ class Instance:
         """Check the parts."""
         if self.kind not in KINDS:
             raise ValueError(f"an instance is of kind {' or '.join(KINDS)}, got {self.kind!r}")
-        kappa = float(self.kappa)
-        if not math.isfinite(kappa) or (self.kind == "sbp" and kappa <= 0.0):
-            wanted = "positive and finite" if self.kind == "sbp" else "finite"
-            raise ValueError(f"kappa must be {wanted}, got {self.kappa}")
+        kappa = _margin(self.kind, self.kappa)
         matrix = np.array(self.matrix, dtype=np.float64, order="C")
         if matrix.ndim != 2 or 0 in matrix.shape:
             raise ValueError(f"the matrix must be m x n with m, n >= 1, got shape {matrix.shape}")
@@ -243,11 +242,26 @@ def kind_of(model: Model) -> tuple[str, float]:
     """
     name = getattr(model, "name", None)
     if name not in KINDS:
-        raise TypeError(f"instances are of theory.SBP or theory.ABP, got {model!r}")
+        raise TypeError(f"instances are of theory.SBP or theory.ABP, got {model}")
     kappa = model.kappa  # pyright: ignore[reportAttributeAccessIssue]
     if not kappa.is_number:
         raise ValueError(f"{name} needs a number for kappa to draw an instance")
-    return name, float(kappa)
+    return name, _margin(name, kappa)
+
+
+def _margin(kind: str, kappa: Any) -> float:
+    try:
+        number = float(kappa)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number) or (kind == "sbp" and number <= 0.0):
+        wanted = "positive and finite" if kind == "sbp" else "finite"
+        raise ValueError(
+            f"kappa must be {wanted} in doubles for an instance, got {str(kappa)[:40]}"
+        )
+    if abs(number) > _LARGEST:
+        raise ValueError(f"kappa must be at most {_LARGEST:g} for an instance, got {number:g}")
+    return number
 
 
 def _whole(name: str, value: object, least: int) -> int:

@@ -7,13 +7,20 @@ module says whether it is.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from numerics.durable import DurableFile, Format, settings_of, to_json
+from numerics.durable import (
+    DurableFile,
+    Format,
+    from_json,
+    reading,
+    settings_of,
+    to_json,
+    typed,
+)
 
 __all__ = ["Journal", "JournalError", "code_fingerprint"]
 
@@ -69,8 +76,14 @@ class Journal(DurableFile):
     def __init__(
         self, path: str | os.PathLike[str], seed: int | None, settings: Mapping[str, str]
     ) -> None:
-        known = settings_of(path, _FORMAT) if Path(path).exists() else {}
-        self.seed = int(known.get("seed", "0")) if seed is None else seed
+        known = {}
+        if os.path.exists(path):
+            known = settings_of(path, _FORMAT)
+            _stored(path)  # what is damaged is refused now, not after the work
+        there = known.get("seed", "0")
+        if not (there.isascii() and there.isdigit() and len(there) < 40):
+            raise JournalError(f"{path} is damaged: seed holds {there[:60]!r}")
+        self.seed = int(there) if seed is None else seed
         if known.get("code", code_fingerprint()) != code_fingerprint():
             raise JournalError(f"{path} is the file of other code; begin another one")
         whole = {
@@ -84,7 +97,7 @@ class Journal(DurableFile):
     def stored(self) -> dict[str, dict[str, Any]]:
         """Every stored record by its claim's identifier."""
         rows = self.connection.execute("SELECT id, record FROM verdicts")
-        return {id: json.loads(record) for id, record in rows}
+        return {id: from_json(record, dict) for id, record in rows}
 
     def add(self, id: str, record: dict[str, Any]) -> None:
         """Store a record, for good."""
@@ -92,3 +105,16 @@ class Journal(DurableFile):
             connection.execute(
                 "INSERT OR REPLACE INTO verdicts VALUES (?, ?)", (id, to_json(record))
             )
+
+
+def _stored(path: str | os.PathLike[str]) -> None:
+    """Read every record of a file, and make a finding of it."""
+    from .runner import finding_of
+
+    with reading(path, _FORMAT, _TABLES) as connection:
+        for row in connection.execute("SELECT id, record FROM verdicts"):
+            id, record = typed(("id", "record"), (str, str), row)
+            try:
+                finding_of(from_json(record, dict))
+            except (AttributeError, LookupError, TypeError, ValueError) as error:
+                raise ValueError(f"the record of {id[:60]!r}: {error}") from error

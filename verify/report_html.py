@@ -9,7 +9,7 @@ from typing import Any
 from .drawing import svg
 from .report import Summary
 from .runner import Record
-from .verdicts import VERDICTS
+from .verdicts import VERDICTS, Plot
 
 __all__ = ["to_html"]
 
@@ -68,10 +68,18 @@ def _entry(record: Record) -> dict[str, Any]:
         "value": "" if value is None else f"{value:.10g}",
         "evidence": [_row(str(k), v) for k, v in record.finding.evidence.items()],
         "plots": [
-            (plot.title, svg(plot, f"{record.claim.id}-{k}"))
+            (plot.title, *_drawn(plot, f"{record.claim.id}-{k}"))
             for k, plot in enumerate(record.finding.plots)
         ],
     }
+
+
+def _drawn(plot: Plot, name: str) -> tuple[str, str]:
+    """The drawing of a plot, or why there is none: whatever a claim hands over, the page is written."""
+    try:
+        return svg(plot, name), ""
+    except Exception as error:
+        return "", f"This figure could not be drawn: {type(error).__name__}: {error}"
 
 
 def _row(name: str, content: Any) -> _Row:

@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from .claims import Claim, Profile, Run, get_claim
-from .verdicts import Curve, Expected, Finding, Plot, Verdict, plain
+from .verdicts import VERDICTS, Curve, Expected, Finding, Plot, Verdict, plain
 from .wrong import theory_by_name
 
 if TYPE_CHECKING:
     from .journal import Journal
 
-__all__ = ["Progress", "Record", "examine_claim", "run_claims"]
+__all__ = ["Progress", "Record", "examine_claim", "finding_of", "run_claims"]
 
 Progress = Callable[[str, float, str], None]
 """``progress(claim, fraction, what)``; a claim that begins has fraction 0."""
@@ -170,13 +170,15 @@ def examine_claim(
             tell or (lambda fraction, what: None),
         )
         finding = claim.check(run)
+        stored = Record(claim, finding, claim.expected).stored()
+        finding_of(stored)  # it is one, and can be kept
     except Exception as problem:
         error = traceback.format_exc()
         message = " ".join(str(problem).split())
         reason = f"The check broke down: {type(problem).__name__}: {message}"
         finding = Finding("undecided", reason, None, {"error": type(problem).__name__})
-    seconds = time.perf_counter() - began
-    return Record(claim, finding, claim.expected, seconds, error).stored()
+        stored = Record(claim, finding, claim.expected, error=error).stored()
+    return {**stored, "seconds": time.perf_counter() - began}
 
 
 def _in_turn(
@@ -258,6 +260,36 @@ def _queues(claims: Sequence[Claim]) -> list[list[Claim]]:
 
 def _revived(claim: Claim, stored: dict[str, Any], expected: Expected) -> Record:
     """Return a record from what a journal or another process has of it."""
+    return Record(claim, finding_of(stored), expected, stored["seconds"], stored["error"], True)
+
+
+def finding_of(stored: Mapping[str, Any]) -> Finding:
+    """Return the finding of a stored record.
+
+    Parameters
+    ----------
+    stored : Mapping of str to object
+        As from `Record.stored`.
+
+    Raises
+    ------
+    LookupError, TypeError, ValueError
+        If it is none.
+    """
+    verdict, value = stored["verdict"], stored["value"]
+    if verdict not in VERDICTS:
+        raise ValueError(f"a verdict is one of {', '.join(VERDICTS)}, got {str(verdict)[:60]!r}")
+    if isinstance(value, bool) or not isinstance(value, float | int | None):
+        raise TypeError(f"a value is a number, got {str(value)[:60]!r}")
+    value = None if value is None else float(value)
+    for name, kind in (
+        ("reason", str),
+        ("error", str),
+        ("evidence", dict),
+        ("seconds", float | int),
+    ):
+        if not isinstance(stored[name], kind):
+            raise TypeError(f"{name} holds {str(stored[name])[:60]!r}")
     plots = tuple(
         Plot(
             plot["title"],
@@ -272,11 +304,4 @@ def _revived(claim: Claim, stored: dict[str, Any], expected: Expected) -> Record
         )
         for plot in stored["plots"]
     )
-    finding = Finding(
-        cast("Verdict", stored["verdict"]),
-        stored["reason"],
-        stored["value"],
-        stored["evidence"],
-        plots,
-    )
-    return Record(claim, finding, expected, stored["seconds"], stored["error"], True)
+    return Finding(cast("Verdict", verdict), stored["reason"], value, stored["evidence"], plots)

@@ -10,9 +10,11 @@ import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
-from numerics.durable import DurableFile, Format, check_file, marks, reading, settings_of
+from numerics.durable import DurableFile, Format, check_file, marks, reading, settings_of, typed
 
 __all__ = [
     "Experiment",
@@ -180,6 +182,9 @@ class TrialStore(DurableFile):
     def __init__(
         self, path: str | os.PathLike[str], model: str, seed: int, *, resume: bool = False
     ) -> None:
+        check_experiment_file(path, model, seed, resume=resume)
+        if Path(path).exists():
+            read_experiment(path)  # what is damaged is refused now, not after the work
         super().__init__(path, _FORMAT, _settings(model, seed), _TABLES, resume=resume)
 
     def done(self) -> set[Trial]:
@@ -218,24 +223,59 @@ def read_experiment(path: str | os.PathLike[str]) -> Experiment:
     Raises
     ------
     ExperimentFileError
-        If the file is not there, is not an experiment, or is of another version of this program.
+        If the file is not there, is not an experiment, is damaged, or is of another version of this program.
     """
     settings = settings_of(path, _FORMAT)
-    columns = ", ".join(field.name for field in fields(Trial))
-    with reading(path, _FORMAT) as connection:
-        rows = connection.execute(
-            f"SELECT {columns}, violated, iterations, seconds FROM trials"
-        ).fetchall()
-    version = settings["widegap"]
-    outcomes = [
-        Outcome(Trial(*row[:6]), row[6], row[7], row[8], version)  # one row of the table
-        for row in rows
-    ]
-    return Experiment(
-        settings["model"],
-        int(settings["seed"]),
-        tuple(sorted(outcomes, key=lambda outcome: outcome.trial)),
-    )
+    with reading(path, _FORMAT, _TABLES) as connection:
+        rows = connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM trials").fetchall()
+        version = settings["widegap"]
+        outcomes = [_outcome(row, version) for row in rows]
+        seed = settings["seed"]
+        if not (seed.isascii() and seed.isdigit()):
+            raise ValueError(f"seed holds {seed[:60]!r}")
+        return Experiment(
+            settings["model"],
+            int(seed),
+            tuple(sorted(outcomes, key=lambda outcome: outcome.trial)),
+        )
+
+
+_COLUMNS = {
+    "kappa": str,
+    "algorithm": str,
+    "n": int,
+    "alpha": str,
+    "budget": int,
+    "sample": int,
+    "violated": int,
+    "iterations": int,
+    "seconds": float,
+}
+
+
+def _outcome(row: tuple[Any, ...], version: str) -> Outcome:
+    """One row of the table, if it is one."""
+    found = typed(tuple(_COLUMNS), tuple(_COLUMNS.values()), row)
+    trial = Trial(*found[:6])
+    for name, value, fits in (
+        ("kappa", trial.kappa, abs(_fraction(trial.kappa)) < 10**300),
+        ("alpha", trial.alpha, 0 < _fraction(trial.alpha) < 10**300),
+        ("n", trial.n, trial.n >= 1),
+        ("violated", found[6], found[6] >= 0),
+        ("seconds", found[8], found[8] >= 0.0),
+    ):
+        if not fits:
+            raise ValueError(f"{name} holds {str(value)[:60]!r}")
+    return Outcome(trial, *found[6:], version=version)
+
+
+def _fraction(text: str) -> Fraction:
+    """Numerator and denominator as `str` writes them: no exponent that takes for ever."""
+    top, _, bottom = text.removeprefix("-").partition("/")
+    whole = all(part.isascii() and part.isdigit() for part in (top, bottom or "1"))
+    if not whole or not (bottom or "1").strip("0") or text.endswith("/"):
+        raise ValueError(f"{text[:60]!r} is no fraction")
+    return Fraction(text)
 
 
 def _settings(model: str, seed: int) -> dict[str, str]:

@@ -199,7 +199,8 @@ def plain(content: Any) -> Any:
     if hasattr(content, "tolist"):  # numpy's numbers and arrays
         return plain(content.tolist())
     if isinstance(content, int):
-        return content
+        # integers of thousands of digits are no text in Python
+        return content if abs(content) < 10**1000 else f"an integer of {content.bit_length()} bits"
     if isinstance(content, float):
         return content if math.isfinite(content) else None
     return plain(str(content))

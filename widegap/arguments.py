@@ -4,29 +4,38 @@ Every type's error says in one line what was wanted and what was given.
 """
 
 import inspect
+import re
 from collections.abc import Callable
-from decimal import Context, Decimal, Inexact, InvalidOperation, localcontext
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from widegap.errors import shown
+
 if TYPE_CHECKING:
     from theory import Model
 
 __all__ = [
+    "MAX_COUNT",
     "MAX_LEVEL",
     "MAX_POINTS",
+    "MAX_WORKERS",
     "MODELS",
     "PARAMETERS",
     "Integer",
     "Integers",
     "Levels",
     "OneOf",
+    "Size",
     "Values",
     "build",
+    "distinct",
     "factory",
+    "memory_option",
     "model_argument",
     "one_place",
     "output_file",
@@ -53,9 +62,16 @@ MAX_POINTS = 100_000
 """Most points of a sweep: weeks of work, and more than that is a slip of the pen."""
 
 MAX_LEVEL = 50
-"""Highest level of a sweep; far beyond what can be told from the limit of all levels."""
+"""Highest level; far beyond what can be told from the limit of all levels."""
+
+MAX_WORKERS = 1024
+"""Most processes."""
+
+MAX_COUNT = 1_000_000
+"""Most of anything that is drawn or tried."""
 
 _MAX_DIGITS = 100
+_MAX_SEED = 2**63 - 1
 
 
 def factory(name: str) -> "Callable[..., Model]":
@@ -105,28 +121,36 @@ class OneOf(click.ParamType):
         """Accept one of the names, in any case."""
         if value.lower() not in self.names:
             raise click.UsageError(
-                f"unknown {self.name} {value!r}; choose from {', '.join(self.names)}"
+                f"unknown {self.name} {shown(value)}; choose from {', '.join(self.names)}"
             )
         return value.lower()
 
 
+def _integer(text: str) -> int | None:
+    """An integer as one writes it, of at most 20 digits; None for anything else."""
+    return int(text) if re.fullmatch(r"\s*[+-]?[0-9]{1,20}\s*", text) else None
+
+
 class Integer(click.ParamType):
-    """An integer not below a bound, whose error repeats what was given."""
+    """An integer between two bounds, whose error repeats what was given."""
 
     name = "integer"
 
-    def __init__(self, what: str, least: int) -> None:
+    def __init__(self, what: str, least: int, most: int) -> None:
         self.what = what
         self.least = least
+        self.most = most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Read the integer."""
-        try:
-            number = int(value)
-        except ValueError:
-            number = None
+        text = str(value)
+        number = _integer(text)
+        if number is None and re.fullmatch(r"\s*[+]?[0-9]+\s*", text):
+            number = self.most + 1
         if number is None or number < self.least:
-            raise click.UsageError(f"{self.what} is an integer >= {self.least}, got {value!r}")
+            raise click.UsageError(f"{self.what} is an integer >= {self.least}, got {shown(value)}")
+        if number > self.most:
+            raise click.UsageError(f"{self.what} is an integer <= {self.most}, got {shown(value)}")
         return number
 
 
@@ -135,8 +159,9 @@ class Integers(click.ParamType):
 
     name = "integers"
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, most: int) -> None:
         self.what = what
+        self.most = most
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -144,12 +169,13 @@ class Integers(click.ParamType):
         """Read the list; no number appears twice."""
         if isinstance(value, tuple):
             return value
-        parts = value.split(",")
-        if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        numbers = [_integer(part) for part in value.split(",")]
+        if not all(number is not None and 0 < number <= self.most for number in numbers):
             raise click.UsageError(
-                f"{self.what} takes positive integers separated by commas; got {value!r}"
+                f"{self.what} takes positive integers separated by commas, at most {self.most}; "
+                f"got {shown(value)}"
             )
-        return tuple(dict.fromkeys(int(part) for part in parts))
+        return tuple(dict.fromkeys(number for number in numbers if number is not None))
 
 
 class Levels(click.ParamType):
@@ -165,21 +191,23 @@ class Levels(click.ParamType):
     ) -> tuple[int, ...]:
         """Read the levels."""
         parts = value.split(":")
-        try:
-            first, last = (int(part) for part in (parts if len(parts) == 2 else parts * 2))
-        except ValueError:
+        ends = [_integer(part) for part in (parts if len(parts) == 2 else parts * 2)]
+        if len(ends) != 2 or ends[0] is None or ends[1] is None:
             raise click.UsageError(
-                f"{self.what} is A:B with integers A and B, or one integer; got {value!r}"
-            ) from None
-        if not 1 <= first <= last <= MAX_LEVEL:
-            raise click.UsageError(
-                f"{self.what} A:B needs 1 <= A <= B <= {MAX_LEVEL}, got {value!r}"
+                f"{self.what} is A:B with integers A and B, or one integer; got {shown(value)}"
             )
-        return tuple(range(first, last + 1))
+        if not 1 <= ends[0] <= ends[1] <= MAX_LEVEL:
+            raise click.UsageError(
+                f"{self.what} A:B needs 1 <= A <= B <= {MAX_LEVEL}, got {shown(value)}"
+            )
+        return tuple(range(ends[0], ends[1] + 1))
 
 
 class Values(click.ParamType):
-    """Exact decimals ``A:B:STEP`` from A up to B, which is included when it is hit; or one number."""
+    """Exact numbers ``A:B:STEP`` from A up to B, which is included when it is hit; or one number.
+
+    Decimals, or fractions such as 1/3.
+    """
 
     name = "values"
 
@@ -188,7 +216,7 @@ class Values(click.ParamType):
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[Decimal, ...]:
+    ) -> tuple[Fraction, ...]:
         """Read the range and return its values; none of them is rounded."""
         numbers = [self._number(part, value) for part in value.split(":")]
         if len(numbers) == 1:
@@ -200,38 +228,62 @@ class Values(click.ParamType):
             raise self._refusal("A:B:STEP needs STEP > 0", value)
         if first > last:
             raise self._refusal("A:B:STEP needs A <= B", value)
-        with localcontext(Context(prec=10 * _MAX_DIGITS, traps=[InvalidOperation, Inexact])):
-            if last - first >= step * MAX_POINTS:
-                raise self._refusal(f"may have at most {MAX_POINTS} points", value)
-            count = int((last - first) // step) + 1
-            return tuple(first + k * step for k in range(count))
+        if last - first >= step * MAX_POINTS:
+            raise self._refusal(f"may have at most {MAX_POINTS} points", value)
+        count = int((last - first) // step) + 1
+        return tuple(first + k * step for k in range(count))
 
-    def _number(self, text: str, value: str) -> Decimal:
+    def _number(self, text: str, value: str) -> Fraction:
         try:
-            number = Decimal(text)  # exact, whatever the context
+            # exact, whatever the context
+            parts = [Decimal(part) for part in text.split("/")]
         except InvalidOperation:
-            raise self._refusal("is A:B:STEP, or one number", value) from None
-        if not number.is_finite():
-            raise self._refusal("needs finite numbers", value)
-        digits = len(number.as_tuple().digits)
-        if digits > _MAX_DIGITS or (number and abs(number.adjusted()) > _MAX_DIGITS):
-            raise self._refusal(
-                f"needs numbers of at most {_MAX_DIGITS} digits, between 1e-{_MAX_DIGITS} and "
-                f"1e{_MAX_DIGITS}",
-                value,
-            )
-        return number
+            parts = []
+        if len(parts) not in (1, 2) or (len(parts) == 2 and parts[1].is_zero()):
+            raise self._refusal("is A:B:STEP, or one number", value)
+        for number in parts:
+            if not number.is_finite():
+                raise self._refusal("needs finite numbers", value)
+            digits = len(number.as_tuple().digits)
+            if digits > _MAX_DIGITS or (number and abs(number.adjusted()) > _MAX_DIGITS):
+                raise self._refusal(
+                    f"needs numbers of at most {_MAX_DIGITS} digits, between 1e-{_MAX_DIGITS} and "
+                    f"1e{_MAX_DIGITS}",
+                    value,
+                )
+        whole, *rest = (Fraction(number if number else 0) for number in parts)
+        return whole / rest[0] if rest else whole
 
     def _refusal(self, what: str, value: str) -> click.UsageError:
-        shown = value if len(value) <= 60 else f"{value[:57]}..."
-        return click.UsageError(f"{self.what} {what}; got {shown!r}")
+        return click.UsageError(f"{self.what} {what}; got {shown(value)}")
+
+
+class Size(click.ParamType):
+    """A number of gibibytes: finite and positive."""
+
+    name = "size"
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read the number and return bytes."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = 0.0
+        if not 0.0 < number <= 1e9:
+            raise click.UsageError(f"{self.what} is a positive number of GiB, got {shown(value)}")
+        return number * 2.0**30
 
 
 model_argument = click.argument("model", type=OneOf("model", tuple(MODELS)), metavar="MODEL")
 
 _WORKERS = click.option(
     "--workers",
-    type=Integer("--workers", 1),
+    type=Integer("--workers", 1, MAX_WORKERS),
     metavar="N",
     help="Processes on this machine. [default: one for each core]",
 )
@@ -277,11 +329,22 @@ def resumable_options(each: str) -> Callable[[Callable[..., Any]], Callable[...,
     return decorate
 
 
+def memory_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """What one piece of the work may take of the memory."""
+    return click.option(
+        "--memory",
+        type=Size("--memory"),
+        default="4",
+        metavar="GIB",
+        help=f"What {what} may take. [default: 4]",
+    )
+
+
 def seed_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The seed that everything random of a command follows from."""
     return click.option(
         "--seed",
-        type=Integer("--seed", 0),
+        type=Integer("--seed", 0, _MAX_SEED),
         default=0,
         metavar="N",
         help=f"{what} follow from it. [default: 0]",
@@ -302,6 +365,32 @@ def one_place(workers: int | None, scheduler: str | None) -> None:
         )
 
 
+def distinct(**files: str | None) -> None:
+    """Refuse options that name the same file for writing: one would replace the other.
+
+    Parameters
+    ----------
+    **files
+        Names by option, without its dashes; None where it is not given.
+
+    Raises
+    ------
+    click.UsageError
+        If two are the same.
+    """
+    places: dict[Path, str] = {}
+    for option, name in files.items():
+        if name is None:
+            continue
+        try:
+            place = Path(name).resolve()
+        except (OSError, RuntimeError) as error:
+            raise click.UsageError(f"cannot write --{option} {name}: {error}") from error
+        if place in places:
+            raise click.UsageError(f"--{places[place]} and --{option} name the same file {name}")
+        places[place] = option
+
+
 def output_file(option: str, name: str, suffixes: tuple[str, ...]) -> Path:
     """Return the file that an option names for writing, checked before any work.
 
@@ -314,7 +403,7 @@ def output_file(option: str, name: str, suffixes: tuple[str, ...]) -> Path:
 
     if Path(name).suffix.lower() not in suffixes:
         raise click.UsageError(
-            f"{option} needs a name ending in {', '.join(suffixes)}, got {name!r}"
+            f"{option} needs a name ending in {', '.join(suffixes)}, got {shown(name)}"
         )
     try:
         return check_writable(name)

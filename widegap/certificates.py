@@ -1,12 +1,13 @@
 """``widegap certify``: verify a certificate, or prove the small-margin constant."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from widegap.arguments import Integer
-from widegap.errors import Failure, emit
+from widegap.errors import Failure, deliver, emit
 
 if TYPE_CHECKING:
     from numerics import Certificate
@@ -25,7 +26,7 @@ _LARGEST = 1_000_000  # bytes; a certificate has a few thousand
     "--small-margin", is_flag=True, help="Prove the constant C of kappa ~ C sqrt(alpha/-log alpha)."
 )
 @click.option(
-    "--digits", type=Integer("--digits", 5), metavar="N", help="Digits of C. [default: 30]"
+    "--digits", type=Integer("--digits", 5, 300), metavar="N", help="Digits of C. [default: 30]"
 )
 @click.option(
     "--certificate", type=click.Path(), metavar="FILE", help="Write the certificate of C."
@@ -47,28 +48,31 @@ def certify(
         return
     target = certificate_target(certificate)
     from numerics import certify_small_margin
+    from widegap.progress import Waiting
 
     try:
-        found = certify_small_margin(30 if digits is None else digits)
+        with Waiting("proving"):
+            found = certify_small_margin(30 if digits is None else digits)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    write_certificate(found, target)
-    emit(f"{found}\n")
+    deliver(partial(emit, f"{found}\n"), partial(write_certificate, found, target))
 
 
 def _check(path: str) -> None:
     from numerics import CertificateError, check
+    from widegap.files import read_text
+    from widegap.progress import Waiting
 
     try:
-        if Path(path).stat().st_size > _LARGEST:
-            raise click.UsageError(f"{path} is too large for a certificate")
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"cannot read {path}: {error}") from error
+        text = read_text(path, _LARGEST)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else "") or error
+        raise click.UsageError(f"cannot read {path}: {reason}") from error
     try:
-        found = check(text)
+        with Waiting("verifying"):
+            found = check(text)
     except CertificateError as error:
-        raise Failure(f"{path}: {error}") from error
+        raise click.UsageError(f"{path} is not verified: {error}") from error
     emit(f"verified\n{found}\n")
 
 
@@ -107,9 +111,11 @@ def certify_solution(solution: object, digits: int) -> "Certificate":
     """Prove what can be proved of a solution, or fail in one line."""
     from numerics import CertificationError, ConvergenceError, ResolutionError, Solution
     from numerics import certify as prove
+    from widegap.progress import Waiting
 
     assert isinstance(solution, Solution)
     try:
-        return prove(solution, digits)
+        with Waiting("proving"):
+            return prove(solution, digits)
     except (CertificationError, ConvergenceError, ResolutionError) as error:
         raise Failure(f"not certified: {error}") from error

@@ -5,6 +5,7 @@ commands that need them, after the input has been looked at as far as possible w
 """
 
 import json
+import math
 import sys
 from functools import partial
 from pathlib import Path
@@ -13,11 +14,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from widegap import __version__, certificates, experiment, kernel, network, sweeps, verify
-from widegap.arguments import MODELS, PARAMETERS, Integer, OneOf, build, model_argument, output_file
-from widegap.errors import Failure, OneLineGroup, emit
+from widegap.arguments import (
+    MAX_LEVEL,
+    MODELS,
+    PARAMETERS,
+    Integer,
+    OneOf,
+    build,
+    distinct,
+    model_argument,
+    output_file,
+)
+from widegap.errors import Failure, OneLineGroup, deliver, emit, is_terminal, say, shown
 
 if TYPE_CHECKING:
-    from numerics import Solution
+    from numerics import Certificate, Solution
     from theory import Model
 
 __all__ = ["cli"]
@@ -26,6 +37,7 @@ FORMATS = ("text", "latex", "python")
 DEFAULT_DIGITS = 12
 DOUBLE_DIGITS = 15
 CERTIFIED_DIGITS = 300
+MAX_DIGITS = 1000
 
 
 @click.group(
@@ -66,7 +78,7 @@ cli.add_command(certificates.certify)
 
 level_option = click.option(
     "--level",
-    type=Integer("--level", 1),
+    type=Integer("--level", 1, MAX_LEVEL),
     required=True,
     metavar="R",
     help="Lifting level; 2 or more for capacities with binary x, else 1 or more.",
@@ -92,7 +104,7 @@ alpha_option = click.option(
 @click.argument("activation", required=False)
 @click.option(
     "--level",
-    type=Integer("--level", 1),
+    type=Integer("--level", 1, MAX_LEVEL),
     metavar="R",
     help="Lifting level of a MODEL; 2 or more for capacities with binary x, else 1 or more.",
 )
@@ -131,7 +143,7 @@ def derive(
         kernel.derive_dual(activation, output_format, steps)
         return
     if activation is not None:
-        raise click.UsageError(f"derive {model} takes no activation, got {activation!r}")
+        raise click.UsageError(f"derive {model} takes no activation, got {shown(activation)}")
     if level is None:
         raise click.UsageError("Missing option '--level'.")
     instance = build(model, {"kappa": kappa, "alpha": alpha})
@@ -158,7 +170,7 @@ def derive(
 @alpha_option
 @click.option(
     "--digits",
-    type=Integer("--digits", 1),
+    type=Integer("--digits", 1, MAX_DIGITS),
     default=DEFAULT_DIGITS,
     metavar="N",
     help="Correct digits of the value, up to 1000; beyond 15 for level R only. "
@@ -198,60 +210,83 @@ def solve(
         raise click.UsageError("--certificate goes with --certify")
     if certify and digits > CERTIFIED_DIGITS:
         raise click.UsageError(f"--certify proves up to {CERTIFIED_DIGITS} digits, got {digits}")
-    target = None if plot is None else _plot_target(plot, level)
-    certificate_file = certificates.certificate_target(certificate)
+    distinct(plot=plot, certificate=certificate)
     instance = build(model, {"kappa": kappa, "alpha": alpha})
+    target = None if plot is None else _plot_target(plot, instance, level)
+    certificate_file = certificates.certificate_target(certificate)
     for name in PARAMETERS:
         if getattr(getattr(instance, name, None), "is_symbol", False):
             raise click.UsageError(f"{model} needs a number: --{name}")
-    solutions, failure = _solve_levels(instance, level, digits)
-    if failure is not None:
-        if solutions and not as_json:
+    solutions: list[Solution] = []
+    proved: list[Certificate] = []
+    failure = None
+
+    def show() -> None:
+        if as_json and solutions:
+            emit(_document(solutions, proved, failure))
+        elif solutions:
             emit(_report(solutions))
-        raise failure
-    if target is not None:
-        from widegap.plots import level_convergence, save
 
+    def prove() -> None:
+        proved.append(certificates.certify_solution(solutions[-1], max(digits, 5)))
+        certificates.write_certificate(proved[0], certificate_file)
+        if not as_json:
+            emit(f"\nproved: {proved[0]}\n")
+
+    def draw() -> None:
+        from widegap.plots import level_convergence, write_figure
+
+        assert target is not None
+        write_figure(partial(level_convergence, solutions), target, str(plot))
+        say(f"plot written to {plot}") if as_json else emit(f"plot written to {plot}\n")
+
+    try:
+        failure = _solve_levels(instance, level, digits, solutions)
+    except KeyboardInterrupt:
+        failure = Failure("interrupted")
+        show()
+        raise
+    steps = [draw] if target is not None else []
+    if failure is not None:
+        deliver(show, partial(_fail, failure))
+    elif not certify:
+        deliver(show, *steps)
+    elif as_json:
+        # one document, with the proof in it or, if there is none, without
         try:
-            save(level_convergence(solutions), target)
-        except OSError as error:
-            raise Failure(f"cannot write {plot}: {error}") from error
-    proved = None
-    if certify:
-        proved = certificates.certify_solution(solutions[-1], max(digits, 5))
-        certificates.write_certificate(proved, certificate_file)
-    if as_json:
-        document = _document(solutions)
-        if proved is not None:
-            document["certificate"] = json.loads(proved.to_json())
-        emit(json.dumps(document, indent=2, allow_nan=False) + "\n")
+            deliver(prove)
+        except (Failure, KeyboardInterrupt):
+            show()
+            raise
+        deliver(show, *steps)
     else:
-        emit(_report(solutions))
-        if proved is not None:
-            emit(f"\nproved: {proved}\n")
-    if target is not None:
-        click.echo(f"plot written to {plot}", err=as_json)
+        deliver(show, prove, *steps)
 
 
-def _plot_target(plot: str, level: int) -> Path:
+def _fail(failure: Failure) -> None:
+    raise failure
+
+
+def _plot_target(plot: str, model: "Model", level: int) -> Path:
     """Check everything about a plot that can be known before the work begins."""
     from widegap.plots import SUFFIXES
 
-    if level < 3:
+    least = 2 if model.is_finite else 3
+    if level < least:
         raise click.UsageError(
-            "--plot draws how alpha changes with the level: it needs --level >= 3"
+            f"--plot draws how {'alpha' if model.problem == 'capacity' else 'xi'} changes with the level: it "
+            f"needs --level >= {least}"
         )
     return output_file("--plot", plot, SUFFIXES)
 
 
 def _solve_levels(
-    model: "Model", level: int, digits: int
-) -> "tuple[list[Solution], Failure | None]":
+    model: "Model", level: int, digits: int, solutions: "list[Solution]"
+) -> Failure | None:
     """Solve all levels up to `level`, with live progress on a terminal, as far as they converge."""
     from numerics import ConvergenceError, ResolutionError, lowest_level, refine, solve_levels
     from widegap.progress import LevelProgress
 
-    solutions: list[Solution] = []
     progress = LevelProgress()
     try:
         # checks its input here; whatever comes later is not the input's fault
@@ -268,28 +303,42 @@ def _solve_levels(
                     solution = refine(solution, digits, partial(progress.update, level))
                 solutions.append(solution)
     except ConvergenceError as error:
-        best = ", ".join(f"{name} = {float(value):.12g}" for name, value in error.best.items())
-        return solutions, Failure(
-            f"{error}; best point: {best or 'none'}; gradient norm {error.gradient_norm:.3g}"
+        best = ", ".join(
+            f"{name} = {float(value):.12g}"
+            for name, value in error.best.items()
+            if math.isfinite(value)
         )
+        norm = f"; gradient norm {error.gradient_norm:.3g}" * math.isfinite(error.gradient_norm)
+        return Failure(f"{error}; best point: {best or 'none'}{norm}")
     except ResolutionError as error:
-        return solutions, Failure(str(error))
-    return solutions, None
+        return Failure(str(error))
+    except MemoryError:
+        return Failure(
+            f"not enough memory for level {solutions[-1].level + 1 if solutions else level}"
+        )
+    return None
 
 
-def _document(solutions: "list[Solution]") -> dict[str, Any]:
-    """Everything a program may want to know, ready for JSON."""
+def _document(
+    solutions: "list[Solution]", proved: "list[Certificate]", failure: Failure | None
+) -> str:
+    """Everything a program may want to know, as JSON."""
     from widegap import tables
 
     model = solutions[0].model
-    return {
+    gap = solutions[0].value - solutions[-1].value
+    document: dict[str, Any] = {
         "version": __version__,
         "model": model.name,
         "parameters": {str(name): str(value) for name, value in model.parameters.items()},
         "levels": [solution.to_dict() for solution in solutions],
-        "gap": float(solutions[0].value - solutions[-1].value),
+        "gap": float(gap) if abs(gap) < sys.float_info.max else str(gap),
         "ordering_changed_at": tables.ordering_changes(solutions),
+        "failure": None if failure is None else failure.message,
     }
+    if proved:
+        document["certificate"] = json.loads(proved[0].to_json())
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
 def _report(solutions: "list[Solution]") -> str:
@@ -309,6 +358,6 @@ def _report(solutions: "list[Solution]") -> str:
     ]
     return tables.render(
         *parts,
-        terminal=sys.stdout.isatty(),
+        terminal=is_terminal(sys.stdout),
         width=shutil.get_terminal_size().columns,
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from widegap.errors import Failure
+from widegap.errors import Failure, say
 
 __all__ = ["PATIENCE", "cluster"]
 
@@ -60,7 +60,7 @@ def cluster(address: str) -> Iterator[Executor]:
         raise click.UsageError(f"no Dask scheduler at --scheduler {address}: {reason}") from error
     try:
         if not found.get("workers"):
-            click.echo(f"no workers yet at {address}; waiting for them", err=True)
+            say(f"no workers yet at {address}; waiting for them")
         yield client.get_executor(pure=False)
     except Exception as error:
         if type(error).__module__.partition(".")[0] == "distributed":

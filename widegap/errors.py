@@ -2,12 +2,26 @@
 
 import os
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import IO, Any
 
 import click
 
-__all__ = ["BAD_INPUT", "FAILED", "INTERRUPTED", "Failure", "OneLineGroup", "emit"]
+__all__ = [
+    "BAD_INPUT",
+    "FAILED",
+    "INTERRUPTED",
+    "TERMINATED",
+    "Failure",
+    "OneLineGroup",
+    "Terminated",
+    "deliver",
+    "emit",
+    "is_terminal",
+    "say",
+    "shown",
+]
 
 FAILED = 1
 """Exit status of a computation that did not reach its result, or whose result found no reader."""
@@ -15,6 +29,10 @@ BAD_INPUT = 2
 """Exit status of input that makes no sense, with nothing computed or written."""
 INTERRUPTED = 130
 """Exit status after Ctrl-C, by the convention of Unix shells (128 + SIGINT)."""
+TERMINATED = 143
+"""Exit status after SIGTERM, by the same convention."""
+
+_LONGEST = 1000
 
 
 class Failure(click.ClickException):
@@ -23,11 +41,15 @@ class Failure(click.ClickException):
     exit_code = FAILED
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does."""
+
+
 class OneLineGroup(click.Group):
     """A command group whose errors are one line each, ``widegap: error: ...``, without usage block.
 
-    Exit statuses are 0, :data:`FAILED`, :data:`BAD_INPUT` and :data:`INTERRUPTED`. A reader that
-    closes our output early is met with silence. Defects of the program keep their traceback.
+    Exit statuses are 0, :data:`FAILED`, :data:`BAD_INPUT`, :data:`INTERRUPTED` and :data:`TERMINATED`. A
+    reader that closes our output early is met with silence. Defects of the program keep their traceback.
     """
 
     def main(
@@ -46,12 +68,38 @@ class OneLineGroup(click.Group):
             status = super().main(args, name, complete_var, standalone_mode=False, **extra)
         except click.ClickException as error:
             status = error.exit_code
-            message = " ".join(error.format_message().split())
-            click.echo(f"{name}: error: {message}", err=True)
-        except click.Abort:
-            status = INTERRUPTED
-            click.echo(f"{name}: interrupted", err=True)
+            say(f"{name}: error: {_one_line(error.format_message())}")
+        except MemoryError as error:
+            status = FAILED
+            say(f"{name}: error: {_one_line(f'not enough memory: {error}'.removesuffix(': '))}")
+        except OSError as error:  # the help or the version on a full disk
+            status = FAILED
+            _let_go()
+            say(f"{name}: error: {_one_line(str(error.strerror or error))}")
+        except click.Abort as error:
+            terminated = isinstance(error.__cause__, Terminated)
+            status = TERMINATED if terminated else INTERRUPTED
+            say(f"{name}: {'terminated' if terminated else 'interrupted'}")
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def _one_line(message: str) -> str:
+    """A message without line ends and other control characters, and no longer than anybody reads."""
+    line = " ".join(message.split())
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
+
+
+def shown(text: object) -> str:
+    """What was typed as it stands in a message: in quotes, long text cut.
+
+    Parameters
+    ----------
+    text
+        As given.
+    """
+    text = str(text)
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")
 
 
 def emit(text: str) -> None:
@@ -67,13 +115,64 @@ def emit(text: str) -> None:
     Failure
         If it cannot be written, for example on a full disk.
     """
+    if sys.stdout is None:
+        raise Failure("cannot write the result: the standard output is closed")
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     try:
-        click.echo(text, nl=False)
+        # names of files may hold what no encoding has
+        click.echo(text.encode(encoding, "backslashreplace").decode(encoding), nl=False)
     except BrokenPipeError:
         raise  # click's own matter: it leaves quietly
     except OSError as error:
-        # what is still buffered would fail again when the interpreter flushes at exit
+        _let_go()
+        raise Failure(f"cannot write the result: {error.strerror}") from error
+
+
+def _let_go() -> None:
+    """Give up the standard output: what is still buffered would fail again at the interpreter's end."""
+    with suppress(OSError, ValueError):
         devnull = os.open(os.devnull, os.O_WRONLY)
         os.dup2(devnull, sys.stdout.fileno())
         os.close(devnull)
-        raise Failure(f"cannot write the result: {error.strerror}") from error
+
+
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Whether somebody looks at a standard stream, which is None where it is closed."""
+    return stream is not None and stream.isatty()
+
+
+def say(text: str) -> None:
+    """Write a line to the standard error, which may be closed or full: nobody would read of that."""
+    with suppress(OSError, ValueError):
+        click.echo(text.encode("utf-8", "backslashreplace").decode("utf-8"), err=True)
+
+
+def deliver(*steps: Callable[[], None]) -> None:
+    """Write several results: each of them, whatever becomes of the others.
+
+    Parameters
+    ----------
+    *steps
+        In order.
+
+    Raises
+    ------
+    Exception
+        What the steps raised, one `Failure` for all that failed; a defect and a closed pipe before those.
+    """
+    failures: list[Failure] = []
+    others: list[Exception] = []
+    for step in steps:
+        try:
+            step()
+        except Failure as error:
+            failures.append(error)
+        except Exception as error:
+            others.append(error)
+    if others:
+        others.sort(key=lambda error: isinstance(error, BrokenPipeError))
+        raise others[0]
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        raise Failure("; ".join(dict.fromkeys(error.message for error in failures)))

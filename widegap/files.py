@@ -1,17 +1,22 @@
 """Output files that are either complete or not there.
 
 A file is written beside its target and renamed onto it at the end, so that an interrupted or failed
-run never leaves half a file and never damages an older one. Targets are checked before long work.
+run never leaves half a file and never damages an older one. Targets are checked before long work. Devices
+and pipes, such as /dev/stdout, are written to: a file must not take their place.
 """
 
+import io
 import os
+import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["atomic_write", "check_writable"]
+__all__ = ["atomic_write", "check_writable", "read_text"]
+
+_STANDARD = re.compile(r"/dev/(stdout|stderr|fd/\d+)|/proc/[^/]+/fd/\d+")
 
 
 def _open_sibling(target: Path) -> BinaryIO:
@@ -30,7 +35,7 @@ def check_writable(path: str | os.PathLike[str]) -> Path:
     Returns
     -------
     Path
-        Where it will be written: absolute, with symbolic links resolved.
+        Where it will be written: absolute, with symbolic links resolved; a device or a pipe as it is.
 
     Raises
     ------
@@ -42,7 +47,11 @@ def check_writable(path: str | os.PathLike[str]) -> Path:
     The answer comes from creating and removing an empty file in the target's folder: permission
     bits alone say nothing about read-only file systems.
     """
-    target = Path(path).resolve()
+    target = _located(path)
+    if _is_stream(path):
+        if not os.access(path, os.W_OK):
+            raise PermissionError(f"{path} is read-only")
+        return Path(path)
     if target.is_dir():
         raise IsADirectoryError(f"{path} is a folder")
     if not target.parent.is_dir():
@@ -77,7 +86,13 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     OSError
         If the file cannot be written. Nothing is left behind.
     """
-    target = Path(path).resolve()
+    if _is_stream(path):
+        whole = io.BytesIO()
+        yield whole
+        with Path(path).open("ab") as device:
+            device.write(whole.getvalue())
+        return
+    target = _located(path)
     stream = _open_sibling(target)
     try:
         with stream:
@@ -86,5 +101,47 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             os.fsync(stream.fileno())
         os.replace(stream.name, target)
     except BaseException:
-        Path(stream.name).unlink(missing_ok=True)
+        with suppress(OSError):
+            Path(stream.name).unlink()
         raise
+
+
+def read_text(path: str | os.PathLike[str], most: int) -> str:
+    """Read a file, of whose size nothing is known, as text.
+
+    Parameters
+    ----------
+    path
+        The file; a device or a pipe will do.
+    most
+        Bytes that it may have; no more are read.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    ValueError
+        If it has more bytes, or they are not UTF-8.
+    """
+    with Path(path).open("rb") as stream:
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"it has more than {most} bytes")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("it is no text in UTF-8") from None
+
+
+def _located(path: str | os.PathLike[str]) -> Path:
+    try:
+        return Path(path).resolve()
+    except (RuntimeError, ValueError) as error:  # a circle of links
+        raise OSError(str(error)) from error
+
+
+def _is_stream(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a device or a pipe, or stands for a standard stream, wherever that leads."""
+    known = bool(_STANDARD.fullmatch(os.path.abspath(path)))
+    place = Path(path)
+    return place.exists() and not place.is_dir() and (known or not place.is_file())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from widegap.arguments import Integer, Values, output_file
-from widegap.errors import Failure, emit
+from widegap.errors import Failure, emit, is_terminal, say, shown
 from widegap.plots import SUFFIXES
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["derive_dual", "kernel", "read_inputs", "refusals", "scale_option"]
 
 DATA = (".npy", ".csv")
+MAX_DEPTH = 1_000_000
+"""Most hidden layers of a perceptron."""
 
 
 class Scale(click.ParamType):
@@ -41,7 +43,7 @@ class Scale(click.ParamType):
         except ValueError:
             number = -1.0
         if not 0.0 <= number <= 1e50:
-            raise click.UsageError(f"{self.what} is a finite number >= 0, got {str(value)[:60]!r}")
+            raise click.UsageError(f"{self.what} is a finite number >= 0, got {shown(value)}")
         return number
 
 
@@ -80,14 +82,17 @@ def _files(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def kernel() -> None:
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.pass_context
+def kernel(ctx: click.Context) -> None:
     """Compute kernels of wide networks: their NNGP and NTK Gram matrices.
 
     An activation is a name (relu, leaky_relu:0.2, abrelu:-1:2, abs, sign, erf, gelu, tanh, sigmoid, silu,
     softplus, sin, cos, gabor, gaussian:-1, exp:0.5, hermite:3, monomial:2, rectified_monomial:2, identity)
     or an expression in x such as "x*erf(x)".
     """
+    if ctx.invoked_subcommand is None:
+        emit(ctx.get_help() + "\n")
 
 
 @kernel.command(
@@ -96,7 +101,7 @@ def kernel() -> None:
 @click.option("--activation", default="relu", metavar="PHI", help="[default: relu]")
 @click.option(
     "--depth",
-    type=Integer("--depth", 1),
+    type=Integer("--depth", 1, MAX_DEPTH),
     default=3,
     metavar="L",
     help="Hidden layers. [default: 3]",
@@ -163,13 +168,10 @@ def phase(activation: str, sigma_w: tuple[Any, ...], sigma_b: tuple[Any, ...], o
                 activation, [*map(float, sigma_w)], [*map(float, sigma_b)], progress=tell
             )
     from widegap.kernel_plots import phase_figure
-    from widegap.plots import save
+    from widegap.plots import write_figure
 
-    try:
-        save(phase_figure(diagram), place)
-    except OSError as error:
-        raise Failure(f"cannot write {out}: {error}") from error
-    click.echo(f"plot written to {out}")
+    write_figure(lambda: phase_figure(diagram), place, out)
+    emit(f"plot written to {out}\n")
 
 
 def derive_dual(activation: str | None, output_format: str, steps: bool) -> None:
@@ -215,7 +217,7 @@ def _run(
 
         known(activation)
         x1 = read_inputs("--data", data)
-        x2 = None if data2 is None else read_inputs("--data2", data2)
+        x2 = None if data2 is None else read_inputs("--data2", data2, x1)
         with warnings.catch_warnings(record=True) as notes, _bar() as tell:
             found = compute(x1, x2, tell)
     import numpy as np
@@ -223,8 +225,11 @@ def _run(
     from widegap import __version__
     from widegap.files import atomic_write
 
+    if not all(np.isfinite(getattr(found, name)).all() for name in (*arrays, "error")):
+        raise Failure("the kernel leaves the range of doubles; take smaller scales or inputs")
     about = json.dumps(
-        {"activation": activation, "version": __version__, "error": found.error, **parameters}
+        {"activation": activation, "version": __version__, "error": found.error, **parameters},
+        allow_nan=False,
     )
     try:
         with atomic_write(place) as stream:
@@ -235,10 +240,10 @@ def _run(
         raise Failure(f"cannot write {out}: {error.strerror or error}") from error
     rows, columns = found.nngp.shape
     bound = f"; error bound {found.error:.1g}" if found.error else ""
-    click.echo(f"{', '.join(arrays)} ({rows} x {columns}) in {out}{bound}")
     for note in [getattr(found, "note", ""), *(str(w.message) for w in notes)]:
         if note:
-            click.echo(f"note: {note}", err=True)
+            say(f"note: {note}")
+    emit(f"{', '.join(arrays)} ({rows} x {columns}) in {out}{bound}\n")
 
 
 @contextmanager
@@ -246,33 +251,100 @@ def refusals() -> "Iterator[None]":
     """Input that makes no sense, or does not fit, is one line and exit status 2."""
     try:
         yield
-    except (ValueError, MemoryError) as error:
+    except (ArithmeticError, ValueError, MemoryError) as error:
         raise click.UsageError(str(error) or "not enough memory") from error
 
 
-def read_inputs(option: str, name: str) -> "np.ndarray":
-    """Read a matrix of numbers, or say in one line what is wrong with the file."""
-    import numpy as np
+def read_inputs(option: str, name: str, other: "np.ndarray | None" = None) -> "np.ndarray":
+    """Read a matrix of numbers, or say in one line what is wrong with the file.
+
+    Parameters
+    ----------
+    option
+        The option that names the file.
+    name
+        The file.
+    other
+        Inputs of --data that have to have as many columns.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n, d), float64.
+
+    Raises
+    ------
+    click.UsageError
+    """
+    from numerics.kernel_inputs import check_inputs
 
     path = Path(name)
     if path.suffix.lower() not in DATA:
-        raise click.UsageError(f"{option} needs a name ending in {', '.join(DATA)}, got {name!r}")
+        raise click.UsageError(
+            f"{option} needs a name ending in {', '.join(DATA)}, got {shown(name)}"
+        )
     try:
-        if path.suffix.lower() == ".npy":
-            return np.load(path, allow_pickle=False)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # numpy only warns of an empty file
-            return np.loadtxt(path, delimiter=",", ndmin=2, encoding="utf-8")
+        if path.exists() and not path.is_file():
+            raise click.UsageError(f"cannot read {option} {name}: it is not a file")
+        found = _array(path) if path.suffix.lower() == ".npy" else _table(path)
     except OSError as error:
         raise click.UsageError(f"cannot read {option} {name}: {error.strerror or error}") from error
-    except (ValueError, EOFError, UserWarning) as error:
+    except ValueError as error:
         raise click.UsageError(f"{option} {name} is no table of numbers: {error}") from error
+    called = f"{option} {name}"
+    if other is None:
+        return check_inputs(found, None, (called, ""))[0]
+    made = check_inputs(other, found, ("--data", called))[1]
+    assert made is not None
+    return made
+
+
+def _array(path: Path) -> "np.ndarray":
+    """Read a file of numpy's."""
+    import numpy as np
+
+    with path.open("rb") as stream:
+        start = stream.read(6)
+        stream.seek(0)
+        if start[:2] == b"PK":
+            raise ValueError("it is an archive of arrays; write one array with numpy.save")
+        if start != b"\x93NUMPY":
+            raise ValueError("it is not what numpy.save writes")
+        try:
+            return np.load(stream, allow_pickle=False)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # a header is read with all that can read a literal
+            objects = "pickle" in str(error)
+            what = "it holds objects, not numbers" if objects else "it is damaged"
+            raise ValueError(what) from error
+
+
+def _table(path: Path) -> "np.ndarray":
+    """Read numbers separated by commas."""
+    import numpy as np
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # numpy only warns of an empty file
+            return np.loadtxt(path, delimiter=",", ndmin=2, encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError("it is no text in UTF-8") from error
+    except UserWarning as error:
+        raise ValueError("it is empty") from error
+    except ValueError as error:
+        said = str(error)
+        if "could not convert" in said and ";" in said:
+            said += " Columns are separated by commas"
+        elif "could not convert" in said and "row 0" in said:
+            said += " If the first line is a header, take it away"
+        raise ValueError(said) from error
 
 
 @contextmanager
 def _bar() -> "Iterator[Callable[[float], None]]":
     """A live bar on the standard error, if that is a terminal."""
-    if not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         yield lambda _fraction: None
         return
     from rich.console import Console

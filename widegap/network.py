@@ -1,20 +1,24 @@
 """The command ``widegap network``: how far networks of finite width are from their kernel."""
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from widegap.arguments import (
+    MAX_COUNT,
     Integer,
     Integers,
     OneOf,
+    distinct,
+    memory_option,
     one_place,
     output_file,
     resumable_options,
     seed_option,
 )
-from widegap.errors import Failure, emit
-from widegap.kernel import read_inputs, refusals, scale_option
+from widegap.errors import Failure, deliver, emit, say
+from widegap.kernel import MAX_DEPTH, read_inputs, refusals, scale_option
 from widegap.plots import SUFFIXES
 
 if TYPE_CHECKING:
@@ -38,7 +42,7 @@ _DEFAULTS = {"deq": {"w": 0.4, "u": 1.0, "b": 0.0, "v": 1.0}, "mlp": {"w": 1.1, 
 @click.option("--activation", default="relu", metavar="PHI", help="[default: relu]")
 @click.option(
     "--depth",
-    type=Integer("--depth", 1),
+    type=Integer("--depth", 1, MAX_DEPTH),
     metavar="L",
     help="Hidden layers of a perceptron. [default: 3]",
 )
@@ -51,32 +55,26 @@ _DEFAULTS = {"deq": {"w": 0.4, "u": 1.0, "b": 0.0, "v": 1.0}, "mlp": {"w": 1.1, 
 )
 @click.option(
     "--widths",
-    type=Integers("--widths"),
+    type=Integers("--widths", 10**9),
     default=(100, 300, 1000),
     metavar="N,N,..",
     help="Units of each hidden layer. [default: 100,300,1000]",
 )
 @click.option(
     "--draws",
-    type=Integer("--draws", 1),
+    type=Integer("--draws", 1, 10**15),
     default=8,
     metavar="N",
     help="Networks in a block. [default: 8]",
 )
 @click.option(
     "--blocks",
-    type=Integer("--blocks", 1),
+    type=Integer("--blocks", 1, MAX_COUNT),
     default=8,
     metavar="N",
     help="Blocks of each width; --resume takes more of them. [default: 8]",
 )
-@click.option(
-    "--memory",
-    type=click.FloatRange(min=0.0, min_open=True),
-    default=4.0,
-    metavar="GIB",
-    help="What a block of them may take. [default: 4]",
-)
+@memory_option("a block of them")
 @resumable_options("block of draws")
 @seed_option("All networks")
 @click.option(
@@ -101,6 +99,7 @@ def network(
     models), the largest bias of an entry with its standard error, and the draws without an equilibrium.
     """
     one_place(workers, scheduler)
+    distinct(out=options["out"], plot=plot)
     place = None if plot is None else output_file("--plot", plot, SUFFIXES)
     scales = _scales(kind, {name: options.pop(f"sigma_{name}") for name in "wubv"})
     if kind == "deq" and depth is not None:
@@ -112,15 +111,15 @@ def network(
         x = read_inputs("--data", data)
         kernel = _kernel(made, x)
     rows = _run(made, x, kernel, workers, scheduler, **options)
-    emit(width_report(made, rows))
-    if place is not None:
-        from widegap.plots import save
 
-        try:
-            save(width_figure(made, rows), place)
-        except OSError as error:
-            raise Failure(f"cannot write {plot}: {error}") from error
-        click.echo(f"plot written to {plot}", err=True)
+    def draw() -> None:
+        from widegap.plots import write_figure
+
+        if place is not None:
+            write_figure(lambda: width_figure(made, rows), place, str(plot))
+            say(f"plot written to {plot}")
+
+    deliver(lambda: emit(width_report(made, rows)), draw)
     if lost := [str(row.width) for row in rows if row.failures == row.draws]:
         raise Failure(f"no network of width {', '.join(lost)} has an equilibrium that was found")
 
@@ -204,7 +203,7 @@ def _run(
             out=out,
             blocks=blocks,
             seed=seed,
-            memory=memory * 2**30,
+            memory=memory,
             executor=executor,
             workers=workers,
             resume=resume,
@@ -240,10 +239,12 @@ def width_report(made: "Network", rows: list[Row]) -> str:
         "",
         "   width   draws      error  predicted  largest bias  std. error  no equilibrium",
     ]
-    for width, draws, error, predicted, bias, spread, failures in rows:
-        said = "-" if predicted is None else f"{predicted:.4f}"
+    for width, draws, *numbers, failures in rows:
+        error, predicted, bias, spread = (
+            "-" if x is None or not math.isfinite(x) else f"{x:.4f}" for x in numbers
+        )
         lines.append(
-            f"{width:8d}{draws:8d}{error:11.4f}{said:>11}{bias:14.4f}{spread:12.4f}{failures:16d}"
+            f"{width:8d}{draws:8d}{error:>11}{predicted:>11}{bias:>14}{spread:>12}{failures:16d}"
         )
     return "\n".join(lines) + "\n"
 
@@ -259,13 +260,21 @@ def width_figure(made: "Network", rows: list[Row]) -> "Figure":
     Returns
     -------
     matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If no row has an error.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     from widegap.plots import STYLE
 
+    rows = [row for row in rows if math.isfinite(row.error)]
     widths = [row.width for row in rows]
+    if not rows:
+        raise ValueError("there is nothing to draw: no network has an equilibrium that was found")
     with rc_context(STYLE):
         figure = Figure(figsize=(6.0, 3.8), layout="constrained")
         axis = figure.subplots()

@@ -2,11 +2,12 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from widegap.errors import Failure
 from widegap.files import atomic_write
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from numerics import Solution, Sweep
 
-__all__ = ["STYLE", "SUFFIXES", "level_convergence", "phase_diagram", "save"]
+__all__ = ["STYLE", "SUFFIXES", "level_convergence", "phase_diagram", "save", "write_figure"]
 
 SUFFIXES = (".png", ".svg", ".pdf")
 """The file types :func:`save` can write, chosen by the file's suffix."""
@@ -41,16 +42,17 @@ STYLE: dict[Any, Any] = {
 
 
 def level_convergence(solutions: "Sequence[Solution]", title: str | None = None) -> "Figure":
-    """Draw how the threshold settles as the lifting level grows.
+    """Draw how the value settles as the lifting level grows.
 
-    The upper panel shows alpha_r against the level r with level 2, the satisfiability threshold
-    alpha_c, as a line; the lower one, on a logarithmic scale, the steps alpha_{r-1} - alpha_r and
-    the gap alpha_c - alpha_r.
+    The upper panel shows alpha_r or xi_r against the level r, for a capacity with the lowest level as a line:
+    the satisfiability threshold alpha_c where x is binary. The lower one, on a logarithmic scale, shows the
+    steps from level to level and, for a capacity, the gap to that line. Steps of length zero, where levels
+    merge, are not drawn.
 
     Parameters
     ----------
     solutions
-        One solution per level, in increasing order, starting at level 2; at least two of them.
+        One solution per level, in increasing order, starting at the lowest; at least two of them.
     title
         Text above the figure; by default the model and its parameters.
 
@@ -62,54 +64,76 @@ def level_convergence(solutions: "Sequence[Solution]", title: str | None = None)
     Raises
     ------
     ValueError
-        If the levels are not 2, 3, .., r with r >= 3.
+        If the levels are not 2, 3, .., r with r >= 3, or 1, 2, .., r for models that have a level 1.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     levels = [solution.level for solution in solutions]
-    if len(levels) < 2 or levels != list(range(2, 2 + len(levels))):
-        raise ValueError(f"a level-convergence plot needs levels 2, 3, .., r; got {levels}")
-    alphas = [float(solution.value) for solution in solutions]
-    alpha_c = alphas[0]
-
+    lowest = 1 if solutions and solutions[0].is_finite else 2
+    if len(levels) < 2 or levels != list(range(lowest, lowest + len(levels))):
+        raise ValueError(
+            f"a level-convergence plot needs levels {lowest}, {lowest + 1}, .., r; got {levels}"
+        )
+    values = [float(solution.value) for solution in solutions]
+    capacity = solutions[0].symbol == "alpha"
+    symbol = r"\alpha" if capacity else r"\xi"
     with rc_context(STYLE):
         figure = Figure(figsize=(5.4, 5.6), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-
-        upper.axhline(alpha_c, color=_GREY, linestyle="--", linewidth=1.0)
+        rising = values[-1] > values[0]
+        if capacity:
+            known = solutions[0].model.name in _SATISFIABILITY
+            name = r"\alpha_c" if known else rf"\alpha_{{{lowest}}}"
+            upper.axhline(values[0], color=_GREY, linestyle="--", linewidth=1.0)
+            upper.annotate(
+                rf"${name} = {values[0]:.6f}$" + " (satisfiability)" * known,
+                (levels[-1], values[0]),
+                xytext=(0, -4),
+                textcoords="offset points",
+                ha="right",
+                va="top",
+                color=_GREY,
+            )
+            gaps = [values[0] - value for value in values[1:]]
+            label = rf"${name} - \alpha_r$"
+            lower.semilogy(levels[1:], _positive(gaps), "s--", color=_GREY, label=label)
+        upper.plot(levels, values, "o-", color=_BLUE, label=rf"${symbol}_r$")
         upper.annotate(
-            rf"$\alpha_c = {alpha_c:.6f}$ (satisfiability)",
-            (levels[-1], alpha_c),
-            xytext=(0, -4),
+            rf"${symbol}_{{{levels[-1]}}} = {values[-1]:.6f}$",
+            (levels[-1], values[-1]),
+            xytext=(0, -8 if rising else 8),
             textcoords="offset points",
             ha="right",
-            va="top",
-            color=_GREY,
-        )
-        upper.plot(levels, alphas, "o-", color=_BLUE, label=r"$\alpha_r$")
-        upper.annotate(
-            rf"$\alpha_{{{levels[-1]}}} = {alphas[-1]:.6f}$",
-            (levels[-1], alphas[-1]),
-            xytext=(0, 8),
-            textcoords="offset points",
-            ha="right",
+            va="top" if rising else "bottom",
             color=_BLUE,
         )
-        upper.set_ylabel(r"$\alpha_r = m/n$")
+        upper.set_ylabel(rf"${symbol}_r = m/n$" if capacity else rf"${symbol}_r$")
         upper.set_title(_title(solutions[0]) if title is None else title)
 
-        steps = [before - after for before, after in pairwise(alphas)]
-        gaps = [alpha_c - alpha for alpha in alphas[1:]]
-        lower.semilogy(levels[1:], gaps, "s--", color=_GREY, label=r"$\alpha_c - \alpha_r$")
-        lower.semilogy(levels[1:], steps, "o-", color=_ORANGE, label=r"$\alpha_{r-1} - \alpha_r$")
+        steps = [before - after for before, after in pairwise(values)]
+        label = rf"${symbol}_{{r-1}} - {symbol}_r$"
+        if not capacity and rising:
+            steps, label = [-step for step in steps], rf"${symbol}_r - {symbol}_{{r-1}}$"
+        lower.semilogy(levels[1:], _positive(steps), "o-", color=_ORANGE, label=label)
         lower.set_xlabel("lifting level $r$")
         lower.set_ylabel("difference")
         lower.xaxis.set_major_locator(MaxNLocator(integer=True))
-        lower.legend(loc="best")
+        if any(step > 0.0 for step in steps):
+            lower.legend(loc="best")
+        else:
+            lower.set_yticks([])
+            lower.set_yticks([], minor=True)
+            said = "no level differs from the one below"
+            lower.text(0.5, 0.5, said, transform=lower.transAxes, ha="center", color=_GREY)
         figure.align_ylabels()
     return figure
+
+
+def _positive(numbers: Sequence[float]) -> list[float]:
+    """Numbers for a logarithmic axis, with gaps where there are none."""
+    return [number if number > 0.0 else math.nan for number in numbers]
 
 
 def _title(solution: "Solution") -> str:
@@ -170,7 +194,7 @@ def phase_diagram(sweep: "Sweep", title: str | None = None) -> "Figure":
             panels[0].plot(places, values, marker=marker, label=label, **styles[level])
             if gaps and level != reference:
                 pairs = zip(curves[reference], values, strict=True)
-                gap = [1.0 - value / base if capacity else base - value for base, value in pairs]
+                gap = [_gap(base, value, relative=capacity) for base, value in pairs]
                 panels[1].plot(places, gap, marker=marker, **styles[level])
         known = [v for values in curves.values() for v in values if not math.isnan(v)]
         if max(known) > 10.0 * min(known) > 0.0:
@@ -186,6 +210,13 @@ def phase_diagram(sweep: "Sweep", title: str | None = None) -> "Figure":
         panels[-1].set_xlabel(rf"$\{along}$")
         figure.align_ylabels()
     return figure
+
+
+def _gap(base: float, value: float, *, relative: bool) -> float:
+    """How far a level is from the reference; nothing where that is no measure."""
+    if not relative:
+        return base - value
+    return 1.0 - value / base if base else math.nan
 
 
 def _swept(sweep: "Sweep") -> str:
@@ -230,6 +261,33 @@ def _sweep_title(sweep: "Sweep", along: str) -> str:
     fixed = {k: v for k, v in sweep.rows[0].coordinates.items() if k != along}
     parameters = (rf"$\{name} = {value:g}$" for name, value in fixed.items())
     return ", ".join([sweep.settings.model.upper(), *parameters])
+
+
+def write_figure(draw: "Callable[[], Figure]", path: str | os.PathLike[str], name: str) -> None:
+    """Draw a figure and write it; what goes wrong is one line, as the results it shows stand.
+
+    Parameters
+    ----------
+    draw
+        Makes the figure.
+    path
+        As for :func:`save`.
+    name
+        What the user calls the file.
+
+    Raises
+    ------
+    Failure
+        If it cannot be drawn or written.
+    """
+    try:
+        save(draw(), path)
+    except OSError as error:
+        raise Failure(f"cannot write {name}: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise Failure(f"cannot draw {name}: not enough memory") from error
+    except Exception as error:
+        raise Failure(f"cannot draw {name}: {type(error).__name__}: {error}") from error
 
 
 def save(figure: "Figure", path: str | os.PathLike[str]) -> None:

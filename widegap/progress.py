@@ -1,17 +1,55 @@
-"""Progress of a solve or a sweep, shown live on a terminal and nowhere else."""
+"""Progress of a solve or a sweep, shown live on a terminal; a line now and then where there is none."""
 
 import sys
+import threading
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+
+from widegap.errors import is_terminal, say
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["LevelProgress", "SweepProgress"]
+_QUIET = 20.0
+"""Seconds after which, and between which, something is said where nobody may be looking."""
+
+__all__ = ["LevelProgress", "SweepProgress", "Waiting"]
+
+
+class Waiting:
+    """A line on the standard error now and then while something takes long that tells nothing of itself.
+
+    Parameters
+    ----------
+    what
+        What is being done, in a few words.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._over = threading.Event()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._watch, daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+
+    def _watch(self) -> None:
+        began = time.monotonic()
+        while not self._over.wait(_QUIET):
+            say(f"{self._what}: {time.monotonic() - began:.0f} s so far")
 
 
 class LevelProgress:
-    """One live bar per level on the standard error, if that is a terminal; otherwise silence.
+    """One live bar per level on the standard error, if that is a terminal; otherwise a line now and then.
 
     Use it as a context manager and hand :meth:`update` to :func:`numerics.solve_levels`. The bars
     disappear at the end: the result is in the table, not in the bars.
@@ -20,9 +58,11 @@ class LevelProgress:
     def __init__(self) -> None:
         self._tasks: dict[int, TaskID] = {}
         self._progress: Progress | None = None
+        self._said = time.monotonic()
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty():
+        self._said = time.monotonic()
+        if is_terminal(sys.stderr):
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -60,6 +100,9 @@ class LevelProgress:
             How much of the level is done, from 0 to 1.
         """
         if self._progress is None:
+            if time.monotonic() - self._said > _QUIET:
+                self._said = time.monotonic()
+                say(f"level {level}: {stage}, {100.0 * fraction:.0f} %")
             return
         if level not in self._tasks:
             self._tasks[level] = self._progress.add_task("", total=1.0, level=level, stage=stage)
@@ -72,6 +115,11 @@ class SweepProgress:
 
     Use it as a context manager and hand :meth:`update` to :func:`numerics.sweep`.
 
+    Parameters
+    ----------
+    what
+        What the points are called.
+
     Attributes
     ----------
     done, total, failed
@@ -80,19 +128,20 @@ class SweepProgress:
         Points that were done at the beginning.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "points") -> None:
+        self._what = what
         self.before = self.done = self.total = self.failed = 0
         self._task: TaskID | None = None
         self._progress: Progress | None = None
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty():
+        if is_terminal(sys.stderr):
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
             self._progress = Progress(
                 BarColumn(bar_width=30),
-                TextColumn("{task.completed:.0f} of {task.total:.0f} points"),
+                TextColumn("{task.completed:.0f} of {task.total:.0f} " + self._what),
                 TextColumn("{task.fields[state]}", markup=False),
                 TimeRemainingColumn(compact=True),
                 TextColumn("left"),

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 
 import click
 
-from widegap.errors import Failure
+from widegap.errors import Failure, say
 from widegap.progress import SweepProgress
 
 __all__ = ["resumable"]
@@ -43,7 +43,7 @@ def resumable(
 
     from numerics.tasks import WorkersError
 
-    progress = SweepProgress()
+    progress = SweepProgress(what)
     with ExitStack() as stack:
         executor = None
         if scheduler is not None:
@@ -57,9 +57,11 @@ def resumable(
             raise click.UsageError(str(error)) from error
         except (sqlite3.Error, WorkersError) as error:
             raise Failure(f"{error}; --resume goes on from what is in {out}") from error
+        except MemoryError as error:
+            raise Failure(f"not enough memory; --resume goes on from what is in {out}") from error
         except KeyboardInterrupt:
             progress.stop()
             if progress.total:
                 done = f"{progress.done} of {progress.total}"
-                click.echo(f"{done} {what} are in {out}; --resume goes on from there", err=True)
+                say(f"{done} {what} are in {out}; --resume goes on from there")
             raise

@@ -5,7 +5,7 @@ As in :mod:`widegap.cli`, everything heavy is imported when the input has been l
 
 import itertools
 from collections.abc import Mapping
-from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from widegap.arguments import (
     one_place,
     resumable_options,
 )
-from widegap.errors import Failure, emit
+from widegap.errors import Failure, emit, shown
 
 if TYPE_CHECKING:
     from numerics import Sweep, SweepFailure
@@ -45,7 +45,7 @@ _SHOWN_FAILURES = 10
     "--kappa",
     type=Values("--kappa"),
     metavar="A:B:STEP",
-    help="Margins from A to B, exactly as written; B is included when it is hit. Or one margin.",
+    help="Margins from A to B, exactly as written (0.3 or 3/10), B included when it is hit. Or one margin.",
 )
 @click.option(
     "--alpha",
@@ -64,7 +64,7 @@ _SHOWN_FAILURES = 10
 @click.option("--retry", is_flag=True, help="With --resume: try points again that failed.")
 @click.option(
     "--digits",
-    type=Integer("--digits", 1),
+    type=Integer("--digits", 1, 1000),
     default=DEFAULT_DIGITS,
     metavar="N",
     help=f"Correct digits asked for. [default: {DEFAULT_DIGITS}]",
@@ -78,7 +78,7 @@ def sweep(
     digits: int,
     workers: int | None,
     scheduler: str | None,
-    **values: tuple[Decimal, ...] | None,
+    **values: tuple[Fraction, ...] | None,
 ) -> None:
     """Solve MODEL at many points, several levels each.
 
@@ -91,7 +91,9 @@ def sweep(
     one_place(workers, scheduler)
     models = models_of(model, {name: given for name, given in values.items() if given is not None})
     progress, found = _run(models, levels, out, resume, retry, digits, workers, scheduler)
-    failures = _of_interest(found, models)
+    from numerics.sweeps import missing
+
+    failures = missing(found, models, levels)
     emit(summary(found, len(models), progress.before, failures, levels, out))
     if failures:
         raise Failure(
@@ -117,10 +119,10 @@ def plot(run: str, out: str | None) -> None:
 
     if out is None and not Path(run).name:
         raise click.UsageError(f"{run!r} is not a file")
-    target = str(Path(run).with_suffix(".png")) if out is None else out
+    target = str(Path(run).with_name(f"{Path(run).stem}.png")) if out is None else out
     if Path(target).suffix.lower() not in SUFFIXES:
         raise click.UsageError(
-            f"--out needs a name ending in {', '.join(SUFFIXES)}, got {target!r}"
+            f"--out needs a name ending in {', '.join(SUFFIXES)}, got {shown(target)}"
         )
     from numerics import SweepFileError, read_sweep
 
@@ -133,20 +135,17 @@ def plot(run: str, out: str | None) -> None:
         raise click.UsageError(f"cannot write {target}: {error}") from error
     if place == Path(run).resolve():
         raise click.UsageError(f"{run} is the sweep itself: give the figure another name")
-    from widegap.plots import phase_diagram, save
+    from widegap.plots import phase_diagram, write_figure
 
     try:
         figure = phase_diagram(found)
     except ValueError as error:
         raise click.UsageError(f"{run}: {error}") from error
-    try:
-        save(figure, target)
-    except OSError as error:
-        raise Failure(f"cannot write {target}: {error}") from error
-    click.echo(f"plot written to {target}")
+    write_figure(lambda: figure, place, target)
+    emit(f"plot written to {target}\n")
 
 
-def models_of(name: str, values: Mapping[str, tuple[Decimal, ...]]) -> "list[Model]":
+def models_of(name: str, values: Mapping[str, tuple[Fraction, ...]]) -> "list[Model]":
     """Make the models of a sweep.
 
     Parameters
@@ -220,13 +219,6 @@ def _run(
             progress=progress.update,
         )
     return progress, found
-
-
-def _of_interest(found: "Sweep", models: "list[Model]") -> "list[SweepFailure]":
-    """Failures among the points asked for; the file may hold others."""
-    asked = [{str(name): str(value) for name, value in m.parameters.items()} for m in models]
-    keys = {tuple(sorted(point.items())) for point in asked}
-    return [one for one in found.failures if tuple(sorted(one.parameters.items())) in keys]
 
 
 def summary(

@@ -230,18 +230,16 @@ def gap_line(solutions: "Sequence[Solution]") -> str:
     -------
     str
         One line with both thresholds and their difference, to the decimals both of them have; for an
-        energy the change from the lowest level; '' for a single level of one.
+        energy the change from the lowest level; '' for a single level.
     """
     first, last = solutions[0], solutions[-1]
+    if last is first:
+        return ""
     low, high = _alpha(first), _alpha(last)
     decimals = min(len(text.partition(".")[2]) for text in (low, high))
     gap = f"{float(first.value - last.value):.{decimals}f}"
     if first.symbol == "xi":
-        return (
-            f"xi_{last.level} - xi_{first.level} = {-float(gap):.{decimals}f}"
-            if last is not first
-            else ""
-        )
+        return f"xi_{last.level} - xi_{first.level} = {-float(gap):.{decimals}f}"
     name = "alpha_c" if first.level == 2 else f"alpha_{first.level}"
     return f"gap {name} - alpha_{last.level} = {low} - {high} = {gap}"
 

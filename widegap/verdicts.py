@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from widegap.errors import is_terminal
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -162,7 +164,7 @@ class VerifyProgress:
         self._drawn = 0.0
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty():
+        if is_terminal(sys.stderr):
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -5,16 +5,17 @@ As in :mod:`widegap.cli`, everything heavy is imported when the input has been l
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from widegap.arguments import Integer, OneOf
-from widegap.errors import Failure, emit
+from widegap.arguments import MAX_WORKERS, Integer, OneOf, distinct
+from widegap.errors import Failure, deliver, emit, is_terminal, say, shown
 
 if TYPE_CHECKING:
     from verify.claims import Claim
@@ -56,7 +57,7 @@ class Seed(click.ParamType):
         number = int(value) if value.isascii() and value.isdigit() and len(value) < 20 else -1
         if not 0 <= number < _MAX_SEED:
             raise click.UsageError(
-                f"--seed is an integer from 0 to 2^63 - 1, or random; got {value!r}"
+                f"--seed is an integer from 0 to 2^63 - 1, or random; got {shown(value)}"
             )
         return number
 
@@ -122,7 +123,7 @@ def _report_option(name: str, text: str) -> Any:
 )
 @click.option(
     "--workers",
-    type=Integer("--workers", 1),
+    type=Integer("--workers", 1, MAX_WORKERS),
     metavar="N",
     help="Processes. [default: one for each core]",
 )
@@ -175,7 +176,7 @@ def verify(
         emit(list_text(claims))
         return
     summary = _run(asked, claims, expected, seed, workers, targets)
-    _finish(summary, asked)
+    deliver(*_outputs(summary, asked, targets), partial(_judge, summary))
 
 
 def _refuse_contradictions(
@@ -197,15 +198,7 @@ def _refuse_contradictions(
             raise click.UsageError(f"--list checks nothing and cannot go with {names}")
     if asked.wrong and "record" in given:
         raise click.UsageError("--record is for the verdicts of the theory, not of a --wrong one")
-    paths: dict[Path, str] = {}
-    for name, path in {
-        **asked.reports,
-        **({"resume": asked.resume} if asked.resume else {}),
-    }.items():
-        place = Path(path).resolve()
-        if place in paths:
-            raise click.UsageError(f"--{paths[place]} and --{name} name the same file {path}")
-        paths[place] = name
+    distinct(**asked.reports, resume=asked.resume)
 
 
 def _targets(asked: _Asked) -> dict[str, Path]:
@@ -229,11 +222,17 @@ def _claims(
     from verify.claims import Profile, UnknownClaimError, all_claims, select
     from verify.expectations import ExpectationError, read_expectations
 
+    for module in asked.modules:
+        if not all(part.isidentifier() for part in module.split(".")):
+            raise click.UsageError(
+                f"--module is the name of a Python module, such as mine or mine.claims; got {shown(module)}"
+            )
     try:
         everything = all_claims(asked.modules)
-    except ImportError as error:
+    except (Exception, SystemExit) as error:  # a module may raise anything as it is run
+        what = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
         raise click.UsageError(
-            f"cannot import --module {' '.join(asked.modules)}: {error}"
+            f"cannot import --module {' '.join(asked.modules)}: {what}{error}"
         ) from error
     try:
         chosen = select(everything, cast("Profile", asked.profile), asked.only)
@@ -274,10 +273,12 @@ def _run(
     workers: int | None,
     targets: Mapping[str, Path],
 ) -> "Summary":
-    """Check the claims, with live progress on a terminal, and write the reports."""
+    """Check the claims, with live progress on a terminal."""
     import secrets
+    import sqlite3
     from typing import cast
 
+    from numerics.tasks import WorkersError
     from verify.claims import Profile
     from verify.journal import Journal, JournalError
     from verify.report import Summary
@@ -290,7 +291,7 @@ def _run(
     with ExitStack() as stack:
         journal = None
         if asked.resume is not None:
-            there = Path(asked.resume).exists()
+            there = os.path.exists(asked.resume)
             drawn = seed if seed is not None or there else secrets.randbelow(_MAX_SEED)
             settings = {"profile": asked.profile, "theory": asked.wrong or ""}
             try:
@@ -322,17 +323,27 @@ def _run(
                 progress.finished(record)
         except KeyboardInterrupt:
             progress.stop()
-            _write(summarised(False), targets)
             kept = f"{len(records)} of {len(claims)} verdicts"
             where = f" are in {asked.resume}; --resume goes on from there" if asked.resume else ""
-            click.echo(f"{kept}{where or ' were there'}", err=True)
+            say(f"{kept}{where or ' were there'}")
+            try:
+                deliver(*_outputs(summarised(False), asked, targets))
+            except Failure as error:
+                say(f"widegap: error: {error.message}")
             raise
-    summary = summarised(True)
-    _write(summary, targets)
-    return summary
+        except (sqlite3.Error, WorkersError) as error:
+            progress.stop()
+            kept = f"{error}; {len(records)} of {len(claims)} verdicts were there"
+            deliver(*_outputs(summarised(False), asked, targets), partial(_fail, kept))
+    return summarised(True)
+
+
+def _fail(message: str) -> None:
+    raise Failure(message)
 
 
 def _write(summary: "Summary", targets: Mapping[str, Path]) -> None:
+    """Write the reports, each of them whatever becomes of the others."""
     from verify.expectations import expectations_toml
     from verify.report import to_json, to_junit
     from verify.report_html import to_html
@@ -344,24 +355,40 @@ def _write(summary: "Summary", targets: Mapping[str, Path]) -> None:
         "json": to_json,
         "record": lambda found: expectations_toml(found.records),
     }
-    for name, target in targets.items():
-        text = made[name](summary)
+
+    def write(name: str, target: Path) -> None:
         try:
+            text = made[name](summary)
             with atomic_write(target) as stream:
                 stream.write(text.encode("utf-8", "replace"))
         except OSError as error:
             raise Failure(f"cannot write {target}: {error.strerror}") from error
 
+    deliver(*(partial(write, name, target) for name, target in targets.items()))
 
-def _finish(summary: "Summary", asked: _Asked) -> None:
+
+def _outputs(
+    summary: "Summary", asked: _Asked, targets: Mapping[str, Path]
+) -> list[Callable[[], None]]:
+    """What there is to write, the verdicts first: whatever may fail comes after them."""
     import shutil
     import sys
 
     from widegap.verdicts import summary_text
 
-    emit(summary_text(summary, sys.stdout.isatty(), shutil.get_terminal_size().columns))
-    for name, path in asked.reports.items():
-        click.echo(f"{name} written to {path}")
+    def show() -> None:
+        width = shutil.get_terminal_size().columns
+        if summary.records:
+            emit(summary_text(summary, is_terminal(sys.stdout), width))
+
+    def write() -> None:
+        _write(summary, targets)
+        emit("".join(f"{name} written to {path}\n" for name, path in asked.reports.items()))
+
+    return [show, write]
+
+
+def _judge(summary: "Summary") -> None:
     if summary.theory:
         missed = [record.claim.id for record in summary.records if record.as_expected]
         if missed:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 
 import mpmath
+import numpy as np
 import pytest
 from flint import arb, ctx
 from hypothesis import given, settings
@@ -26,6 +27,7 @@ from numerics import certificates as module
 from numerics.ballnest import evaluate_ball_nest
 from numerics.ballplan import BallGrid
 from numerics.balls import ball_program
+from numerics.ballwindows import Windows
 from numerics.functional import functional_of
 from numerics.integrals import EnclosureError, lifting_integrals
 from numerics.krawczyk import enclose, prove_stationary
@@ -192,6 +194,113 @@ def test_every_changed_digit_is_caught(proved, name, data):
         check(text[:place] + digit + text[place + 1 :])
 
 
+# What each field can be changed to; a copy of a certificate is written in full, with a new checksum.
+OTHERS = {
+    "lower": st.sampled_from(["0", "-1", "1.8158", "nan", "", "1e999999999", "1" * 5000]),
+    "upper": st.sampled_from(["9", "1", "1.8159", "inf", "", "1e999999999", "1" * 5000]),
+    "statement": st.sampled_from(["alpha is anything.", ""]),
+    "kind": st.sampled_from(
+        ["closed form", "stationary point", "upper bound", "small-margin constant", "theorem", ""]
+    ),
+    "model": st.sampled_from(["sbp", "abp", "ubp", "spherical", "sk", "hopfield", "nothing", ""]),
+    "parameters": st.sampled_from(
+        [
+            {},
+            {"kappa": "2"},
+            {"kappa": "1.0"},
+            {"kappa": "-1"},
+            {"kappa": "1", "alpha": "1"},
+            {"kappa": "1" * 5000},
+            {"kappa": "1e-999"},
+            {"gamma": "1"},
+        ]
+    ),
+    "level": st.sampled_from([1, 2, 3, 4, 5, 50, 0, -1, 10**7, 10**30]),
+    "point": st.sampled_from(
+        [{}, {"p_2": "0.5"}, {"p_2": "1e9999"}, {"q_2": "1"}, {"p_2": "0.5", "Q_2": "1"}]
+    ),
+    "radius": st.sampled_from(["", "0", "1", "1e-5", "1e-300", "-1e-12", "1e9999", "x"]),
+    "digits": st.sampled_from([5, 12, 13, 29, 41, 300, 301, 0, -1, 10**9]),
+}
+WRONG_TYPES = st.sampled_from([None, True, 1.5, [], {}, 7, "7", {"a": 1}, [["x"]], float("nan")])
+
+
+SLOW = pytest.param("stationary", marks=pytest.mark.slow)
+FIELDS = [field.name for field in dataclasses.fields(Certificate)]
+
+
+@pytest.mark.parametrize("name", [SLOW if name == "stationary" else name for name in NAMES])
+@pytest.mark.parametrize("field", FIELDS)
+@given(data=st.data())
+@settings(max_examples=15, deadline=None)
+def test_every_changed_field_is_caught(proved, name, field, data):
+    certificate = proved(name)
+    there = getattr(certificate, field)
+    every = [OTHERS[field], WRONG_TYPES]
+    if isinstance(there, str) and any(c.isdigit() for c in there):
+        every.append(st.builds(_other_digit, st.just(there), st.integers(0, 10**6)))
+    if isinstance(there, int):
+        every.append(st.sampled_from([there - 1, there + 1]))
+    if isinstance(there, dict) and there:
+        every.append(st.builds(_other_entry, st.just(there), st.integers(0, 10**6)))
+    changed = data.draw(st.one_of(*every).filter(lambda value: value != there or value is True))
+    content = json.loads(certificate.to_json()) | {field: changed}
+    del content["checksum"]
+    text = json.dumps(content | {"checksum": module._checksum(content)})
+    with pytest.raises(CertificateError):
+        check(text)
+    with pytest.raises(CertificateError):
+        check(dataclasses.replace(certificate, **{field: changed}))
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_changed_field_of_a_stationary_point_is_caught(proved, field):
+    certificate = proved("stationary")
+    there = getattr(certificate, field)
+    changed = {
+        int: lambda: there + 1,
+        str: lambda: {"model": "sbp", "kind": "upper bound"}.get(field) or _other_digit(there, 3),
+        dict: lambda: _other_entry(there, 0),
+    }[type(there)]()
+    with pytest.raises(CertificateError):
+        check(dataclasses.replace(certificate, **{field: changed}))
+
+
+def _other_digit(text: str, seed: int) -> str:
+    places = [i for i, c in enumerate(text) if c.isdigit()]
+    place = places[seed % len(places)]
+    return text[:place] + str((int(text[place]) + 1 + seed % 9) % 10) + text[place + 1 :]
+
+
+def _other_entry(table: dict[str, str], seed: int) -> dict[str, str]:
+    name = sorted(table)[seed % len(table)]
+    entries = [{**table, name: _other_digit(table[name], seed)}, {**table, f"{name}x": "1"}]
+    return [*entries, {k: v for k, v in table.items() if k != name}][seed % 3]
+
+
+def test_a_point_that_needs_too_many_nodes_is_refused_before_the_work(proved):
+    certificate = proved("upper")
+    for value in ("1" + "0" * 20, "1" + "0" * 300):
+        point = {**certificate.point, "s_3": value}
+        with pytest.raises(CertificateError, match="nodes"):
+            check(dataclasses.replace(certificate, point=point))
+
+
+@given(
+    st.lists(st.floats(-1e4, 0.0), min_size=1, max_size=700),
+    st.integers(-900, 900),
+    st.integers(-2000, 2000),
+    st.floats(1e-7, 1.0),
+    st.floats(0.1, 1e3),
+)
+def test_windows_are_those_of_a_look_at_all_nodes(weights, first, x, c, margin):
+    log_weights = np.array(weights)
+    distance = first + np.arange(log_weights.size) - x
+    heights = log_weights - c * distance * distance
+    kept = np.flatnonzero(heights >= heights.max() - margin)
+    assert Windows(log_weights, first, c, margin).around(x) == (kept[0], kept[-1])
+
+
 @pytest.mark.parametrize("name", ["closed", "upper", "constant"])
 @pytest.mark.parametrize("field", ["lower", "upper"])
 def test_bounds_that_exclude_the_value_are_not_verified(proved, name, field):
@@ -261,7 +370,21 @@ def test_a_coarse_grid_or_a_small_window_never_proves_more(proved, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"format": "widegap certificate 1"}', "null"]
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"format": "widegap certificate 1"}',
+        "null",
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        f'{{"level": {"1" * 5000}}}',
+        '{"digits": NaN}',
+        "\x00",
+    ],
+    ids=lambda text: text[:20],
 )
 def test_other_files_are_no_certificates(text):
     with pytest.raises(CertificateError):
@@ -303,9 +426,11 @@ def test_digits_are_an_integer(digits):
         certify(solve(SBP(1), 2), digits)
 
 
-def test_only_solutions_are_certified():
+def test_only_solutions_are_certified_and_certificates_verified():
     with pytest.raises(TypeError, match="Solution"):
         certify(1.6)
+    with pytest.raises(TypeError, match="expected a Certificate or its text, got 1.6"):
+        check(1.6)
 
 
 def test_a_nest_of_the_wrong_strip_would_be_noticed():

@@ -255,10 +255,18 @@ def test_digits_out_of_range(digits):
         solve(SBP(1), 3, digits=digits)
 
 
-@pytest.mark.parametrize("digits", [-5, 0, 1001, True, 2.5, "30"])
-def test_refining_refuses_what_are_no_digits(digits):
-    with pytest.raises((TypeError, ValueError), match="digits must be"):
+@pytest.mark.parametrize("digits", [0, -5, 1001, 10**400])
+def test_refinement_to_digits_out_of_range(digits):
+    with pytest.raises(ValueError, match="digits must be between 1 and 1000, got"):
         refine(solve(SBP(1), 2), digits)
+
+
+@pytest.mark.parametrize("digits", [True, 2.5, "20", None])
+def test_refinement_to_no_number_of_digits(digits):
+    with pytest.raises(TypeError, match="digits must be an integer"):
+        refine(solve(SBP(1), 2), digits)
+    with pytest.raises(TypeError, match="expected a Solution"):
+        refine(1.5, 20)  # type: ignore[arg-type]
 
 
 def test_a_point_that_is_not_near_is_refused():

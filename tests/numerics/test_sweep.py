@@ -12,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
+import mpmath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +30,7 @@ from numerics import (
     sweep,
 )
 from numerics.store import SweepStore
-from numerics.sweeps import sweep_settings
+from numerics.sweeps import missing, sweep_settings
 from theory import ABP, SBP, SK, Hopfield, Model
 
 KAPPAS = ("0.5", "1", "3/2", "2")
@@ -147,15 +148,27 @@ def test_any_parameters_can_be_swept(
     assert again == found
 
 
-def test_numbers_that_are_not_finite_stay_json(
+def test_a_value_that_is_not_finite_is_a_failed_point(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    solution = Solution(MODELS[0], 2, 1.0, error=math.inf, hessian_eigenvalues=(math.nan, 2.0))
-    monkeypatch.setattr("numerics.levels.solve_levels", lambda *_, **__: iter([solution]))
-    (row,) = sweep(MODELS[:1], [2], out=tmp_path / "run.sqlite", executor=Inline())
-    assert row.error == math.inf
-    assert row.solution["error"] is None
-    assert row.solution["hessian_eigenvalues"] == [None, 2.0]
+    def solve_levels(model: SBP, levels: Any, **_: Any) -> Iterator[Solution]:
+        yield Solution(model, 2, 1.0)
+        yield Solution(model, 3, math.inf)
+
+    monkeypatch.setattr("numerics.levels.solve_levels", solve_levels)
+    found = sweep(MODELS[:1], [2, 3], out=tmp_path / "run.sqlite", executor=Inline())
+    assert [row.level for row in found] == [2]
+    assert "alpha is inf, no finite number" in found.failures[0].message
+
+
+def test_a_value_beyond_doubles_is_a_failed_point(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    large = Solution(SBP(40), 2, mpmath.mpf("1e349"), error=mpmath.mpf("1e320"), digits=20)
+    monkeypatch.setattr("numerics.levels.solve_levels", lambda *_, **__: iter([large]))
+    found = sweep([SBP(40)], [2], out=tmp_path / "run.sqlite", executor=Inline(), digits=20)
+    assert len(found) == 0
+    assert "1.0e+349 is beyond what a sweep's table holds" in found.failures[0].message
 
 
 def test_a_point_is_in_the_file_when_it_is_told(
@@ -188,6 +201,42 @@ def test_no_point_is_computed_twice(pretence: dict[str, Exception], tmp_path: Pa
     assert third.solved == []
     assert out.read_bytes() == before
     assert [row.coordinates["kappa"] for row in found if row.level == 2] == [0.5, 1.0, 1.5, 2.0]
+
+
+def test_levels_are_added_and_none_is_lost(pretence: dict[str, Exception], tmp_path: Path) -> None:
+    out, first, second, third = tmp_path / "run.sqlite", Inline(), Inline(), Inline()
+    sweep(MODELS[:2], [2, 4], out=out, executor=first)
+    found = sweep(MODELS, [3, 2], out=out, executor=second, resume=True)
+    assert found.settings.levels == (2, 3, 4)
+    assert second.solved == ["1/2", "1", "3/2", "2"]
+    levels = {row.parameters["kappa"]: [] for row in found}
+    for row in found:
+        levels[row.parameters["kappa"]].append(row.level)
+    assert levels == {"1/2": [2, 3, 4], "1": [2, 3, 4], "3/2": [2, 3], "2": [2, 3]}
+    before = out.read_bytes()
+    assert sweep(MODELS, [2], out=out, executor=third, resume=True) == found
+    assert third.solved == []
+    assert out.read_bytes() == before
+
+
+def test_a_failure_counts_where_its_level_is_wanted(
+    pretence: dict[str, Exception], tmp_path: Path
+) -> None:
+    pretence["1"] = ConvergenceError("it did not settle", {}, 0.1)
+    out, told = tmp_path / "run.sqlite", []
+    found = sweep(MODELS, [2, 3], out=out, executor=Inline())
+    assert [one.parameters for one in missing(found, MODELS, [2, 3])] == [{"kappa": "1"}]
+    assert missing(found, MODELS[:1], [2, 3]) == []
+    assert missing(found, MODELS, [2]) == []
+    sweep(MODELS, [2], out=out, executor=Inline(), resume=True, progress=lambda *n: told.append(n))
+    assert told == [(4, 4, 0)]
+
+
+@pytest.mark.parametrize("kappa", ["1e-900", "1e900"])
+def test_parameters_that_no_column_holds(tmp_path: Path, kappa: str) -> None:
+    with pytest.raises(ValueError, match="numbers a double can hold; sbp has kappa ="):
+        sweep([SBP(kappa)], [2], out=tmp_path / "run.sqlite", executor=Inline())
+    assert list(tmp_path.iterdir()) == []
 
 
 @given(cut=st.integers(0, 4), order=st.permutations(range(4)))
@@ -304,7 +353,6 @@ def test_one_sweep_at_a_time(pretence: dict[str, Exception], tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"levels": [2, 3, 4]}, "levels = 2 3, and cannot be resumed with levels = 2 3 4"),
         ({"digits": 10}, "digits = 12, and cannot be resumed with digits = 10"),
         ({"resume": False}, "exists"),
     ],

@@ -226,6 +226,7 @@ def test_a_model_in_a_few_lines():
         (lambda: Model("m", BinaryPrior(), None, alpha=1), ValueError, "no alpha"),
         (lambda: free_energy(ABP(0), 1), ValueError, "use level >= 2"),
         (lambda: free_energy(SK(), 0), ValueError, "level must be at least 1"),
+        (lambda: free_energy(SK(), 10**6), ValueError, "level must be at most 200, got 1000000"),
     ],
 )
 def test_bad_input(build, error, message):

@@ -1,5 +1,6 @@
 """Models: exact parameters, clear errors, and a new model in a few lines."""
 
+import dataclasses
 import pickle
 from dataclasses import dataclass
 from decimal import Decimal
@@ -29,18 +30,25 @@ from sympy import (
 )
 
 from theory import (
+    ABP,
     SBP,
+    SK,
     BinaryPrior,
     Constraint,
     DiscretePrior,
+    Hopfield,
     Model,
+    SphericalPerceptron,
     SymmetricConstraint,
+    UPerceptron,
+    ZeroOnePerceptron,
     free_energy,
     parameter,
     random_dual,
 )
 from theory.limits import Q2, constraint_limit, prior_limit
 from theory.models import P1
+from theory.parameters import shown
 
 KAPPA = Symbol("kappa", positive=True)
 
@@ -102,17 +110,26 @@ def test_symbolic_by_default():
         ("one", ValueError, "must be a number, got 'one'"),
         ("", ValueError, "must be a number"),
         ("1/0", ValueError, "must be a number"),
-        ("1e999999999", ValueError, "between 1e-10000 and 1e10000"),
+        ("1e999999999", ValueError, "between 1e-1000 and 1e1000"),
+        ("1e-5000", ValueError, "between 1e-1000 and 1e1000"),
+        ("1" * 5000, ValueError, "at most 1000 digits, got '1111"),
+        (10**5000, ValueError, "got a number of thousands of digits"),
+        (Fraction(1, 10**5000), ValueError, "at most 1000 digits"),
+        (Rational(1, 10**5000), ValueError, "at most 1000 digits"),
+        (Decimal("-1"), ValueError, "positive number, got -1"),
+        (Fraction(-1, 2), ValueError, "positive number, got -1/2"),
         (True, TypeError, "must be a number, got True"),
         (1j, TypeError, "must be a number"),
         ([1], TypeError, "must be a number"),
     ],
+    ids=lambda value: "" if isinstance(value, type) else shown(value)[:20],
 )
 def test_bad_kappa_is_one_clear_line(bad, error, message):
     with pytest.raises(error, match="kappa") as caught:
         SBP(bad)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 200
 
 
 def test_models_are_values():
@@ -122,6 +139,28 @@ def test_models_are_values():
     assert pickle.loads(pickle.dumps(SBP("0.3"))) == SBP(0.3)
     with pytest.raises(AttributeError):
         setattr(SBP(1), "name", "other")  # noqa: B010
+
+
+@pytest.mark.parametrize("make", [SBP, ABP, UPerceptron, SphericalPerceptron, ZeroOnePerceptron])
+def test_replace_takes_the_parameters_of_a_perceptron(make):
+    model = make("1/2")
+    assert dataclasses.replace(model) == model
+    assert dataclasses.replace(model, kappa=2) == make(2)
+    assert dataclasses.replace(model, alpha="3/2") == make("1/2", alpha="3/2")
+    assert dataclasses.replace(make(), alpha=1) == make(alpha=1)
+    assert dataclasses.replace(make("1/2", alpha=1), kappa=3).parameters == make(3, 1).parameters
+    assert model.kappa == Rational(1, 2)
+    with pytest.raises(ValueError, match="name"):
+        dataclasses.replace(model, name="other")
+    with pytest.raises(ValueError, match="kappa must be a finite number"):
+        dataclasses.replace(model, kappa=oo)
+
+
+def test_replace_takes_the_parameters_of_a_glass():
+    assert dataclasses.replace(Hopfield(1, 2), alpha=3) == Hopfield(1, 3)
+    assert dataclasses.replace(Hopfield(1, 2), sign=-1) == Hopfield(-1, 2)
+    assert dataclasses.replace(Hopfield(-1)) == Hopfield(-1)
+    assert dataclasses.replace(SK()) == SK()
 
 
 def test_model_arguments_are_checked():

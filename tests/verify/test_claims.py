@@ -21,6 +21,7 @@ from verify.claims import (
     register,
     select,
 )
+from verify.expectations import ExpectationError, read_expectations
 from verify.statistics import FALSE_ALARM, CountTest, MeanTest
 from verify.subject import Theory
 from verify.verdicts import SEVERITY, Expected, Finding, plain, printed_tolerance
@@ -157,6 +158,33 @@ def test_expectations_need_reasons():
         Expected("differs", " ")
     with pytest.raises(ValueError, match="a verdict is one of"):
         Expected("wrong", "because")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[", "not a file of recorded verdicts"),
+        ("a = " + "[" * 20_000, "nested too deeply"),
+        ("a = " + "1" * 5000, "not a file of recorded verdicts"),
+        ("\udcff", "not a file of recorded verdicts"),
+        ("x" * 10_000_001, "more than 10000000 bytes"),
+        ("[none]", "names 'none', which is no claim"),
+        ("mine = 1", "may have reason, tolerance, value, verdict and nothing else"),
+        ('[mine]\nverdict = "proved"', "the verdict of mine is one of"),
+        ('[mine]\nverdict = "differs"', "needs a reason"),
+        ('[mine]\nverdict = "confirmed"\nreason = 7', "the reason of mine is text"),
+        ('[mine]\nverdict = "confirmed"\nvalue = "1.5"', "the value of mine is a number"),
+        ('[mine]\nverdict = "confirmed"\nvalue = inf', "the value of mine is not finite"),
+        ('[mine]\nverdict = "confirmed"\ntolerance = nan', "the tolerance of mine is not finite"),
+        ('[mine]\nverdict = "confirmed"\nvalue = 2020-01-01', "the value of mine is a number"),
+    ],
+    ids=lambda text: text[:30].encode("ascii", "replace").decode(),
+)
+def test_recorded_verdicts_that_are_none(made_claim, tmp_path, text, says):
+    (tmp_path / "e.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ExpectationError, match=says) as caught:
+        read_expectations(tmp_path / "e.toml", [made_claim("mine")])
+    assert "\n" not in str(caught.value)[:300]
 
 
 @pytest.mark.parametrize(("printed", "half"), [("1.6021", 5e-5), ("2", 0.5), ("0.10", 5e-3)])

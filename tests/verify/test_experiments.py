@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -107,6 +109,16 @@ def test_a_trial_does_not_depend_on_its_company():
         ({"models": [SBP(1), ABP(0)]}, ValueError, "of one kind"),
         ({"models": [SBP()]}, ValueError, "needs a number for kappa"),
         ({"workers": 0}, ValueError, "workers is for the local pool"),
+        ({"sizes": [10**6]}, ValueError, "takes 3.73e\\+03 GiB, more than the 4 GiB allowed"),
+        ({"alphas": ["1e90"]}, ValueError, "an instance of n = 10 at alpha = 1e\\+90 takes"),
+        ({"alphas": [Fraction(10**400)]}, ValueError, "at alpha = 1e400 takes 1e39"),
+        ({"memory": 100}, ValueError, "more than the 9.31e-08 GiB allowed"),
+        ({"memory": float("nan")}, ValueError, "memory of an instance must be positive"),
+        ({"samples": 10**9}, ValueError, "at most 1000000 trials, got 1000000000"),
+        ({"budgets": [10**9]}, ValueError, "at most 100000000 passes"),
+        ({"models": [SBP("1e90")]}, ValueError, "kappa must be at most 1e\\+30"),
+        ({"models": [SBP("1e-900")]}, ValueError, "kappa must be positive and finite in doubles"),
+        ({"models": [ABP("-1e900")]}, ValueError, "kappa must be finite in doubles"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_written(tmp_path, options, error, message):
@@ -117,6 +129,39 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path, options, erro
             arguments.pop("models"), arguments.pop("sizes"), arguments.pop("alphas"), **arguments
         )
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        ("UPDATE trials SET n = 'many'", "n holds 'many'"),
+        ("UPDATE trials SET n = 0 WHERE sample = 0 AND alpha = '3/5'", "n holds '0'"),
+        ("UPDATE trials SET alpha = '1/0' WHERE sample = 0", "is no fraction"),
+        ("UPDATE trials SET alpha = '0' WHERE sample = 0", "alpha holds '0'"),
+        ("UPDATE trials SET alpha = '1e9999' WHERE sample = 0", "is no fraction"),
+        ("UPDATE trials SET kappa = 'one'", "is no fraction"),
+        ("UPDATE trials SET violated = -1", "violated holds '-1'"),
+        ("UPDATE trials SET seconds = -1", "seconds holds"),
+        ("UPDATE trials SET seconds = 9e999", "seconds holds inf"),
+        ("UPDATE trials SET algorithm = x'00'", "algorithm holds b"),
+        ("UPDATE settings SET value = 'x' WHERE name = 'seed'", "seed"),
+        ("DELETE FROM settings WHERE name = 'model'", "model"),
+        ("DROP TABLE trials", "its table trials"),
+    ],
+)
+def test_a_damaged_experiment_is_refused_and_left_alone(tmp_path, damage, says):
+    out = tmp_path / "run.sqlite"
+    with ThreadPoolExecutor(1) as pool:
+        small(out, executor=pool)
+        with sqlite3.connect(out) as connection:
+            connection.executescript(damage.replace("UPDATE trials", "UPDATE OR REPLACE trials"))
+        connection.close()
+        before = out.read_bytes()
+        with pytest.raises(ExperimentFileError, match=says):
+            read_experiment(out)
+        with pytest.raises(ExperimentFileError, match=says):
+            small(out, executor=pool, resume=True)
+    assert out.read_bytes() == before
 
 
 def made_up(n: int, centre: float, width: float, samples: int, seed: int) -> SuccessCurve:
@@ -145,6 +190,36 @@ def test_separated_data_have_a_crossing_between_them_and_others_are_marked():
     none = crossing((1.0, 1.1), (8, 8), (0, 0))
     assert not none.bracketed
     assert none.alpha < 1.05
+
+
+@pytest.mark.parametrize(
+    ("solved", "bracketed", "side"),
+    [
+        ((8, 8, 8), False, "above"),
+        ((8, 8, 4), False, "above"),
+        ((0, 0, 0), False, "below"),
+        ((4, 1, 0), False, "below"),
+        ((4, 4, 4), False, ""),
+        ((0, 4, 8), False, ""),
+        ((8, 4, 0), True, ""),
+        ((8, 0, 8), True, ""),
+    ],
+)
+def test_a_crossing_is_one_only_between_densities_that_were_tried(solved, bracketed, side):
+    found = crossing((1.0, 1.2, 1.4), (8, 8, 8), solved)
+    assert (found.bracketed, found.side) == (bracketed, side)
+
+
+def test_nothing_is_extrapolated_from_what_is_no_crossing():
+    good = made_up(100, 1.5, 0.02, 32, 0)
+    for solved in ((32,) * 9, (0,) * 9):
+        bad = replace(good, n=200, solved=solved)
+        with pytest.raises(
+            ValueError, match="do not bracket|does not bracket the crossing of n = 200"
+        ):
+            extrapolate([good, bad])
+    with pytest.raises(ValueError, match="two sizes"):
+        extrapolate([good, replace(good, solved=good.solved)])
 
 
 def test_extrapolation_finds_the_limit_it_was_given():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -153,6 +155,32 @@ def test_logarithmic_axes_and_many_curves():
     assert svg(Plot("Many", "k", "c", curves, log=True), "many").count("level") >= 9
 
 
+GOOD = Curve("good", (1.0, 2.0), (3.0, 4.0))
+BAD = {
+    "formula": Plot("P", "$x_{$", "y", (GOOD,)),
+    "lengths": Plot("P", "x", "y", (Curve("a", (1.0,), (2.0, 3.0)),)),
+    "text": Plot("P", "x", "y", (Curve("a", ("one",), (1.0,)),)),  # type: ignore[arg-type]
+    "reference": Plot("P", "x", "y", (GOOD,), {"a": (1.0, 2.0)}),  # type: ignore[dict-item]
+}
+
+
+@pytest.mark.parametrize("plot", BAD.values(), ids=BAD)
+def test_a_figure_that_cannot_be_drawn_loses_no_report(records, plot: Plot):
+    first, *others = records
+    bad = replace(first, finding=replace(first.finding, plots=(plot, Plot("Q", "x", "y", (GOOD,)))))
+    page = to_html(Summary([bad, *others], 7, "ci"))
+    assert page.count("This figure could not be drawn: ") == 1
+    assert page.count("<svg") == 2
+    assert all(f'id="{record.claim.id}"' in page for record in records)
+    assert json.loads(to_json(Summary([bad, *others], 7, "ci")))
+
+
+def test_numbers_that_are_none_are_gaps():
+    for bad in (float("nan"), None):
+        curve = Curve("a", (1.0, 2.0, 3.0), (1.0, bad, 2.0), (0.1, bad, 0.1))  # type: ignore[arg-type]
+        assert svg(Plot("P", "x", "y", (curve,)), "name").startswith("<svg")
+
+
 # -- in a browser ----------------------------------------------------------------------------------
 
 WIDTHS = [360, 768, 1280]
@@ -162,7 +190,10 @@ WIDTHS = [360, 768, 1280]
 def page(tmp_path_factory):
     program = browser_path()
     if program is None:
-        pytest.skip("there is no chromium here; install it to look at the report as a browser does")
+        message = "there is no chromium here; install it to look at the report as a browser does"
+        if os.environ.get("WIDEGAP_BROWSER") == "required":  # see .ci/run
+            pytest.fail(message)
+        pytest.skip(message)
     with Page(program, tmp_path_factory.mktemp("browser")) as page:
         yield page
 

@@ -151,6 +151,72 @@ def test_two_runs_never_write_one_file(tmp_path: Path):
         Journal(tmp_path / "run.sqlite", 0, {})
 
 
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        ("UPDATE verdicts SET record = 'x'", "no JSON"),
+        ("UPDATE verdicts SET record = '{}'", "the record of 'a': 'verdict'"),
+        ("UPDATE verdicts SET record = x'00'", "record holds b"),
+        (
+            "UPDATE verdicts SET record = replace(record, 'confirmed', 'proved')",
+            "a verdict is one of",
+        ),
+        (
+            'UPDATE verdicts SET record = replace(record, \'"value": 1.0\', \'"value": "1"\')',
+            "a value is",
+        ),
+        (
+            "UPDATE verdicts SET record = replace(record, '\"plots\": []', '\"plots\": [1]')",
+            "the record of",
+        ),
+        ("UPDATE settings SET value = 'x' WHERE name = 'seed'", "seed holds 'x'"),
+        ("DROP TABLE verdicts", "its table verdicts"),
+    ],
+)
+def test_a_damaged_file_is_refused_and_left_alone(made_claim, tmp_path: Path, damage, says):
+    path = tmp_path / "run.sqlite"
+    with Journal(path, 7, {}) as journal:
+        list(
+            run_claims(
+                [made_claim("a", lambda run: Finding("confirmed", "", 1.0))], journal=journal
+            )
+        )
+    with sqlite3.connect(path) as connection:
+        connection.executescript(damage)
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match=says):
+        Journal(path, None, {})
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "finding",
+    [
+        None,
+        "confirmed",
+        Finding("proved", ""),  # type: ignore[arg-type]
+        Finding("confirmed", "", "1.5"),  # type: ignore[arg-type]
+        Finding("confirmed", "", 10**400),
+        Finding("confirmed", 7),  # type: ignore[arg-type]
+        Finding("confirmed", "", 1.0, [1]),  # type: ignore[arg-type]
+        Finding("confirmed", "", 1.0, {}, (1,)),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_finding_leaves_its_claim_undecided(made_claim, finding):
+    first, second = run_claims([made_claim("a", lambda run: finding), made_claim("b")])
+    assert first.finding.verdict == "undecided"
+    assert first.finding.reason.startswith("The check broke down: ")
+    assert second.finding.verdict == "confirmed"
+
+
+def test_evidence_without_end_leaves_its_claim_undecided(made_claim):
+    endless: dict = {}
+    endless["again"] = endless
+    (record,) = run_claims([made_claim("a", lambda run: Finding("confirmed", "", 1.0, endless))])
+    assert record.finding.verdict == "undecided"
+
+
 # -- processes -------------------------------------------------------------------------------------
 
 

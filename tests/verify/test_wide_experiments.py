@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -69,6 +70,11 @@ def test_bad_input_leaves_no_file(tmp_path):
         width_experiment(NET, X, (0,), 1, out=out)
     with pytest.raises(ValueError, match="nothing to draw"):
         width_experiment(NET, X, (), 1, out=out)
+    with pytest.raises(ValueError, match="at most 1000000 blocks"):
+        width_experiment(NET, X, (10, 20), 1, out=out, blocks=10**6)
+    huge = Network("mlp", "relu", depth=1, sigma_w=1e45, sigma_v=1e45)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ValueError, match="beyond 1e150"):
+        width_experiment(huge, X, (10,), 2, out=tmp_path / "b.sqlite", blocks=1, executor=pool)
     assert not out.exists()
     with ThreadPoolExecutor(1) as pool:
         width_experiment(NET, X, (10,), 2, out=out, blocks=1, executor=pool)
@@ -76,6 +82,33 @@ def test_bad_input_leaves_no_file(tmp_path):
             width_experiment(NET, X, (10,), 2, out=out, executor=pool)
         with pytest.raises(WidthFileError):
             width_experiment(NET, X, (10,), 3, out=out, executor=pool, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        ("UPDATE blocks SET sums = '[[1.0]]'", "sums is no matrix of"),
+        ("UPDATE blocks SET squares = 'x'", "no JSON"),
+        ("UPDATE blocks SET sums = replace(sums, '[[', '[[NaN, ')", "NaN is no number of JSON"),
+        ("UPDATE blocks SET draws = 'x'", "draws holds 'x'"),
+        ("UPDATE blocks SET failures = 99", "width, block, draws and failures hold"),
+        ("UPDATE settings SET value = '3' WHERE name = 'inputs'", "no JSON list|cannot be resumed"),
+        ("DROP TABLE blocks", "its table blocks"),
+    ],
+)
+def test_a_damaged_file_is_refused_and_left_alone(tmp_path, damage, says):
+    out = tmp_path / "a.sqlite"
+    with ThreadPoolExecutor(1) as pool:
+        width_experiment(NET, X, (10,), 2, out=out, blocks=1, executor=pool)
+        with sqlite3.connect(out) as connection:
+            connection.executescript(damage)
+        connection.close()
+        before = out.read_bytes()
+        with pytest.raises(WidthFileError, match=says):
+            read_widths(out)
+        with pytest.raises(WidthFileError, match=says):
+            width_experiment(NET, X, (10,), 2, out=out, blocks=2, executor=pool, resume=True)
+    assert out.read_bytes() == before
 
 
 @pytest.mark.slow

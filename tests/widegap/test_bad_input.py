@@ -44,6 +44,10 @@ SOLVE = ("solve", "sbp", "--kappa", "1", "--level", "3")
         ((*SOLVE, "--plot", "figure"), ".png, .svg, .pdf"),
         ((*SOLVE, "--plot", "no/such/folder/figure.png"), "does not exist"),
         (("solve", "sbp", "--kappa", "1", "--level", "2", "--plot", "a.png"), "--level >= 3"),
+        (
+            (*SOLVE, "--plot", "a.png", "--certify", "--certificate", "a.png"),
+            "name the same file a.png",
+        ),
         (("derive", "sbp", "--level", "3", "--format", "html"), "text, latex, python"),
         (("derive", "sbp", "--level", "3", "--format", "python", "--steps"), "--steps"),
     ],

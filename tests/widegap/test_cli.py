@@ -152,6 +152,126 @@ def test_no_convergence_is_told_with_the_best_point(
     assert list(tmp_path.iterdir()) == []
 
 
+def _levels(model: Any, wanted: Any, *_: object, **__: object) -> Iterator[Solution]:
+    for level in wanted:
+        if level == 4:
+            raise ConvergenceError("level 4 did not settle", {"p_2": 0.5}, float("nan"))
+        yield Solution(model, level, 1.0 + 1.0 / level, error=1e-14)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "sk --level 3",
+        "hopfield --alpha 1 --level 2",
+        "negative-hopfield --alpha 1/2 --level 3",
+        "sbp --kappa 1 --alpha 2 --level 3",
+        "spherical --kappa 1 --level 2",
+    ],
+)
+def test_every_model_has_a_plot(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str
+) -> None:
+    monkeypatch.setattr("numerics.levels._levels", _levels)
+    target = tmp_path / "levels.png"
+    result = run("solve", *line.split(), "--plot", str(target))
+    assert result.exit_code == 0, result.output
+    assert result.stdout.endswith(f"plot written to {target}\n")
+    assert target.stat().st_size > 5000
+
+
+@pytest.mark.parametrize("option", [(), ("--json",)])
+def test_a_plot_that_fails_costs_nothing_else(
+    run: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    option: tuple[str, ...],
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("a colour")
+
+    monkeypatch.setattr("numerics.levels._levels", _levels)
+    monkeypatch.setattr("widegap.plots.level_convergence", broken)
+    line = ("solve", "sbp", "--kappa", "1", "--level", "3", *option)
+    result = run(*line, "--plot", str(tmp_path / "a.png"))
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"widegap: error: cannot draw {tmp_path / 'a.png'}: KeyError: 'a colour'\n"
+    )
+    assert result.stdout == run(*line).stdout
+    assert "1.5" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_levels_below_a_failure_are_shown(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("numerics.levels._levels", _levels)
+    line = ("solve", "sbp", "--kappa", "1", "--level", "5")
+    text, whole = run(*line), run(*line, "--json")
+    for result in (text, whole):
+        assert result.exit_code == 1
+        assert "level 4 did not settle; best point: p_2 = 0.5\n" in result.stderr
+        assert "nan" not in result.output
+    assert "1.33333333333333" in text.stdout
+    document = json.loads(whole.stdout)
+    assert [level["level"] for level in document["levels"]] == [2, 3]
+    assert document["failure"].startswith("level 4 did not settle")
+
+
+@pytest.mark.parametrize("option", [(), ("--json",)])
+def test_a_proof_that_fails_costs_nothing_else(
+    run: Callable[..., Result], option: tuple[str, ...], tmp_path: Path
+) -> None:
+    line = ("solve", "sk", "--level", "2", *option)
+    target = tmp_path / "c.json"
+    result = run(*line, "--certify", "--certificate", str(target))
+    assert result.exit_code == 1
+    assert "not certified: level 2 of sk" in result.stderr
+    assert "0.76525943" in result.stdout
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["sbp --kappa 40 --level 2", "spherical --kappa -50 --level 1", "sbp --kappa 1e300 --level 3"],
+)
+@pytest.mark.parametrize("option", [(), ("--json",)])
+def test_what_no_number_holds_is_no_result(
+    run: Callable[..., Result], line: str, option: tuple[str, ...]
+) -> None:
+    result = run("solve", *line.split(), *option)
+    if result.exit_code == 0:  # the numbers may be found out after all
+        assert not re.search(r"\b(nan|inf|NaN|Infinity)\b", result.stdout)
+        return
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+
+
+def test_one_level_has_no_gap(run: Callable[..., Result]) -> None:
+    assert "gap" not in run("solve", "sbp", "--kappa", "1", "--level", "2").stdout
+
+
+@pytest.mark.parametrize("command", ["solve", "derive"])
+@pytest.mark.parametrize("level", ["51", "1000000", "9" * 5000])
+def test_levels_beyond_reach_are_refused_at_once(
+    run: Callable[..., Result], command: str, level: str
+) -> None:
+    result = run(command, "sbp", "--kappa", "1", "--level", level)
+    assert result.exit_code == 2
+    assert "--level is an integer <= 50, got" in result.stderr
+    with pytest.raises(ValueError, match="level must be at most 50, got 51"):
+        numerics.solve(SBP(1), 51)
+
+
+def test_kernel_alone_shows_its_help(run: Callable[..., Result]) -> None:
+    result = run("kernel")
+    assert result.exit_code == 0
+    assert "deq" in result.stdout
+    assert result.stderr == ""
+
+
 def test_an_interrupt_has_status_130(
     run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:

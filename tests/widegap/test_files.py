@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from widegap.files import atomic_write, check_writable
+from widegap.files import atomic_write, check_writable, read_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -59,3 +59,54 @@ def test_checking_refuses(path: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match=r"does not exist|is a folder"):
         check_writable(tmp_path / path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="devices have other names elsewhere")
+def test_devices_and_pipes_are_written_to_and_stay_what_they_are(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with atomic_write(check_writable(pipe)) as stream:
+            stream.write(b"through")
+        assert os.read(reader, 100) == b"through"
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    with atomic_write(check_writable(os.devnull)) as stream:
+        stream.write(b"nothing")
+    assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_standard_stream_that_is_a_file_is_added_to(tmp_path: Path) -> None:
+    with (tmp_path / "out.txt").open("wb") as stream:
+        stream.write(b"before ")
+        stream.flush()
+        name = f"/dev/fd/{stream.fileno()}"
+        if not os.path.exists(name):
+            pytest.skip("descriptors have no names here")
+        with atomic_write(check_writable(name)) as target:
+            target.write(b"after")
+    assert (tmp_path / "out.txt").read_bytes() == b"before after"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"x" * 11, "more than 10 bytes"), (b"\xff\xfe", "no text in UTF-8")],
+)
+def test_no_more_is_read_than_a_file_may_have(content: bytes, says: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(ValueError, match=says):
+        read_text(tmp_path / "file", 10)
+    (tmp_path / "file").write_bytes(b"\xef\xbb\xbf1,2")
+    assert read_text(tmp_path / "file", 10) == "1,2"
+    if os.path.exists("/dev/zero"):
+        with pytest.raises(ValueError, match="more than"):
+            read_text("/dev/zero", 1000)
+
+
+def test_a_circle_of_links_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("a")
+    with pytest.raises(OSError, match=r"a"):
+        check_writable(tmp_path / "a")

@@ -1,6 +1,7 @@
 """``widegap kernel`` and ``widegap derive dual``: files in and out, one line for what makes no sense."""
 
 import json
+import os
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.save(tmp_path / "object.npy", np.array([None]), allow_pickle=True)
     (tmp_path / "text.csv").write_text("a,b\n1,2\n")
     (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "head.csv").write_text("x1,x2\n1,2\n")
+    (tmp_path / "semi.csv").write_text("1;2\n3;4\n")
+    (tmp_path / "wide.csv").write_bytes("1,2\n".encode("utf-16"))
+    (tmp_path / "mark.csv").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "y.csv").read_bytes())
+    (tmp_path / "zero.csv").symlink_to(os.devnull)
+    np.savez(tmp_path / "archive.npz", x)
+    (tmp_path / "archive.npz").rename(tmp_path / "archive.npy")
+    (tmp_path / "half.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:90])
+    np.save(tmp_path / "words.npy", np.array(["a"]))
+    np.save(tmp_path / "flat.npy", np.zeros((2, 0)))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -39,6 +50,14 @@ def test_mlp(run: Callable[..., Result], folder: Path) -> None:
         about = json.loads(str(found["about"]))
     assert about["activation"] == "relu"
     assert about["depth"] == 3
+
+
+def test_a_table_may_begin_with_a_byte_order_mark(run: Callable[..., Result], folder: Path) -> None:
+    for name in ("y", "mark"):
+        line = ("kernel", "mlp", "--data", f"{name}.csv", "--out", f"{name}.npz")
+        assert run(*line).exit_code == 0
+    with np.load("y.npz") as one, np.load("mark.npz") as other:
+        assert (one["nngp"] == other["nngp"]).all()
 
 
 def test_deq(run: Callable[..., Result], folder: Path) -> None:
@@ -62,8 +81,28 @@ DATA = ("--data", "x.npy", "--out", "k.npz")
         (("mlp", "--data", "text.csv", "--out", "k.npz"), "no table of numbers"),
         (("mlp", "--data", "empty.csv", "--out", "k.npz"), "no table of numbers"),
         (("mlp", "--data", "object.npy", "--out", "k.npz"), "no table of numbers"),
-        (("mlp", "--data", "nan.npy", "--out", "k.npz"), "NaN or infinite entries"),
-        (("mlp", "--data2", "wide.npy", *DATA), "as many columns, got 3 and 4"),
+        (
+            ("mlp", "--data", "nan.npy", "--out", "k.npz"),
+            "--data nan.npy has NaN or infinite entries",
+        ),
+        (("mlp", "--data", "head.csv", "--out", "k.npz"), "first line is a header, take it away"),
+        (("mlp", "--data", "semi.csv", "--out", "k.npz"), "Columns are separated by commas"),
+        (("mlp", "--data", "wide.csv", "--out", "k.npz"), "it is no text in UTF-8"),
+        (("mlp", "--data", "archive.npy", "--out", "k.npz"), "an archive of arrays"),
+        (("mlp", "--data", "half.npy", "--out", "k.npz"), "it is damaged"),
+        (
+            ("mlp", "--data", "zero.csv", "--out", "k.npz"),
+            "cannot read --data zero.csv: it is not a file",
+        ),
+        (
+            ("mlp", "--data", "words.npy", "--out", "k.npz"),
+            "--data words.npy must hold real numbers",
+        ),
+        (("mlp", "--data", "flat.npy", "--out", "k.npz"), "--data flat.npy must have shape (n, d)"),
+        (
+            ("mlp", "--data2", "wide.npy", *DATA),
+            "--data and --data2 wide.npy must have as many columns, got 3 and 4",
+        ),
         (("mlp", "--data", "x.npy", "--out", "k.csv"), "a name ending in .npz"),
         (("mlp", "--data", "x.npy", "--out", "no/k.npz"), "does not exist"),
         (("mlp", "--depth", "0", *DATA), "--depth is an integer >= 1"),
@@ -83,6 +122,7 @@ DATA = ("--data", "x.npy", "--out", "k.npz")
         (("phase", "--out", "a.txt"), ".png, .svg, .pdf"),
         (("phase", "--sigma-w", "1", "--out", "a.png"), "at least 2 in each direction"),
         (("phase", "--activation", "x/(1+abs(x))", "--out", "a.png"), "needs a closed dual"),
+        (("deq", "--activation", "log(x)", *DATA), "log(x) is not finite at variance"),
         (("frobnicate",), "frobnicate"),
     ],
 )

@@ -3,13 +3,17 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from numerics import Solution, Sweep, SweepFailure, SweepRow
 from numerics.records import Settings
-from widegap.plots import level_convergence, phase_diagram, save
+from theory import SBP, SK, Hopfield, Model, SphericalPerceptron
+from widegap.errors import Failure
+from widegap.plots import level_convergence, phase_diagram, save, write_figure
 
 
 def test_the_figure_draws_the_solutions(solutions: list[Solution]) -> None:
@@ -23,6 +27,56 @@ def test_the_figure_draws_the_solutions(solutions: list[Solution]) -> None:
     np.testing.assert_array_equal(curves[r"$\alpha_{r-1} - \alpha_r$"][:, 1], -np.diff(alphas))
     np.testing.assert_array_equal(curves[r"$\alpha_c - \alpha_r$"][:, 1], alphas[0] - alphas[1:])
     assert lower.get_yscale() == "log"
+
+
+def energies(model: Model, values: list[float], first: int = 1) -> list[Solution]:
+    return [Solution(model, first + k, value) for k, value in enumerate(values)]
+
+
+@pytest.mark.parametrize(
+    ("model", "values", "steps", "label"),
+    [
+        (SK(), [0.8, 0.76, 0.763], [0.04, math.nan], r"$\xi_{r-1} - \xi_r$"),
+        (Hopfield(-1, 1), [0.2, 0.32, 0.327], [0.12, 0.007], r"$\xi_r - \xi_{r-1}$"),
+        (SBP(1, alpha=2), [-0.2, 0.0, 0.0], [0.2, math.nan], r"$\xi_r - \xi_{r-1}$"),
+        (
+            SphericalPerceptron(-1),
+            [13.0, 12.0, 12.0],
+            [1.0, math.nan],
+            r"$\alpha_{r-1} - \alpha_r$",
+        ),
+    ],
+    ids=str,
+)
+def test_ground_states_and_spheres_have_a_figure(
+    model: Model, values: list[float], steps: list[float], label: str
+) -> None:
+    upper, lower = level_convergence(energies(model, values)).axes
+    curves = {line.get_label(): np.asarray(line.get_xydata()) for line in upper.lines + lower.lines}
+    capacity = model.problem == "capacity"
+    symbol = r"$\alpha_r$" if capacity else r"$\xi_r$"
+    np.testing.assert_array_equal(curves[symbol], list(zip((1, 2, 3), values, strict=True)))
+    np.testing.assert_allclose(curves[label][:, 1], steps, atol=1e-15)
+    # a line for the lowest level of a capacity, and the gap to it
+    assert any(line.get_linestyle() == "--" for line in upper.lines) == capacity
+    assert (r"$\alpha_1 - \alpha_r$".replace("_1", "_{1}") in curves) == capacity
+    assert upper.get_ylabel().startswith(r"$\alpha" if capacity else r"$\xi")
+
+
+def test_levels_that_all_merge_have_a_figure_that_says_so(tmp_path: Path) -> None:
+    figure = level_convergence(energies(SphericalPerceptron(1), [0.5, 0.5, 0.5]))
+    assert "no level differs" in " ".join(text.get_text() for text in figure.axes[1].texts)
+    save(figure, tmp_path / "merged.png")
+
+
+def test_what_cannot_be_drawn_is_one_failure(tmp_path: Path) -> None:
+    def broken() -> Any:
+        raise ValueError("no such colour")
+
+    with pytest.raises(Failure, match=r"cannot draw a\.png: ValueError: no such colour"):
+        write_figure(broken, tmp_path / "a.png", "a.png")
+    with pytest.raises(Failure, match=r"cannot write a\.png: No such file"):
+        write_figure(Figure, tmp_path / "no" / "a.png", "a.png")
 
 
 @pytest.mark.parametrize(
@@ -87,6 +141,12 @@ def test_a_phase_diagram_draws_every_level_and_the_gap() -> None:
 def test_a_wide_range_of_values_is_drawn_on_a_logarithmic_scale() -> None:
     upper, _ = phase_diagram(swept({key: value**4 for key, value in VALUES.items()})).axes
     assert upper.get_yscale() == "log"
+
+
+def test_a_threshold_of_nothing_has_no_relative_gap() -> None:
+    values = {**VALUES, (1.0, 2): 0.0}
+    _, lower = phase_diagram(swept(values)).axes
+    assert math.isnan(np.asarray(lower.lines[0].get_ydata())[1])
 
 
 def test_a_missing_value_interrupts_its_curve() -> None:

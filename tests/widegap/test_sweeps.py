@@ -18,19 +18,14 @@ from typing import Any
 import click
 import pytest
 from click.testing import Result
-from hypothesis import given
-from hypothesis import strategies as st
 
 import numerics.sweeps
 from numerics import ConvergenceError, Solution, read_sweep, solve_levels
 from theory import SBP
-from widegap.arguments import MAX_POINTS, Levels, Values
 from widegap.progress import SweepProgress
 from widegap.sweeps import models_of
 
 SWEEP = ("sweep", "sbp", "--kappa", "0.5:2:0.5", "--levels", "2:3", "--out", "run.sqlite")
-decimals = st.decimals(-50, 50, places=3)
-steps = st.decimals("0.001", 20, places=3)
 
 
 class Here(Executor):
@@ -62,59 +57,6 @@ def pretence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Conve
     return failing
 
 
-# --- ranges --------------------------------------------------------------------------------------
-
-
-@given(first=decimals, step=steps, count=st.integers(1, 200), beyond=st.decimals(0, 1, places=3))
-def test_a_range_is_exact_and_includes_the_end_that_it_hits(
-    first: Decimal, step: Decimal, count: int, beyond: Decimal
-) -> None:
-    last = Fraction(first) + (count - 1 + Fraction(beyond)) * Fraction(step)
-    text = f"{first}:{_decimal(last)}:{step}"
-    values = Values("--kappa").convert(text, None, None)
-    assert len(values) == count + (beyond == 1)
-    for k, value in enumerate(values):
-        assert Fraction(value) == Fraction(first) + k * Fraction(step)
-
-
-def _decimal(number: Fraction) -> str:
-    return str(Decimal(number.numerator) / Decimal(number.denominator))
-
-
-@pytest.mark.parametrize(
-    ("text", "values"),
-    [
-        ("0.1:0.3:0.1", ["0.1", "0.2", "0.3"]),
-        ("0.5:2:0.7", ["0.5", "1.2", "1.9"]),
-        ("-1:1:1", ["-1", "0", "1"]),
-        ("2:2:1", ["2"]),
-        ("1e-30:2e-30:1e-30", ["1e-30", "2e-30"]),
-        ("1:1.00000000000000000000000000000000000000001:1", ["1"]),
-        ("0.75", ["0.75"]),
-    ],
-)
-def test_ranges(text: str, values: list[str]) -> None:
-    assert Values("--kappa").convert(text, None, None) == tuple(map(Decimal, values))
-
-
-def test_the_largest_range_is_allowed_and_no_larger_one() -> None:
-    values = Values("--kappa")
-    assert len(values.convert(f"1:{MAX_POINTS}:1", None, None)) == MAX_POINTS
-    with pytest.raises(click.UsageError, match=f"at most {MAX_POINTS} points"):
-        values.convert(f"1:{MAX_POINTS + 1}:1", None, None)
-
-
-@given(st.integers(1, 50), st.integers(1, 50))
-def test_levels(first: int, last: int) -> None:
-    levels = Levels("--levels")
-    if first <= last:
-        assert levels.convert(f"{first}:{last}", None, None) == tuple(range(first, last + 1))
-    else:
-        with pytest.raises(click.UsageError):
-            levels.convert(f"{first}:{last}", None, None)
-    assert levels.convert(str(first), None, None) == (first,)
-
-
 # --- sweeping ------------------------------------------------------------------------------------
 
 
@@ -133,6 +75,29 @@ def test_a_sweep_and_its_resumption(run: Callable[..., Result]) -> None:
     rows = {(row.parameters["kappa"], row.level): row.value for row in read_sweep("run.sqlite")}
     assert rows["5/2", 3] == 2.5**2 / 2
     assert len(rows) == 12
+
+
+@pytest.mark.usefixtures("pretence")
+def test_a_resumed_sweep_adds_levels(run: Callable[..., Result]) -> None:
+    assert run(*SWEEP).exit_code == 0
+    more = (*SWEEP[:4], "--levels", "2:5", *SWEEP[6:], "--resume")
+    result = run(*more)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == (
+        "sbp, 4 points, levels 2 to 5: 4 computed now, 0 there before, 0 failed\n"
+        "16 thresholds in run.sqlite\n"
+    )
+    assert "0 computed now, 4 there before" in run(*more).stdout
+    assert "0 computed now, 4 there before" in run(*SWEEP, "--resume").stdout
+
+
+@pytest.mark.usefixtures("pretence")
+def test_a_failure_above_the_levels_wanted_is_none(run: Callable[..., Result], pretence) -> None:
+    pretence["1"] = ConvergenceError("it did not settle", {}, 0.1)
+    assert run(*SWEEP).exit_code == 1
+    lower = run(*SWEEP[:4], "--levels", "2", *SWEEP[6:], "--resume")
+    assert lower.exit_code == 0
+    assert "4 there before, 0 failed" in lower.stdout
 
 
 def test_failures_are_counted_kept_and_retried(
@@ -266,7 +231,12 @@ def test_progress_is_for_terminals(
                 "1:2": "A:B:STEP",
                 "1:2:3:4": "A:B:STEP",
                 "a:b:c": "A:B:STEP",
-                "1/3:1:1/3": "A:B:STEP",
+                "1/3/1:1:1/3": "A:B:STEP",
+                "1/0:1:1/3": "A:B:STEP",
+                "1/x:1:1/3": "A:B:STEP",
+                "1/nan:1:1/3": "finite",
+                f"1:2:1/{'1' * 200}": "at most 100 digits",
+                "1" * 5000: "at most 100 digits",
                 "2:1:0.5": "A <= B; got '2:1:0.5'",
                 "1:2:0": "STEP > 0; got '1:2:0'",
                 "1:2:-0.5": "STEP > 0",
@@ -333,7 +303,6 @@ def refused(result: Result, says: str) -> None:
     ("arguments", "says"),
     [
         (SWEEP, "run.sqlite exists"),
-        ((*SWEEP[:4], "--levels", "2:4", *SWEEP[6:], "--resume"), "levels = 2 3, and cannot"),
         (
             (*SWEEP, "--resume", "--digits", "10"),
             "digits = 12, and cannot be resumed with digits = 10",
@@ -415,7 +384,7 @@ def test_a_scheduler_without_the_extra(
 def test_models_are_made_from_the_parameters_they_have(
     model: str, values: dict[str, tuple[str, ...]], count: int
 ) -> None:
-    exact = {name: tuple(map(Decimal, given)) for name, given in values.items()}
+    exact = {name: tuple(map(Fraction, given)) for name, given in values.items()}
     models = models_of(model, exact)
     assert len(models) == count
     assert {each.name for each in models} == {model}

@@ -27,6 +27,7 @@ MODULE = """
     import time
     from pathlib import Path
     from verify import Expected, Finding, claim
+    from verify.verdicts import Curve, Plot
 
     TAGS = {"tags": ("users",), "source": "me"}
 
@@ -41,6 +42,11 @@ MODULE = """
     @claim("users-differs", "A value is 2.", printed="2", expected=Expected("differs", "ours is 3"), **TAGS)
     def differs(run):
         return Finding("differs", "It is 3.", 3.0)
+
+    @claim("users-draws", "A figure is drawn.", tags=("drawing",), source="me", profile="full")
+    def draws(run):
+        bad = Plot("P", "$x_{$", "y", (Curve("a", (1.0,), (2.0, 3.0)),))
+        return Finding("confirmed", "It is.", 1.0, {}, (bad,))
 
     @claim("users-fails", "This is so.", tags=("failing",), source="me", profile="full")
     def fails(run):
@@ -96,6 +102,62 @@ def test_reports(run: Run, users: tuple[str, ...], tmp_path: Path) -> None:
     assert "users-differs" in (tmp_path / "r.html").read_text()
     again = run(*users, "--only", "users", "--workers", "1", "--expect", "e.toml")
     assert again.exit_code == 0, again.output
+
+
+def test_one_report_that_fails_loses_no_other(
+    run: Run, users: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawing = ("--only", "users-draws", "--workers", "1")
+    result = run(*users, *drawing, "--html", "r.html", "--json", "r.json")
+    assert result.exit_code == 0, result.output
+    assert "could not be drawn: " in (tmp_path / "r.html").read_text()
+
+    def full(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("verify.report_html.to_html", full)
+    again = run(*users, *drawing, "--html", "s.html", "--json", "s.json", "--junit", "s.xml")
+    assert again.exit_code == 1
+    assert "users-draws" in again.stdout
+    assert again.stderr.startswith("widegap: error: cannot write")
+    assert again.stderr.count("\n") == 1
+    assert json.loads((tmp_path / "s.json").read_text())["passed"]
+    assert (tmp_path / "s.xml").exists()
+    assert not (tmp_path / "s.html").exists()
+
+
+def test_reports_may_go_to_a_stream(run: Run, users: tuple[str, ...]) -> None:
+    result = run(*users, "--only", "users-moves", "--json", os.devnull)
+    assert result.exit_code == 0, result.output
+    assert not Path(os.devnull).is_file()
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a b", ".", "a..b", "os.path:join", "1.2"])
+def test_what_is_no_module(run: Run, name: str) -> None:
+    result = run("verify", "--module", name, "--list")
+    assert result.exit_code == 2
+    assert "--module is the name of a Python module" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("raise RuntimeError('oh')", "RuntimeError: oh"),
+        ("raise SystemExit(3)", "SystemExit"),
+        ("(", "Syntax"),
+    ],
+)
+def test_a_module_that_does_not_load(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, says: str
+) -> None:
+    (tmp_path / "broken_claims.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "broken_claims", raising=False)
+    result = run("verify", "--module", "broken_claims", "--list")
+    assert result.exit_code == 2
+    assert "cannot import --module broken_claims: " in result.stderr
+    assert says in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 def test_worse_than_expected(run: Run, users: tuple[str, ...], tmp_path: Path) -> None:

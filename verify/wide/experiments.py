@@ -7,6 +7,7 @@ A task is one block of draws of one network at one width. It is run as a sweep i
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -16,7 +17,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numerics.durable import DurableFile, Format, marks, reading, settings_of
+from numerics.durable import (
+    DurableFile,
+    Format,
+    check_file,
+    from_json,
+    marks,
+    reading,
+    settings_of,
+    typed,
+)
 from numerics.tasks import WorkersError, run_tasks
 from numerics.workers import LocalPool, installed_version
 
@@ -32,6 +42,10 @@ __all__ = [
 ]
 
 
+MAX_BLOCKS = 1_000_000
+"""Most blocks of an experiment: more than that is a slip of the pen."""
+
+
 class WidthFileError(ValueError):
     """A file cannot take or give this experiment; it is as it was."""
 
@@ -44,7 +58,6 @@ _TABLES = """
         PRIMARY KEY (width, block)
     );
 """
-_ALL = "width, block, draws, failures, sums, squares"
 
 
 @dataclass(frozen=True)
@@ -81,10 +94,11 @@ def run_block(
     stream = int(np.random.SeedSequence((seed, width, block)).generate_state(1, np.uint64)[0])
     found = sample(network, x, draws, seed=stream, heads=0, memory=1e18)
     good = found.covariance[found.converged]
-    table = [
-        tuple(tuple(map(float, row)) for row in total)
-        for total in (good.sum(axis=0), (good * good).sum(axis=0))
-    ]
+    with np.errstate(over="ignore"):
+        totals = good.sum(axis=0), (good * good).sum(axis=0)
+    if not all(np.isfinite(total).all() for total in totals):
+        raise ValueError(f"covariances at width {width} are beyond 1e150; scale the inputs down")
+    table = [tuple(tuple(map(float, row)) for row in total) for total in totals]
     return Block(width, block, draws, draws - len(good), *table, version=installed_version())
 
 
@@ -154,6 +168,10 @@ def width_experiment(
     made = check_draws(x, draws)
     if blocks < 1 or not widths:
         raise ValueError("there is nothing to draw: widths and blocks are needed")
+    if blocks * len(widths) > MAX_BLOCKS:
+        raise ValueError(
+            f"at most {MAX_BLOCKS} blocks are drawn, got {blocks} for each of {len(widths)} widths"
+        )
     for width in widths:
         needed = bytes_of_a_draw(replace(network, width=width), len(made), made.shape[1], "auto")
         needed += 8 * draws * len(made) ** 2
@@ -178,6 +196,9 @@ def width_experiment(
         "schema": "1",
     }
     wanted = [(width, block) for block in range(blocks) for width in sorted(set(widths))[::-1]]
+    check_file(out, _FORMAT, settings, resume=resume)
+    if os.path.exists(out):
+        read_widths(out)  # what is damaged is refused now, not after the work
     with DurableFile(out, _FORMAT, settings, _TABLES, resume=resume) as store:
         rows = store.connection.execute("SELECT width, block, failures FROM blocks").fetchall()
         there = {(row[0], row[1]): row[2] for row in rows}
@@ -199,8 +220,8 @@ def width_experiment(
                 found.block,
                 found.draws,
                 found.failures,
-                json.dumps(found.sums),
-                json.dumps(found.squares),
+                json.dumps(found.sums, allow_nan=False),
+                json.dumps(found.squares, allow_nan=False),
             )
             with store.transaction() as connection:
                 connection.execute(f"INSERT OR IGNORE INTO blocks VALUES ({marks(values)})", values)
@@ -227,15 +248,35 @@ def read_widths(path: str | os.PathLike[str]) -> tuple[Block, ...]:
     Raises
     ------
     WidthFileError
-        If it is not there, or is another kind of file.
+        If it is not there, is damaged, or is another kind of file.
     """
-    version = settings_of(path, _FORMAT)["widegap"]
-    with reading(path, _FORMAT) as connection:
-        rows = connection.execute(f"SELECT {_ALL} FROM blocks ORDER BY width, block").fetchall()
-    return tuple(
-        Block(*row[:4], *(tuple(map(tuple, json.loads(text))) for text in row[4:]), version=version)
-        for row in rows
-    )
+    settings = settings_of(path, _FORMAT)
+    with reading(path, _FORMAT, _TABLES) as connection:
+        rows = connection.execute(
+            f"SELECT {', '.join(_COLUMNS)} FROM blocks ORDER BY width, block"
+        ).fetchall()
+        size, version = len(from_json(settings["inputs"], list)), settings["widegap"]
+        return tuple(_block(row, size, version) for row in rows)
+
+
+_COLUMNS = {"width": int, "block": int, "draws": int, "failures": int, "sums": str, "squares": str}
+
+
+def _block(row: Sequence[Any], size: int, version: str) -> Block:
+    """One row of the table, if it is one."""
+    *counts, sums, squares = typed(tuple(_COLUMNS), tuple(_COLUMNS.values()), row)
+    width, block, draws, failures = counts
+    if not (width >= 1 and block >= 0 and draws >= 1 and 0 <= failures <= draws):
+        raise ValueError(f"width, block, draws and failures hold {counts}")
+    tables = []
+    for name, text in (("sums", sums), ("squares", squares)):
+        table = from_json(text, list)
+        rows = [r for r in table if isinstance(r, list) and len(r) == size]
+        numbers = [x for r in rows for x in r if isinstance(x, float) and math.isfinite(x)]
+        if len(table) != size or len(numbers) != size * size:
+            raise ValueError(f"{name} is no matrix of {size} x {size} numbers")
+        tables.append(tuple(map(tuple, table)))
+    return Block(width, block, draws, failures, *tables, version=version)
 
 
 def errors_by_width(

@@ -84,7 +84,7 @@ class Network:
             if not rate < 1.0:
                 raise DivergenceError(
                     f"sigma_w Lip(phi) of {phi} is {rate:.6g} and must be below 1 for an equilibrium to be "
-                    "expected at finite width; expansive=True draws it all the same"
+                    "expected at finite width"
                 )
 
     @property
@@ -126,5 +126,5 @@ def check_budget(needed: float, memory: float, what: str) -> None:
     if needed > memory:
         raise MemoryBudgetError(
             f"{what} needs {needed / 2**30:.3g} GiB, its budget is {memory / 2**30:.3g} GiB; take fewer "
-            "inputs, draws or units, or raise memory="
+            "inputs, draws or units, or allow more memory"
         )
