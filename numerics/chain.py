@@ -25,6 +25,7 @@ __all__ = [
     "mirror",
     "push",
     "reference",
+    "weighted",
 ]
 
 Array = NDArray[np.float64]
@@ -199,19 +200,24 @@ def push(job: Job, stage: Stage, mu: Array, floor: float) -> tuple[Array, float]
     job.products += n_prod
     # flat rows have no difference to the reference
     active = rows.kind > 0
-    outer = float(mu[active] @ (rows.g[active] - stage.ref))
+    outer = weighted(mu[active], rows.g[active] - stage.ref)
     derivative = 0.0
     if stage.exponent > 0.0:
-        derivative = (float(inner @ (stage.f - stage.ref)) - outer) / stage.exponent
+        derivative = (weighted(inner, stage.f - stage.ref) - outer) / stage.exponent
     return fold(inner) if job.leaf.even else inner, derivative
 
 
 def exponent_derivative(mu: Array, deviation: Array, value: float, s: float) -> float:
     """``d f_K / d s``: relative entropy over s^2, or half the variance in the quenched limit."""
-    mean = float(mu @ deviation)
+    mean = weighted(mu, deviation)
     if s > 0.0:
         return (mean - value) / s
-    return 0.5 * (float(mu @ (deviation * deviation)) - mean * mean)
+    return 0.5 * (weighted(mu, deviation * deviation) - mean * mean)
+
+
+def weighted(weights: Array, values: Array) -> float:
+    """Sum of weights times values; without BLAS, whose threads wait for each other on a busy machine."""
+    return float(np.einsum("i,i->", weights, values))
 
 
 def mirror(half: Array) -> Array:

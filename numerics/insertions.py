@@ -38,8 +38,8 @@ _LOGITS, _INSIDE = np.linspace(-12.0, 12.0, 25), 8.0
 _FINER = 4.0
 # The distance of exponents at which derivatives are taken, and the step of the split.
 _SMALL, _MOVE = 1e-3, 1e-4
-# Slopes this small beside a segment's largest are none.
-_NOISE = 1e-4
+# Slopes this small beside a segment's largest are none; nor those of a quenched average, beside the objective.
+_NOISE, _FLAT = 1e-4, 1e-9
 # What a lifting far from the level below is looked for among: its exponent, logit of p, log(Q* - Q_2).
 _FAR = (np.log(2.0) * np.arange(1, 11), np.linspace(-4.0, 6.0, 6), np.linspace(-6.0, 2.0, 5))
 # Distances of the new exponents that are tried, logarithmic.
@@ -241,7 +241,11 @@ def insertions(objective: Objective, fe: FreeEnergy, start: Start) -> list[Start
     for segment in segments(fe, start):
         tried = slopes(objective, fe, segment)
         quenched = segment.exponent == 0.0
-        floor = 0.0 if quenched else _NOISE * float(np.abs(tried.values).max(initial=0.0))
+        floor = _NOISE * float(np.abs(tried.values).max(initial=0.0))
+        if quenched:
+            middle = segment.split(0.0, 0.5, math.log(_SMALL))
+            value, _ = objective(middle.theta(objective.evaluator.coordinates))
+            floor = _FLAT * objective.size(value) if math.isfinite(value) else 0.0
         for sign in (1.0,) if segment.exponent in (0.0, 1.0) else (1.0, -1.0):
             values = sign * tried.values
             for k in range(values.size):

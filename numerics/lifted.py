@@ -21,7 +21,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .chain import Job, Leaf, exponent_derivative, fold, inner_liftings, mirror, push, reference
+from .chain import (
+    Job,
+    Leaf,
+    exponent_derivative,
+    fold,
+    inner_liftings,
+    mirror,
+    push,
+    reference,
+    weighted,
+)
 from .extent import extent
 from .grids import MAX_WORK, ResolutionError, plan_grids, window
 from .outermost import lift_point
@@ -201,12 +211,12 @@ def evaluate_nest(
         mu = fold(mu) if leaf.even and copies == 1.0 else mu
         for k in range(len(v) - 2, -1, -1):
             stage = stages[k]
-            d_increments[k] = float(mu @ stage.rows.dv)
+            d_increments[k] = weighted(mu, stage.rows.dv)
             mu, d_exponents[k] = push(job, stage, mu, _WEIGHTLESS * tolerance)
             edge = max(edge, float(mu[-1]), 0.0 if leaf.even else float(mu[0]))
         slopes = leaf.derivatives(y, leaf_values, parameters)
         job.exponentials += mu.size * len(leaf.parameters)
-        d_parameters = slopes @ mu
+        d_parameters = np.einsum("ij,j->i", slopes, mu)
     else:
         d_increments = d_exponents = np.empty(0)
     if edge > 1e3 * tolerance * max(1.0, coarsen):

@@ -35,8 +35,8 @@ _SHARES = (0.5, 0.2, 0.8)
 _HARD = (4.0, 3.0, 2.0)
 # A walk ends where the others could not follow this many times in a row.
 _PATIENCE = 2
-# Of the gradient in the others, relative.
-_TOLERANCE = 1e-6
+# Of the gradient in the others, relative; and what of the slope along a walk is noise.
+_TOLERANCE, _NOISE = 1e-6, 1e-11
 
 
 def walk(
@@ -74,13 +74,14 @@ def walk(
         )
         if math.isfinite(found) and size < 100.0 * tolerance:
             lost = 0
-            path.append((point, float(objective(point)[1][along])))
+            slope = float(objective(point)[1][along])
+            path.append((point, slope if abs(slope) > _NOISE * objective.size(found) else 0.0))
         elif (lost := lost + 1) > _PATIENCE:
             break
     starts = []
     for (a, left), (b, right) in itertools.pairwise(path):
         forward = 1.0 if b[along] > a[along] else -1.0
-        if forward * left < 0.0 <= forward * right:
+        if forward * left < 0.0 < forward * right:
             starts.append(a + left / (left - right) * (b - a))
     return starts
 

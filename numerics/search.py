@@ -367,7 +367,10 @@ class _Search:
         merged = self.below is not None and abs(value - self.objective(self.below)) < _MERGED * unit
         if merged or not size < 1e-5 * unit or self.coarse.is_excluded(value):
             return _End(math.inf, theta, size)
-        eigenvalues = np.linalg.eigvalsh(hessian(self.coarse, theta))
+        curvature = hessian(self.coarse, theta)
+        if not np.isfinite(curvature).all():
+            return _End(math.inf, theta, size)
+        eigenvalues = np.linalg.eigvalsh(curvature)
         right = int((eigenvalues < 0.0).sum()) == self.coarse.ascents(theta)
         return _End(value, theta, size / unit, right=right)
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from .chain import Job, mirror
+from .chain import Job, mirror, weighted
 from .extent import Extent, crossing, heavy_interval, peak_window
 from .grids import MAX_NODES, GridPlan, ResolutionError
 from .outermost import lift_point
@@ -64,10 +64,10 @@ def depth_below_top(job: Job) -> float:
     weights /= weights.sum()
     f = job.values(field + math.sqrt(sum(job.v)) * u)
     job.exponentials += u.size
-    mean = float(weights @ f)
+    mean = weighted(weights, f)
     if even:
         job.exponentials += u.size
-        return max(float(weights @ job.values(math.sqrt(sum(job.v)) * u)) - mean, 0.0)
+        return max(weighted(weights, job.values(math.sqrt(sum(job.v)) * u)) - mean, 0.0)
     top = job.values(np.array([x for x in shape.settled if math.isfinite(x)]))
     return max(float(max(f.max(), top.max(initial=-math.inf))) - mean, 0.0)
 
