@@ -331,6 +331,10 @@ def _kind(solution: Solution) -> Kind:
     where = f"level {solution.level} of {solution.model}"
     fe = free_energy(solution.model, solution.level)
     if not fe.order_parameters:
+        if solution.value == 0:
+            raise CertificationError(
+                f"{where}: nothing is to be proved of the value 0; {solution.note}"
+            )
         return "closed form"
     if solution.branch != "finite":
         raise CertificationError(

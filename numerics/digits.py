@@ -200,6 +200,8 @@ def _stationary(solution: Solution, digits: int, say: Tell, check: bool | None) 
 def closed_form(fe: FreeEnergy, digits: int = DOUBLE_DIGITS) -> Solution:
     """The value of a functional without order parameters; 15 digits at least.
 
+    Where that bounds the minimum of a norm by a negative number, 0 bounds it better and is the value.
+
     Parameters
     ----------
     fe : theory.FreeEnergy
@@ -219,6 +221,11 @@ def closed_form(fe: FreeEnergy, digits: int = DOUBLE_DIGITS) -> Solution:
     ball = to_digits(fe.expr, digits + 3, 0.0 if fe.is_capacity else ENERGY)
     where = f"level {fe.level} of {fe.model}"
     value, error = _rounded(mpf_of(ball), _radius(ball), digits, where)
+    note = ""
+    if value < 0 and not fe.is_capacity and fe.model.sign < 0:
+        shown_value = mpmath.nstr(mpmath.mpf(value), 12)
+        note = f"the functional is {shown_value}, but the minimum of a norm is not negative"
+        value, error = abs(0 * value), 0 * error
     found = Solution(
         fe.model,
         fe.level,
@@ -227,6 +234,7 @@ def closed_form(fe: FreeEnergy, digits: int = DOUBLE_DIGITS) -> Solution:
         error=error,
         branch="closed form",
         reason="a closed form",
+        note=note,
         statistics=Statistics(1, 0, 0, time.perf_counter() - began),
     )
     return replace(found, branches=(found,))

@@ -38,7 +38,8 @@ _LOGITS, _INSIDE = np.linspace(-12.0, 12.0, 25), 8.0
 _FINER = 4.0
 # The distance of exponents at which derivatives are taken, and the step of the split.
 _SMALL, _MOVE = 1e-3, 1e-4
-# Slopes this small beside a segment's largest are none; nor those of a quenched average, beside the objective.
+# Slopes this small beside a segment's largest are none; nor those of a quenched average this small beside the
+# objective.
 _NOISE, _FLAT = 1e-4, 1e-9
 # What a lifting far from the level below is looked for among: its exponent, logit of p, log(Q* - Q_2).
 _FAR = (np.log(2.0) * np.arange(1, 11), np.linspace(-4.0, 6.0, 6), np.linspace(-6.0, 2.0, 5))
