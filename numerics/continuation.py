@@ -39,7 +39,7 @@ Refine = Callable[[Solution], Solution]
 def margin_moved(model: Model, kappa: Expr) -> Model:
     """The model with another margin."""
     if any(field.name == "kappa" for field in dataclasses.fields(model)):
-        return dataclasses.replace(model, kappa=kappa)  # type: ignore[call-arg]
+        return dataclasses.replace(model, kappa=kappa)
     constraint: Any = model.constraint
     return dataclasses.replace(model, constraint=dataclasses.replace(constraint, kappa=kappa))
 

@@ -38,7 +38,7 @@ from .compile import evaluator_of
 from .functional import BallFunctional, Point, functional_of
 from .grids import ResolutionError
 from .mpnest import evaluate_mp
-from .solution import ENERGY, ConvergenceError, Solution, Statistics
+from .solution import ENERGY, ConvergenceError, Solution, Statistics, parameter_digits
 from .stationary import hessian
 
 __all__ = [
@@ -60,8 +60,6 @@ _POINT, _LEAST, _HESSIAN = 8, 3, 5
 _DIFFERENCE = 1e-8
 # Digits beyond those wanted, in every evaluation.
 _GUARD = 5
-# Of a solution in doubles the order parameters have so many digits fewer than the value.
-_FEWER = 2
 # Nodes times digits up to which the mpmath route, of seconds, is the check inside a solve.
 _MP_WORK = 2_000_000
 # Spacing of the second evaluation's grids, relative to the first's.
@@ -293,7 +291,7 @@ def _newton(functional: BallFunctional, start: Sequence[float], digits: int, say
     # what the gradient is off by moves the point by the inverse of the smallest eigenvalue
     guard = max(stiff, _GUARD)
     wanted = digits + guard
-    enough = digits - _FEWER if digits <= DOUBLE_DIGITS else digits
+    enough = parameter_digits(digits)
     known, count, before, fresh = float(_POINT), 0, 0.0, False
     where = f"level {functional.fe.level} of {functional.fe.model}"
     for _ in range(wanted // 2 + 20):

@@ -1,13 +1,11 @@
 """Thresholds and ground states: stationary points of a free energy, level by level.
 
-The lowest level is a closed form, or searched from guesses. Level 3 of a symmetric perceptron is
-searched along its exponent s: for each s on a geometric grid the two remaining order parameters are
-minimised, upwards from small s and downwards from the s -> infinity functional, and every local minimum
-of that profile becomes a start. Level r + 1 starts from every stationary point of level r with one lifting
-more, put in at every place in turn (`numerics.starts`). All starts are followed on coarse grids, minimising
-in some variables the maximum over others (`numerics.objective`); the distinct ends are refined by Newton's
-method on grids that meet the error bound, and the value is then checked on grids twice as fine, at a tighter
-tolerance and with wider windows.
+The lowest level is a closed form, or searched along its exponent (`numerics.profile`). Level r + 1 starts
+from the stationary points of level r with one lifting more, put in where that improves to first order
+(`numerics.insertions`). All starts are followed in doubles on coarse grids, minimising in some variables the
+maximum over others (`numerics.objective`); the distinct ends are refined by Newton's method on grids that
+meet the error bound (`numerics.search`). What is reported is then settled in balls (`numerics.digits`):
+value, error and order parameters do not depend on the machine.
 
 A minimum whose outermost exponent runs away is replaced by the stationary point of the limit
 functional (theory.infinite_exponent_limit); its error is the distance to the functional at the

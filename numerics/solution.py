@@ -162,6 +162,11 @@ class Solution:
         return self.model.is_finite
 
     @property
+    def parameter_digits(self) -> int:
+        """Significant digits that the order parameters have."""
+        return parameter_digits(self.digits)
+
+    @property
     def symbol(self) -> str:
         """Name of the value: alpha or xi."""
         return "alpha" if self.model.problem == "capacity" else "xi"
@@ -311,6 +316,11 @@ class Solution:
             others = ", ".join(written(b.value, 12) for b in self.branches if b.value != self.value)
             lines.append(f"  other stationary points: {others}")
         return "\n".join(lines)
+
+
+def parameter_digits(digits: int) -> int:
+    """Digits of order parameters beside those of a value; in doubles two fewer: the value is stationary."""
+    return digits if digits > 15 else max(digits - 2, 1)
 
 
 def written(number: Any, digits: int) -> str:

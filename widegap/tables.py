@@ -22,9 +22,6 @@ __all__ = [
     "summary_table",
 ]
 
-PARAMETER_DIGITS = 12
-"""Significant digits shown of an order parameter."""
-
 _QUIET_WIDTH = 80
 
 
@@ -144,9 +141,7 @@ def order_parameter_table(solutions: "Sequence[Solution]") -> "Table":
         if solution.branch == "merged" or not solution.order_parameters:
             continue
         values = {
-            name: significant(
-                value, max(PARAMETER_DIGITS, solution.digits if solution.digits > 15 else 0)
-            )
+            name: significant(value, solution.parameter_digits)
             for name, value in solution.order_parameters.items()
         }
         last = max(len(solution.p), len(solution.q), len(solution.c)) + 1

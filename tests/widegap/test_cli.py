@@ -94,7 +94,7 @@ def test_the_table_shows_what_json_says(table: str, document: dict[str, Any]) ->
         assert digits == level["digits"]
         assert float(shown) == pytest.approx(level["value"], rel=10.0 ** (1 - digits), abs=0)
         for value in level["order_parameters"].values():
-            assert f"{value:#.12g}" in table.split()
+            assert f"{value:#.10g}" in table.split()
     gap = table.splitlines()[-1]
     assert gap.startswith("gap alpha_c - alpha_4 = ")
     assert float(gap.split()[-1]) == pytest.approx(document["gap"], abs=1e-11)
