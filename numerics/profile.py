@@ -40,7 +40,12 @@ _TOLERANCE, _NOISE = 1e-6, 1e-11
 
 
 def walk(
-    objective: Objective, theta: Array, along: int, values: Sequence[float] | Array
+    objective: Objective,
+    theta: Array,
+    along: int,
+    values: Sequence[float] | Array,
+    *,
+    downhill: bool = False,
 ) -> list[Array]:
     """Points where the objective has a minimum along one coordinate.
 
@@ -53,6 +58,8 @@ def walk(
         The coordinate that is walked along; not a direction of ascent.
     values : sequence of float, or ndarray
         Its values, in order.
+    downhill : bool, default False
+        End where the objective rises: at the first minimum, if there is one on this side.
 
     Returns
     -------
@@ -76,6 +83,8 @@ def walk(
             lost = 0
             slope = float(objective(point)[1][along])
             path.append((point, slope if abs(slope) > _NOISE * objective.size(found) else 0.0))
+            if downhill and slope * (values[1] - values[0]) > 0.0:
+                break
         elif (lost := lost + 1) > _PATIENCE:
             break
     starts = []
@@ -161,8 +170,8 @@ def capacity_starts(objective: Objective, fe: FreeEnergy, capacity: Solution) ->
         start = Start(known.p, q, exponents, "capacity", np.full(len(fe.fields), hard**-3))
         theta = _with_multipliers(objective, start.theta(coordinates), len(fe.fields))
         found = [
-            *walk(objective, theta, along, log_c + _FORTH),
-            *walk(objective, theta, along, log_c + _BACK),
+            *walk(objective, theta, along, log_c + _FORTH, downhill=True),
+            *walk(objective, theta, along, log_c + _BACK, downhill=True),
         ]
         if found:
             return [_start(objective, fe, theta, start.split) for theta in found]
