@@ -100,13 +100,11 @@ def _walked(model: Model, target: Expr, begin: float, found: Solution, refine: R
         else:
             kappa = Rational(math.exp(t)).limit_denominator(10**9)
             kappa = kappa if target.is_positive else -kappa
-        start = dataclasses.replace(
-            last,
-            model=margin_moved(model, kappa),
-            gaps=tuple(np.exp(_extrapolated(path[-2:], t))),
-            branches=(),
-        )
+        gaps = tuple(map(float, np.exp(_extrapolated(path[-2:], t))))
         try:
+            start = dataclasses.replace(
+                last, model=margin_moved(model, kappa), gaps=gaps, branches=()
+            )
             last = refine(start)
         except ArithmeticError as error:
             step *= 0.5
@@ -136,4 +134,5 @@ def _extrapolated(path: list[tuple[float, Array]], t: float) -> Array:
 
 
 def _logarithms(solution: Solution) -> Array:
-    return np.log(np.array([float(g) for g in solution.gaps]))
+    with np.errstate(divide="ignore"):
+        return np.log(np.array([float(g) for g in solution.gaps]))

@@ -56,6 +56,10 @@ MAX_DIGITS = 1000
 DOUBLE_DIGITS = 15
 # Digits that the doubles' point is taken to have at first, and at least; and their Hessian at most.
 _POINT, _LEAST, _HESSIAN = 8, 3, 5
+# How often a Hessian is made again with more digits.
+_LOOKS = 6
+# Digits by which a sweep from far away has to come nearer, and the first one nearer than 1.
+_NEARER = 0.3
 # What a central difference of gradients is off by, relative to the largest eigenvalue.
 _DIFFERENCE = 1e-8
 # Digits beyond those wanted, in every evaluation.
@@ -293,14 +297,17 @@ def _newton(functional: BallFunctional, start: Sequence[float], digits: int, say
     wanted = digits + guard
     enough = parameter_digits(digits)
     known, count, before, fresh = float(_POINT), 0, 0.0, False
+    nearest = 0.0
     where = f"level {functional.fe.level} of {functional.fe.model}"
     for _ in range(wanted // 2 + 20):
         sweeps = math.ceil((wanted - known) / max(accuracy, 1))
         if accuracy < 2 or (sweeps > n + 2 and known >= 2 * accuracy):
             accuracy, before, fresh = max(int(known), _HESSIAN), 0.0, True
             say(f"Hessian, {accuracy} digits", _progress(known, wanted))
-            inverse = _inverse_hessian(functional, theta, accuracy + stiff)
-            count += n + 1
+            inverse, stiff, spent = _inverse_hessian(functional, theta, accuracy, stiff)
+            count += spent
+            guard = max(stiff, guard)
+            wanted = digits + guard
         work = math.ceil(known) + accuracy + guard
         work = wanted if work > wanted - _GUARD else work  # not one more sweep for a few digits
         say(f"sweep, {work} digits", _progress(known, wanted))
@@ -319,13 +326,15 @@ def _newton(functional: BallFunctional, start: Sequence[float], digits: int, say
                 norm = sum((g * g for g in gradient), arb(0)).sqrt()
                 return _Settled(moved, point, mpf_of(decrement), mpf_of(norm), count)
         if not size >= max(_LEAST, known - 8):
-            if fresh:
+            if fresh and not size > nearest + _NEARER:
                 raise ConvergenceError(
-                    f"{where}: a Newton sweep with {work} digits moved by 1e{-size:.0f} where {known:.0f} "
-                    "digits were known; the start is not near enough",
+                    f"{where}: a Newton sweep with {work} digits moved by 1e{-size:.0f}; the start is not "
+                    "near enough",
                     {},
                     math.nan,
                 )
+            if fresh:  # from far away, with a Hessian a sweep, as long as they shorten
+                theta, nearest = moved, size
             accuracy, known = 0, float(_LEAST)  # the doubles' Hessian is no good here
             continue
         theta = moved
@@ -352,7 +361,10 @@ def _doubles_inverse(
     doubles = evaluator_of(functional.fe, functional.generic)
 
     def function(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        found = doubles(theta)
+        try:
+            found = doubles(theta)
+        except (ArithmeticError, ValueError):  # beyond the doubles
+            return math.nan, np.full(theta.size, math.nan)
         return found.value, found.gradient
 
     point = np.array(start)
@@ -369,13 +381,39 @@ def _doubles_inverse(
     return arb_mat([[arb(float(x)) for x in row] for row in inverse]), accuracy, stiff
 
 
-def _inverse_hessian(functional: BallFunctional, theta: Sequence[arb], accuracy: int) -> arb_mat:
-    """Inverse of the Hessian by forward differences of the gradient; n + 1 gradients of 2 e digits."""
+def _inverse_hessian(
+    functional: BallFunctional, theta: Sequence[arb], accuracy: int, stiff: int
+) -> tuple[arb_mat, int, int]:
+    """Inverse of the Hessian, how many digits it takes from the gradient, and the gradients it took.
+
+    By forward differences of the gradient; n + 1 gradients of twice the digits. An eigenvalue that is smaller
+    than these digits can tell is looked at again with more.
+    """
+    count = 0
+    for _ in range(_LOOKS):
+        inverse, size = _differences(functional, theta, accuracy + stiff)
+        count += len(theta) + 1
+        needed = math.ceil(-_log10(size))
+        if needed <= stiff:
+            return inverse, stiff, count
+        stiff = needed + _GUARD
+    raise ConvergenceError(
+        f"level {functional.fe.level} of {functional.fe.model}: the Hessian is singular to {stiff} digits",
+        {},
+        math.nan,
+    )
+
+
+def _differences(
+    functional: BallFunctional, theta: Sequence[arb], accuracy: int
+) -> tuple[arb_mat, arb]:
+    """Inverse of the Hessian, and the size of its smallest eigenvalue beside the functional."""
     n = len(theta)
     grid = BallGrid(2 * accuracy + _GUARD)
     with ctx.workdps(2 * accuracy + 20):
         step = arb(10) ** -accuracy
-        base = functional(theta, grid, gradient=True).gradient
+        point = functional(theta, grid, gradient=True)
+        base = point.gradient
         rows = []
         for i in range(n):
             moved = [t + step if j == i else t for j, t in enumerate(theta)]
@@ -390,7 +428,10 @@ def _inverse_hessian(functional: BallFunctional, theta: Sequence[arb], accuracy:
                 {},
                 math.nan,
             ) from None
-        return arb_mat([[arb(inverse[i, j].mid()) for j in range(n)] for i in range(n)])
+        entries = [[arb(inverse[i, j].mid()) for j in range(n)] for i in range(n)]
+        largest = max((abs(x) for row in entries for x in row), key=lambda x: x.mid())
+        scale = abs(point.value) if functional.fe.is_capacity else arb(1)
+        return arb_mat(entries), 1 / (scale * largest)
 
 
 # -- the second route ------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from .ballnest import BallValue, evaluate_ball_nest, log_of, planned_nodes
 from .ballplan import BallGrid
 from .balls import BallProgram, ball_program, ball_sum, exact
 from .grids import ResolutionError
-from .solution import Solution
+from .solution import ConvergenceError, Solution
 
 __all__ = ["BallFunctional", "Point", "functional_at", "functional_of"]
 
@@ -241,6 +241,11 @@ def functional_of(solution: Solution) -> tuple[BallFunctional, list[float]]:
     -------
     functional : BallFunctional
     theta : list of float
+
+    Raises
+    ------
+    ConvergenceError
+        If a gap is beyond the doubles.
     """
     from .compile import evaluator_of
 
@@ -251,6 +256,12 @@ def functional_of(solution: Solution) -> tuple[BallFunctional, list[float]]:
         bare = functional_at(solution.model, solution.level, len(solution.q))
     fe, generic, program = bare.fe, bare.generic, bare.program
     gaps = np.array(solution.gaps, dtype=float)
+    if not (np.isfinite(gaps).all() and (gaps > 0.0).all()):
+        raise ConvergenceError(
+            f"level {solution.level} of {solution.model}: an order parameter is beyond the doubles",
+            {name: float(x) for name, x in solution.order_parameters.items()},
+            math.nan,
+        )
     doubles = evaluator_of(fe, generic)
     lost = []
     for index in range(len(program.nests)):

@@ -88,7 +88,7 @@ def stable(objective: Objective, fe: FreeEnergy) -> str:
     -----
     R is looked at, not bounded, between the overlaps.
     """
-    if not replicon(fe.model) >= 0:
+    if not replicon(fe.model).evalf(15, maxn=10_000) >= 0:
         return ""
     point = level_one(objective, fe)
     if point is None:

@@ -68,7 +68,8 @@ def seed(solution: Solution) -> Start:
     q = gaps[inner : inner + outer] if outer else np.array([1.0] if solution.is_finite else [])
     if model.constraint is None:  # no p
         p = np.zeros_like(q)
-    return Start(p, q, np.array(solution.c), solution.split, np.array(solution.fields))
+    exponents, fields = (np.array(x, dtype=float) for x in (solution.c, solution.fields))
+    return Start(p, q, exponents, solution.split, fields)
 
 
 def ordered(fe: FreeEnergy) -> Callable[[Array], bool]:
