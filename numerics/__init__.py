@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .digits import refine
     from .grids import ResolutionError
     from .kernel_certify import CertifiedKernel, certify_deq, certify_mlp
-    from .kernel_refine import AccuracyWarning
+    from .kernel_errors import AccuracyWarning
     from .kernel_tiles import KernelMemoryError
     from .kernels import DivergenceError, MLPKernel, mlp_kernel
     from .levels import lowest_level, solve, solve_levels
@@ -89,7 +89,7 @@ _HOME = {
     "DEQKernel": "deq",
     "deq_kernel": "deq",
     "DivergenceError": "kernels",
-    "AccuracyWarning": "kernel_refine",
+    "AccuracyWarning": "kernel_errors",
     "KernelMemoryError": "kernel_tiles",
     "MLPKernel": "kernels",
     "mlp_kernel": "kernels",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import flint
 import sympy
 from flint import arb, ctx
 from sympy import Expr, Function, Symbol, exp, log, pi, sqrt
@@ -79,8 +80,23 @@ def _erf_mean(a: arb, b: arb) -> arb:
     return (a.erf() + b.erf()) / 2
 
 
+def _power(x: arb, index: int) -> arb:
+    """A whole power, by products: FLINT's own takes a logarithm of balls that contain 0."""
+    if index < 0:
+        return 1 / _power(x, -index)
+    base, made = arb(x), arb(1)
+    while index:
+        if index & 1:
+            made *= base
+        index >>= 1
+        if index:
+            base *= base
+    return made
+
+
 BALLS: dict[str, Any] = {
     "pi": arb.pi,
+    "power": _power,
     "mpf": lambda number: arb(int(number)) if isinstance(number, int) else arb(str(number)),
     "sqrt": lambda x: arb(x).sqrt(),
     "log": lambda x: arb(x).log(),
@@ -120,7 +136,9 @@ class _Printer(MpmathPrinter):
     def _print_Pow(self, expr: Expr, rational: bool = False) -> str:
         base, index = expr.as_base_exp()
         if (2 * index).is_Integer and not index.is_Integer:
-            return f"sqrt({self._print(base)})**({int(2 * index)})"
+            return f"power(sqrt({self._print(base)}), {int(2 * index)})"
+        if index.is_Integer:
+            return f"power({self._print(base)}, {int(index)})"
         return super()._print_Pow(expr, rational=rational)
 
 
@@ -144,8 +162,9 @@ def printed(
     arguments: Sequence[Symbol], outputs: Sequence[Expr], namespace: dict[str, Any]
 ) -> Callable[..., list[Any]]:
     """Print expressions for numbers of any kind, given their functions by name."""
+    names = {"power": lambda base, index: base**index} | namespace
     return sympy.lambdify(
-        list(arguments), list(outputs), modules=[namespace], printer=_Printer(), cse=True
+        list(arguments), list(outputs), modules=[names], printer=_Printer(), cse=True
     )
 
 
@@ -156,7 +175,12 @@ def ball_sum(terms: Iterable[arb]) -> arb:
 
 def exact(number: Expr) -> arb:
     """An exact sympy number as a ball in the precision of the moment."""
-    (value,) = in_balls([], [number])()
+    try:
+        (value,) = in_balls([], [number])()
+    except NameError:  # roots of polynomials and inverse functions, which balls do not have
+        digits = int(0.302 * flint.ctx.prec) + 20
+        value = arb(str(sympy.N(number, digits)))
+        return value + arb(0, value.abs_upper() * arb(10) ** (5 - digits))
     return arb(value)
 
 

@@ -14,11 +14,11 @@ import math
 import numba
 import numpy as np
 
-from .kernel_primitives import angle, distance
+from .kernel_primitives import distance
 
 # pasted code above defines these
-from .kernel_loops_power import geometry  # isort: skip
-from .kernel_stub import NORM, profile  # isort: skip
+from .kernel_loops_power import _END, geometry, layer_of  # isort: skip
+from .kernel_stub import NORM  # isort: skip
 
 _FAST_DEQ = {"contract", "nsz", "nnan"}
 
@@ -27,7 +27,9 @@ _FAST_DEQ = {"contract", "nsz", "nnan"}
 def equilibrium(
     tiles: np.ndarray,
     mirrored: bool,
+    x: np.ndarray,
     z: np.ndarray,
+    xt: np.ndarray,
     zt: np.ndarray,
     w2: float,
     v2: float,
@@ -49,7 +51,7 @@ def equilibrium(
         dd = np.empty(width)
         zeros = np.zeros(width)
         for i in range(i0, i1):
-            geometry(z[i], zt, j0, j1, ts)
+            geometry(x[i], z[i], xt, zt, j0, j1, ts)
             for j in range(width):
                 v = ts[j]
                 v = v if v >= 0.0 else 2.0 + v
@@ -60,18 +62,12 @@ def equilibrium(
                 newton = w2 if trial < 20 else 0.0
                 for j in range(width):
                     v = t[j]
-                    near = v <= 1.0
-                    a = v if near else 2.0 - v
-                    x = math.sqrt(a)
-                    y = math.sqrt(2.0 - a)
-                    small = 2.0 * angle(x, y)
-                    theta = small if near else math.pi - small
-                    mm, slope = profile(1.0 - v, v, x * y, theta)
+                    a = v if v <= 1.0 else 2.0 - v
+                    mm, _, slope = layer_of(v if v <= 1.0 else -max(a, _END))
                     new = v - (v - rate * mm - ts[j]) / (1.0 - newton * slope)
                     new = min(max(new, 0.0), 2.0)
-                    dd[j] = (new - v) / (
-                        x + 1e-200
-                    )  # the angle's step: kappa has a root at both ends
+                    # the angle's step: kappa has a root at both ends
+                    dd[j] = (new - v) / (math.sqrt(a) + 1e-200)
                     m[j] = new
                 last = distance(dd, zeros)
                 t, m = m, t
@@ -79,29 +75,17 @@ def equilibrium(
                     break
             for j in range(width):
                 v = t[j]
-                near = v <= 1.0
-                a = v if near else 2.0 - v
-                x = math.sqrt(a)
-                y = math.sqrt(2.0 - a)
-                small = 2.0 * angle(x, y)
-                theta = small if near else math.pi - small
-                m[j], dd[j] = profile(1.0 - v, v, x * y, theta)
-            for j in range(width):
+                m[j], _, dd[j] = layer_of(v if v <= 1.0 else min(v - 2.0, -_END))
                 ts[j] += rate * m[j]
             worst = max(worst, distance(ts, t))
             qi = q1[i]
-            qj = q2[j0:j1]
-            row = fixed[i, j0:j1]
             for j in range(width):
-                row[j] = qi * qj[j] * (1.0 - t[j])
-            row = cov[i, j0:j1]
-            for j in range(width):
-                row[j] = v2 * (qi * qj[j] * NORM * (1.0 - m[j]))
-            row = ntk[i, j0:j1]
-            for j in range(width):
-                q = qi * qj[j]
+                q = qi * q2[j0 + j]
                 k = q * (1.0 - t[j])
-                row[j] = v2 * (q * NORM * (1.0 - m[j]) + dd[j] * k / (1.0 - w2 * dd[j]))
+                value = q * NORM * (1.0 - m[j])
+                fixed[i, j0 + j] = k
+                cov[i, j0 + j] = v2 * value
+                ntk[i, j0 + j] = v2 * (value + dd[j] * k / (1.0 - w2 * dd[j]))
         if mirrored:
             for j in range(max(j0, i0), j1):
                 for i in range(i0, min(i1, j)):

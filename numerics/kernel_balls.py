@@ -10,7 +10,7 @@ import numpy as np
 from flint import arb, arb_mat
 from numpy.typing import NDArray
 
-from theory.duals import DELTA, DET, SIGMA, Dual, ExpDifference
+from theory.duals import DELTA, DET, SIGMA, Dual, ExpDifference, Tangent
 from theory.ladder import K1, K2, C
 from theory.mixtures import A, B, mixture
 
@@ -49,6 +49,8 @@ class Maps:
     found : theory.duals.Dual
     digits : int, optional
         For duals that are mixtures, the digits of the mixture's nodes.
+    tangent : {"limit", "almost_everywhere"}
+        Which slope the tangent kernel has.
 
     Attributes
     ----------
@@ -61,7 +63,7 @@ class Maps:
         For a dual without a closed form; with ``digits``, for one that is no mixture either.
     """
 
-    def __init__(self, found: Dual, digits: int | None = None) -> None:
+    def __init__(self, found: Dual, digits: int | None = None, tangent: Tangent = "limit") -> None:
         source, self._nodes = found, ()
         if not found.is_closed:
             source = mixture(found.activation) if digits is not None else None
@@ -73,10 +75,13 @@ class Maps:
             self._nodes = tuple(zip(map(mpf_ball, nodes), map(mpf_ball, masses), strict=True))
         self.members = max(1, len(self._nodes) ** 2)
         scales = [A, B] if self._nodes else []
-        both = [source.moment(i, i).stable for i in (0, 1)]
+        slope = found.tangent(tangent) if source is found else source.moment(1, 1)
+        both = [source.moment(0, 0).stable, slope.stable]
         self._both = printed([*scales, *_ARGUMENTS], both, _FUNCTIONS)
         self._bend = printed([*scales, *_ARGUMENTS], [source.moment(2, 0).stable], _FUNCTIONS)
-        self._curvature = printed([*scales, *_ARGUMENTS], [source.moment(2, 2).stable], _FUNCTIONS)
+        drift = found.tangent(tangent, 1, 1) if source is found else source.moment(2, 2)
+        drifts = [source.moment(1, 1).stable, drift.stable]
+        self._drift = printed([*scales, *_ARGUMENTS], drifts, _FUNCTIONS)
 
     def _evaluate(self, program: Callable[..., list[arb]], *at: arb) -> list[arb]:
         if not self._nodes:
@@ -88,28 +93,35 @@ class Maps:
         return [ball_sum(column) for column in zip(*sums, strict=True)]
 
     def both(self, a: arb, c: arb, b: arb) -> list[arb]:
-        """D and D' of a pair of inputs of variances a, b and covariance c."""
-        spread, delta, sigma = (
-            v.nonnegative_part() for v in (a * b - c * c, a + b - 2 * c, a + b + 2 * c)
-        )
-        return self._evaluate(self._both, a, b, c, spread, delta, sigma)
+        """D and the slope of a pair of inputs of variances a, b and covariance c."""
+        return self._evaluate(self._both, *_around_pair(a, c, b))
+
+    def drift(self, a: arb, c: arb, b: arb) -> list[arb]:
+        """D' and the derivative of the slope."""
+        return self._evaluate(self._drift, *_around_pair(a, c, b))
 
     def own(self, k: arb) -> list[arb]:
-        """D, D' and E phi phi'' on the diagonal."""
+        """D, the slope and E phi phi'' on the diagonal."""
         at = (k, k, k, arb(0), arb(0), 4 * k)
         return [*self._evaluate(self._both, *at), *self._evaluate(self._bend, *at)]
 
-    def bends(self, k: arb) -> tuple[arb, arb]:
-        """E phi'(u)^2 and E phi''(u)^2, the latter infinite where phi has a kink."""
-        at = (k, k, k, arb(0), arb(0), 4 * k)
-        return self._evaluate(self._both, *at)[1], self._evaluate(self._curvature, *at)[0]
+
+def _around_pair(a: arb, c: arb, b: arb) -> tuple[arb, ...]:
+    spread, delta, sigma = (
+        v.nonnegative_part() for v in (a * b - c * c, a + b - 2 * c, a + b + 2 * c)
+    )
+    return a, b, c, spread, delta, sigma
 
 
 def mpf_ball(number: Any) -> arb:
-    """An mpmath number, exactly."""
-    sign, man, exponent, _ = number._mpf_
-    made = arb(int(man)) * arb(2) ** int(exponent)
-    return -made if sign else made
+    """An mpmath number, exactly, whatever the precision at work."""
+    sign, man, exponent, bits = number._mpf_
+    before, flint.ctx.prec = flint.ctx.prec, max(flint.ctx.prec, int(bits) + 64)
+    try:
+        made = arb(int(man)) * arb(2) ** int(exponent)
+        return -made if sign else made
+    finally:
+        flint.ctx.prec = before
 
 
 def first_layer(x: NDArray[np.float64], scale: arb, b2: arb) -> list[list[arb]]:

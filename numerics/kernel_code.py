@@ -16,14 +16,14 @@ import sympy
 from sympy import Expr, Symbol
 from sympy.printing.pycode import PythonCodePrinter
 
-from theory.duals import DELTA, DET, SIGMA, Dual
+from theory.duals import DELTA, DET, SIGMA, Dual, Tangent
 from theory.ladder import K1, K2, C
-from theory.mixtures import A, B, Mixture, mixture
 
 from .codegen import generated_module
-from .mixture_nodes import mixture_nodes
+from .kernel_rounding import power_constants
+from .kernel_series import ENOUGH, TIERS
 
-__all__ = ["has_module", "kernel_module", "pasted", "printed", "uses_power_loops"]
+__all__ = ["kernel_module", "pasted", "printed", "uses_power_loops", "uses_series"]
 
 _ANGLE = sympy.Function("angle")
 _HERE = Path(__file__).parent
@@ -67,19 +67,22 @@ def _angles(expr: Expr) -> Expr:
     return expr.replace(sympy.atan2, _ANGLE)
 
 
-def printed(outputs: Sequence[Expr]) -> list[str]:
+def printed(outputs: Sequence[Expr], angles: bool = True) -> list[str]:
     """Print expressions as the body of a function that returns them.
 
     Parameters
     ----------
     outputs : sequence of Expr
+    angles : bool
+        Whether arc tangents are our own.
 
     Returns
     -------
     list of str
         Lines, without indentation; the last one returns a tuple.
     """
-    shared, final = sympy.cse([_angles(e) for e in outputs], symbols=sympy.numbered_symbols("w"))
+    exprs = [_angles(e) for e in outputs] if angles else list(outputs)
+    shared, final = sympy.cse(exprs, symbols=sympy.numbered_symbols("w"))
     printer = _Printer({"fully_qualified_modules": True, "user_functions": {"angle": "angle"}})
     lines = [f"{name} = {printer.doprint(value)}" for name, value in shared]
     return [*lines, f"return {', '.join(printer.doprint(e) for e in final)}"]
@@ -98,8 +101,20 @@ def pasted(name: str) -> str:
     """Return the text of one of this package's files, its docstring and relative imports removed."""
     text = (_HERE / f"{name}.py").read_text(encoding="utf-8")
     text = re.sub(r'\A""".*?"""\n', "", text, flags=re.S)
-    text = re.sub(r"^from \.\S* import [^\n]*\n", "", text, flags=re.M)
+    text = re.sub(r"^from \.\S* import (\([^)]*\))?[^\n]*\n", "", text, flags=re.M)
     return text.replace("from __future__ import annotations\n", "")
+
+
+_OF_SERIES = ("rows", "row_bends", "moduli", "remainders", "inverse_roots", "needs_determinants")
+
+
+def stand_ins(*names: str) -> str:
+    """Return the text of functions of `numerics.kernel_stub`, for what an activation does not need."""
+    text = pasted("kernel_stub")
+    return "".join(
+        re.search(rf"^@numba\.njit[^\n]*\ndef {name}\(.*?(?=^@numba|\Z)", text, re.S | re.M)[0]  # type: ignore[index]
+        for name in names
+    )
 
 
 def uses_power_loops(dual: Dual) -> bool:
@@ -107,13 +122,20 @@ def uses_power_loops(dual: Dual) -> bool:
     return dual.degree is not None and any(t.kind == "sign" for t in dual.terms or ())
 
 
+def uses_series(dual: Dual) -> bool:
+    """Whether D is a Hermite series: there is no closed form."""
+    return not dual.is_closed
+
+
 @lru_cache(maxsize=64)
-def kernel_module(dual: Dual) -> ModuleType:
-    """Compile the loops of an activation with a closed dual.
+def kernel_module(dual: Dual, tangent: Tangent = "limit") -> ModuleType:
+    """Compile the loops of an activation.
 
     Parameters
     ----------
     dual : theory.duals.Dual
+    tangent : {"limit", "almost_everywhere"}
+        Which slope the tangent kernel has, see `theory.duals.Dual.tangent`.
 
     Returns
     -------
@@ -121,67 +143,72 @@ def kernel_module(dual: Dual) -> ModuleType:
         With ``run`` and ``diagonal`` of `numerics.kernel_loops_power` or ``_smooth``.
     """
     if uses_power_loops(dual):
-        parts = [_power(dual), pasted("kernel_loops_power"), pasted("deq_loops_power")]
+        parts = [_power(dual, tangent), pasted("kernel_loops_power"), pasted("deq_loops_power")]
         name = "power_kernel"
     else:
-        parts = [_smooth(dual), pasted("kernel_loops_smooth"), pasted("deq_loops_smooth")]
-        name = "smooth_kernel"
+        own = _series() if uses_series(dual) else _smooth(dual, tangent)
+        parts = [own, pasted("kernel_loops_smooth"), pasted("deq_loops_smooth")]
+        name = "series_kernel" if uses_series(dual) else "smooth_kernel"
     return generated_module(name, "\n\n".join([pasted("kernel_primitives"), *parts]))
 
 
-def has_module(dual: Dual) -> bool:
-    """Whether D is a closed form, or a finite mixture of closed forms."""
-    return dual.is_closed or mixture(dual.activation) is not None
+_ARGUMENTS = [K1, K2, C, DET, DELTA, SIGMA]
 
 
-def _smooth(dual: Dual) -> str:
-    source: Dual | Mixture = dual
-    if not dual.is_closed:
-        found = mixture(dual.activation)
-        assert found is not None
-        source = found
-    outputs = [source.moment(i, i).stable for i in (0, 1)]
-    bend = _on_diagonal(source.moment(2, 0).stable)
-    curve = source.moment(2, 2).stable
+def _smooth(dual: Dual, tangent: Tangent) -> str:
+    outputs = [dual.moment(0, 0).stable, dual.tangent(tangent).stable]
+    drifts = [dual.moment(1, 1).stable, dual.tangent(tangent, 1, 1).stable]
     used = set().union(*(e.free_symbols for e in outputs))
-    flags = f"USES_DET = {DET in used}\nUSES_GAP = {bool({DELTA, SIGMA} & used)}\n"
-    flags += f"USES_SERIES = {source is not dual}\n"
-    arguments = [K1, K2, C, DET, DELTA, SIGMA]
-    if source is dual:
-        text = function_text("pair", arguments, outputs)
-        text += function_text("curvature", arguments, [curve])
-        text += function_text("diagonal_slope", [K1], [bend])
-        return flags + text + pasted("kernel_hermite")
-    nodes, masses = mixture_nodes()
-    scales, weights = [*map(float, nodes)], [*map(float, masses)]
-    while len(scales) % 8:  # whole vectors
-        scales.append(1.0)
-        weights.append(0.0)
-    flags += f"SCALES = {tuple(scales)!r}\nWEIGHTS = {tuple(weights)!r}\n"
-    text = function_text("member", [A, B, *arguments], outputs)
-    text += function_text("member_curvature", [A, B, *arguments], [curve])
-    text += function_text("member_slope", [A, B, K1], [bend])
-    return flags + text + pasted("kernel_mixture") + pasted("kernel_hermite")
+    text = (
+        f"USES_DET = {DET in used}\nUSES_GAP = {bool({DELTA, SIGMA} & used)}\nUSES_SERIES = False\n"
+    )
+    text += function_text("pair", _ARGUMENTS, outputs)
+    text += function_text("drift", _ARGUMENTS, drifts)
+    text += function_text("diagonal_slope", [K1], [_on_diagonal(dual.moment(2, 0).stable)])
+    return text + stand_ins(*_OF_SERIES)
+
+
+def _series() -> str:
+    """The same for every activation, which comes as numbers and pointers."""
+    text = f"USES_DET = True\nUSES_GAP = False\nUSES_SERIES = True\nTIERS = {TIERS!r}\nENOUGH = {ENOUGH!r}\n"
+    text += pasted("kernel_quadrature") + pasted("kernel_hermite")
+    return text + stand_ins("pair", "drift", "diagonal_slope")
 
 
 def _on_diagonal(stable: Expr) -> Expr:
-    """Put k12 = k22 = k11."""
-    return stable.subs({DET: 0, DELTA: 0, SIGMA: 4 * K1, C: K1, K2: K1}, simultaneous=True).replace(
-        sympy.DiracDelta, lambda *_: sympy.S.Zero
-    )
+    """Put k12 = k22 = k11; 0 where phi jumps and this is not finite, as no equilibrium needs it."""
+    found = stable.subs({DET: 0, DELTA: 0, SIGMA: 4 * K1, C: K1, K2: K1}, simultaneous=True)
+    found = found.replace(sympy.DiracDelta, lambda *_: sympy.S.Zero)
+    return sympy.S.Zero if found.has(sympy.zoo, sympy.nan, sympy.oo) else found
 
 
-def _power(dual: Dual) -> str:
+def _power(dual: Dual, tangent: Tangent) -> str:
     rho, s, theta = sympy.symbols("rho s theta", real=True)
     t, psi = sympy.symbols("t psi", real=True)
-    value, slope = dual.profile
-    norm = value.subs({rho: 1, s: 0, theta: 0})
-    rest = sympy.expand(1 - value.subs(rho, 1 - t) / norm)
-    head = f"DEGREE = {float(dual.degree or 0)!r}\nNORM = {float(norm)!r}\n"
-    near = function_text("profile", [rho, t, s, theta], [rest, slope])
+    parts = dual.profile
+    one = {rho: 1, s: 0, theta: 0}
+    shares = [value.subs(one) for value, _ in parts]
+    norm = sympy.Add(*shares)
+    jumps = bool(dual.existence.jumps) and tangent == "limit"
+    rests: list[Expr] = []
+    for share, (value, _) in zip(shares, parts, strict=True):
+        # the polynomial in rho apart from what the angle brings: their sum does not cancel
+        plain = value.subs({s: 0, theta: 0})
+        rests.append(sympy.expand((share - plain.subs(rho, 1 - t)) / norm))
+        turned = sympy.collect(sympy.expand((plain - value) / norm), [theta, s])
+        rests.append(turned)
+    flat = bool(dual.existence.jumps) and not jumps
+    slopes = [sympy.S.Zero if flat else slope for _, slope in parts]
+    constants = power_constants(rests, slopes, jumps)
+    head = f"DEGREE = {float(dual.degree or 0)!r}\nNORM = {float(norm)!r}\nJUMPS = {jumps}\n"
+    head += f"EVEN = {float(shares[0] / norm)!r}\nODD = {float(shares[1] / norm)!r}\n"
+    steep = sympy.Add(*slopes).subs(one) / norm if dual.degree else sympy.S.Zero
+    head += f"STEEP = {float(steep)!r}\n"
+    head += "".join(f"{name} = {value!r}\n" for name, value in constants.items())
+    near = function_text("profile", [rho, t, s, theta], [*rests, *slopes])
     opposite = {rho: -_taylor(sympy.cos, psi), s: _taylor(sympy.sin, psi), theta: sympy.pi - psi}
     ends = []
-    for expr in (value, slope):
+    for expr in (sympy.Add(*(v for v, _ in parts)), sympy.Add(*slopes)):
         if sympy.fraction(sympy.together(expr))[1].has(s):
             ends.append(expr.subs({rho: -sympy.cos(psi), s: sympy.sin(psi), theta: sympy.pi - psi}))
         else:

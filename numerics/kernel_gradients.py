@@ -1,17 +1,16 @@
 """Derivatives of kernels in the logarithms of their hyper-parameters.
 
 Forward mode through the recursion of a perceptron; the implicit function theorem at the fixed point of
-an equilibrium model. Both use D, D' and their derivatives from `numerics.kernel_jet`.
+an equilibrium model. Both use D, the slope and their derivatives from `numerics.kernel_jet`; where a
+series leaves out too much for these, callers take differences.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.duals import Dual
+from theory.duals import Dual, Tangent
 
 from .kernel_jet import jet
 
@@ -20,42 +19,15 @@ __all__ = ["deq_gradient", "mlp_gradient"]
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class _Pairs:
-    """A jet at all pairs, and the same on the diagonal."""
-
-    all: Array
-    own: Array
-
-    @classmethod
-    def at(cls, found: Dual, k: Array, c: Array) -> _Pairs:
-        values = jet(found, k, k, c)
-        return cls(values, np.einsum("mii->mi", values))
-
-    def change(self, dk: Array, dc: Array) -> tuple[Array, Array]:
-        """Changes of D and D' for changes of the variances and covariances."""
-        v = self.all
-        one, two = dk[:, None], dk[None, :]
-        bent = np.where(dc != 0.0, v[4] * np.where(dc != 0.0, dc, 1.0), 0.0)
-        return (
-            (v[2] * one + v[3] * two) / 2 + v[1] * dc,
-            (v[5] * one + v[6] * two) / 2 + bent,
-        )
-
-    @property
-    def rate(self) -> Array:
-        """Derivative of D's diagonal in the variance."""
-        return self.own[1] + self.own[2]
-
-
 def mlp_gradient(
-    found: Dual, gram: Array, depth: int, w2: float, b2: float, v2: float
-) -> tuple[Array, Array]:
+    found: Dual, tangent: Tangent, gram: Array, depth: int, w2: float, b2: float, v2: float
+) -> tuple[Array, Array] | None:
     """Derivatives of NNGP and NTK in log sigma_w, log sigma_b and log sigma_v.
 
     Parameters
     ----------
     found : Dual
+    tangent : {"limit", "almost_everywhere"}
     gram : ndarray, shape (n, n)
         <x, x'>/d, symmetric.
     depth : int
@@ -64,8 +36,8 @@ def mlp_gradient(
 
     Returns
     -------
-    tuple of ndarray
-        Two arrays of shape (n, n, 3).
+    tuple of ndarray, or None
+        Two arrays of shape (n, n, 3); None where they are not to be trusted.
     """
     c = w2 * gram + b2
     k = np.diag(c).copy()
@@ -73,29 +45,31 @@ def mlp_gradient(
     dc = [2 * w2 * gram, np.full_like(c, 2 * b2)]
     dk = [np.diag(m).copy() for m in dc]
     dtheta = [m.copy() for m in dc]
-    direct = (1.0, 0.0)  # how w2 and b2 themselves change, relative, for the two parameters
     for layer in range(depth):
         last = layer == depth - 1
         scale = v2 if last else w2
-        pairs = _Pairs.at(found, k, c)
-        value, slope = pairs.all[0], pairs.all[1]
-        for p in (0, 1):
-            d_value, d_slope = pairs.change(dk[p], dc[p])
-            grown = 0.0 if last else 2 * w2 * direct[p]
+        at = jet(found, tangent, k, c)
+        if not at.resolved:
+            return None
+        # how sigma_w^2 itself moves, for each of the two parameters
+        for p, grown in enumerate((0.0 if last else 2 * w2, 0.0)):
+            d_value, d_slope = at.change(dk[p], dc[p], k)
             bias = 0.0 if last or p == 0 else 2 * b2
-            new = scale * d_value + grown * value + bias
-            dtheta[p] = new + scale * (d_slope * theta + slope * dtheta[p]) + grown * slope * theta
-            own = scale * pairs.rate * dk[p] + grown * pairs.own[0] + bias
-            dc[p], dk[p] = new, own
-        c = scale * value + (0.0 if last else b2)
-        theta = c + scale * slope * theta
-        k = scale * pairs.own[0] + (0.0 if last else b2)
+            new = scale * d_value + grown * at.value + bias
+            with np.errstate(all="ignore"):  # a tangent kernel that is infinite has no gradient
+                dtheta[p] = new + scale * (d_slope * theta + at.slope * dtheta[p])
+                dtheta[p] += grown * at.slope * theta
+            dc[p], dk[p] = new, np.diag(new).copy()
+        c = scale * at.value + (0.0 if last else b2)
+        with np.errstate(all="ignore"):
+            theta = c + scale * at.slope * theta
+        k = np.diag(c).copy()
     return np.stack([*dc, 2 * c], axis=2), np.stack([*dtheta, 2 * theta], axis=2)
 
 
 def deq_gradient(
     found: Dual, gram: Array, fixed: Array, w2: float, u2: float, b2: float, v2: float
-) -> tuple[Array, Array]:
+) -> tuple[Array, Array] | None:
     """Derivatives of NNGP and NTK in log sigma_w, log sigma_u, log sigma_b and log sigma_v.
 
     Parameters
@@ -109,27 +83,28 @@ def deq_gradient(
 
     Returns
     -------
-    tuple of ndarray
-        Two arrays of shape (n, n, 4).
+    tuple of ndarray, or None
+        Two arrays of shape (n, n, 4); None where they are not to be trusted.
     """
     k = np.diag(fixed).copy()
-    pairs = _Pairs.at(found, k, fixed)
-    value, slope = pairs.all[0], pairs.all[1]
-    left = 1.0 - w2 * slope
+    at = jet(found, "limit", k, fixed)
+    if not at.resolved:
+        return None
+    left = 1.0 - w2 * at.slope
     theta = fixed / left
-    explicit = [2 * w2 * value, 2 * u2 * gram, np.full_like(gram, 2 * b2)]
+    along = np.divide(2.0 * np.diag(at.value_one), k, out=np.zeros_like(k), where=k > 0.0)
     nngp, ntk = [], []
-    for p, part in enumerate(explicit):
-        dk = np.diag(part) / (1.0 - w2 * pairs.rate)
-        moved, _ = pairs.change(dk, np.zeros_like(fixed))
-        dc = (part + w2 * moved) / left
-        d_value, d_slope = pairs.change(dk, dc)
+    for p, part in enumerate((2 * w2 * at.value, 2 * u2 * gram, np.full_like(gram, 2 * b2))):
+        dk = np.diag(part) / (1.0 - w2 * along)
+        moved, _ = at.change(dk, np.zeros_like(fixed), k)
+        dc = (part + w2 * moved) / np.where(at.ends, 1.0, left)
+        d_value, d_slope = at.change(dk, dc, k)
         grown = 2 * w2 if p == 0 else 0.0
-        d_theta = (dc + theta * (w2 * d_slope + grown * slope)) / left
+        d_theta = (dc + theta * (w2 * d_slope + grown * at.slope)) / left
         nngp.append(v2 * d_value)
-        ntk.append(v2 * (d_value + d_slope * theta + slope * d_theta))
-    readout = value + slope * theta
+        ntk.append(v2 * (d_value + d_slope * theta + at.slope * d_theta))
+    readout = at.value + at.slope * theta
     return (
-        np.stack([*nngp, 2 * v2 * value], axis=2),
+        np.stack([*nngp, 2 * v2 * at.value], axis=2),
         np.stack([*ntk, 2 * v2 * readout], axis=2),
     )

@@ -7,9 +7,16 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Side", "check_inputs", "check_scales"]
+from theory.duals import Tangent
+from theory.existence import DivergenceError
+
+from .kernel_primitives import squares, sum_roundings
+from .kernel_rounding import UNIT
+
+__all__ = ["Side", "check_inputs", "check_scales", "check_tangent", "equal_rows", "row_keys"]
 
 Array = NDArray[np.float64]
+Places = NDArray[np.int64]
 
 
 def check_inputs(
@@ -68,6 +75,13 @@ def check_scales(**scales: float) -> dict[str, float]:
     return made
 
 
+def check_tangent(kind: str) -> Tangent:
+    """Return which tangent kernel is meant, or say what there is."""
+    if kind not in ("limit", "almost_everywhere"):
+        raise ValueError(f"tangent must be 'limit' or 'almost_everywhere', got {kind!r}")
+    return kind
+
+
 class Side:
     """One set of inputs: variances and unit vectors of layer 1.
 
@@ -83,15 +97,44 @@ class Side:
     def __init__(self, x: Array, scale: float, b2: float) -> None:
         self.x, self.scale, self.b2 = x, scale, b2
         self.xt = np.ascontiguousarray(x.T)
-        total = np.zeros(len(x))
-        for column in self.xt:  # in the order of the pair loops
-            total = total + column * column
-        self.k = scale * total + b2
+        self.k = scale * squares(self.x) + b2
+        lost = (self.k < 1e-300) & (x != 0.0).any(axis=1)
+        if scale > 0.0 and lost.any():
+            row = int(np.argmax(lost))
+            raise DivergenceError(
+                f"row {row} has variance {self.k[row]:.3g}, below the range of doubles; scale the data up"
+            )
         self.q = np.sqrt(self.k)
-        z = np.hstack([x * math.sqrt(scale), np.full((len(x), 1), math.sqrt(b2))])
-        self.z = z / np.where(self.q > 0.0, self.q, 1.0)[:, None]
+        inverse = 1.0 / np.where(self.q > 0.0, self.q, 1.0)
+        # one rounding a component: factors that a whole row has leave its direction as it is
+        self.z = np.hstack(
+            [x * (math.sqrt(scale) * inverse)[:, None], (math.sqrt(b2) * inverse)[:, None]]
+        )
         self.zt = np.ascontiguousarray(self.z.T)
 
-    def covariance(self, other: Side) -> Array:
-        """Layer-1 covariances with other inputs."""
-        return self.scale * (self.x @ other.xt) + self.b2
+    @property
+    def noise(self) -> tuple[float, float, float, float]:
+        """Bounds of the errors of layer 1.
+
+        Relative ones of variances, which are exact sums; those of covariances, relative to sqrt(k11 k22);
+        angles of unit vectors, whose components have one rounding, and another two beside a bias; and of
+        squared distances of these, by summing.
+        """
+        count = sum_roundings(self.x.shape[1] + 1)
+        return 5 * UNIT, (count + 4) * UNIT, (2 if self.b2 == 0.0 else 5) * UNIT, (count + 2) * UNIT
+
+
+def row_keys(x: Array) -> list[bytes]:
+    """One key for each row, the same for equal rows."""
+    plain = np.ascontiguousarray(x + 0.0)  # one zero, not two
+    return plain.view(f"V{8 * x.shape[1]}").ravel().tolist()
+
+
+def equal_rows(one: Side, two: Side, sense: float = 1.0) -> tuple[Places, Places]:
+    """Inputs of the first side that are ``sense``, 1 or -1, times inputs of the second: indices of both."""
+    where: dict[bytes, list[int]] = {}
+    for j, key in enumerate(row_keys(sense * two.x)):
+        where.setdefault(key, []).append(j)
+    found = [(i, j) for i, key in enumerate(row_keys(one.x)) for j in where.get(key, ())]
+    rows, columns = np.array(found, dtype=np.int64).reshape(-1, 2).T
+    return rows, columns

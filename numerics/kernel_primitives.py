@@ -109,6 +109,30 @@ def exact_dot(x: np.ndarray, y: np.ndarray) -> float:
     return high + low
 
 
+@numba.njit
+def parallel(x: np.ndarray, columns: np.ndarray, j: int) -> bool:
+    """Whether a vector and column j of a matrix are collinear, exactly."""
+    p = 0
+    for k in range(x.shape[0]):
+        if abs(x[k]) > abs(x[p]):
+            p = k
+    for k in range(x.shape[0]):
+        a, b = x[k] * columns[p, j], x[p] * columns[k, j]
+        # equal products have equal roundings, and then equal remainders
+        if a != b or fma(x[k], columns[p, j], -a) != fma(x[p], columns[k, j], -b):  # pyright: ignore[reportCallIssue]
+            return False
+    return True
+
+
+@numba.njit(cache=True)
+def squares(x: np.ndarray) -> np.ndarray:
+    """Squared lengths of rows, to the last digit."""
+    out = np.empty(x.shape[0])
+    for i in range(x.shape[0]):
+        out[i] = exact_dot(x[i], x[i])
+    return out
+
+
 @numba.njit(fastmath=True)
 def distance(a: np.ndarray, b: np.ndarray) -> float:
     """Return the Euclidean distance of two vectors without NaN, which bounds every component's."""
@@ -119,48 +143,71 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
     return math.sqrt(total)
 
 
+_BLOCK = 64
+"""Coordinates that are summed on their own, so that long sums have few roundings in a row."""
+
+
 @numba.njit(error_model="numpy")
 def squared_distances(
     x: np.ndarray, columns: np.ndarray, j0: int, j1: int, out: np.ndarray
 ) -> None:
     """Squared distances of one vector to the columns j0..j1 of a matrix, four coordinates at a time."""
     n = j1 - j0
+    part = np.empty(n)
     for j in range(n):
         out[j] = 0.0
-    whole = x.shape[0] - x.shape[0] % 4
-    for k in range(0, whole, 4):
-        a, b, c, d = x[k], x[k + 1], x[k + 2], x[k + 3]
-        p, q = columns[k, j0:j1], columns[k + 1, j0:j1]
-        r, s = columns[k + 2, j0:j1], columns[k + 3, j0:j1]
+    for begin in range(0, x.shape[0], _BLOCK):
+        end = min(begin + _BLOCK, x.shape[0])
+        whole = end - (end - begin) % 4
         for j in range(n):
-            e, f, g, h = a - p[j], b - q[j], c - r[j], d - s[j]
-            out[j] += (e * e + f * f) + (g * g + h * h)
-    for k in range(whole, x.shape[0]):
-        a = x[k]
-        p = columns[k, j0:j1]
+            part[j] = 0.0
+        for k in range(begin, whole, 4):
+            a, b, c, d = x[k], x[k + 1], x[k + 2], x[k + 3]
+            p, q = columns[k, j0:j1], columns[k + 1, j0:j1]
+            r, s = columns[k + 2, j0:j1], columns[k + 3, j0:j1]
+            for j in range(n):
+                e, f, g, h = a - p[j], b - q[j], c - r[j], d - s[j]
+                part[j] += (e * e + f * f) + (g * g + h * h)
+        for k in range(whole, end):
+            a = x[k]
+            p = columns[k, j0:j1]
+            for j in range(n):
+                e = a - p[j]
+                part[j] += e * e
         for j in range(n):
-            e = a - p[j]
-            out[j] += e * e
+            out[j] += part[j]
 
 
 @numba.njit(error_model="numpy")
 def products(x: np.ndarray, columns: np.ndarray, j0: int, j1: int, out: np.ndarray) -> None:
     """Scalar products of one vector with the columns j0..j1 of a matrix, four coordinates at a time."""
     n = j1 - j0
+    part = np.empty(n)
     for j in range(n):
         out[j] = 0.0
-    whole = x.shape[0] - x.shape[0] % 4
-    for k in range(0, whole, 4):
-        a, b, c, d = x[k], x[k + 1], x[k + 2], x[k + 3]
-        p, q = columns[k, j0:j1], columns[k + 1, j0:j1]
-        r, s = columns[k + 2, j0:j1], columns[k + 3, j0:j1]
+    for begin in range(0, x.shape[0], _BLOCK):
+        end = min(begin + _BLOCK, x.shape[0])
+        whole = end - (end - begin) % 4
         for j in range(n):
-            out[j] += (a * p[j] + b * q[j]) + (c * r[j] + d * s[j])
-    for k in range(whole, x.shape[0]):
-        a = x[k]
-        p = columns[k, j0:j1]
+            part[j] = 0.0
+        for k in range(begin, whole, 4):
+            a, b, c, d = x[k], x[k + 1], x[k + 2], x[k + 3]
+            p, q = columns[k, j0:j1], columns[k + 1, j0:j1]
+            r, s = columns[k + 2, j0:j1], columns[k + 3, j0:j1]
+            for j in range(n):
+                part[j] += (a * p[j] + b * q[j]) + (c * r[j] + d * s[j])
+        for k in range(whole, end):
+            a = x[k]
+            p = columns[k, j0:j1]
+            for j in range(n):
+                part[j] += a * p[j]
         for j in range(n):
-            out[j] += a * p[j]
+            out[j] += part[j]
+
+
+def sum_roundings(count: int) -> int:
+    """Most roundings that a term of these sums goes through."""
+    return -(-min(count, _BLOCK) // 4) + 1 + -(-count // _BLOCK) + (count % 4)
 
 
 @numba.njit(error_model="numpy")

@@ -1,37 +1,79 @@
-"""Kernels of activations without any closed form, by Hermite series with Parseval's bound.
+"""Hermite series of activations without a closed dual, tabulated over the variance.
 
 With normalised Hermite polynomials and a_n(k) = E phi(sqrt(k) Z) he_n(Z),
 
-    D(K) = sum_n a_n(k11) a_n(k22) rho^n ,   D'(K) = sum_n n a_n a_n rho^(n-1)/sqrt(k11 k22) ,
+    D(K) = sum_n a_n(k11) a_n(k22) rho^n ,   D'(K) = sum_n n a_n a_n rho^(n-1)/sqrt(k11 k22) .
 
-and what is left out after n = M is at most |rho|^(M+1) sqrt(R(k11) R(k22)), R(k) = E phi^2 - sum a_n^2.
-Moments are Gauss-Legendre sums on panels that end at the kinks of phi. Cost: M multiply-adds per pair
-and layer, and n M 960 for n inputs.
+Coefficients are those of `numerics.kernel_blocks`. What is left out after n = N is bounded by Cauchy and
+Schwarz: |rho|^N sqrt(R(k11) R(k22)), R(k) = sum_(n >= N) a_n^2 from Parseval's sum.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
 
 import numpy as np
 import sympy
 from numpy.typing import NDArray
 
 from theory.activations import Activation
-from theory.duals import Dual
 
-__all__ = ["TABLE", "Series", "series", "series_tables"]
+from .kernel_blocks import GONE, TIERS, Block, Moments
+from .kernel_double import interpolate
+from .kernel_rounding import UNIT
+
+__all__ = ["ENOUGH", "EXTRA", "TIERS", "Series", "Tables", "series"]
 
 Array = NDArray[np.float64]
-ORDER = 160
-TABLE = 384
-_EDGE = 12.0
-_PANELS, _NODES = 40, 24
+EXTRA = 2 * len(TIERS) + 3
+"""Rows of a table behind its coefficients, see `Tables`."""
+ENOUGH = 2e-17
+"""What a series may leave out, relative to its value at correlation 1."""
+_ALL = 1e9
+"""Coefficients of a series that is complete."""
+_WIDTHS = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625)
 
 
-class Series:
+@dataclass(frozen=True)
+class Tables:
+    """What the loops need of inputs with given variances.
+
+    Attributes
+    ----------
+    rows : ndarray, shape (count + EXTRA, n)
+        Coefficients; remainders of D, then of D', one for each of `TIERS`; how many coefficients there are,
+        or more if they are complete; then sigma and j of the bound |D''| <= prod_i (sigma_i + j_i (1 -
+        rho^2)^(-1/4)), over the two inputs i.
+    second, slopes : ndarray, shape (n,)
+        E phi^2 and E phi'^2, the latter almost everywhere.
+    steep, slope_steep : ndarray, shape (n,)
+        d log/d log k of these two.
+    bends : ndarray, shape (4,)
+        The largest `Block.bends` of these inputs.
+    noise : ndarray, shape (2,)
+        The largest errors of D and of D', relative to their diagonals, with those of summing the series.
+    own : ndarray, shape (2,)
+        The same of E phi^2 and E phi'^2.
+    left : float
+        What all coefficients leave out of D or D' at correlation 1 at most: beyond 2e-17 nearly parallel
+        pairs are not summed.
+    """
+
+    rows: Array
+    second: Array
+    slopes: Array
+    steep: Array
+    slope_steep: Array
+    bends: Array
+    noise: Array
+    own: Array
+    left: float
+
+
+class Series(Moments):
     """Hermite series of one activation.
 
     Parameters
@@ -40,14 +82,10 @@ class Series:
     """
 
     def __init__(self, activation: Activation) -> None:
-        self.activation = activation
-        x = activation.symbol
-        self._phi = sympy.lambdify(x, activation.expr, ["numpy", "scipy"])
-        self._slope = sympy.lambdify(x, sympy.diff(activation.expr, x), ["numpy", "scipy"])
-        self.kinks = _kinks(activation)
-        self.worst = 0.0
+        super().__init__(activation)
+        self._blocks: dict[tuple[int, float], Block | None] = {}
 
-    def coefficients(self, k: Array) -> tuple[Array, Array, Array]:
+    def tables(self, k: Array) -> Tables:
         """Coefficients and second moments at variances.
 
         Parameters
@@ -56,35 +94,60 @@ class Series:
 
         Returns
         -------
-        tuple of ndarray
-            a of shape (n, ORDER + 1), E phi^2 and E phi'^2 of shape (n,).
+        Tables
         """
         distinct, inverse = np.unique(k, return_inverse=True)
-        made = [self._moments(float(v)) for v in distinct]
-        return (
-            np.array([m[0] for m in made])[inverse],
-            np.array([m[1] for m in made])[inverse],
-            np.array([m[2] for m in made])[inverse],
-        )
+        size = len(distinct)
+        left, bends = np.zeros((2, len(TIERS), size)), np.zeros((4, size))
+        parts = list(self._parts(distinct, 0, size, 0))
+        for start, stop, block in parts:
+            if block is not None:
+                above = np.searchsorted(block.nodes[:-1], np.sqrt(distinct[start:stop]))
+                left[:, :, start:stop] = block.left[:, :, above]
+                bends[:, start:stop] = block.bends[:, above]
+        # as many as suffice at correlation 1
+        open_ = left.max(axis=(0, 2), initial=0.0)
+        count = next((n for n, v in zip(TIERS, open_, strict=True) if v < 1e-9), TIERS[-1])
+        rows, values = np.zeros((count + EXTRA, size)), np.zeros((2, size))
+        rates, noise, own = np.zeros((2, size)), np.zeros((2, size)), np.zeros((2, size))
+        there = np.full(size, _ALL)
+        for start, stop, block in parts:
+            some = slice(start, stop)
+            if block is None:
+                self._at_zero(rows[:, some], values[0, some], values[1, some])
+                continue
+            q = np.sqrt(distinct[some])
+            t = np.log2(q / block.centre) / block.width
+            used = min(count, block.count)
+            last = TIERS.index(used)
+            left[:, last:, some] = left[:, last : last + 1, some]
+            there[some] = np.where(left[0, last, some] ** 2 > 64.0 * GONE, used, _ALL)
+            found = np.empty((used + 2, stop - start))
+            interpolate(np.vstack([block.rows[:used], block.rows[-2:]]), t, found)
+            rows[:used, some], values[:, some] = found[:-2], found[-2:]
+            steep = np.polynomial.chebyshev.chebder(
+                block.rows[-2:].T / (2.0 * math.log(2.0) * block.width)
+            )
+            whole = np.maximum(found[-2:], 1e-300)
+            rates[:, some] = np.polynomial.chebyshev.chebval(t, steep) / whole
+            roots = np.sqrt(whole) * np.stack([np.ones_like(q), q])
+            noise[:, some] = 2.0 * block.lost[:2, None] / roots + block.loose[:, None]
+            own[:, some] = block.lost[2:, None] / whole + block.loose[:, None]
+        noise[:, values[1] == 0.0] = np.array([[1.0], [0.0]]) * noise[:, values[1] == 0.0]
+        rows[count : count + 2 * len(TIERS)] = left.reshape(2 * len(TIERS), -1)
+        rows[-3] = there
+        k = np.maximum(distinct, 1e-300)
+        rows[-2:] = np.sqrt(bends[0] * values[1] / k), bends[3] / k**0.25
+        bends, noise, own = (v.max(axis=1, initial=0.0) for v in (bends, noise, own))
+        # Horner's rule: one rounding a factor, n of them for rho^n
+        noise = noise + 2.0 * UNIT * np.array([2.0 + bends[1], 3.0 + bends[2]])
+        own = own + 4.0 * UNIT * np.abs(rates).max(axis=1, initial=0.0)
+        rows, values, rates = (np.ascontiguousarray(v[:, inverse]) for v in (rows, values, rates))
+        left_out = float((left[:, -1] ** 2).max(initial=0.0))
+        return Tables(rows, values[0], values[1], rates[0], rates[1], bends, noise, own, left_out)
 
-    def _moments(self, k: float, panels: int = _PANELS) -> tuple[Array, float, float]:
-        root = np.sqrt(k)
-        cuts = np.linspace(-_EDGE, _EDGE, panels + 1)
-        if root > 0.0:
-            own = self.kinks / root
-            cuts = np.union1d(cuts, own[np.abs(own) < _EDGE])
-        z, weight = _nodes(cuts)
-        with np.errstate(all="ignore"):
-            f = np.asarray(self._phi(root * z), dtype=float) * np.ones_like(z)
-            g = np.asarray(self._slope(root * z), dtype=float) * np.ones_like(z)
-        if not np.isfinite(weight * f).all():
-            raise ArithmeticError(f"phi = {self.activation} is not finite at variance {k:.3g}")
-        g = np.where(np.isfinite(g), g, 0.0)
-        a = _hermite(z, ORDER + 1) @ (weight * f)
-        return a, float(np.dot(weight, f * f)), float(np.dot(weight, g * g))
-
-    def table(self, k: Array) -> Array:
-        """Coefficients at variances, and what they leave out, for the compiled loops.
+    def derivatives(self, k: Array) -> tuple[Array, Array, Array]:
+        """Coefficients, their derivatives in log k, and what they leave out of D' relative to it.
 
         Parameters
         ----------
@@ -92,192 +155,135 @@ class Series:
 
         Returns
         -------
-        ndarray, shape (TABLE + 6, n)
-            a_0 .. a_(TABLE - 1); then the roots of the shares of E phi^2 and E phi'^2 that the first quarter
-            of them, the first half, and all leave out (Parseval; below rounding, 64 times what the last
-            eight hold). Infinite for variances at which quadrature does not resolve phi.
-
-        Notes
-        -----
-        phi has a kink at 0 or none. Cost: a matrix product of n x 960 by 960 x TABLE.
+        tuple of ndarray, shape (terms, n), (terms, n), (n,)
         """
-        z, weight, he = _rule()
-        out = np.full((TABLE + 6, len(k)), np.inf)
-        out[:TABLE] = 0.0
-        fine = np.flatnonzero((k > 0.0) & (k <= self.resolved))
-        some = np.sqrt(k[fine])
-        f = np.asarray(self._phi(some[:, None] * z), dtype=float)
-        g = np.asarray(self._slope(some[:, None] * z), dtype=float)
-        a = (f * weight) @ he.T
-        out[:TABLE, fine] = a.T
-        steep = a * a * np.arange(TABLE) / np.maximum(k[fine, None], 1e-300)
-        for row, whole, parts in ((TABLE, f, a * a), (TABLE + 1, g, steep)):
-            full = (whole * whole) @ weight
-            for tier, used in enumerate((TABLE // 4, TABLE // 2, TABLE)):
-                rest = np.clip(full - parts[:, :used].sum(axis=1), 0.0, None)
-                decayed = 64.0 * parts[:, used - 8 : used].sum(axis=1) + 1e-17 * full
-                rest = np.where(rest > 1e-14 * full, rest, np.minimum(decayed, 1e-14 * full))
-                share = np.divide(rest, full, out=np.full(len(fine), np.inf), where=full > 0.0)
-                out[row + 2 * tier, fine] = np.sqrt(share)
-        return out
+        found = self.tables(k)
+        count = len(found.rows) - EXTRA
+        steep = np.zeros((count, len(k)))
+        distinct, inverse = np.unique(k, return_inverse=True)
+        for start, stop, block in self._parts(distinct, 0, len(distinct), 0):
+            if block is None:
+                continue
+            t = np.log2(np.sqrt(distinct[start:stop]) / block.centre) / block.width
+            used = min(count, block.count)
+            change = np.polynomial.chebyshev.chebder(block.rows[:used].T).T
+            values = np.empty((used, stop - start))
+            interpolate(np.ascontiguousarray(change), t, values)
+            where = np.flatnonzero((inverse >= start) & (inverse < stop))
+            steep[:used, where] = values[:, inverse[where] - start] / (
+                2.0 * math.log(2.0) * block.width
+            )
+        left = found.rows[count + 2 * len(TIERS) - 1] ** 2
+        return found.rows[:count], steep, left
 
-    @cached_property
-    def resolved(self) -> float:
-        """Largest variance, a power of 2, up to which 960 nodes give moments to the last digits."""
-        largest = 0.0
-        for power in range(-10, 14):
-            k = 2.0**power
-            coarse, fine = (self._moments(k, panels) for panels in (_PANELS, 2 * _PANELS))
-            with np.errstate(all="ignore"):
-                size = np.sqrt([fine[1], fine[2]])
-                off = np.abs(coarse[0] - fine[0]).max() / size[0]
-                shares = [abs(coarse[i] / fine[i] - 1.0) for i in (1, 2)]
-            if not max(off, *shares) < 4e-15:
-                break
-            largest = k
-        return largest
-
-    def pairs(self, c: Array, k1: Array, k2: Array) -> tuple[Array, Array]:
-        """D and D' of all pairs; `worst` grows by the bound, relative to the diagonal.
+    def fixed_points(self, s: Array, w2: float) -> list[Array]:
+        """Solve k = w2 E phi(sqrt(k) Z)^2 + s for each input.
 
         Parameters
         ----------
-        c : ndarray, shape (n1, n2)
-        k1, k2 : ndarray, shape (n1,), (n2,)
+        s : ndarray, shape (n,)
+        w2 : float
+
+        Returns
+        -------
+        list of ndarray, shape (n,)
+            k, E phi^2, the derivative of the map, and E phi'^2; infinite where there is no fixed point.
+
+        Notes
+        -----
+        The smallest one above s, or above 1e-12 for s = 0 where 0 is not stable: doubling brackets it, by
+        at most 60 octaves beyond s and 1, and Newton's steps stay inside the bracket.
         """
-        one = self.coefficients(k1)
-        two = one if k2 is k1 else self.coefficients(k2)
-        r = np.sqrt(np.outer(k1, k2))
-        inverse = np.divide(1.0, r, out=np.zeros_like(r), where=r > 0.0)
-        rho = np.clip(c * inverse, -1.0, 1.0)
-        value, slope = np.zeros_like(c), np.zeros_like(c)
-        for n in range(ORDER, -1, -1):  # Horner, with the derivative carried along
-            slope = slope * rho + value
-            value = value * rho + np.outer(one[0][:, n], two[0][:, n])
-        left = [
-            np.sqrt(
-                np.clip(full - (a * a).sum(axis=1), 0.0, None) / np.where(full > 0.0, full, 1.0)
+        start, slope = self.at_zero
+        low = s.copy()
+        if start == 0.0 and w2 * slope**2 > 1.0:
+            low[s == 0.0] = 1e-12
+        fixed = (low == 0.0) & (start == 0.0)
+        high = 2.0 * np.maximum(low, w2 * start**2)
+        high[high == 0.0] = 1e-12
+        most = np.minimum(np.maximum(s, 1.0) * 2.0**60, float(self.activation.existence.largest))
+        lost = np.zeros(len(s), dtype=bool)
+
+        def excess(k: Array) -> tuple[Array, Tables]:
+            found = self.tables(np.where(lost | fixed, 0.0, k))
+            return k - w2 * found.second - s, found
+
+        while True:
+            below = (excess(high)[0] < 0.0) & ~lost & ~fixed
+            if not below.any():
+                break
+            low, high = np.where(below, high, low), np.where(below, 2.0 * high, high)
+            lost |= ~(high < most)
+        k = np.where(fixed, 0.0, 0.5 * (low + high))
+        for _ in range(200):
+            over, found = excess(k)
+            rate = w2 * np.divide(
+                found.second * found.steep, k, out=np.zeros_like(k), where=k > 0.0
             )
-            for a, full, _ in (one, two)
+            high, low = np.where(over > 0.0, k, high), np.where(over > 0.0, low, k)
+            with np.errstate(all="ignore"):
+                new = k - over / (1.0 - rate)
+            new = np.where((low <= new) & (new <= high), new, 0.5 * (low + high))
+            moved = np.abs(new - k)
+            k = np.where(fixed, 0.0, new)
+            if np.all((moved <= 4e-16 * k) | lost | fixed):
+                break
+        _, found = excess(k)
+        rate = w2 * np.divide(found.second * found.steep, k, out=np.zeros_like(k), where=k > 0.0)
+        rate = np.where(k == 0.0, w2 * slope**2, rate)
+        made = [k, found.second, rate, found.slopes]
+        for values in made:
+            values[lost] = np.inf
+        return made
+
+    def _parts(
+        self, k: Array, start: int, stop: int, level: int
+    ) -> Iterator[tuple[int, int, Block | None]]:
+        """Blocks for increasing variances, and which; None for the variance 0."""
+        while start < stop and k[start] == 0.0:
+            yield start, start + 1, None
+            start += 1
+        width = _WIDTHS[level]
+        index = np.floor((0.5 * np.log2(k[start:stop]) + width) / (2.0 * width)).astype(int)
+        while start < stop:
+            here = int(index[-(stop - start)])
+            end = start + int(np.searchsorted(index[-(stop - start) :], here, "right"))
+            key = here, width
+            if key not in self._blocks:
+                self._blocks[key] = self.block(here, width, level == len(_WIDTHS) - 1)
+            block = self._blocks[key]
+            if block is None:
+                yield from self._parts(k, start, end, level + 1)
+            else:
+                yield start, end, block
+            start = end
+
+    def _at_zero(self, rows: Array, second: Array, slopes: Array) -> None:
+        here = self.at_zero
+        if self.first == 0:
+            rows[0] = here[0]
+        second[:], slopes[:] = here[0] ** 2, here[1] ** 2
+
+    @cached_property
+    def at_zero(self) -> tuple[float, float]:
+        """Phi at 0, NaN where it is not defined, and the root of the mean of phi'^2 on both sides of it."""
+        existence = self.activation.existence
+        value = existence.at(sympy.S.Zero)
+        sides = [
+            limits[n]
+            for (a, b, _), limits in zip(existence.slopes, existence.slope_limits, strict=True)
+            for n, end in ((0, a), (1, b))
+            if end == 0
         ]
-        bound = np.abs(rho) ** (ORDER + 1) * np.outer(*left)
-        self.worst = max(self.worst, float(bound.max()))
-        same = rho >= 1.0  # all of it is known there, for equal variances
-        equal = same & (k1[:, None] == k2[None, :])
-        value = np.where(equal, np.broadcast_to(one[1][:, None], c.shape), value)
-        slope = np.where(equal, np.broadcast_to(one[2][:, None], c.shape), slope * inverse)
-        zero = r == 0.0
-        if zero.any():
-            flat = float(self._slope(np.float64(0.0)))
-            slope = np.where(zero, flat * flat if np.isfinite(flat) else 0.0, slope)
-        return value, slope
-
-    def mlp(
-        self, c: Array, k1: Array, k2: Array, sw2: Array, sb2: Array, report: Callable[[float], Any]
-    ) -> tuple[Array, Array]:
-        """Run the recursion of a perceptron from layer 1."""
-        theta = c.copy()
-        for layer in range(len(sw2)):
-            value, slope = self.pairs(c, k1, k2)
-            c = sw2[layer] * value + sb2[layer]
-            theta = c + sw2[layer] * slope * theta
-            same = k2 is k1
-            k1 = sw2[layer] * self.coefficients(k1)[1] + sb2[layer]
-            k2 = k1 if same else sw2[layer] * self.coefficients(k2)[1] + sb2[layer]
-            report((layer + 1) / len(sw2))
-        return c, theta
-
-    def diagonal(self, s: Array, w2: float) -> tuple[Array, Array, Array]:
-        """Fixed points of k = w2 D(k) + s, |rate of the map| there by differences, and chi."""
-        k = s.copy()
-        for _ in range(2000):
-            new = w2 * self.coefficients(k)[1] + s
-            done = bool(np.all(np.abs(new - k) <= 4e-16 * new))
-            k = new
-            if done or not np.all(k < 1e140):
-                break
-        low, high = k * 0.9999, k * 1.0001 + 1e-12
-        rate = w2 * (self.coefficients(high)[1] - self.coefficients(low)[1]) / (high - low)
-        return k, rate, w2 * self.coefficients(k)[2]
-
-    def equilibrium(
-        self, s12: Array, k1: Array, k2: Array, w2: float
-    ) -> tuple[Array, Array, Array, float]:
-        """Solve all pairs by Newton's method: K, D, D' and the residual."""
-        c = s12.copy()
-        r = np.sqrt(np.outer(k1, k2))
-        residual = np.inf
-        for trial in range(400):
-            value, slope = self.pairs(c, k1, k2)
-            away = w2 * value + s12 - c
-            residual = float((np.abs(away) / np.where(r > 0.0, r, 1.0)).max())
-            if residual < 4e-16:
-                break
-            c = np.clip(c + away / (1.0 - (w2 * slope if trial < 20 else 0.0)), -r, r)
-        value, slope = self.pairs(c, k1, k2)
-        return c, value, slope, residual
-
-
-def _nodes(cuts: Array) -> tuple[Array, Array]:
-    """Gauss-Legendre nodes between cuts, and weights with the normal density."""
-    x, w = np.polynomial.legendre.leggauss(_NODES)
-    half = np.diff(cuts)[:, None] / 2
-    z = ((cuts[:-1] + cuts[1:])[:, None] / 2 + half * x).ravel()
-    return z, (half * w).ravel() * np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
-
-
-def _hermite(z: Array, count: int) -> Array:
-    """Normalised Hermite polynomials of orders below ``count``, shape (count, nodes)."""
-    he = np.empty((count, len(z)))
-    he[0], he[1] = 1.0, z
-    for n in range(1, count - 1):
-        he[n + 1] = (z * he[n] - np.sqrt(n) * he[n - 1]) / np.sqrt(n + 1)
-    return he
-
-
-@lru_cache(maxsize=1)
-def _rule() -> tuple[Array, Array, Array]:
-    """Nodes, weights and polynomials of panels with an end at 0."""
-    z, weight = _nodes(np.linspace(-_EDGE, _EDGE, _PANELS + 1))
-    return z, weight, _hermite(z, TABLE)
-
-
-def _kinks(activation: Activation) -> Array:
-    """Places where phi may have a kink: zeros of what stands under Abs, Max, Min, sign and in pieces."""
-    x, expr = activation.symbol, activation.expr
-    inside = [a.args[0] for a in expr.atoms(sympy.Abs, sympy.sign, sympy.Heaviside)]
-    for node in expr.atoms(sympy.Max, sympy.Min):
-        args = list(node.args)
-        inside += [p - q for i, p in enumerate(args) for q in args[i + 1 :]]
-    for relation in expr.atoms(sympy.core.relational.Relational):
-        inside.append(relation.lhs - relation.rhs)
-    found: set[float] = set()
-    for part in inside:
-        if part.is_polynomial(x):
-            roots = np.roots([float(c) for c in sympy.Poly(part, x).all_coeffs()])
-            found |= {float(r.real) for r in roots if abs(r.imag) < 1e-9}
-    return np.array(sorted(found))
+        if not sides:
+            (f,) = (f for a, b, f in existence.slopes if a < 0 and b > 0)
+            sides = [f.subs(self.activation.symbol, 0)]
+        slopes = [0.0 if v is None else float(v) for v in sides]
+        slope = math.sqrt(sum(v * v for v in slopes) / len(slopes))
+        return (math.nan if value is None else float(value)), slope
 
 
 @lru_cache(maxsize=32)
 def series(activation: Activation) -> Series:
     """Return the series of an activation."""
     return Series(activation)
-
-
-def series_tables(found: Dual, k: Array) -> Array:
-    """Tables of a mixture at the variances of some layers, and nothing for a closed form.
-
-    Parameters
-    ----------
-    found : theory.duals.Dual
-    k : ndarray, shape (layers, n)
-
-    Returns
-    -------
-    ndarray, shape (layers, TABLE + 6, n) or (0, 0, 0)
-        See `Series.table`.
-    """
-    if found.is_closed:
-        return np.zeros((0, 0, 0))
-    return np.stack([series(found.activation).table(layer) for layer in k])

@@ -17,24 +17,24 @@ from numpy.typing import ArrayLike, NDArray
 from sympy import Expr
 
 from theory.activations import Activation
-from theory.duals import Dual, dual
+from theory.duals import Dual, Tangent, dual
+from theory.existence import DivergenceError
 
-from .kernel_code import has_module, kernel_module, uses_power_loops
-from .kernel_inputs import Side, check_inputs, check_scales
-from .kernel_refine import Doubts, Layers
-from .kernel_series import TABLE, Series, series_tables
+from .kernel_code import kernel_module, uses_power_loops, uses_series
+from .kernel_diagonal import Single, advance, check_path, packed, representatives, stacked
+from .kernel_errors import Errors, Own
+from .kernel_inputs import Side, check_inputs, check_scales, check_tangent
+from .kernel_noise import Noise, mlp_noise
+from .kernel_refine import Layers
+from .kernel_series import EXTRA, TIERS
 from .kernel_tiles import check_memory, over_tiles, tiles
 
-__all__ = ["DivergenceError", "MLPKernel", "mlp_kernel"]
+__all__ = ["DivergenceError", "MLPKernel", "mlp_diagonal", "mlp_kernel"]
 
 Array = NDArray[np.float64]
 CHUNK = 64
 """Layers whose single-input quantities are held at a time; fewer where these include series."""
 _SERIES_CHUNK = 2
-
-
-class DivergenceError(ValueError):
-    """Parameters for which the kernel does not exist; the message says which condition fails."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,9 @@ class MLPKernel:
     activation : str
     depth : int
     error : float
-        Bound on what evaluating D without a closed form adds, relative to sqrt(k_ii k_jj); 0 for
-        closed forms. Larger only with an `AccuracyWarning`.
+        Bound of the errors of all entries, relative to sqrt(k_ii k_jj) of the same kernel; where that is
+        infinite (the tangent kernel of an activation that jumps), to the entry itself. Above 1e-10 only
+        with an `AccuracyWarning`.
     """
 
     nngp: Array
@@ -68,6 +69,8 @@ def mlp_kernel(
     sigma_b: float = 0.2,
     sigma_v: float = 0.9,
     *,
+    tangent: Tangent = "limit",
+    refine: bool = True,
     progress: Callable[[float], Any] | None = None,
 ) -> MLPKernel:
     """NNGP and NTK of a wide multilayer perceptron.
@@ -83,6 +86,13 @@ def mlp_kernel(
         Hidden layers, >= 1.
     sigma_w, sigma_b, sigma_v : float
         Standard deviations of weights (times sqrt of the fan-in), biases, and the readout.
+    tangent : {"limit", "almost_everywhere"}
+        The tangent kernel of an activation that jumps: the limit of smooth activations, whose slope is
+        dD/dk12 and which is infinite at correlation 1; or the one of derivatives almost everywhere, which
+        gradient descent sees. The same for all others.
+    refine : bool, default True
+        Whether pairs that doubles do not resolve are computed again in higher precision, for at most some
+        twenty seconds.
     progress : callable, optional
         Told the fraction done, from 0 to 1.
 
@@ -95,8 +105,8 @@ def mlp_kernel(
     ValueError
         For inputs, an activation or scales that make no sense.
     DivergenceError
-        If a variance leaves the range of doubles, or phi is not square integrable at one; checked
-        on the diagonal, before any pair is computed.
+        If a variance leaves the range of doubles, or phi or phi' is not square integrable at one; known
+        before any pair is computed.
     KernelMemoryError
         If the matrices do not fit into memory.
 
@@ -104,152 +114,161 @@ def mlp_kernel(
     -----
     Every pair of inputs is a scalar recursion once the diagonal is known; symmetric work is done
     once. Tiles of 16 x 512 pairs go through up to 64 layers at a time with the state held in the
-    output, so memory is that of the output plus 64 n numbers whatever the depth. Error law: a few
-    units in the last place of sqrt(k_ii k_jj) per layer, times the condition number of the map; see
-    ``docs/kernels.md``. Cost per pair and layer: for ReLU two square roots,
-    a division and some 40 multiply-adds.
+    output, so memory is that of the output plus 64 n numbers whatever the depth. Equal inputs, and
+    opposite ones of odd or even activations without bias, take the recursion of a single input. Error law:
+    see ``docs/kernels.md``. Cost per pair and layer: for ReLU two square roots, a division and some 40
+    multiply-adds.
     """
     a, b = check_inputs(x1, x2)
-    scales = check_scales(sigma_w=sigma_w, sigma_b=sigma_b, sigma_v=sigma_v)
+    model = _model(activation, depth, tangent, sigma_w=sigma_w, sigma_b=sigma_b, sigma_v=sigma_v)
+    n1, n2 = len(a), len(a if b is None else b)
+    check_memory(n1, n2, 2, extra=(_SERIES_CHUNK * (TIERS[-1] + EXTRA) + CHUNK) * 8 * (n1 + n2))
+    sides = [model.side(x) for x in ((a,) if b is None else (a, b))]
+    noise = model.noise(sides)
+    errors = Errors(model.found, (n1, n2), depth=len(model.sw2))
+    rows = noise.rows if errors.follow(max(noise.pairs)) else None
+    nngp, ntk = model.matrices(sides, rows, errors.marks, progress)
+    own = model.own(sides, noise)
+    errors.settle(sides, model.layers if refine else None, (nngp, ntk), own, noise.pairs)
+    return MLPKernel(nngp, ntk, str(model.found.activation), len(model.sw2), errors.largest)
+
+
+def mlp_diagonal(
+    x: ArrayLike,
+    activation: str | Expr | Activation = "relu",
+    depth: int = 3,
+    sigma_w: float = 1.1,
+    sigma_b: float = 0.2,
+    sigma_v: float = 0.9,
+    *,
+    tangent: Tangent = "limit",
+) -> tuple[Array, Array]:
+    """Diagonals of NNGP and NTK, in the time of one scalar recursion for each input.
+
+    Parameters and errors are those of `mlp_kernel`.
+
+    Returns
+    -------
+    tuple of ndarray, shape (n,)
+    """
+    a, _ = check_inputs(x, None)
+    model = _model(activation, depth, tangent, sigma_w=sigma_w, sigma_b=sigma_b, sigma_v=sigma_v)
+    path = model.advance(model.side(a).k)
+    check_path(model.found, tangent, path)
+    return path.k[-1], path.theta[-1]
+
+
+def _model(
+    activation: str | Expr | Activation, depth: int, tangent: Tangent, **scales: float
+) -> _Model:
+    known = check_scales(**scales)
     if isinstance(depth, bool) or int(depth) != depth or depth < 1:
         raise ValueError(f"depth must be an integer >= 1, got {depth!r}")
-    depth = int(depth)
-    found = dual(activation)
-    n1, n2 = len(a), len(a if b is None else b)
-    check_memory(n1, n2, 2, extra=(_SERIES_CHUNK * (TABLE + 16) + CHUNK) * 8 * (n1 + n2))
-    w2, b2, v2 = (scales[s] ** 2 for s in ("sigma_w", "sigma_b", "sigma_v"))
-    sw2 = np.full(depth, w2)
-    sb2 = np.full(depth, b2)
+    w2, b2, v2 = (known[s] ** 2 for s in ("sigma_w", "sigma_b", "sigma_v"))
+    sw2, sb2 = np.full(int(depth), w2), np.full(int(depth), b2)
     sw2[-1], sb2[-1] = v2, 0.0
-    sides = [Side(x, w2 / a.shape[1], b2) for x in ((a,) if b is None else (a, b))]
-    if not has_module(found):
-        return _by_series(found, sides, sw2, sb2, progress)
-    nngp, ntk, left = _evaluate(found, sides, sw2, sb2, progress)
-    error = max(left, 0.0 if found.is_closed else 1e-15)
-    return MLPKernel(nngp, ntk, str(found.activation), depth, error)
+    return _Model(dual(activation), check_tangent(tangent), w2, b2, sw2, sb2)
 
 
-def _by_series(
-    found: Dual, sides: list[Side], sw2: Array, sb2: Array, progress: Callable[[float], Any] | None
-) -> MLPKernel:
-    expansion = Series(found.activation)
-    one, two = sides[0], sides[-1]
-    try:
-        nngp, ntk = expansion.mlp(
-            one.covariance(two), one.k, two.k, sw2, sb2, progress or (lambda _: None)
-        )
-    except ArithmeticError as error:
-        raise DivergenceError(str(error)) from error
-    return MLPKernel(nngp, ntk, str(found.activation), len(sw2), expansion.worst)
+@dataclass(frozen=True)
+class _Model:
+    """A perceptron: its dual, and sigma^2 of the inputs' layer and of what follows each layer."""
 
+    found: Dual
+    tangent: Tangent
+    w2: float
+    b2: float
+    sw2: Array
+    sb2: Array
 
-def _evaluate(
-    found: Dual,
-    sides: list[Side],
-    sw2: Array,
-    sb2: Array,
-    progress: Callable[[float], Any] | None,
-) -> tuple[Array, Array, float]:
-    one, two = sides[0], sides[-1]
-    doubts = Doubts(found, (len(one.k), len(two.k)))
-    if uses_power_loops(found):
-        work = power_layers(found, one, two, sw2, sb2)
-    else:
-        work = smooth_layers(found, one, two, sw2, sb2, doubts)
-    check_diagonal(found, sides, sw2, sb2)
-    cut = tiles(len(one.k), len(two.k), one is two)
-    cov = np.empty((len(one.k), len(two.k)))
-    ntk = np.empty_like(cov)
-    chunks = -(-len(sw2) // chunk_of(found))
-    for chunk in range(chunks):
-        advance = work(chunk)
+    @property
+    def layers(self) -> Layers:
+        """For the second computation of pairs."""
+        return Layers(self.found, self.tangent, self.w2, self.b2, self.sw2, self.sb2)
 
-        def report(done: float, before: int = chunk) -> None:
-            if progress is not None:
-                progress((before + done) / chunks)
+    def side(self, x: Array) -> Side:
+        """Layer 1 of inputs."""
+        return Side(x, self.w2 / x.shape[1], self.b2)
 
-        over_tiles(lambda some, go=advance: go(some, one is two, cov, ntk), cut, report)
-    return cov, ntk, doubts.settle(one, two, Layers(sw2, sb2), (cov, ntk))
+    def advance(self, k: Array, theta: Array | None = None, part: slice = slice(None)) -> Single:
+        """Single inputs through some layers."""
+        start = k if theta is None else theta
+        return advance(self.found, self.tangent, k, start, self.sw2[part], self.sb2[part])
 
+    def noise(self, sides: list[Side]) -> Noise:
+        """Bounds of the errors; refuses what diverges."""
+        k = np.concatenate([side.k for side in sides])
+        path = self.advance(representatives(k))
+        check_path(self.found, self.tangent, path)
+        return mlp_noise(self.found, self.tangent, sides, path, self.sw2, self.sb2)
 
-def check_diagonal(found: Dual, sides: list[Side], sw2: Array, sb2: Array) -> None:
-    """Run the diagonal recursion alone and refuse what diverges."""
-    from .kernel_diagonal import diagonal_failure
+    def own(self, sides: list[Side], noise: Noise) -> Own:
+        """What single inputs have, for equal ones."""
+        ends = self._ends
+        return Own([ends[id(side)] for side in sides], noise.own, self.b2 == 0.0)
 
-    for side in sides:
-        failure = diagonal_failure(found, side.k, sw2, sb2)
-        if failure is not None:
-            raise DivergenceError(failure)
+    @property
+    def _ends(self) -> dict[int, tuple[Array, Array]]:
+        return self.__dict__.setdefault("_found_ends", {})
 
+    def matrices(
+        self,
+        sides: list[Side],
+        rows: Array | None,
+        marks: NDArray[np.float32],
+        progress: Callable[[float], Any] | None,
+    ) -> tuple[Array, Array]:
+        """Fill both matrices, and with ``rows`` of noise the marks."""
+        one, two = sides[0], sides[-1]
+        cut = tiles(len(one.k), len(two.k), one is two)
+        cov = np.empty((len(one.k), len(two.k)))
+        ntk = np.empty_like(cov)
+        size = _SERIES_CHUNK if uses_series(self.found) else CHUNK
+        chunks = -(-len(self.sw2) // size)
+        state = {id(side): (side.k, side.k) for side in sides}
+        noise = np.zeros((len(self.sw2), 6)) if rows is None else rows
+        for chunk in range(chunks):
+            part = slice(chunk * size, min((chunk + 1) * size, len(self.sw2)))
+            last = part.stop == len(self.sw2)
+            paths = {}
+            for side in sides:
+                path = self.advance(*state[id(side)], part)
+                check_path(self.found, self.tangent, path, readout=last)
+                state[id(side)] = path.k[-1], path.theta[-1]
+                paths[id(side)] = path
+            go = self._work(one, two, paths, part, chunk == 0, last, (cov, ntk), noise[part], marks)
 
-def power_layers(
-    found: Dual, one: Side, two: Side, sw2: Array, sb2: Array
-) -> Callable[[int], Callable[..., None]]:
-    """Return what prepares a chunk of layers for a homogeneous activation."""
-    module = kernel_module(found)
-    state = {id(side): side.k for side in (one, two)}
+            def report(done: float, before: int = chunk) -> None:
+                if progress is not None:
+                    progress((before + done) / chunks)
 
-    def prepare(chunk: int) -> Callable[..., None]:
-        layers = slice(chunk * CHUNK, min((chunk + 1) * CHUNK, len(sw2)))
-        count = layers.stop - layers.start
-        single = {}
-        for side in {id(s): s for s in (one, two)}.values():
-            n = len(side.k)
-            k = np.empty((count + 1, n))
-            k[0] = state[id(side)]
-            made = [np.empty((count, n)) for _ in range(4)]
-            module.diagonal(k, sw2[layers], sb2[layers], *made)
-            state[id(side)] = k[-1]
-            single[id(side)] = made
-        last = layers.stop == len(sw2)
+            over_tiles(go, cut, report)
+        self._ends.update(state)
+        return cov, ntk
 
-        def advance(some: NDArray[np.int64], mirrored: bool, cov: Array, ntk: Array) -> None:
-            module.run(
-                some, mirrored, chunk == 0, last, one.z, two.zt, one.q, two.q,
-                *single[id(one)], *single[id(two)], cov, ntk,
+    def _work(
+        self,
+        one: Side,
+        two: Side,
+        paths: dict[int, Single],
+        part: slice,
+        first: bool,
+        last: bool,
+        out: tuple[Array, Array],
+        noise: Array,
+        marks: NDArray[np.float32],
+    ) -> Callable[[NDArray[np.int64]], None]:
+        """Return what advances tiles by a chunk of layers."""
+        module = kernel_module(self.found, self.tangent)
+        p, q = paths[id(one)], paths[id(two)]
+        if uses_power_loops(self.found):
+            return lambda some: module.run(
+                some, one is two, first, last, one.x, one.z, two.xt, two.zt, np.sqrt(p.k[0]),
+                np.sqrt(q.k[0]), *p.angles, *q.angles, *out, noise, marks,
             )  # fmt: skip
-
-        return advance
-
-    return prepare
-
-
-def chunk_of(found: Dual) -> int:
-    """Layers that are advanced at a time."""
-    return CHUNK if found.is_closed else _SERIES_CHUNK
-
-
-def smooth_layers(
-    found: Dual, one: Side, two: Side, sw2: Array, sb2: Array, doubts: Doubts
-) -> Callable[[int], Callable[..., None]]:
-    """Return what prepares a chunk of layers for any other activation."""
-    module, size = kernel_module(found), chunk_of(found)
-    state = {id(side): side.k for side in (one, two)}
-    tangent = {key: k.copy() for key, k in state.items()}
-    scale, b2 = one.scale, one.b2
-
-    def prepare(chunk: int) -> Callable[..., None]:
-        layers = slice(chunk * size, min((chunk + 1) * size, len(sw2)))
-        count = layers.stop - layers.start
-        single, tables = {}, {}
-        for side in {id(s): s for s in (one, two)}.values():
-            k = np.empty((count + 1, len(side.k)))
-            k[0] = state[id(side)]
-            module.diagonal(k, tangent[id(side)], sw2[layers], sb2[layers])
-            state[id(side)] = k[-1]
-            single[id(side)] = k
-            tables[id(side)] = series_tables(found, k[:-1])
-        doubts.own = state[id(one)], tangent[id(one)]
-        inexact = [k[int(chunk == 0) : count] for k in single.values()]
-        marks = doubts.marks(max((float(k.max()) for k in inexact if k.size), default=0.0))
-
-        def advance(some: NDArray[np.int64], mirrored: bool, cov: Array, ntk: Array) -> None:
-            module.run(
-                some, mirrored, chunk == 0, one.x, one.z, two.xt, two.zt, scale, b2,
-                single[id(one)], single[id(two)], sw2[layers], sb2[layers], cov, ntk, marks,
-                tables[id(one)], tables[id(two)],
-            )  # fmt: skip
-
-        return advance
-
-    return prepare
+        tables = np.ascontiguousarray(stacked(p).transpose(0, 2, 1)), stacked(q)
+        own = packed(self.found, self.tangent, p, q)
+        return lambda some: module.run(
+            some, one is two, first, one.x, one.z, two.xt, two.zt, one.scale, one.b2, p.k, q.k,
+            self.sw2[part], self.sb2[part], *out, noise, marks, *tables, own,
+        )  # fmt: skip

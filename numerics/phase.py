@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import sympy
 from numpy.typing import NDArray
 from sympy import Expr
 
 from theory.activations import Activation
-from theory.duals import DELTA, DET, SIGMA, Dual, dual
-from theory.ladder import K1, K2, C
+from theory.duals import Dual, dual
 
-from .kernel_code import has_module, kernel_module, uses_power_loops
+from .kernel_code import kernel_module, uses_power_loops, uses_series
+from .kernel_diagonal import Single, packed, stacked
+from .kernel_inputs import check_scales
+from .kernel_noise import PairNoise, pair_noise
+from .kernel_rounding import UNIT
+from .kernel_series import series
 
 __all__ = ["PhaseDiagram", "phase_diagram"]
 
 Array = NDArray[np.float64]
-ITERATIONS = 4000
-SMALL = 1e-12
-"""Least sigma_b^2: without a bias the variance may vanish, and with it all correlations."""
+_STEPS = 200
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,18 @@ class PhaseDiagram:
     activation : str
     sigma_w, sigma_b : ndarray
     variance : ndarray
-        k*, the fixed point of k = sigma_w^2 D(k) + sigma_b^2; NaN where the variance diverges.
+        k*, the smallest stable fixed point of k = sigma_w^2 D(k) + sigma_b^2; NaN where the variance
+        diverges, or is not found below 2^60.
     chi : ndarray
         sigma_w^2 E phi'(u)^2 at k*: below 1 order, above 1 chaos, 1 the edge.
     correlation : ndarray
-        The stable fixed point of the correlation of two inputs, 1 in the ordered phase.
+        The stable fixed point of the correlation of two inputs, 1 in the ordered phase. Where k* is 0, its
+        limit as the bias vanishes, 1.
     length : ndarray
         Layers over which a correlation decays to it by a factor e, -1/log of the slope there.
+    error : ndarray, shape (4, len(sigma_b), len(sigma_w))
+        Bounds of the errors of these four: relative ones of variance, chi and length, absolute ones of the
+        correlation. They grow without limit at the edge of chaos.
     """
 
     activation: str
@@ -51,6 +56,7 @@ class PhaseDiagram:
     chi: Array
     correlation: Array
     length: Array
+    error: Array
 
 
 def phase_diagram(
@@ -65,7 +71,6 @@ def phase_diagram(
     Parameters
     ----------
     activation : str, sympy.Expr or Activation
-        With a closed dual, or a mixture of such.
     sigma_w, sigma_b : sequence of float
     progress : callable, optional
         Told the fraction done.
@@ -77,92 +82,176 @@ def phase_diagram(
     Raises
     ------
     ValueError
-        For an activation whose D is known as a series only.
+        For an activation or scales that make no sense.
+    DivergenceError
+        Where E phi(u)^2 does not exist.
 
     Notes
     -----
-    The variance by Newton's method inside a bracket; the correlation by the recursion itself, whose
-    positive slope makes it monotone in the correlation, from 0.5 upwards or downwards.
+    The variance by Newton's method inside a bracket. The map f of the correlation has a power series without
+    negative terms, so that it is convex on [0, 1], and f(1) = 1: for chi <= 1 the fixed point is 1, else
+    Newton's method from 0 rises to it.
     """
     found = dual(activation)
-    if not has_module(found):
-        raise ValueError(f"a phase diagram needs a closed dual, and {found.activation} has none")
-    pair = _pair(found)
-    shape = (len(sigma_b), len(sigma_w))
-    out = [np.full(shape, math.nan) for _ in range(4)]
-    for i, b in enumerate(sigma_b):
-        for j, w in enumerate(sigma_w):
-            k = _variance(found, w * w, b * b)
-            if not k < 1e100:
-                continue
-            out[0][i, j] = k
-            out[1][i, j] = w * w * pair(k, k, 0.0)[1]
-            out[2][i, j], slope = _correlation(pair, k, w * w, max(b * b, SMALL))
-            slope = min(max(abs(slope), 1e-300), 1.0)
-            out[3][i, j] = -1.0 / math.log(slope) if slope < 1.0 else math.inf
+    w, b = (np.array([float(v) for v in values]) for values in (sigma_w, sigma_b))
+    for name, values in (("sigma_w", w), ("sigma_b", b)):
+        for value in values:
+            check_scales(**{name: value})
+    rows = []
+    for i, bias in enumerate(b):
+        rows.append(_row(found, w * w, float(bias) ** 2))
         if progress is not None:
-            progress((i + 1) / len(sigma_b))
-    return PhaseDiagram(
-        str(found.activation), np.asarray(sigma_w, float), np.asarray(sigma_b, float), *out
-    )
+            progress((i + 1) / len(b))
+    made = np.array(rows).transpose(1, 0, 2)
+    variance, chi, correlation, length = made[:4]
+    return PhaseDiagram(str(found.activation), w, b, variance, chi, correlation, length, made[4:])
 
 
-Pair = Callable[[float, float, float], tuple[float, float]]
+def _row(found: Dual, w2: Array, b2: float) -> Array:
+    """The four quantities and their errors for one bias, shape (8, len(w2))."""
+    out = np.full((8, len(w2)), np.nan)
+    k, rate, slope = (np.array(v) for v in zip(*(_variance(found, s, b2) for s in w2), strict=True))
+    fine = np.isfinite(k)
+    if not fine.any():
+        return out
+    k, rate, slope, w2 = k[fine], rate[fine], slope[fine], w2[fine]
+    tables = (series(found.activation).tables(k),) if uses_series(found) else ()
+    path = Single(k[None, :], k[None, :], tables=tables)
+    noise = _noise(found, path)
+    chi = w2 * slope
+    map_ = _map(found, path, w2, b2)
+    t, steep = _correlation(map_, k, chi)
+    with np.errstate(all="ignore"):
+        own = np.where(k > 0.0, (noise.value_own + 3.0 * UNIT) / np.abs(1.0 - rate), 0.0)
+        own_chi = noise.slope_own + noise.chi_rate * own + 2.0 * UNIT
+        off = noise.value + noise.value_scale * own + own + 4.0 * UNIT
+        close = np.abs(chi - 1.0) <= 2.0 * chi * own_chi
+        wrong = np.where(t > 0.0, off / np.abs(1.0 - steep), np.where(close, 1.0, 0.0))
+        length = np.where(steep < 1.0, -1.0 / np.log(np.maximum(steep, 1e-300)), np.inf)
+        bent = np.where(t > 0.0, noise.slope + noise.slope_scale * own, own_chi)
+        turned = bent + np.where(t > 0.0, _bend(map_, t, wrong), 0.0)
+        stretched = (
+            turned * np.maximum(1.0, chi / np.maximum(steep, 1e-300)) / np.abs(np.log(steep))
+        )
+    values = k, chi, 1.0 - t, length
+    errors = own, own_chi, wrong, np.where(np.isfinite(stretched), stretched, np.inf)
+    out[:, fine] = np.array([*values, *errors])
+    return out
 
 
-def _pair(found: Dual) -> Pair:
-    """D and D' at equal variances, from k, k12 and k - k12."""
-    if found.is_closed:
-        stable = [
-            found.moment(i, i)
-            .stable.doit()
-            .subs(K2, K1)
-            .subs({DELTA: 2 * K1 - 2 * C, SIGMA: 2 * K1 + 2 * C})
-            for i in (0, 1)
-        ]
-        return _guarded(sympy.lambdify((K1, C, DET), stable, "math"))
-    module = kernel_module(found)
-
-    def mixed(k: float, c: float, gap: float) -> tuple[float, float]:
-        return module.pair(k, k, c, gap * (k + c), 2 * gap, 2 * (k + c))
-
-    return mixed
-
-
-def _guarded(function: Callable[..., Any]) -> Pair:
-    def closed(k: float, c: float, gap: float) -> tuple[float, float]:
-        try:
-            value, slope = function(k, c, gap * (k + c))
-        except (ZeroDivisionError, OverflowError):
-            return function(k, c, 1e-280)[0] if k > 0 else 0.0, math.inf
-        return value, slope
-
-    return closed
-
-
-def _variance(found: Dual, w2: float, b2: float) -> float:
-    module = kernel_module(found)
+def _variance(found: Dual, w2: float, b2: float) -> tuple[float, float, float]:
+    """k*, the derivative of its map, and E phi'^2; infinite where there is none."""
+    s = np.array([b2])
     if uses_power_loops(found):
-        rate = w2 * module.NORM
-        if found.degree == 1:
-            return b2 / (1.0 - rate) if rate < 1.0 else math.inf
-        return rate + b2 if found.degree == 0 else math.inf
-    made = [np.empty(1) for _ in range(4)]
-    module.solve_diagonal(np.array([max(b2, SMALL)]), w2, *made)
-    return float(made[0][0])
+        return _homogeneous(found, w2, b2)
+    if uses_series(found):
+        k, _, rate, slope = series(found.activation).fixed_points(s, w2)
+    else:
+        k, own, rate, slope = (np.empty(1) for _ in range(4))
+        kernel_module(found).solve_diagonal(s, w2, k, own, rate, slope)
+    if b2 == 0.0 and k[0] < 1e-200:
+        k[0] = 0.0
+    return float(k[0]), float(rate[0]), float(slope[0])
 
 
-def _correlation(pair: Pair, k: float, w2: float, b2: float) -> tuple[float, float]:
-    if k <= 0.0:
-        return 1.0, w2 * pair(1e-12, 1e-12, 0.0)[1]
-    c = 0.5 * k
-    slope = 0.0
-    for _ in range(ITERATIONS):
-        value, slope = pair(k, c, k - c)
-        new = min(w2 * value + b2, k)
-        slope *= w2
-        if abs(new - c) <= 1e-10 * k:
-            c = new
+def _homogeneous(found: Dual, w2: float, b2: float) -> tuple[float, float, float]:
+    module, n = kernel_module(found), found.degree or 0
+    chi = sum(module.profile(1.0, 0.0, 0.0, 0.0)[-2:])
+    norm = module.NORM
+    if n == 0:
+        return w2 * norm + b2, 0.0, np.inf
+    if n == 1:
+        rate = w2 * norm
+        return (b2 / (1.0 - rate) if rate < 1.0 else np.inf), rate, chi
+    # k = w2 norm k^n + b2: the smaller of two fixed points
+    k = b2
+    for _ in range(_STEPS):
+        step = w2 * norm * k**n + b2 - k
+        rate = n * w2 * norm * k ** (n - 1)
+        if not rate < 1.0:
+            return np.inf, np.inf, np.inf
+        k += step / (1.0 - rate)
+        if abs(step) <= 1e-16 * k:
             break
-        c = new
-    return c / k, slope
+    rate = n * w2 * norm * k ** (n - 1)
+    return (k, rate, chi * k ** (n - 1)) if rate < 1.0 else (np.inf, np.inf, np.inf)
+
+
+Map = Callable[[Array], tuple[Array, Array]]
+
+
+def _map(found: Dual, path: Single, w2: Array, b2: float) -> Map:
+    """1 - f(rho) and f'(rho) as functions of 1 - rho, f the map of the correlation."""
+    module = kernel_module(found)
+    k = path.k[0]
+    share = np.divide(k - b2, k, out=np.ones_like(k), where=k > 0.0)
+    if uses_power_loops(found):
+
+        def homogeneous(t: Array) -> tuple[Array, Array]:
+            made = np.array([module.layer_of(float(v)) for v in t])
+            return share * made[:, 0], share * made[:, 2] / module.NORM
+
+        return homogeneous
+    tables = stacked(path)
+    table = tables[0] if len(tables) else np.zeros((0, 0))
+    own = packed(found, "limit", path)
+
+    def smooth(t: Array) -> tuple[Array, Array]:
+        d, slope = np.empty_like(k), np.empty_like(k)
+        module.pairwise(k, t, table, own, d, slope)
+        with np.errstate(all="ignore"):
+            value = np.where(k > 0.0, (k - b2 - w2 * d) / k, t)
+        return np.maximum(value, 0.0), w2 * slope
+
+    return smooth
+
+
+def _correlation(f: Map, k: Array, chi: Array) -> tuple[Array, Array]:
+    """1 - rho at the stable fixed point, and the map's slope there."""
+    t = np.where((chi > 1.0) & (k > 0.0), 1.0, 0.0)
+    chaotic = t > 0.0
+    steep = chi.copy()
+    for _ in range(_STEPS):
+        value, slope = f(t)
+        with np.errstate(all="ignore"):
+            step = np.where(chaotic, (t - value) / (1.0 - slope), 0.0)
+        # convex: from the left of the fixed point every step falls short of it
+        new = np.clip(t - np.where(np.isfinite(step), step, 0.0), 0.0, 1.0)
+        moved = np.abs(new - t)
+        t = new
+        if np.all(moved <= 2e-16 * np.maximum(t, 1e-3)):
+            break
+    _, slope = f(t)
+    return t, np.where(t > 0.0, slope, steep)
+
+
+def _bend(f: Map, t: Array, off: Array) -> Array:
+    """How far the slope moves with the correlation."""
+    step = np.clip(off, 1e-7, 0.25 * np.maximum(t, 4e-7))
+    _, up = f(np.minimum(t + step, 1.0))
+    _, down = f(np.maximum(t - step, 0.0))
+    _, here = f(t)
+    return np.abs(up - down) / (2.0 * step) * off / np.maximum(np.abs(here), 1e-300)
+
+
+def _noise(found: Dual, path: Single) -> PairNoise:
+    if not uses_power_loops(found):
+        return pair_noise(found, "limit", path, 0)
+    module = kernel_module(found)
+    flat, n = np.zeros_like(path.k[0]), float(found.degree or 0)
+    noise = (module.M_NOISE + 4.0) * UNIT
+    slope = (module.T_NOISE + 4.0) * UNIT
+    ones = flat + 1.0
+    return PairNoise(
+        noise,
+        slope,
+        0.0,
+        0.0,
+        3.0 * UNIT,
+        3.0 * UNIT,
+        ones,
+        ones,
+        ones,
+        flat + n,
+        flat + abs(n - 1.0),
+    )

@@ -16,6 +16,7 @@ from functools import cached_property
 import sympy
 from sympy import Abs, Expr, Max, Min, Rational, S, Symbol, exp, sqrt
 
+from theory.existence import Existence
 from theory.grammar import ActivationError, parse
 from theory.lipschitz import lipschitz
 
@@ -48,9 +49,14 @@ class Activation:
         return self.name
 
     @cached_property
+    def existence(self) -> Existence:
+        """Its smooth pieces, and which Gaussian expectations exist."""
+        return Existence(self.expr, self.symbol)
+
+    @cached_property
     def lipschitz(self) -> Expr | None:
         """Sup |phi'|; oo if phi jumps or its slope is unbounded, None if it cannot be told."""
-        return lipschitz(self.expr, self.symbol)
+        return lipschitz(self.existence)
 
 
 def _hermite(n: int) -> Expr:
@@ -149,8 +155,8 @@ def activation(phi: str | Expr | Activation) -> Activation:
     Raises
     ------
     ActivationError
-        For unknown names, wrong parameters, text outside the grammar, and expressions that do not
-        have exactly one symbol or are not real.
+        For unknown names, wrong parameters, text outside the grammar, and expressions that do not have
+        exactly one symbol, are not real everywhere, or have kinks whose places cannot be found.
     """
     if isinstance(phi, Activation):
         return phi
@@ -172,4 +178,6 @@ def activation(phi: str | Expr | Activation) -> Activation:
     expr = phi.xreplace({symbols[0]: X}) if symbols else phi
     if expr.has(sympy.zoo, sympy.nan, S.Infinity, S.NegativeInfinity, sympy.I):
         raise ActivationError(f"an activation is a real function, got {phi}")
-    return Activation(str(expr), expr)
+    found = Activation(str(expr), expr)
+    _ = found.existence.pieces  # raises
+    return found

@@ -35,6 +35,8 @@ from sympy import (
 from sympy.core.relational import Relational
 from sympy.functions.elementary.hyperbolic import HyperbolicFunction
 
+from theory.zeros import signs
+
 Piece = tuple[Expr, Expr, Expr]
 _KINKS = (Abs, Max, Min, sign, Heaviside, Relational)
 
@@ -47,7 +49,8 @@ def pieces(
     Parameters
     ----------
     expr
-        Expression whose kinks have arguments linear in ``u``.
+        Expression whose kinks have arguments linear in ``u``, or in ``u`` alone with zeros that
+        `theory.zeros` finds.
     u
         The (real) variable.
     lower, upper
@@ -55,28 +58,42 @@ def pieces(
 
     Returns
     -------
-    list of (lower, upper, smooth expression), left to right, or None when a kink is not linear in
-    ``u``, the sign of its slope is unknown, or the order of two breakpoints cannot be decided.
+    list of (lower, upper, smooth expression), left to right, or None when the zeros of a kink's argument,
+    the sign of its slope or the order of two breakpoints cannot be decided.
     """
     kink = _innermost_kink(expr, u)
     if kink is None:
         return [(lower, upper, expr)]
     argument, left, right = _sides(kink)
+    parts = _signs(argument, u, lower, upper)
+    if parts is None:
+        return None
+    split: list[Piece] = []
+    for low, high, sense in parts:
+        part = pieces(expr.xreplace({kink: right if sense > 0 else left}), u, low, high)
+        if part is None:
+            return None
+        split += part
+    return split
+
+
+def _signs(
+    argument: Expr, u: Symbol, lower: Expr, upper: Expr
+) -> list[tuple[Expr, Expr, int]] | None:
+    """Parts of an interval on which the argument of a kink has one sign."""
     slope = argument.diff(u)
-    if slope.has(u) or not (slope.is_positive or slope.is_negative):
-        return None
-    root = -argument.subs(u, 0) / slope
-    if slope.is_negative:
-        left, right = right, left
-    if _ordered(root, lower):
-        return pieces(expr.xreplace({kink: right}), u, lower, upper)
-    if _ordered(upper, root):
-        return pieces(expr.xreplace({kink: left}), u, lower, upper)
-    if not (_ordered(lower, root) and _ordered(root, upper)):
-        return None
-    below = pieces(expr.xreplace({kink: left}), u, lower, root)
-    above = pieces(expr.xreplace({kink: right}), u, root, upper)
-    return None if below is None or above is None else below + above
+    if not slope.has(u) and (slope.is_positive or slope.is_negative):
+        root, sense = -argument.subs(u, 0) / slope, 1 if slope.is_positive else -1
+        if _ordered(root, lower):
+            return [(lower, upper, sense)]
+        if _ordered(upper, root):
+            return [(lower, upper, -sense)]
+        if not (_ordered(lower, root) and _ordered(root, upper)):
+            return None
+        return [(lower, root, -sense), (root, upper, sense)]
+    if argument.free_symbols == {u} and lower.is_number and upper.is_number:
+        return signs(argument, u, lower, upper)
+    return None
 
 
 def gaussian_integral(expr: Expr, u: Symbol) -> Expr | None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import sympy
 from sympy import Eq, Expr, Function, Lambda, S, Symbol
 
+from theory.dualcheck import agrees
+from theory.existence import DivergenceError, Existence
 from theory.ladder import GAP, K1, K2, N1, N2, C, Form, Wave, pair
 from theory.terms import Term, derivative, read
 
@@ -22,7 +24,20 @@ if TYPE_CHECKING:
     from theory.activations import Activation
     from theory.free_energy import Step
 
-__all__ = ["DELTA", "DET", "SIGMA", "Dual", "ExpDifference", "GaussianPair", "dual", "moment"]
+__all__ = [
+    "DELTA",
+    "DET",
+    "SIGMA",
+    "Dual",
+    "ExpDifference",
+    "GaussianPair",
+    "Tangent",
+    "dual",
+    "moment",
+]
+
+Tangent = Literal["limit", "almost_everywhere"]
+"""Which slope of an activation that jumps the tangent kernel is made of."""
 
 DET = Symbol("det", nonnegative=True)
 """k11 k22 - k12^2, for forms that stay exact as the correlation approaches +-1."""
@@ -198,6 +213,11 @@ class Dual:
     activation: Activation
     terms: tuple[Term, ...] | None
 
+    @property
+    def existence(self) -> Existence:
+        """For which variances it exists."""
+        return self.activation.existence
+
     @cached_property
     def ladder(self) -> tuple[tuple[Term, ...], ...]:
         """Phi, phi', phi'', phi''' as terms."""
@@ -233,6 +253,25 @@ class Dual:
         """Whether D and D' are closed forms."""
         return not (self.expr.has(GaussianPair) or self.derivative.has(GaussianPair))
 
+    def tangent(self, kind: Tangent, i: int = 0, j: int = 0) -> Moment:
+        """E tau^(i)(u) tau^(j)(v), tau the slope that the tangent kernel uses.
+
+        Parameters
+        ----------
+        kind : {"limit", "almost_everywhere"}
+            tau = phi', jumps having deltas; or the derivative almost everywhere.
+        i, j : int
+        """
+        if kind == "limit" or not self.existence.jumps:
+            return self.moment(i + 1, j + 1)
+        found = None
+        if self.terms is not None:
+            rungs = [tuple(t for t in self.ladder[1] if t.kind != "delta")]
+            for _ in range(max(i, j)):
+                rungs.append(derivative(rungs[-1]))
+            found = moment(rungs[i], rungs[j])
+        return self.moment(i + 1, j + 1) if found is None else found
+
     @property
     def expr(self) -> Expr:
         """D, in k11, k12, k22."""
@@ -254,6 +293,8 @@ class Dual:
         return self._diagonal(self.moment(1, 1))
 
     def _diagonal(self, found: Moment) -> Expr:
+        if found is self.moment(1, 1) and not self.existence.smooth:
+            return S.Infinity
         if found.expr.has(GaussianPair):
             return found.expr.subs({C: K1, K2: K1}, simultaneous=True)
         inside = found.stable.subs(
@@ -272,32 +313,26 @@ class Dual:
         return powers.pop() if kinds <= {"plain", "sign"} and flat and len(powers) == 1 else None
 
     @cached_property
-    def profile(self) -> tuple[Expr, Expr]:
-        """For homogeneous phi of degree n, D and D' at unit variances in rho = cos(theta).
+    def profile(self) -> tuple[tuple[Expr, Expr], tuple[Expr, Expr]]:
+        """For homogeneous phi of degree n, D and D' of its even and of its odd part, at unit variances.
 
         Returns
         -------
-        tuple of Expr
-            In the symbols rho, s = sin(theta) and theta: D = (k11 k22)^(n/2) times the first, D' =
-            (k11 k22)^((n-1)/2) times the second.
+        tuple of pairs of Expr
+            In the symbols rho, s = sin(theta) and theta, rho = cos(theta): D = (k11 k22)^(n/2) times the sum
+            of the first ones, D' = (k11 k22)^((n-1)/2) times that of the second.
         """
-        rho, s, theta = sympy.symbols("rho s theta", real=True)
-        made = []
-        for i in (0, 1):
-            expr = self.moment(i, i).stable.subs({K1: 1, K2: 1})
-            expr = expr.replace(sympy.atan2, lambda *_: sympy.pi / 2 - theta)
-            made.append(
-                sympy.expand(expr.subs(DET, s**2).subs(C, rho)).replace(sympy.Abs, lambda a: a)
-            )
-        return made[0], made[1]
+        assert self.degree is not None
+        assert self.terms is not None
+        odd = "plain" if self.degree % 2 else "sign"
+        parts = [tuple(t for t in self.terms if (t.kind == odd) == want) for want in (False, True)]
+        return _profile(parts[0]), _profile(parts[1])
 
     @cached_property
     def exists(self) -> Expr:
         """A condition on the variance k11 = k22 = k under which phi is square integrable."""
-        if self.terms is None:
-            return S.true
-        growth = [t.alpha for t in self.terms if t.kind == "plain" and t.alpha.is_negative]
-        return sympy.And(*(1 + 4 * alpha * K1 > 0 for alpha in growth))
+        largest = self.existence.largest
+        return S.true if largest is S.Infinity else largest > K1
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
@@ -339,9 +374,25 @@ class Dual:
         return f"$\\displaystyle {self.latex()}$"
 
 
+def _profile(terms: tuple[Term, ...]) -> tuple[Expr, Expr]:
+    rho, s, theta = sympy.symbols("rho s theta", real=True)
+    made = []
+    for rung in (terms, derivative(terms)):
+        found = moment(rung, rung)
+        assert found is not None
+        expr = found.stable.subs({K1: 1, K2: 1})
+        expr = expr.replace(sympy.atan2, lambda *_: sympy.pi / 2 - theta)
+        made.append(sympy.expand(expr.subs(DET, s**2).subs(C, rho)).replace(sympy.Abs, lambda a: a))
+    return made[0], made[1]
+
+
 @lru_cache(maxsize=128)
 def _dual(activation: Activation) -> Dual:
-    return Dual(activation, read(activation.expr, activation.symbol))
+    if activation.existence.largest == 0:
+        raise DivergenceError(activation.existence.text())
+    found = Dual(activation, read(activation.expr, activation.symbol))
+    # a closed form that is not the integral would be worse than none
+    return found if not found.is_closed or agrees(found) else Dual(activation, None)
 
 
 def dual(phi: str | Expr | Activation) -> Dual:
@@ -362,6 +413,12 @@ def dual(phi: str | Expr | Activation) -> Dual:
     ------
     ActivationError
         For unknown names and expressions that are no activation.
+    DivergenceError
+        If E phi(u)^2 is infinite at every variance, or this cannot be decided.
+
+    Notes
+    -----
+    A closed form is compared with the double integral at three covariances (`theory.dualcheck`).
     """
     from theory.activations import activation
 

@@ -1,29 +1,31 @@
 """Lipschitz constants of activations, from their derivatives.
 
-sup |phi'| is reached where phi'' vanishes, at a kink, or at infinity. Candidates come from the
-derivative's own structure; where sympy cannot find the roots of phi'' exactly the constant is not
-known, and callers say so.
+sup |phi'| is reached where phi'' vanishes, at an end of a smooth piece, or at infinity. Where the zeros of
+phi'' are not found exactly the constant is not known, and callers say so.
 """
 
 from __future__ import annotations
 
 import sympy
-from sympy import Expr, S
+from sympy import Expr, S, Symbol
 
-from theory.terms import Term, derivative, read
+from theory.existence import Existence
+from theory.terms import derivative, read
+from theory.zeros import less, zeros
 
 __all__ = ["lipschitz"]
 
+_SIMPLE = 24
+"""Operations of what is simplified, which takes minutes for long expressions."""
 
-def lipschitz(expr: Expr, x: sympy.Symbol) -> Expr | None:
+
+def lipschitz(existence: Existence) -> Expr | None:
     """Return sup |phi'|.
 
     Parameters
     ----------
-    expr : Expr
-        phi.
-    x : Symbol
-        Its argument.
+    existence : Existence
+        Of phi.
 
     Returns
     -------
@@ -32,74 +34,33 @@ def lipschitz(expr: Expr, x: sympy.Symbol) -> Expr | None:
 
     Notes
     -----
-    Sigmoids and their integrals are bounded by the range of tanh. Sums of terms
-    (`theory.terms.Term`): polynomials of degree 2 and more and growing exponentials are unbounded;
-    slopes of piecewise linear functions are read off; for the rest phi'' = 0 is solved where it is a
-    polynomial times one exponential, and a sine or cosine has its amplitude times its frequency.
+    On a smooth piece phi' is monotone between the zeros of phi''. A sine or cosine, whose phi'' vanishes
+    infinitely often, has its amplitude times its frequency.
     """
-    simple = _saturating(expr, x)
-    if simple is not None:
-        return simple
+    if existence.unbounded_slope:
+        return S.Infinity
+    x = existence.symbol
+    wave = _wave(existence.expr, x)
+    if wave is not None:
+        return wave
+    found: list[Expr] = []
+    for (lower, upper, slope), ends in zip(existence.slopes, existence.slope_limits, strict=True):
+        bend = sympy.diff(slope, x)
+        places = zeros(sympy.simplify(bend) if bend.count_ops() <= _SIMPLE else bend, x)
+        if places is None or None in ends:
+            return None
+        found += [abs(v) for v in ends]  # type: ignore[arg-type]
+        found += [abs(slope.subs(x, p)) for p in places if less(lower, p) and less(p, upper)]
+    return max(found, key=lambda v: sympy.N(v, 30))
+
+
+def _wave(expr: Expr, x: Symbol) -> Expr | None:
+    """A sine of one frequency, plus a constant."""
     terms = read(expr, x)
-    if terms is None:
+    slope = derivative(terms) if terms else ()
+    if len(slope) != 2 or any(t.alpha != 0 or t.power or t.kind != "plain" for t in slope):
         return None
-    slope = derivative(terms)
-    if any(t.kind == "delta" or t.alpha.is_negative for t in slope):
-        return S.Infinity
-    if any(t.power and t.alpha == 0 and t.kind != "erf" for t in slope):
-        return S.Infinity
-    if any(t.alpha == 0 and sympy.re(t.beta) != 0 for t in slope):
-        return S.Infinity
-    if any(t.kind == "erf" and t.power for t in slope):
-        return S.Infinity
-    if all(t.kind in ("plain", "sign") and t.alpha == 0 and t.beta == 0 for t in slope):
-        level = sympy.Add(*(t.coefficient for t in slope if t.kind == "plain"))
-        jump = sympy.Add(*(t.coefficient for t in slope if t.kind == "sign"))
-        return sympy.Max(abs(level + jump), abs(level - jump))
-    return _stationary(slope, x)
-
-
-def _saturating(expr: Expr, x: sympy.Symbol) -> Expr | None:
-    """tanh(a x), log(1 + exp(x)) and affine functions of them."""
-    factor, inner = expr.as_independent(x)
-    if isinstance(inner, sympy.Add) or factor != 0:
-        constant, rest = expr.as_independent(x, as_Add=True)
-        del constant
-        coefficient, core = rest.as_independent(x, as_Add=False)
-    else:
-        coefficient, core = S.One, expr
-    if isinstance(core, sympy.tanh):
-        slope = sympy.expand(core.args[0]).coeff(x, 1)
-        if sympy.expand(core.args[0] - slope * x).is_number:
-            return abs(coefficient * slope)
-    if core == sympy.log(1 + sympy.exp(x)):
-        return abs(coefficient)
-    return None
-
-
-def _stationary(slope: tuple[Term, ...], x: sympy.Symbol) -> Expr | None:
-    """Largest |phi'| among its stationary points and its limits."""
-    waves = {sympy.Abs(sympy.im(t.beta)) for t in slope if t.beta != 0}
-    if waves:
-        if len(waves) == 1 and all(t.alpha == 0 and t.power == 0 and t.beta != 0 for t in slope):
-            return sympy.sqrt(
-                4 * sympy.expand(sympy.Abs(slope[0].coefficient) ** 2)
-                if len(slope) == 2
-                else sympy.Add(*(sympy.Abs(t.coefficient) for t in slope)) ** 2
-            )
+    one, two = slope
+    if one.beta == 0 or sympy.re(one.beta) != 0 or sympy.expand(one.beta + two.beta) != 0:
         return None
-    curvature = derivative(slope)
-    shapes = {t.alpha for t in curvature if t.kind == "plain"}
-    if len(shapes) != 1 or any(t.kind != "plain" for t in curvature):
-        return None
-    factor = sympy.Add(*(t.coefficient * x**t.power for t in curvature))
-    try:
-        roots = sympy.roots(sympy.Poly(factor, x))
-    except sympy.PolynomialError:
-        return None
-    if sum(roots.values()) != sympy.degree(factor, x):
-        return None
-    whole = sympy.Add(*(t.of(x) for t in slope))
-    candidates = [abs(whole.subs(x, r)) for r in roots if r.is_real]
-    candidates += [abs(sympy.limit(whole, x, end)) for end in (S.Infinity, S.NegativeInfinity)]
-    return max(candidates, key=lambda v: float(v)) if candidates else None
+    return 2 * sympy.sqrt(sympy.expand(one.coefficient * two.coefficient))

@@ -8,21 +8,23 @@ A term is a coefficient times one of
 - the m-th derivative of Dirac's delta at 0, which is what those derivatives leave behind.
 
 Absolute values, maxima, Heaviside steps and pieces that meet at 0 are rewritten with ``sign``, up to
-their value at 0 itself, which no Gaussian expectation sees.
+their value at 0 itself, which no Gaussian expectation sees. Kinks anywhere else have no such terms.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import sympy
-from sympy import Abs, Expr, Heaviside, Max, Min, Piecewise, Poly, S, Symbol, cosh, sign, sinh
+from sympy import Expr, Poly, S, Symbol, cosh, sign, sinh
+
+from theory.closed import pieces
 
 __all__ = ["Kind", "Term", "derivative", "elementary", "mean", "polynomial", "read", "written"]
 
 Kind = Literal["plain", "sign", "erf", "delta"]
+HALF = sympy.Rational(1, 2)
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,10 @@ class Term:
     def shape(self) -> tuple[int, Kind, Expr, Expr, Expr]:
         """Everything but the coefficient."""
         return self.power, self.kind, self.alpha, self.beta, self.scale
+
+    def times(self, factor: Expr) -> Term:
+        """Scale the term."""
+        return replace(self, coefficient=factor * self.coefficient)
 
     def of(self, x: Expr) -> Expr:
         """Write the term as an expression in x."""
@@ -142,70 +148,6 @@ def mean(term: Term, k: Expr) -> Expr:
     return c * moments[n] * sympy.exp(term.beta**2 * w / 2) / sympy.sqrt(spread)
 
 
-def _step(x: Expr) -> Expr:
-    return (1 + sign(x)) / 2
-
-
-def _pieces(expr: Piecewise, x: Symbol) -> Expr | None:
-    """Rewrite a piecewise function whose pieces meet at 0 alone."""
-    values = []
-    for side in (S.One, -S.One):
-        for value, condition in expr.args:
-            holds = condition if condition in (True, False) else condition.subs(x, side)
-            if holds == True:  # noqa: E712 - sympy's booleans
-                values.append(value)
-                break
-        else:
-            return None
-    for _, condition in expr.args:
-        for relation in getattr(condition, "atoms", lambda *_: set())(sympy.core.relational.Rel):
-            if sympy.expand(relation.lhs - relation.rhs).subs(x, 0) != 0:
-                return None
-    return values[0] * _step(x) + values[1] * _step(-x)
-
-
-def _signs(expr: Expr, x: Symbol) -> Expr | None:
-    """Rewrite kinks at 0 with sign(x) and trigonometric functions with exponentials."""
-    failed: list[Expr] = []
-
-    def pieces(node: Piecewise) -> Expr:
-        found = _pieces(node, x)
-        if found is None:
-            failed.append(node)
-            return node
-        return found
-
-    def modulus(argument: Expr) -> Expr:
-        return argument * sign(argument)
-
-    def largest(sense: int) -> Callable[..., Expr]:
-        def fold(*arguments: Expr) -> Expr:
-            total = arguments[0]
-            for other in arguments[1:]:
-                total = (total + other + sense * modulus(sympy.expand(total - other))) / 2
-            return total
-
-        return fold
-
-    expr = expr.replace(lambda e: isinstance(e, Piecewise), pieces)
-    expr = expr.replace(Max, largest(1)).replace(Min, largest(-1))
-    expr = expr.replace(Abs, modulus).replace(Heaviside, lambda a, *_: _step(a))
-    expr = expr.replace(sympy.erfc, lambda a: 1 - sympy.erf(a))
-
-    def direction(argument: Expr) -> Expr:
-        slope, rest = sympy.factor(argument).as_independent(x)
-        power = sympy.degree(rest, x) if rest.is_polynomial(x) else 0
-        if slope.is_real and slope.is_nonzero and power > 0 and rest == x**power:
-            return sign(slope) * (sign(x) if power % 2 else 1)
-        failed.append(argument)
-        return sign(argument)
-
-    expr = expr.replace(sign, direction)
-    for name in (sympy.sin, sympy.cos, sinh, cosh):
-        expr = expr.replace(name, lambda a, f=name: f(a).rewrite(sympy.exp))
-    return None if failed else expr
-
-
 def read(expr: Expr, x: Symbol) -> tuple[Term, ...] | None:
     """Read an expression as a sum of terms.
 
@@ -219,14 +161,38 @@ def read(expr: Expr, x: Symbol) -> tuple[Term, ...] | None:
     -------
     tuple of Term, or None
         None if the expression is no such sum; Price's ladder then does not end.
+
+    Notes
+    -----
+    phi is f on the left of 0 and g on the right, (f + g)/2 + sign(x) (g - f)/2. Kinks elsewhere have no
+    terms.
     """
     real = sympy.Dummy("x", real=True)
-    rewritten = _signs(sympy.sympify(expr).xreplace({x: real}), real)
-    if rewritten is None:
+    split = pieces(sympy.sympify(expr).xreplace({x: real}), real)
+    if split is None or any(a != 0 for a, _, _ in split[1:]):
         return None
+    sides = [_read_smooth(f, real) for _, _, f in split]
+    if None in sides:
+        return None
+    left, right = sides[0], sides[-1]
+    assert left is not None
+    assert right is not None
+    even = _merged([t.times(HALF) for t in (*left, *right)])
+    odd = _merged([*(t.times(HALF) for t in right), *(t.times(-HALF) for t in left)])
+    if not polynomial(odd):
+        return None
+    return _merged([*even, *(Term(t.coefficient, t.power, "sign") for t in odd)])
+
+
+def _read_smooth(expr: Expr, x: Symbol) -> tuple[Term, ...] | None:
+    """Read an expression without kinks; its trigonometric functions become exponentials."""
+    for name in (sympy.sin, sympy.cos, sinh, cosh):
+        expr = expr.replace(name, lambda a, f=name: f(a).rewrite(sympy.exp))
+    expr = expr.replace(sympy.erfc, lambda a: 1 - sympy.erf(a))
+    expr = sympy.expand(sympy.expand(expr), power_exp=False)
     terms = []
-    for part in sympy.Add.make_args(sympy.expand(sympy.expand(rewritten), power_exp=False)):
-        term = _read_product(part, real)
+    for part in sympy.Add.make_args(expr) if expr != 0 else ():
+        term = _read_product(part, x)
         if term is None:
             return None
         terms.append(term)
@@ -239,7 +205,7 @@ def _total(parts: list[Expr]) -> Expr:
 
 def _read_product(part: Expr, x: Symbol) -> Term | None:
     coefficient, rest = part.as_independent(x, as_Add=False)
-    power, signs, scale = 0, 0, S.Zero
+    power, scale = 0, S.Zero
     exponents: list[Expr] = []
     for factor in sympy.Mul.make_args(rest):
         if factor == 1:
@@ -252,8 +218,6 @@ def _read_product(part: Expr, x: Symbol) -> Term | None:
             return None
         if base == x:
             power += int(index)
-        elif base == sign(x):
-            signs += int(index)
         elif isinstance(base, sympy.erf) and index == 1 and scale == 0:
             scale = sympy.expand(base.args[0] / x)
             if scale.has(x):
@@ -265,13 +229,10 @@ def _read_product(part: Expr, x: Symbol) -> Term | None:
         return None
     alpha, beta = -exponent.coeff(x, 2), exponent.coeff(x, 1)
     coefficient *= sympy.exp(exponent.coeff(x, 0))
-    odd = signs % 2 == 1
-    if (odd or scale != 0) and (not exponent.is_zero or (odd and scale != 0)):
+    if scale != 0 and not exponent.is_zero:
         return None
     if not alpha.is_real:
         return None
-    if odd:
-        return Term(coefficient, power, "sign")
     if scale != 0:
         return Term(coefficient, power, "erf", scale=scale)
     return Term(coefficient, power, "plain", alpha, beta)

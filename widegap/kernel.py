@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from theory.duals import Tangent
+
 __all__ = ["derive_dual", "kernel", "read_inputs", "refusals", "scale_option"]
 
 DATA = (".npy", ".csv")
@@ -109,18 +111,32 @@ def kernel(ctx: click.Context) -> None:
 @scale_option("w", 1.1, "Of the weights.")
 @scale_option("b", 0.2, "Of the biases.")
 @scale_option("v", 0.9, "Of the readout.")
+@click.option(
+    "--tangent",
+    type=click.Choice(["limit", "almost_everywhere"]),
+    default="limit",
+    help="Tangent kernel of what jumps: the limit of smooth activations (infinite at correlation 1), or of "
+    "derivatives almost everywhere. [default: limit]",
+)
 @_files
 def mlp(
-    activation: str, depth: int, data: str, data2: str | None, out: str, **scales: float
+    activation: str,
+    depth: int,
+    tangent: "Tangent",
+    data: str,
+    data2: str | None,
+    out: str,
+    **scales: Any,
 ) -> None:
     """Kernels of a wide multilayer perceptron."""
 
     def compute(x1: "np.ndarray", x2: "np.ndarray | None", tell: Callable[[float], None]) -> Any:
         from numerics import mlp_kernel
 
-        return mlp_kernel(x1, x2, activation, depth, progress=tell, **scales)
+        return mlp_kernel(x1, x2, activation, depth, tangent=tangent, progress=tell, **scales)
 
-    _run(compute, activation, data, data2, out, {"depth": depth, **scales}, ("nngp", "ntk"))
+    about = {"depth": depth, "tangent": tangent, **scales}
+    _run(compute, activation, data, data2, out, about, ("nngp", "ntk"))
 
 
 @kernel.command(
@@ -132,7 +148,7 @@ def mlp(
 @scale_option("b", 0.0, "Of the biases.")
 @scale_option("v", 1.0, "Of the readout.")
 @_files
-def deq(activation: str, data: str, data2: str | None, out: str, **scales: float) -> None:
+def deq(activation: str, data: str, data2: str | None, out: str, **scales: Any) -> None:
     """Kernels of a wide deep equilibrium model, z = phi(W z + U x + b).
 
     Refused, with the condition that fails and by how much, where the equilibrium does not exist.

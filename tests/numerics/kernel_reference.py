@@ -1,8 +1,13 @@
-"""The recursions of wide networks in many digits, from theory's derived expressions alone."""
+"""The recursions of wide networks in many digits: from theory's derived expressions, and from integrals."""
 
+import itertools
+import math
+
+import flint
 import mpmath
 import numpy as np
 import sympy
+from flint import arb
 
 from theory import dual
 from theory.ladder import K1, K2, C
@@ -64,6 +69,22 @@ def mlp_reference(x1, x2, name, depth, sigma_w, sigma_b, sigma_v):
         return out
 
 
+def single_reference(x, name, depth, sigma_w, sigma_b, sigma_v):
+    """NNGP and NTK of one input with itself, by the recursion of its variance alone."""
+    found = dual(name)
+    both = sympy.lambdify(K1, [found.diagonal, found.derivative_diagonal], "mpmath")
+    with mpmath.workdps(DIGITS):
+        w2, b2, v2 = (mpmath.mpf(s) ** 2 for s in (sigma_w, sigma_b, sigma_v))
+        (k,), _, _ = inputs(x[None], x[None], w2 / len(x), b2)
+        theta = k
+        for layer in range(depth):
+            d, slope = map(mpmath.re, both(k))
+            scale, bias = (v2, 0) if layer == depth - 1 else (w2, b2)
+            k = scale * d + bias
+            theta = k + scale * slope * theta
+        return k, theta
+
+
 def deq_reference(x1, x2, name, sigma_w, sigma_u, sigma_b, sigma_v):
     """NNGP, NTK and fixed point by plain iteration."""
     evaluate = maps(name)
@@ -115,3 +136,67 @@ def relative_error(found, reference, scale=None) -> float:
         else:
             worst = max(worst, float(abs(mpmath.mpf(float(value)) - true) / against))
     return worst
+
+
+def _rule(nodes: int = 16) -> list[tuple[arb, arb]]:
+    return [arb.legendre_p_root(nodes, k, weight=True) for k in range(nodes)]
+
+
+def gaussian_mean(f, places, middle: arb, deviation: arb) -> arb:
+    """E f(middle + deviation z) by Gauss and Legendre between kinks, to some twenty digits."""
+    low, high = (middle + s * 10 * deviation for s in (-1, 1))
+    inside = [p for p in map(arb, places) if bool(low < p) and bool(p < high)]
+    ends = [low, *sorted(inside, key=float), high]
+    total = arb(0)
+    for a, b in itertools.pairwise(ends):
+        count = max(1, math.ceil(float((b - a) / deviation) / 1.25))
+        half = (b - a) / (2 * count)
+        for n in range(count):
+            for x, w in _RULE:
+                u = (a + (2 * n + 1 + x) * half).mid()
+                z = (u - middle) / deviation
+                total += w * half * (-z * z / 2).exp() * f(u)
+    return (total / (deviation * (2 * arb.pi()).sqrt())).mid()
+
+
+def integral(f, places, k11: arb, k12: arb, k22: arb) -> arb:
+    """E f(u) f(v) straight from f, given where it has kinks; correlations not near 1."""
+    slope, rest = k12 / k11, ((k11 * k22 - k12 * k12) / k11).sqrt()
+    return gaussian_mean(
+        lambda u: f(u) * gaussian_mean(f, places, slope * u, rest), places, arb(0), k11.sqrt()
+    )
+
+
+def integrated_mlp(x1, x2, f, slope, places, depth, sigma_w, sigma_b, sigma_v):
+    """NNGP and NTK of one pair of inputs by `integral`, of f and of its slope almost everywhere.
+
+    Returns
+    -------
+    tuple
+        Both kernels of the pair, and of each input.
+    """
+    before, flint.ctx.prec = flint.ctx.prec, 100
+    try:
+        w2, b2, v2 = (arb(s) ** 2 for s in (sigma_w, sigma_b, sigma_v))
+
+        def dot(a, b):
+            products = (arb(float(p)) * arb(float(q)) for p, q in zip(a, b, strict=True))
+            return w2 / len(a) * sum(products, start=arb(0)) + b2
+
+        a, c, b = (dot(p, q) for p, q in ((x1, x1), (x1, x2), (x2, x2)))
+        thetas = [c, a, b]
+        for layer in range(depth):
+            scale, bias = (v2, arb(0)) if layer == depth - 1 else (w2, b2)
+            values, slopes = [], []
+            for g, made in ((f, values), (slope, slopes)):
+                made.append(integral(g, places, a, c, b))
+                for k in (a, b):
+                    made.append(gaussian_mean(lambda u, g=g: g(u) ** 2, places, arb(0), k.sqrt()))
+            c, a, b = (scale * v + bias for v in values)
+            thetas = [k + scale * s * t for k, s, t in zip((c, a, b), slopes, thetas, strict=True)]
+        return [float(v) for v in (c, a, b)], [float(v) for v in thetas]
+    finally:
+        flint.ctx.prec = before
+
+
+_RULE = _rule()

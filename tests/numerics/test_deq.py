@@ -11,8 +11,6 @@ from hypothesis.extra import numpy as hnp
 
 from numerics import DivergenceError, deq_kernel
 from numerics.deq import lipschitz_constant
-from numerics.kernel_inputs import Side
-from numerics.kernel_series import Series
 from theory import activation
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -96,19 +94,6 @@ def test_the_fixed_point_is_the_limit_of_depth(x: np.ndarray) -> None:
     assert deq_kernel(x).fixed_point == pytest.approx(k, rel=1e-13)
 
 
-def test_mixtures_and_series(x: np.ndarray) -> None:
-    tanh = deq_kernel(0.2 * x, None, "tanh", 0.6)
-    sides = [Side(0.2 * x, 1 / 4, 0.0)]
-    expansion = Series(activation("tanh"))
-    k, *_ = expansion.diagonal(sides[0].k, 0.36)
-    c, value, *_ = expansion.equilibrium(sides[0].covariance(sides[0]), k, k, 0.36)
-    assert tanh.fixed_point == pytest.approx(c, rel=1e-7)
-    assert tanh.nngp == pytest.approx(value, rel=1e-7)
-    other = deq_kernel(x, None, "x/(1 + abs(x))", 0.6)
-    assert 0.0 < other.error < 1e-2
-    assert other.residual < 1e-15
-
-
 @pytest.mark.parametrize(
     ("name", "sigma_w", "fails", "holds"),
     [
@@ -152,3 +137,33 @@ def test_lipschitz_constants_that_are_measured(name: str, constant: float) -> No
 
 def test_unbounded_slopes_are_noticed() -> None:
     assert lipschitz_constant(activation("x*log(1+exp(x))")) == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "sigma_b", "says"),
+    [
+        ("erf", [[1.0, 2.0], [-1.0, -2.0]], 0.0, "opposite and phi is odd"),
+        ("erf", [[1.0, 2.0], [-1.0, -2.0]], 0.3, ""),
+        ("erf", [[1.0, 2.0], [2.0, 4.0]], 0.0, ""),
+        ("cos", [[1.0, 2.0], [-1.0, -2.0]], 0.0, ""),  # K = S + .. tells them apart
+        ("relu", [[1.0, 2.0], [3.0, 6.0]], 0.0, "parallel and phi is homogeneous"),
+        ("relu", [[1.0, 2.0], [3.0, 6.0 + 1e-15]], 0.0, ""),
+        ("tanh", [[1.0, 2.0], [0.0, 0.0]], 0.0, "input 1 is zero, and phi(0) = 0"),
+        ("sigmoid", [[1.0, 2.0], [0.0, 0.0]], 0.0, ""),
+        ("identity", [[1.0, 2.0], [0.0, 1.0], [1.0, 1.0]], 0.0, "3 inputs span 2 dimensions"),
+        ("identity", [[1.0, 2.0], [0.0, 1.0], [1.0, 1.5]], 0.3, ""),
+        ("x/2+1", [[1.0, 2.0], [0.0, 1.0], [1.0, 3.0]], 0.0, ""),
+        ("erf", [[1.0, 2.0], [1.0, 2.0]], 0.3, "inputs 0 and 1 are equal"),
+    ],
+)
+def test_notes_name_what_makes_the_matrix_singular(
+    name: str, rows: list, sigma_b: float, says: str
+) -> None:
+    kernel = deq_kernel(rows, None, name, 0.4, 1.0, sigma_b)
+    assert says in kernel.note
+    assert bool(kernel.note) == bool(says)
+    least = np.linalg.eigvalsh(kernel.nngp).min() / kernel.nngp.max()
+    if says:
+        assert abs(least) < 1e-14
+    elif "1e-15" not in repr(rows):
+        assert least > -1e-15

@@ -6,21 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import sympy
 from flint import arb
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from numerics import DivergenceError, KernelMemoryError, kernel_refine, mlp_kernel
+from numerics import DivergenceError, KernelMemoryError, mlp_kernel
 from numerics.kernel_balls import Maps, Precision, first_layer, path, through
-from numerics.kernel_code import kernel_module
-from numerics.kernel_inputs import Side
 from numerics.kernel_primitives import angle, exact_dot
-from numerics.kernel_refine import AccuracyWarning
-from numerics.kernel_series import TABLE, series
-from numerics.kernels import _by_series
-from theory import activation, dual
+from theory import dual
 
 sys.path.insert(0, str(Path(__file__).parent))
 from kernel_reference import mlp_reference, relative_error
@@ -144,80 +138,6 @@ def test_relu_is_homogeneous(x: np.ndarray) -> None:
     assert four.ntk == pytest.approx(16 * one.ntk, rel=1e-14)
 
 
-@pytest.mark.parametrize("name", ["erf", "gelu"])
-def test_the_hermite_series_agrees_with_the_closed_form(name: str, x: np.ndarray) -> None:
-    sides = [Side(0.5 * x, 1.21 / 5, 0.04)]
-    found = _by_series(dual(name), sides, np.array([1.21, 0.81]), np.array([0.04, 0.0]), None)
-    kernel = mlp_kernel(0.5 * x, None, name, 2)
-    assert found.nngp == pytest.approx(kernel.nngp, rel=1e-11)
-    assert found.ntk == pytest.approx(kernel.ntk, rel=1e-9)
-
-
-def test_a_mixture_agrees_with_the_hermite_series(x: np.ndarray) -> None:
-    some = 0.3 * x[:4]
-    found = _by_series(
-        dual("tanh"),
-        [Side(some, 1.21 / 5, 0.04)],
-        np.array([1.21, 0.81]),
-        np.array([0.04, 0.0]),
-        None,
-    )
-    kernel = mlp_kernel(some, None, "tanh", 2)
-    assert found.error < 1e-9
-    assert found.nngp == pytest.approx(kernel.nngp, rel=1e-11)
-    assert found.ntk == pytest.approx(kernel.ntk, rel=1e-9)
-
-
-@pytest.mark.parametrize("name", ["tanh", pytest.param("silu", marks=pytest.mark.slow)])
-def test_series_and_double_sums_of_a_mixture_agree_to_thirteen_digits(name: str) -> None:
-    module = kernel_module(dual(name))
-    variances = np.array([1e-8, 0.3, 1.0, 4.0, 20.0, 1000.0])
-    angles = np.array([0.0, 1e-5, 0.02, 0.2, 1.0, math.pi / 2, 2.5, math.pi - 0.1, math.pi])
-    lengths = np.repeat(np.sqrt(variances), len(angles))
-    turns = np.tile(angles, len(variances))
-    x = lengths[:, None] * np.stack([np.cos(turns), np.sin(turns)], axis=1)
-    kernel = mlp_kernel(x, None, name, 1, math.sqrt(2.0), 0.0, 1.0)
-    for i in range(len(x)):
-        for j in range(i, len(x)):
-            a, b = x[i] @ x[i], x[j] @ x[j]
-            det = (x[i, 0] * x[j, 1] - x[i, 1] * x[j, 0]) ** 2
-            c = x[i] @ x[j]
-            d, dd = module.pair(
-                a, b, c, det, np.sum((x[i] - x[j]) ** 2), np.sum((x[i] + x[j]) ** 2)
-            )
-            for found, true in ((kernel.nngp, d), (kernel.ntk, d + dd * c)):
-                size = max(abs(true), 0.01 * math.sqrt(found[i, i] * found[j, j]))
-                assert abs(found[i, j] - true) <= 1e-13 * size
-
-
-def test_tables_of_series_say_what_they_leave_out() -> None:
-    own = series(activation("tanh"))
-    assert own.resolved == pytest.approx(9.0 * series(activation("tanh(3*x)")).resolved, rel=1.01)
-    k = np.array([0.5, 4.0, 2.0 * own.resolved, 0.0])
-    table = own.table(k)
-    assert np.isinf(table[TABLE:, 2:]).all()
-    z = np.linspace(-12.0, 12.0, 4001)
-    whole = (
-        np.mean(np.tanh(2.0 * z) ** 2 * np.exp(-(z**2) / 2))
-        * 24.0
-        / math.sqrt(2 * np.pi)
-        * 4001
-        / 4000
-    )
-    for tier, used in enumerate((TABLE // 4, TABLE // 2, TABLE)):
-        left = whole - np.sum(table[:used, 1] ** 2)
-        assert 0.0 < left <= 1.01 * table[TABLE + 2 * tier, 1] ** 2 * whole + 1e-13
-    assert (np.diff(table[TABLE::2, 1]) < 0).all()
-    assert table[0:TABLE:2, :2] == pytest.approx(0.0, abs=1e-16)  # tanh is odd
-
-
-def test_a_users_expression_reports_its_bound(x: np.ndarray) -> None:
-    z = sympy.Symbol("z")
-    kernel = mlp_kernel(x, None, z / (1 + sympy.Abs(z)), 2)
-    assert 0.0 < kernel.error < 1e-3
-    assert np.linalg.eigvalsh(kernel.nngp).min() > -1e-12
-
-
 def test_blocks_of_a_matrix_are_its_parts() -> None:
     x = np.random.default_rng(0).standard_normal((700, 3))
     whole = mlp_kernel(x, None, "relu", 70)
@@ -313,7 +233,7 @@ def test_narrow_kinks_at_large_variances_keep_thirteen_digits(depth: int, x: np.
     x1, x2 = 1e6 * x[:4], 1e6 * x[2:7]
     kernel = mlp_kernel(x1, x2, "gelu", depth, 1.0, 0.3, 1.0)
     reference = mlp_reference(x1, x2, "gelu", depth, 1.0, 0.3, 1.0)
-    assert kernel.error == 0.0
+    assert kernel.error < 1e-13
     assert relative_error(kernel.nngp, reference[0]) < 1e-13
     assert relative_error(kernel.ntk, reference[1]) < 1e-13
     both = np.vstack([x1, x2])
@@ -321,17 +241,6 @@ def test_narrow_kinks_at_large_variances_keep_thirteen_digits(depth: int, x: np.
     assert (whole.ntk == whole.ntk.T).all()
     assert whole.ntk[:4, 4:] == pytest.approx(kernel.ntk, rel=1e-14)
     assert whole.ntk[0, 3] == whole.ntk[0, 0]  # equal inputs
-
-
-def test_what_is_not_computed_again_is_said(x: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel_refine, "WORK", 3)
-    inputs = 1e6 * x
-    with pytest.warns(AccuracyWarning, match="nearly parallel pairs have a relative error up to"):
-        kernel = mlp_kernel(inputs, None, "gelu", 3, 1.0, 0.3, 1.0)
-    monkeypatch.undo()
-    exact = mlp_kernel(inputs, None, "gelu", 3, 1.0, 0.3, 1.0)
-    off = np.abs(kernel.ntk / exact.ntk - 1.0).max()
-    assert 1e-13 < off < kernel.error <= 1.0
 
 
 @pytest.mark.slow

@@ -10,11 +10,13 @@ from sympy import (
     Symbol,
     exp,
     expand,
+    log,
     oo,
     pi,
     powsimp,
     sign,
     simplify,
+    sin,
     sqrt,
 )
 
@@ -54,11 +56,23 @@ def test_pieces_of_other_kinks():
     assert pieces(Piecewise((1, u > k), (0, True)), u) == [(-oo, k, 0), (k, oo, 1)]
     assert pieces(exp(u), u) == [(-oo, oo, exp(u))]
     assert pieces(Abs(u), u, 1, 2) == [(1, 2, u)]
+    assert pieces(Abs(u**2 - 2), u) == [
+        (-oo, -sqrt(2), u**2 - 2),
+        (-sqrt(2), sqrt(2), 2 - u**2),
+        (sqrt(2), oo, u**2 - 2),
+    ]
+    assert [(a, b) for a, b, _ in pieces(Abs(Abs(u) - 1), u)] == [
+        (-oo, -1),
+        (-1, 0),
+        (0, 1),
+        (1, oo),
+    ]
+    assert pieces(Max(exp(u), 2), u) == [(-oo, log(2), 2), (log(2), oo, exp(u))]
 
 
 def test_undecidable_kinks_give_nothing():
     assert pieces(Abs(x * u - 1), u) is None
-    assert pieces(Abs(u**2 - 1), u) is None
+    assert pieces(Abs(sin(u) - u / 2), u) is None
     assert pieces(Abs(u - x) + Abs(u), u) is None
     assert gaussian_integral(Abs(x * u - 1), u) is None
     assert gaussian_integral(exp(u**2), u) is None  # diverges

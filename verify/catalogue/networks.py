@@ -270,9 +270,10 @@ def _least_eigenvalue(kernel: Any) -> float:
 
 @claim(
     "deq-positive-definite",
-    "The equilibrium model's NNGP matrix is strictly positive definite for distinct inputs; where phi is "
-    "homogeneous and there are no biases, inputs have to be not parallel, either.",
-    source=f"{PAPER} (claim iii), and where it needs more than distinct inputs",
+    "The equilibrium model's NNGP matrix is strictly positive definite for distinct inputs, if phi is "
+    "Lipschitz and not affine, but for: a zero input without bias where phi(0) = 0, and inputs t x and x "
+    "without bias where phi(t u) = t phi(u) for all u (parallel ones for ReLU, opposite ones for odd phi).",
+    source=f"{PAPER} (claim iii), and the theorem with its exceptions in theory.definiteness",
     tags=("deq", "kernel"),
     group="kernels",
     cost=1.0,
@@ -300,6 +301,23 @@ def deq_positive_definite(run: Run) -> Finding:
         for b in (0.0, 0.5)
     )
     zero, positive = (_least_eigenvalue(k.nngp) for k in (singular, lifted))
+    # every exception of the theorem, and the same inputs where it is none
+    exceptions = (
+        ("opposite inputs", -x[0], ("erf", 0.0), (("erf", 0.5), ("sigmoid", 0.0))),
+        ("a zero input", 0.0 * x[0], ("tanh", 0.0), (("tanh", 0.5), ("cos", 0.0))),
+        ("more inputs than dimensions", x[1] + x[2], ("identity", 0.5), (("erf", 0.5),)),
+    )
+    as_said = True
+    for what, row, (phi, bias), others in exceptions:
+        for name, b in ((phi, bias), *others):
+            found = run.theory.deq(
+                np.vstack((x, row)), activation=name, sigma_w=0.5, sigma_u=1.0, sigma_b=b
+            )
+            value = _least_eigenvalue(found.nngp) / float(np.diag(found.nngp).max())
+            evidence[f"{what}, {name}, sigma_b = {b}"] = value
+            singular_one = name == phi and b == bias
+            as_said &= abs(value) < 1e-12 if singular_one else value > 1e-7
+            as_said &= bool(found.note) == singular_one
     variances = np.sum(x**2, axis=1) / 5
     closed = (
         0.5 * variances / (1.0 - 0.5**2 / 2.0)
@@ -311,7 +329,7 @@ def deq_positive_definite(run: Run) -> Finding:
         "relu diagonal against its closed form": off,
     }
     bounded = all(value > 1e-7 for values in least for value in values)
-    good = bounded and abs(zero) < 1e-12 and positive > 1e-6 and off < 1e-12
+    good = bounded and as_said and abs(zero) < 1e-12 and positive > 1e-6 and off < 1e-12
     curves = tuple(
         Curve(name, distances, tuple(values)) for name, values in zip(evidence, least, strict=False)
     )
@@ -321,4 +339,6 @@ def deq_positive_definite(run: Run) -> Finding:
         f"The smallest relative eigenvalue over all distances is {min(min(v) for v in least):.1e}; with two "
         f"parallel inputs it is {zero:.0e} for ReLU without bias and {positive:.1e} with one."
     )
+    if not as_said:
+        reason += " An exception of the theorem is none, or there are more."
     return Finding("confirmed" if good else "refuted", reason, None, evidence, (plot,))
