@@ -19,7 +19,7 @@ from theory import (
     ZeroOnePerceptron,
     free_energy,
 )
-from theory.ground import without_quenched_average
+from theory.thresholds.finite_exponents import without_quenched_average
 from widegap.errors import Failure
 
 __all__ = ["run"]

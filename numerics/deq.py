@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sympy import Expr
 
-from theory.activations import Activation
-from theory.duals import Dual, dual
-from theory.existence import DivergenceError
+from theory.kernels.activations import Activation
+from theory.kernels.duals import Dual, dual
+from theory.kernels.existence import DivergenceError
 
 from .deq_conditions import ConditionReport, lipschitz_constant
 from .deq_singular import singular_note
@@ -53,7 +53,8 @@ class DEQKernel:
         Bound of the errors of all entries, relative to sqrt(k_ii k_jj) of the same matrix. Above 1e-10
         only with an `AccuracyWarning`.
     note : str
-        Why the NNGP matrix is singular, if it certainly is (`theory.definiteness`). Empty says nothing.
+        Why the NNGP matrix is singular, if it certainly is (`theory.kernels.definiteness`). Empty says
+        nothing.
     """
 
     nngp: Array

@@ -12,8 +12,8 @@ from functools import lru_cache
 import numpy as np
 from flint import arb
 
-from theory.activations import Activation
-from theory.existence import DivergenceError
+from theory.kernels.activations import Activation
+from theory.kernels.existence import DivergenceError
 
 from .balls import printed
 from .kernel_mesh import RANGES, mesh, quadrature_bits

@@ -1,6 +1,6 @@
 """Which inputs make the NNGP matrix of an equilibrium model singular, exactly.
 
-Inputs are the rational numbers that doubles are; the conditions are those of `theory.definiteness`.
+Inputs are the rational numbers that doubles are; the conditions are those of `theory.kernels.definiteness`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from flint import fmpq, fmpq_mat
 from numpy.typing import NDArray
 from sympy import Rational
 
-from theory.activations import Activation
-from theory.definiteness import Definiteness
+from theory.kernels.activations import Activation
+from theory.kernels.definiteness import Definiteness
 
 from .kernel_inputs import row_keys
 

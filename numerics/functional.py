@@ -13,8 +13,8 @@ from flint import arb, ctx
 from numpy.typing import NDArray
 
 from theory import FreeEnergy, Model, free_energy
-from theory.asymptotics import infinite_exponent_limit
-from theory.ground import without_quenched_average
+from theory.thresholds.asymptotics import infinite_exponent_limit
+from theory.thresholds.finite_exponents import without_quenched_average
 
 from .ballnest import BallValue, evaluate_ball_nest, log_of, planned_nodes
 from .ballplan import BallGrid

@@ -10,9 +10,9 @@ import numpy as np
 from flint import arb, arb_mat
 from numpy.typing import NDArray
 
-from theory.duals import DELTA, DET, SIGMA, Dual, ExpDifference, Tangent
-from theory.ladder import K1, K2, C
-from theory.mixtures import A, B, mixture
+from theory.calculus.price import K1, K2, C
+from theory.kernels.duals import DELTA, DET, SIGMA, Dual, ExpDifference, Tangent
+from theory.kernels.mixtures import A, B, mixture
 
 from .balls import BALLS, ball_sum, printed
 from .mixture_nodes import mixture_nodes
@@ -46,7 +46,7 @@ class Maps:
 
     Parameters
     ----------
-    found : theory.duals.Dual
+    found : theory.kernels.duals.Dual
     digits : int, optional
         For duals that are mixtures, the digits of the mixture's nodes.
     tangent : {"limit", "almost_everywhere"}

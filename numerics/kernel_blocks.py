@@ -14,9 +14,9 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
-from theory.activations import Activation
-from theory.definiteness import Definiteness
-from theory.existence import DivergenceError
+from theory.kernels.activations import Activation
+from theory.kernels.definiteness import Definiteness
+from theory.kernels.existence import DivergenceError
 
 from .kernel_double import moments
 from .kernel_mesh import NODES, Mesh, Panel, gauss, mesh, quadrature_bits

@@ -15,8 +15,8 @@ from flint import arb, arb_mat
 from numpy.typing import ArrayLike, NDArray
 from sympy import Expr
 
-from theory.activations import Activation
-from theory.duals import dual
+from theory.kernels.activations import Activation
+from theory.kernels.duals import dual
 
 from .deq import deq_kernel
 from .kernel_balls import (

@@ -16,8 +16,8 @@ import sympy
 from sympy import Expr, Symbol
 from sympy.printing.pycode import PythonCodePrinter
 
-from theory.duals import DELTA, DET, SIGMA, Dual, Tangent
-from theory.ladder import K1, K2, C
+from theory.calculus.price import K1, K2, C
+from theory.kernels.duals import DELTA, DET, SIGMA, Dual, Tangent
 
 from .codegen import generated_module
 from .kernel_rounding import power_constants
@@ -133,9 +133,9 @@ def kernel_module(dual: Dual, tangent: Tangent = "limit") -> ModuleType:
 
     Parameters
     ----------
-    dual : theory.duals.Dual
+    dual : theory.kernels.duals.Dual
     tangent : {"limit", "almost_everywhere"}
-        Which slope the tangent kernel has, see `theory.duals.Dual.tangent`.
+        Which slope the tangent kernel has, see `theory.kernels.duals.Dual.tangent`.
 
     Returns
     -------

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.duals import Dual, Tangent
-from theory.existence import DivergenceError
+from theory.kernels.duals import Dual, Tangent
+from theory.kernels.existence import DivergenceError
 
 from .kernel_code import kernel_module, uses_power_loops, uses_series
 from .kernel_functions import functions
@@ -50,7 +50,7 @@ def advance(
 
     Parameters
     ----------
-    found : theory.duals.Dual
+    found : theory.kernels.duals.Dual
     tangent : {"limit", "almost_everywhere"}
     k, theta : ndarray, shape (n,)
         Before the first of the layers.
@@ -108,7 +108,7 @@ def check_path(found: Dual, tangent: Tangent, path: Single, readout: bool = True
 
     Parameters
     ----------
-    found : theory.duals.Dual
+    found : theory.kernels.duals.Dual
     tangent : {"limit", "almost_everywhere"}
     path : Single
     readout : bool

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.definiteness import Definiteness
-from theory.duals import Dual
+from theory.kernels.definiteness import Definiteness
+from theory.kernels.duals import Dual
 
 from .kernel_code import uses_power_loops
 from .kernel_inputs import Side, equal_rows
@@ -55,7 +55,7 @@ class Errors:
 
     Parameters
     ----------
-    found : theory.duals.Dual
+    found : theory.kernels.duals.Dual
     shape : tuple of int
         Of the Gram matrices.
     depth : int

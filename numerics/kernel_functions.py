@@ -10,9 +10,9 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from theory.activations import Activation
-from theory.duals import Tangent
-from theory.existence import logistic
+from theory.kernels.activations import Activation
+from theory.kernels.duals import Tangent
+from theory.kernels.existence import logistic
 
 from .codegen import generated_module
 from .kernel_code import printed

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.duals import Dual, Tangent
+from theory.kernels.duals import Dual, Tangent
 
 from .kernel_jet import jet
 

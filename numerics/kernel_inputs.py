@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from theory.duals import Tangent
-from theory.existence import DivergenceError
+from theory.kernels.duals import Tangent
+from theory.kernels.existence import DivergenceError
 
 from .kernel_primitives import squares, sum_roundings
 from .kernel_rounding import UNIT

@@ -17,8 +17,8 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from theory.duals import DELTA, DET, SIGMA, Dual, ExpDifference, Tangent
-from theory.ladder import K1, K2, C
+from theory.calculus.price import K1, K2, C
+from theory.kernels.duals import DELTA, DET, SIGMA, Dual, ExpDifference, Tangent
 
 from .kernel_code import uses_power_loops, uses_series
 from .kernel_hermite_sums import sums

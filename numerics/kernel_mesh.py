@@ -19,8 +19,8 @@ import sympy
 from flint import arb
 from numpy.typing import NDArray
 
-from theory.activations import Activation
-from theory.existence import logistic
+from theory.kernels.activations import Activation
+from theory.kernels.existence import logistic
 
 from .balls import BALLS, exact, printed
 

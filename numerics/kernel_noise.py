@@ -18,8 +18,8 @@ import sympy
 from numpy.typing import NDArray
 from sympy import Expr
 
-from theory.duals import DELTA, DET, SIGMA, Dual, ExpDifference, Tangent
-from theory.ladder import K1, K2, C
+from theory.calculus.price import K1, K2, C
+from theory.kernels.duals import DELTA, DET, SIGMA, Dual, ExpDifference, Tangent
 
 from .kernel_code import kernel_module, uses_power_loops, uses_series
 from .kernel_diagonal import Single, advance, representatives
@@ -62,7 +62,7 @@ def mlp_noise(
 
     Parameters
     ----------
-    found : theory.duals.Dual
+    found : theory.kernels.duals.Dual
     tangent : {"limit", "almost_everywhere"}
     sides : list of Side
     path : Single
@@ -112,7 +112,7 @@ def equilibrium_noise(
 
     Parameters
     ----------
-    found : theory.duals.Dual
+    found : theory.kernels.duals.Dual
     sides : list of Side
     paths : list of Single
         Of fixed points.

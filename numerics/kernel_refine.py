@@ -15,7 +15,7 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
-from theory.duals import Dual, Tangent
+from theory.kernels.duals import Dual, Tangent
 
 from .balls import ball_sum
 from .kernel_balls import Maps, Precision, enclosed_diagonal, enclosed_pair

@@ -17,8 +17,8 @@ import sympy
 from numpy.typing import NDArray
 from sympy import Expr, Symbol
 
-from theory.duals import DELTA, DET, SIGMA, Dual, ExpDifference, Tangent
-from theory.ladder import K1, K2, C
+from theory.calculus.price import K1, K2, C
+from theory.kernels.duals import DELTA, DET, SIGMA, Dual, ExpDifference, Tangent
 
 __all__ = ["UNIT", "PairRounding", "Rounded", "pair_rounding", "power_constants", "rounded"]
 

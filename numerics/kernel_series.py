@@ -19,7 +19,7 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from theory.activations import Activation
+from theory.kernels.activations import Activation
 
 from .kernel_blocks import GONE, TIERS, Block, Moments
 from .kernel_double import interpolate

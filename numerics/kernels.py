@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sympy import Expr
 
-from theory.activations import Activation
-from theory.duals import Dual, Tangent, dual
-from theory.existence import DivergenceError
+from theory.kernels.activations import Activation
+from theory.kernels.duals import Dual, Tangent, dual
+from theory.kernels.existence import DivergenceError
 
 from .kernel_code import kernel_module, uses_power_loops, uses_series
 from .kernel_diagonal import Single, advance, check_path, packed, representatives, stacked
@@ -81,7 +81,7 @@ def mlp_kernel(
     x2 : array_like, shape (n2, d), optional
         ``x1`` by default; the matrices are then exactly symmetric.
     activation : str, sympy.Expr or Activation
-        See `theory.activations.activation`.
+        See `theory.kernels.activations.activation`.
     depth : int
         Hidden layers, >= 1.
     sigma_w, sigma_b, sigma_v : float

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sympy import Expr
 
-from theory.activations import Activation
-from theory.duals import Dual, dual
+from theory.kernels.activations import Activation
+from theory.kernels.duals import Dual, dual
 
 from .kernel_code import kernel_module, uses_power_loops, uses_series
 from .kernel_diagonal import Single, packed, stacked

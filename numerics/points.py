@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theory import FreeEnergy, free_energy
-from theory.ground import without_quenched_average
+from theory.thresholds.finite_exponents import without_quenched_average
 
 from .compile import Evaluator, compile_program
 from .objective import Objective

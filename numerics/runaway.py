@@ -1,6 +1,6 @@
 """Minima that run away: the functional whose outermost exponent is infinite, and how far from it one is.
 
-Only models whose constraint is an interval around 0 have one (`theory.asymptotics`).
+Only models whose constraint is an interval around 0 have one (`theory.thresholds.asymptotics`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sympy
 from numpy.typing import NDArray
 
 from theory import FreeEnergy, free_energy
-from theory.asymptotics import infinite_exponent_limit
+from theory.thresholds.asymptotics import infinite_exponent_limit
 
 from .compile import Evaluator, compile_program
 from .insertions import insertions

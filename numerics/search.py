@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theory import FreeEnergy
-from theory.ground import without_quenched_average
+from theory.thresholds.finite_exponents import without_quenched_average
 
 from .compile import Evaluator
 from .grids import ResolutionError

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import sympy
 from flint import arb, ctx
 
-from theory.asymptotics import small_kappa_constant
+from theory.thresholds.asymptotics import small_kappa_constant
 
 from .balls import in_balls
 from .integrals import EnclosureError

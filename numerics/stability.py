@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from theory import FreeEnergy
-from theory.replicon import replicon
+from theory.thresholds.replicon import replicon
 
 from .insertions import segments, slopes
 from .objective import Objective

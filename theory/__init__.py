@@ -1,11 +1,11 @@
 """Symbols only: models, lifted expectations, random duals and their limits, dual activations, in sympy."""
 
-from theory.activations import Activation, ActivationError, activation
-from theory.duals import Dual, dual
-from theory.free_energy import Chain, FreeEnergy, Step
-from theory.ground import finite_functional
-from theory.lifting import GaussianExpectation, GibbsAverage, LiftedExpectation
-from theory.models import (
+from theory.calculus.lifting import GaussianExpectation, GibbsAverage, LiftedExpectation
+from theory.kernels.activations import Activation, ActivationError, activation
+from theory.kernels.duals import Dual, dual
+from theory.thresholds.finite_exponents import finite_functional
+from theory.thresholds.free_energy import Chain, FreeEnergy, Step
+from theory.thresholds.models import (
     ABP,
     ALPHA,
     SBP,
@@ -27,7 +27,12 @@ from theory.models import (
     model_named,
     parameter,
 )
-from theory.rdt import RandomDual, free_energy, hard_constraint_limit, random_dual
+from theory.thresholds.random_dual import (
+    RandomDual,
+    free_energy,
+    hard_constraint_limit,
+    random_dual,
+)
 
 __all__ = [
     "ABP",

@@ -49,11 +49,11 @@ def functional_of(solution: Solution) -> FreeEnergy:
 
     fe = free_energy(solution.model, solution.level)
     if solution.branch == "s -> infinity":
-        from theory.asymptotics import infinite_exponent_limit
+        from theory.thresholds.asymptotics import infinite_exponent_limit
 
         return infinite_exponent_limit(fe)
     if solution.is_finite and len(solution.q) < len(fe.q):
-        from theory.ground import without_quenched_average
+        from theory.thresholds.finite_exponents import without_quenched_average
 
         return without_quenched_average(fe)
     return fe

@@ -148,7 +148,7 @@ def _probability(model: Model) -> Callable[[float, float], Any]:
     """Theory's P_p(h) as a function of (p, h)."""
     from sympy import Symbol, lambdify
 
-    from theory.limits import constraint_limit
+    from theory.thresholds.hard_constraints import constraint_limit
 
     if model.constraint is None or model.problem != "capacity":
         raise TypeError(f"{model} has no rows that hold or fail")

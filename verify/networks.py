@@ -1,6 +1,6 @@
 """Networks of finite width, drawn at random: what the kernels are the limit of.
 
-Conventions as in `theory.kernels`. Covariances are those of the outputs given the hidden weights,
+Conventions as in `theory.kernels.recursion`. Covariances are those of the outputs given the hidden weights,
 ``sigma_v^2 <z, z'>/n``: the readout is integrated out exactly, which leaves the fluctuations that matter.
 """
 

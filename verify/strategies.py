@@ -365,7 +365,7 @@ ACTIVATIONS = (
 
 
 def activations(names: Sequence[str] = ACTIVATIONS) -> Strategy[str]:
-    """Activations by name, as `theory.activations` reads them.
+    """Activations by name, as `theory.kernels.activations` reads them.
 
     Parameters
     ----------

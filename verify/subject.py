@@ -83,7 +83,7 @@ class Theory:
 
     def small_margin_objective(self) -> tuple[Expr, Expr]:
         """Return t and M(t), of which the small-margin constant is 2 sqrt(max M)."""
-        from theory.asymptotics import small_kappa_constant
+        from theory.thresholds.asymptotics import small_kappa_constant
 
         found = small_kappa_constant()
         return found.t, found.objective

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from theory.duals import Tangent
+    from theory.kernels.duals import Tangent
 
 __all__ = ["derive_dual", "kernel", "read_inputs", "refusals", "scale_option"]
 

@@ -106,7 +106,7 @@ for kappa in ("1", "0.5", "0.25", "0.1"):
 
 from mpmath import nstr
 
-from theory.asymptotics import small_kappa_constant
+from theory.thresholds.asymptotics import small_kappa_constant
 
 constant = small_kappa_constant(digits=30)
 print(f"C = {nstr(constant.value, constant.digits)}")

@@ -27,8 +27,8 @@ from theory import (
     UPerceptron,
     free_energy,
 )
-from theory.lifting import unfolded
-from theory.limits import P2, constraint_limit
+from theory.calculus.lifting import unfolded
+from theory.thresholds.hard_constraints import P2, constraint_limit
 
 # Order parameters found by `solve` at kappa = 1. The tests that use them need points of this kind at
 # every level, not these digits.

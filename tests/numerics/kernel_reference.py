@@ -10,7 +10,7 @@ import sympy
 from flint import arb
 
 from theory import dual
-from theory.ladder import K1, K2, C
+from theory.calculus.price import K1, K2, C
 
 DIGITS = 55
 

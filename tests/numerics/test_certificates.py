@@ -33,7 +33,7 @@ from numerics.integrals import EnclosureError, lifting_integrals
 from numerics.krawczyk import enclose, prove_stationary
 from numerics.smallmargin import small_margin_ball
 from theory import ABP, SBP, SK, SphericalPerceptron, UPerceptron, free_energy
-from theory.asymptotics import small_kappa_constant
+from theory.thresholds.asymptotics import small_kappa_constant
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from numerics import cross_check
 from numerics.compile import compile_program, evaluator
 from numerics.grids import ResolutionError
 from theory import ABP, SBP, SK, SphericalPerceptron, UPerceptron, free_energy
-from theory.asymptotics import infinite_exponent_limit
+from theory.thresholds.asymptotics import infinite_exponent_limit
 from verify import kappas, models, order_parameters
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from numerics.coordinates import Coordinates
 from theory import SBP, free_energy
-from theory.asymptotics import infinite_exponent_limit
+from theory.thresholds.asymptotics import infinite_exponent_limit
 from verify import levels, order_parameters
 
 

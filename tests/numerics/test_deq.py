@@ -84,7 +84,7 @@ def test_the_fixed_point_is_the_limit_of_depth(x: np.ndarray) -> None:
     import sympy
 
     from theory import dual
-    from theory.ladder import K1, K2, C
+    from theory.calculus.price import K1, K2, C
 
     d = sympy.lambdify((K1, C, K2), dual("erf").expr, ["numpy", "scipy"])
     s = x @ x.T / 4

@@ -30,7 +30,7 @@ from theory import (
     free_energy,
     parameter,
 )
-from theory.ground import without_quenched_average
+from theory.thresholds.finite_exponents import without_quenched_average
 
 FAMILY: dict[str, tuple[Model, int]] = {
     "abp": (ABP(0), 3),

@@ -12,7 +12,7 @@ from numerics.insertions import insertions, segments, slopes
 from numerics.points import objective_of
 from numerics.starts import seed
 from theory import ABP, SBP, SK, Hopfield, UPerceptron, free_energy
-from theory.ground import without_quenched_average
+from theory.thresholds.finite_exponents import without_quenched_average
 
 CASES = [(SBP(1), 3), (ABP(0), 2), (UPerceptron(1), 3), (SK(), 2), (Hopfield(alpha=1), 2)]
 NAMES = [f"{model.name}-{level}" for model, level in CASES]

@@ -9,7 +9,7 @@ from numerics import solve
 from numerics.points import objective_of
 from numerics.profile import capacity_starts, lowest_starts, walk
 from theory import SBP, SK, Hopfield, free_energy
-from theory.ground import without_quenched_average
+from theory.thresholds.finite_exponents import without_quenched_average
 
 
 class Valley:

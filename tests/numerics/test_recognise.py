@@ -12,7 +12,7 @@ from sympy import Rational, Symbol, cosh, erf, exp, log, sinh, sqrt
 from numerics.recognise import stable_form
 from numerics.stable import LogAddExp, LogErfMean, LogNdtr, LogTwoCosh, definition
 from theory import LiftedExpectation, free_energy
-from theory.models import ABP, SBP, SK, SphericalPerceptron, UPerceptron
+from theory.thresholds.models import ABP, SBP, SK, SphericalPerceptron, UPerceptron
 
 H = Symbol("h", real=True)
 A, B = Symbol("a", real=True), Symbol("b", positive=True)

@@ -10,7 +10,7 @@ import pytest
 
 import theory
 
-MODULES = [m.name for m in pkgutil.iter_modules(theory.__path__, "theory.")]
+MODULES = [m.name for m in pkgutil.walk_packages(theory.__path__, "theory.")]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -18,7 +18,7 @@ import verify
 from numerics.compile import compile_leaf, evaluator
 from numerics.lifted import evaluate_nest
 from theory import SBP, LiftedExpectation, free_energy
-from theory.asymptotics import infinite_exponent_limit
+from theory.thresholds.asymptotics import infinite_exponent_limit
 from verify import Liftings, kappas, leaves, levels, models, nests, order_parameters
 from verify.strategies import LEAVES, MODELS
 

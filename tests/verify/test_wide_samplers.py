@@ -9,7 +9,7 @@ import pytest
 import sympy
 
 from numerics import DivergenceError
-from theory.activations import NAMES, activation
+from theory.kernels.activations import NAMES, activation
 from verify.wide import Network, equilibrium, sample, tangent_kernels, unit_functions
 from verify.wide.draws import generator
 from verify.wide.matrices import DenseMatrix, LazyMatrix

@@ -273,7 +273,7 @@ def _least_eigenvalue(kernel: Any) -> float:
     "The equilibrium model's NNGP matrix is strictly positive definite for distinct inputs, if phi is "
     "Lipschitz and not affine, but for: a zero input without bias where phi(0) = 0, and inputs t x and x "
     "without bias where phi(t u) = t phi(u) for all u (parallel ones for ReLU, opposite ones for odd phi).",
-    source=f"{PAPER} (claim iii), and the theorem with its exceptions in theory.definiteness",
+    source=f"{PAPER} (claim iii), and the theorem with its exceptions in theory.kernels.definiteness",
     tags=("deq", "kernel"),
     group="kernels",
     cost=1.0,

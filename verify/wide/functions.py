@@ -12,7 +12,7 @@ import sympy
 from numpy.typing import NDArray
 from sympy import Expr
 
-from theory.activations import Activation, activation
+from theory.kernels.activations import Activation, activation
 
 __all__ = ["UnitFunctions", "unit_functions"]
 

@@ -12,7 +12,7 @@ from sympy import Expr
 
 from numerics.kernel_inputs import check_inputs, check_scales
 from numerics.kernels import DivergenceError
-from theory.activations import Activation, activation
+from theory.kernels.activations import Activation, activation
 
 __all__ = ["MEMORY", "MemoryBudgetError", "Network", "check_budget", "check_draws"]
 

@@ -1,0 +1,77 @@
+"""Which Gaussian expectations of an activation exist, decided by rules."""
+
+import pytest
+import sympy
+from sympy import Rational, S
+
+from theory import activation, dual
+from theory.kernels.existence import DivergenceError
+
+
+@pytest.mark.parametrize(
+    ("text", "largest", "largest_slope"),
+    [
+        ("tanh(x)", S.Infinity, S.Infinity),
+        ("exp(x)*x^3", S.Infinity, S.Infinity),
+        ("exp(x^2/3)", Rational(3, 4), Rational(3, 4)),
+        ("x*exp(-x^2)", S.Infinity, S.Infinity),
+        ("exp(x^4)", 0, 0),
+        ("exp(exp(x))", 0, 0),
+        ("exp(exp(x)-exp(2*x))", S.Infinity, S.Infinity),
+        ("1/x", 0, 0),
+        ("1/(x-1)", 0, 0),
+        ("1/sqrt(abs(x))", 0, 0),
+        ("sqrt(abs(x))", S.Infinity, 0),
+        ("log(abs(x))", S.Infinity, 0),
+        ("abs(x)*sqrt(abs(x))", S.Infinity, S.Infinity),
+        ("sin(x)/x", S.Infinity, S.Infinity),
+        ("(1-cos(x))/x^2", S.Infinity, S.Infinity),
+        ("max(x,0)+min(0,exp(x)-1)", S.Infinity, S.Infinity),
+        ("x/(1+abs(x))", S.Infinity, S.Infinity),
+        ("log(1+exp(x))", S.Infinity, S.Infinity),
+        ("x*sigmoid(x)", S.Infinity, S.Infinity),
+        ("sqrt(1+x^2)", S.Infinity, S.Infinity),
+        ("sign(x-1)", S.Infinity, S.Infinity),
+    ],
+)
+def test_largest_variances(text: str, largest: sympy.Expr, largest_slope: sympy.Expr) -> None:
+    found = activation(text).existence
+    assert found.largest == largest
+    assert found.largest_slope == largest_slope
+    if largest == 0:
+        with pytest.raises(DivergenceError, match="infinite at every variance"):
+            dual(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "jumps", "kinks", "smooth"),
+    [
+        ("sign(x-1)", [(1, 2)], [], False),
+        ("sign(3-2*x)", [(Rational(3, 2), -2)], [], False),
+        ("max(0,x-1/2)", [], [(Rational(1, 2), 1)], True),
+        ("min(1,max(-1,x))", [], [(-1, 1), (1, -1)], True),
+        ("(abs(x+1)-abs(x-1))/2", [], [(-1, 1), (1, -1)], True),
+        ("max(x,0)+min(0,exp(x)-1)", [], [], True),
+        ("sign(x)*x^2", [], [], True),
+        ("sign(x)*erf(x)", [], [(0, 4 / sympy.sqrt(sympy.pi))], True),
+        ("sign(x^2-2)", [(-sympy.sqrt(2), -2), (sympy.sqrt(2), 2)], [], False),
+        ("sqrt(abs(x))", [], [], False),
+        ("tanh(x)", [], [], True),
+    ],
+)
+def test_jumps_and_kinks_are_found_where_they_are(
+    text: str, jumps: list, kinks: list, smooth: bool
+) -> None:
+    found = activation(text).existence
+    for made, true in ((found.jumps, jumps), (found.kinks, kinks)):
+        assert [(j.place, sympy.simplify(j.height)) for j in made] == true
+    assert found.smooth == smooth
+
+
+def test_what_cannot_be_decided_is_refused() -> None:
+    for text in ("max(sin(x),x/2)", "sign(exp(x)-x-2)"):
+        with pytest.raises(ValueError, match="cannot find exactly where"):
+            activation(text)
+    for text in ("log(x)", "sqrt(x)"):
+        with pytest.raises(ValueError, match="is not at x = -1"):
+            activation(text)

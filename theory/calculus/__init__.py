@@ -1,0 +1,1 @@
+"""Lifted Gaussian expectations and their calculus: derivatives, closed forms, growth, Price's theorem."""

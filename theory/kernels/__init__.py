@@ -1,0 +1,1 @@
+"""Wide networks: activations, their dual activations, and the recursions of NNGP and tangent kernels."""

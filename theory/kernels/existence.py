@@ -1,0 +1,300 @@
+"""For which activations Gaussian expectations exist: E phi(u)^2, and E phi'(u)^2.
+
+phi is split at its kinks and singular places into smooth pieces (`smooth_pieces`). Its square is integrable
+against a normal density of variance k where it grows slowly enough at infinity, log|phi| below x^2/(4 k),
+and is not too large at the singular places, below |x - a|^(-1/2). The derivative D' of the dual is
+E phi'(u) phi'(v) in the sense of distributions (Price): finite at every correlation if phi is continuous and
+phi' square integrable, infinite at correlation 1 if phi jumps or its slope is too singular.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from functools import cached_property
+
+import sympy
+from sympy import Expr, S, Symbol
+
+from theory.calculus.closed import Piece, pieces
+from theory.calculus.growth import Far, Near, far, near
+from theory.calculus.zeros import inside, less, signs, vanishes, zeros
+from theory.kernels.grammar import ActivationError
+
+__all__ = ["DivergenceError", "Existence", "Jump", "smooth_pieces"]
+
+T = Symbol("t", positive=True)
+
+
+class DivergenceError(ValueError):
+    """Something that does not exist for these parameters; the message says which condition fails."""
+
+
+@dataclass(frozen=True)
+class Jump:
+    """A place where phi jumps, from left to right by ``height``."""
+
+    place: Expr
+    height: Expr
+
+
+def smooth_pieces(expr: Expr, x: Symbol) -> tuple[Piece, ...]:
+    """Split a function into pieces that are analytic inside.
+
+    Parameters
+    ----------
+    expr : Expr
+        In ``x`` alone.
+    x : Symbol
+
+    Returns
+    -------
+    tuple of (lower, upper, Expr)
+        From left to right. Neighbours that are the same function are one piece.
+
+    Raises
+    ------
+    ActivationError
+        If the function is not real everywhere, or the places of its kinks cannot be found.
+    """
+    split = pieces(expr, x)
+    if split is None:
+        raise ActivationError(
+            f"cannot find exactly where {expr} has its kinks or changes its sign; write it with simpler "
+            "arguments of abs, max, min and sign"
+        )
+    found: list[Piece] = []
+    for lower, upper, smooth in split:
+        ends = [lower, *_singular(smooth, x, lower, upper), upper]
+        for a, b in itertools.pairwise(ends):
+            if found and found[-1][2] == smooth and len(ends) == 2 and _analytic(smooth, x, a):
+                found[-1] = (found[-1][0], b, smooth)
+            else:
+                found.append((a, b, smooth))
+    return tuple(found)
+
+
+def logistic(expr: Expr) -> Expr:
+    """Write exp(n a)/(1 + exp(a))^m, 0 <= n <= m, with tanh, which neither overflows nor loses its bounds."""
+    if not expr.args:
+        return expr
+    factors = list(sympy.Mul.make_args(expr))
+    for factor in factors:
+        base, index = factor.as_base_exp()
+        rest = base - 1
+        if not (rest.func is sympy.exp and index.is_Integer and index < 0):
+            continue
+        waves = [f for f in factors if f.func is sympy.exp]
+        count = sympy.cancel(sympy.Add(*(f.args[0] for f in waves)) / rest.args[0])
+        if count.is_Integer and 0 <= count <= -index:
+            half = sympy.tanh(rest.args[0] / 2) / 2
+            others = [f for f in factors if f is not factor and f not in waves]
+            made = (sympy.S.Half + half) ** count * (sympy.S.Half - half) ** (-index - count)
+            return logistic(sympy.Mul(*others)) * made
+    return expr.func(*(logistic(a) for a in expr.args))
+
+
+def _delicate(expr: Expr, x: Symbol) -> list[tuple[Expr, bool]]:
+    """Arguments of roots, logarithms and reciprocals, and whether they must not be negative."""
+    found = []
+    for node in sympy.preorder_traversal(expr):
+        if node.is_Pow and node.base.has(x) and not node.exp.has(x):
+            if not (node.exp.is_Integer and node.exp > 0):
+                found.append((node.base, not node.exp.is_Integer))
+        elif node.func is sympy.log and node.args[0].has(x):
+            found.append((node.args[0], True))
+    return found
+
+
+def _singular(expr: Expr, x: Symbol, lower: Expr, upper: Expr) -> list[Expr]:
+    places: set[Expr] = set()
+    for argument, positive in _delicate(expr, x):
+        parts = signs(argument, x, lower, upper)
+        if parts is None:
+            raise ActivationError(f"cannot find the zeros of {argument} in {expr}")
+        if positive and any(sense < 0 for *_, sense in parts):
+            a, b, _ = next(p for p in parts if p[2] < 0)
+            raise ActivationError(
+                f"an activation is a real function of every real number, but {expr} is not at x = "
+                f"{inside(a, b)}"
+            )
+        places |= {b for _, b, _ in parts[:-1]}
+    ordered: list[Expr] = []
+    for place in sorted(places, key=lambda r: sympy.N(r, 30)):
+        if not ordered or less(ordered[-1], place):
+            ordered.append(place)
+    return ordered
+
+
+def _analytic(expr: Expr, x: Symbol, place: Expr) -> bool:
+    return not any(place in (zeros(a, x) or ()) for a, _ in _delicate(expr, x))
+
+
+@dataclass(frozen=True)
+class Existence:
+    """What exists of a function's Gaussian expectations.
+
+    Attributes
+    ----------
+    expr : Expr
+    symbol : Symbol
+
+    Raises
+    ------
+    ActivationError
+        On the first use, as `smooth_pieces`.
+    """
+
+    expr: Expr
+    symbol: Symbol
+
+    @cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The smooth pieces, from left to right."""
+        return smooth_pieces(self.expr, self.symbol)
+
+    @cached_property
+    def slopes(self) -> tuple[Piece, ...]:
+        """Phi' almost everywhere."""
+        return tuple((a, b, logistic(sympy.diff(f, self.symbol))) for a, b, f in self.pieces)
+
+    @cached_property
+    def largest(self) -> Expr:
+        """E phi(u)^2 is finite for variances of u in (0, largest); 0 if for none, oo if for all.
+
+        Raises
+        ------
+        DivergenceError
+            If this cannot be decided.
+        """
+        return self._largest(self.pieces)
+
+    @cached_property
+    def largest_slope(self) -> Expr:
+        """The same for E phi'(u)^2, the derivative taken almost everywhere."""
+        return self._largest(self.slopes)
+
+    @cached_property
+    def jumps(self) -> tuple[Jump, ...]:
+        """Where phi jumps, and how far."""
+        found = []
+        for (_, place, left), (_, _, right) in zip(self.pieces, self.pieces[1:], strict=False):
+            sides = [self._limit(f, place, s) for f, s in ((left, -1), (right, 1))]
+            low, high = sides
+            if low is not None and high is not None and not vanishes(high - low):
+                found.append(Jump(place, sympy.simplify(high - low)))
+        return tuple(found)
+
+    @cached_property
+    def slope_limits(self) -> tuple[tuple[Expr | None, Expr | None], ...]:
+        """Phi' at the ends of its pieces, from inside; None where it has no finite limit."""
+        return tuple((self._limit(f, a, 1), self._limit(f, b, -1)) for a, b, f in self.slopes)
+
+    @cached_property
+    def kinks(self) -> tuple[Jump, ...]:
+        """Where phi' jumps between finite limits, and how far."""
+        found = []
+        limits = self.slope_limits
+        for (_, place, _), left, right in zip(self.slopes, limits, limits[1:], strict=False):
+            if None not in (left[1], right[0]) and not vanishes(right[0] - left[1]):  # type: ignore[operator]
+                found.append(Jump(place, sympy.simplify(right[0] - left[1])))  # type: ignore[operator]
+        return tuple(found)
+
+    @cached_property
+    def smooth(self) -> bool:
+        """Whether phi' is square integrable in the sense of distributions: D' is finite at correlation 1."""
+        return not self.jumps and self.largest_slope != 0
+
+    def at(self, place: Expr) -> Expr | None:
+        """Phi at a place; its limit where it is not defined, None where that does not exist."""
+        value = self.expr.subs(self.symbol, place)
+        if value.is_real and value.is_finite:
+            return value
+        for (_, b, left), (_, _, right) in zip(self.pieces, self.pieces[1:], strict=False):
+            if vanishes(b - place):
+                sides = self._limit(left, b, -1), self._limit(right, b, 1)
+                return sides[0] if None not in sides and vanishes(sides[0] - sides[1]) else None  # type: ignore[operator]
+        return None
+
+    @cached_property
+    def unbounded_slope(self) -> bool:
+        """Whether sup |phi'| is certainly infinite."""
+        if self.jumps:
+            return True
+        for lower, upper, f in self.slopes:
+            for end, sense in ((lower, 1), (upper, -1)):
+                bound = self._end(f, end, sense)
+                if bound is None or not bound.sharp:
+                    continue
+                if isinstance(bound, Far) and (
+                    bound.rate > 0 or (bound.rate == 0 and bound.power > 0)
+                ):
+                    return True
+                if isinstance(bound, Near) and bound.power < 0:
+                    return True
+        return False
+
+    def text(self) -> str:
+        """Why E phi^2 does not exist, for messages."""
+        for lower, upper, f in self.pieces:
+            for end, sense in ((lower, 1), (upper, -1)):
+                if self._allowed(f, end, sense) == 0:
+                    where = "at infinity" if end.is_infinite else f"at x = {end}"
+                    return f"E phi(u)^2 is infinite at every variance: phi = {self.expr} is too large {where}"
+        return ""
+
+    def _end(self, f: Expr, end: Expr, sense: int) -> Near | Far | None:
+        """Behaviour of a piece at one end."""
+        x = self.symbol
+        if end.is_infinite:
+            f = f.subs(x, -sense * T)
+            if f.has(sympy.sinh, sympy.cosh):
+                f = f.replace(sympy.sinh, lambda a: (sympy.exp(a) - sympy.exp(-a)) / 2)
+                f = f.replace(sympy.cosh, lambda a: (sympy.exp(a) + sympy.exp(-a)) / 2)
+                f = sympy.expand(f, power_exp=False)
+            found = far(f, T)
+            # 1 - tanh^2 is exponentially small
+            if (found is None or not found.sharp) and f.has(sympy.tanh) and f.count_ops() < 100:
+                f = f.replace(sympy.tanh, lambda a: 1 - 2 / (1 + sympy.exp(2 * a)))
+                again = far(sympy.factor(sympy.together(f)), T)
+                found = again if again is not None and again.sharp else found
+            return found
+        return near(f.subs(x, end + sense * T), T)
+
+    def _allowed(self, f: Expr, end: Expr, sense: int) -> Expr:
+        bound = self._end(f, end, sense)
+        if isinstance(bound, Near) and 2 * bound.power > -1:
+            return S.Infinity
+        if isinstance(bound, Far) and (
+            bound.rate <= 0 or (bound.order < 2 and bound.rate.is_finite)
+        ):
+            return S.Infinity
+        if bound is None or not bound.sharp:
+            raise DivergenceError(
+                f"cannot decide whether E phi(u)^2 and E phi'(u)^2 exist: the size of {f} "
+                f"{'at infinity' if end.is_infinite else f'at x = {end}'} is not known"
+            )
+        if isinstance(bound, Far) and bound.order == 2 and bound.rate.is_finite:
+            return 1 / (4 * bound.rate)
+        return S.Zero
+
+    def _largest(self, split: tuple[Piece, ...]) -> Expr:
+        least = S.Infinity
+        for lower, upper, f in split:
+            for end, sense in ((lower, 1), (upper, -1)):
+                allowed = self._allowed(f, end, sense)
+                least = allowed if less(allowed, least) else least
+        return least
+
+    def _limit(self, f: Expr, place: Expr, sense: int) -> Expr | None:
+        """A piece's limit at one of its ends; None where it is not finite."""
+        bound = self._end(f, place, sense)
+        if bound is None:
+            return None
+        # how much it grows: at infinity, or at a place
+        size = bound.power if isinstance(bound, Far) else -bound.power
+        if isinstance(bound, Far) and bound.rate != 0:
+            size = bound.rate
+        if size < 0:
+            return S.Zero
+        return bound.coefficient if size == 0 else None

@@ -1,0 +1,1 @@
+"""Perceptrons, Hopfield and SK models: random duals, their limits, and the functionals of every level."""

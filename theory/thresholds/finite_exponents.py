@@ -1,0 +1,346 @@
+"""Functionals at finite exponents: ground-state energies, and capacities of continuous x.
+
+The random dual is used as it is. What can be integrated in closed form is: the whole nest of a
+quadratic leaf (a sphere), and otherwise the innermost lifting, which also smooths the leaf's kinks. At
+level 1 the multipliers are eliminated. Even leaves make p_r = q_r = 0 a stationary point here too, but
+in spin glasses not the physical one: the outermost overlaps stay variables.
+
+Source: Stojnic, arXiv:2312.00073 (random dual), arXiv:2507.22396 (Hopfield), arXiv:2507.09247
+(Sherrington-Kirkpatrick), arXiv:1306.3980 (spherical perceptron).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import lru_cache
+
+from sympy import (
+    Add,
+    Eq,
+    Expr,
+    Lambda,
+    Mul,
+    Poly,
+    PolynomialError,
+    S,
+    Symbol,
+    cancel,
+    erf,
+    exp,
+    expand,
+    expand_log,
+    factor,
+    factor_terms,
+    log,
+    solve,
+    sqrt,
+    together,
+)
+
+from theory.calculus.binding import apply, fresh
+from theory.calculus.evenness import parity
+from theory.calculus.gaussian import GaussianExpectation
+from theory.calculus.lifting import LiftedExpectation
+from theory.thresholds.free_energy import Chain, FreeEnergy, Step, chains_of
+from theory.thresholds.hard_constraints import GAMMA
+from theory.thresholds.models import ALPHA, MU, Model
+from theory.thresholds.random_dual import XI, RandomDual, composed, norms, random_dual
+
+__all__ = ["finite_functional", "quadratic_nest", "without_quenched_average"]
+
+
+def finite_functional(model: Model, level: int) -> FreeEnergy:
+    """Derive the functional of ``model`` at ``level`` with finite exponents c_2, .., c_r.
+
+    Parameters
+    ----------
+    model
+        A ground state, or a capacity whose x is not discrete.
+    level
+        Lifting level r >= 1.
+
+    Returns
+    -------
+    FreeEnergy
+        xi = -(Ent + alpha En), stationary in p_k, q_k, c_k and the multipliers. A capacity alpha =
+        -Ent/En is stationary exactly where xi is, at xi = 0.
+
+    Raises
+    ------
+    ValueError
+        When a leaf is neither quadratic nor made of pieces that can be integrated.
+    """
+    found = _derived(model.generic, level)
+    values = model.parameters
+    return FreeEnergy(
+        model=model,
+        level=level,
+        entropy=found.entropy.xreplace(values),
+        energy=found.energy.xreplace(values),
+        p=found.p,
+        q=found.q,
+        c=found.c,
+        chains=found.chains,
+        steps=found.steps,
+        fields=found.fields,
+    )
+
+
+def without_quenched_average(fe: FreeEnergy) -> FreeEnergy:
+    """Return the functional of an even model at p_r = q_r = 0, where its outermost average is trivial.
+
+    Both leaves are even, so both nests have slope 0 at field 0, and the derivatives in p_r and q_r, which are
+    proportional to these slopes squared and to each other's variable, vanish: what is stationary here
+    is stationary altogether. Which of the two is physical has to be found out by solving both.
+
+    Parameters
+    ----------
+    fe
+        A functional at finite exponents, of level r >= 2.
+
+    Returns
+    -------
+    FreeEnergy
+        With r - 2 pairs (p, q) and r - 1 exponents.
+
+    Raises
+    ------
+    ValueError
+        For a model that is not even, or without order parameters.
+    """
+    model, h = fe.model.generic, fresh("h")
+    leaves = [Lambda(h, model.prior.leaf(h))]
+    if model.constraint is not None:
+        leaves.append(Lambda(h, model.constraint.leaf(h, GAMMA)))
+    if not (fe.is_finite and fe.q and all(parity(leaf) == 1 for leaf in leaves)):
+        raise ValueError(f"level {fe.level} of {fe.model.name} has no trivial outermost average")
+    zero = {x: S.Zero for x in (*fe.p[-1:], *fe.q[-1:])}
+    p, q = fe.p[:-1], fe.q[:-1]
+    entropy, energy = (composed(e.xreplace(zero)) for e in (fe.entropy, fe.energy))
+    step = Step(
+        "Evenness",
+        f"The leaves are even, so the nests have slope 0 at field 0, and {' = '.join(map(str, zero))} = 0 is "
+        "a stationary point: the outermost average is trivial.",
+        Eq(XI, -(entropy + ALPHA * energy), evaluate=False),
+    )
+    return dataclasses.replace(
+        fe,
+        entropy=entropy,
+        energy=energy,
+        p=p,
+        q=q,
+        chains=chains_of(p, q, fe.c, fe.fields, q_upper=S.One),
+        steps=(*fe.steps, step),
+    )
+
+
+@dataclass(frozen=True)
+class _Derivation:
+    """The functional with symbolic parameters."""
+
+    entropy: Expr
+    energy: Expr
+    p: tuple[Symbol, ...]
+    q: tuple[Symbol, ...]
+    c: tuple[Symbol, ...]
+    fields: tuple[Symbol, ...]
+    chains: tuple[Chain, ...]
+    steps: tuple[Step, ...]
+
+
+@lru_cache(maxsize=64)
+def _derived(model: Model, level: int) -> _Derivation:
+    dual = random_dual(model, level)
+    p, q, c = dual.p, dual.q, dual.c
+    steps = [
+        Step(
+            "Random dual",
+            f"{'max' if model.sign == 1 else 'min'}_x max_y y'Gx lifted to this level; "
+            f"{norms(model.prior)} and the outermost average is quenched (exponent 0).",
+            Eq(XI, dual.xi),
+        )
+    ]
+    x, y, bilinear = dual.x, _positive_exponents(dual), dual.bilinear
+    x_value, x_steps = _integrated(x, "x")
+    steps += x_steps
+    y_value: Expr = S.Zero
+    if y is not None:
+        y_value, y_steps = _integrated(y, "y")
+        steps += y_steps
+    fields = model.prior.multipliers + (() if y is None else (GAMMA,))
+    moment, mean = Symbol("M", positive=True), S.One
+    if level == 1 and y is not None:
+        # E of a squared violation, positive whatever the parameters; its form does not matter here
+        mean = factor_terms(model.sign * y_value * GAMMA)
+        y_value = model.sign * moment / GAMMA
+    entropy = model.sign * (bilinear - x_value) - (S.Zero if y is None else GAMMA)
+    energy = -model.sign * y_value
+    if level == 1:
+        dual_value = -(entropy + ALPHA * energy)
+        if model.problem == "capacity":
+            dual_value = -entropy / energy
+        kept = (MU,) if MU in fields else ()
+        eliminated = tuple(x for x in fields if x not in kept)
+        value, more = _without_multipliers(dual_value, eliminated, {moment: mean})
+        steps += more
+        fields = kept
+        entropy, energy = -value, S.Zero
+        if model.problem == "capacity":
+            entropy, denominator = value.as_numer_denom()
+            energy = -denominator
+    if model.problem == "capacity":
+        title, text = (
+            "Capacity",
+            "xi = 0 solved for alpha. Where xi is stationary and 0, so is this alpha.",
+        )
+        equation = Eq(ALPHA, -entropy / energy, evaluate=False)
+    else:
+        title, text = "Energy", "Put together."
+        equation = Eq(XI, -(entropy + ALPHA * energy), evaluate=False)
+    steps.append(Step(title, text, equation))
+    chains = chains_of(p, q, c, fields, q_upper=S.One, p_upper=model.prior.largest_norm)
+    return _Derivation(entropy, energy, p, q, c, fields, chains, tuple(steps))
+
+
+def _positive_exponents(dual: RandomDual) -> LiftedExpectation | None:
+    """Return the y nest with exponents +c_k: for sign -1, nest[f; v, -c] = -nest[-f; v, c]."""
+    if dual.y is None or dual.model.sign == 1:
+        return dual.y
+    return dual.y.scaled(S.NegativeOne)
+
+
+def _integrated(nest: LiftedExpectation, name: str) -> tuple[Expr, list[Step]]:
+    """Return the nest in closed form as far as that goes, with the step that says how."""
+    if not isinstance(nest, LiftedExpectation):
+        return nest, []
+    closed = quadratic_nest(nest)
+    if closed is not None:
+        text = (
+            "The leaf is quadratic: level by level a Gaussian integral, which moves its curvature."
+        )
+        return closed, [Step(f"{name} nest", text, Eq(nest, closed, evaluate=False))]
+    u, h = fresh(), fresh("h")
+    v, s = nest.increments[0], nest.exponents[0]
+    width, exponent = Symbol("width", positive=True), Symbol("s", positive=True)
+    # a constant of the leaf is one of the nest
+    shift, inner = apply(nest.leaf, h).as_independent(h, as_Add=True)
+    inner = apply(Lambda(h, inner), h + width * u)
+    quenched = s.is_zero
+    lifting = GaussianExpectation(inner if quenched else exp(exponent * inner), u)
+    value = lifting.doit()
+    if value.has(GaussianExpectation):
+        raise ValueError(f"no closed form for the innermost lifting of the leaf {nest.leaf.expr}")
+    exact = {width: sqrt(v), exponent: s}
+    value = _tidied(value).xreplace(exact)
+    leaf = Lambda(h, value if quenched else _logarithm(value) / s)
+    rest = LiftedExpectation(leaf, nest.field, nest.increments[1:], nest.exponents[1:])
+    step = Step(
+        f"Innermost {name} lifting",
+        "Split at the kinks of the leaf and complete the square.",
+        Eq(lifting.xreplace(exact), value, evaluate=False),
+    )
+    return shift + rest, [step]
+
+
+def _tidied(value: Expr) -> Expr:
+    """Return a sum with one exponential per term and factored arguments, so that nothing cancels."""
+    terms = []
+    for term in Add.make_args(expand(value, power_exp=False, power_base=False, log=False)):
+        exponent, others = S.Zero, S.One
+        for part in Mul.make_args(term):
+            if isinstance(part, exp):
+                exponent += part.args[0]
+            else:
+                others *= part.replace(erf, lambda a: erf(factor(together(a))))
+        terms.append(others * exp(factor(together(exponent))))
+    return factor_terms(Add(*terms))
+
+
+def _logarithm(value: Expr) -> Expr:
+    """Return log(value), an exponential that all terms share taken out."""
+    terms = Add.make_args(value.expand(deep=False))
+    shared = {term.as_independent(exp, as_Add=False)[1] for term in terms}
+    if len(shared) != 1 or not isinstance(common := shared.pop(), exp):
+        return log(value)
+    rest = Add(*[term / common for term in terms])
+    return common.args[0] + log(factor_terms(rest))
+
+
+def quadratic_nest(nest: LiftedExpectation) -> Expr | None:
+    """Return the value of a nest whose leaf is a + b h**2 + d h, in closed form; None for others.
+
+    One lifting of b h**2 = h**2/(4 g) is h**2/(4 (g - s v/2)) - log(1 - s v/(2 g))/(2 s): the
+    multiplier moves, g_k = g_{k-1} - s_k v_k/2, and logarithms add up. This comes out of Gaussian
+    integrals with symbols; it holds where all g_k > 0 (for b > 0).
+    """
+    (h,) = nest.leaf.variables
+    try:
+        quadratic = Poly(nest.leaf.expr, h)
+    except PolynomialError:
+        return None
+    if quadratic.degree() != 2 or quadratic.coeff_monomial(h) != 0:
+        return None
+    total, multiplier = (
+        quadratic.coeff_monomial(1),
+        cancel(1 / (4 * quadratic.coeff_monomial(h**2))),
+    )
+    for v, s in zip(nest.increments, nest.exponents, strict=True):
+        constant, moved = _quadratic_step(bool(s.is_zero))
+        values = dict(zip(_STEP_SYMBOLS, (multiplier, v, s), strict=True))
+        total += constant.xreplace(values)
+        multiplier = factor_terms(moved.xreplace(values).expand())
+    return total + nest.field**2 / (4 * multiplier)
+
+
+_STEP_SYMBOLS = (Symbol("g", positive=True), Symbol("v", positive=True), Symbol("s", positive=True))
+
+
+@lru_cache(maxsize=2)
+def _quadratic_step(quenched: bool) -> tuple[Expr, Expr]:
+    """Return what one lifting of h**2/(4 g) adds, and the multiplier it leaves."""
+    g, v, s = _STEP_SYMBOLS
+    u, x = fresh(), Symbol("x", real=True)
+    inner = (x + sqrt(v) * u) ** 2 / (4 * g)
+    if quenched:
+        value = GaussianExpectation(inner.expand(), u).doit().expand()
+    else:
+        weight = GaussianExpectation(exp(s * inner), u).doit()
+        value = Add(*[_log_of(factor) for factor in Mul.make_args(weight)]) / s
+    curvature = cancel(Poly(value.expand(), x).coeff_monomial(x**2))
+    moved = cancel(1 / (4 * curvature))
+    constant = value.subs(x, 0)
+    if not quenched:
+        ratio = cancel(exp(-2 * s * constant).simplify())  # (g - s v/2)/g
+        constant = -log(factor_terms(ratio.expand())) / (2 * s)
+    return constant, moved
+
+
+def _log_of(factor: Expr) -> Expr:
+    return factor.args[0] if isinstance(factor, exp) else expand_log(log(factor), force=True)
+
+
+def _without_multipliers(
+    value: Expr, fields: tuple[Symbol, ...], moments: dict[Symbol, Expr]
+) -> tuple[Expr, list[Step]]:
+    """Eliminate the multipliers of a level-1 functional by stationarity; each has one positive root."""
+    steps = []
+    for symbol in fields:
+        root = _positive_root(value.diff(symbol), symbol)
+        value = value.subs(symbol, root).simplify()
+        steps.append(
+            Step(
+                f"Eliminate {symbol}",
+                "The functional is stationary in it.",
+                Eq(symbol, root.xreplace(moments), evaluate=False),
+            )
+        )
+    return value.xreplace(moments), steps
+
+
+def _positive_root(slope: Expr, symbol: Symbol) -> Expr:
+    """Return the one positive root of a slope that is rational in the symbol."""
+    found = [root for root in solve(slope, symbol) if root.is_positive]
+    if len(found) != 1:
+        raise ValueError(f"cannot eliminate {symbol}: {slope} has {len(found)} positive roots")
+    return found[0]
