@@ -106,7 +106,7 @@ def same(shown: str, printed: str) -> bool:
         return False
     for k, (one, other) in enumerate(pairs):
         timed = k + 1 < len(pairs) and pairs[k + 1] == ("s", "s")
-        rough = re.fullmatch(r"\d\.\de-\d+", one) and re.fullmatch(r"\d\.\de-\d+", other)
+        rough = all(re.fullmatch(r"\d(\.\d)?e-\d+", word) for word in (one, other))
         if one == other or timed or rough:
             continue
         try:
