@@ -6,8 +6,8 @@ from scipy.stats import linregress
 from benchmarks.rows import Quantity, Row
 from benchmarks.timing import measure
 from numerics import Solution, solve
-from numerics.compile import evaluator_of
-from numerics.starts import Start, seed
+from numerics.functionals.doubles import evaluator_of
+from numerics.thresholds.starts import Start, seed
 from theory import (
     ABP,
     SBP,

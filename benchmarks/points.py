@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics import Solution, solve_levels
-from numerics.compile import Evaluation, Evaluator, evaluator
+from numerics.functionals.doubles import Evaluation, Evaluator, evaluator
 from theory import SBP, free_energy
 
 __all__ = ["HIGHEST", "Point", "embedded", "own", "solution"]
@@ -24,7 +24,7 @@ class Point:
     Attributes
     ----------
     level : int
-    evaluator : numerics.compile.Evaluator
+    evaluator : numerics.functionals.doubles.Evaluator
     theta : ndarray
         Coordinates of the point.
     alpha : float

@@ -12,7 +12,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .certificates import (
+    from .functionals.crosscheck import cross_check
+    from .kernels.certify import CertifiedKernel, certify_deq, certify_mlp
+    from .kernels.deq import ConditionReport, DEQKernel, deq_kernel
+    from .kernels.errors import AccuracyWarning
+    from .kernels.mlp import DivergenceError, MLPKernel, mlp_kernel
+    from .kernels.phase import PhaseDiagram, phase_diagram
+    from .kernels.tiles import KernelMemoryError
+    from .nests.grids import ResolutionError
+    from .proofs.certificates import (
         Certificate,
         CertificateError,
         CertificationError,
@@ -20,20 +28,12 @@ if TYPE_CHECKING:
         certify_small_margin,
         check,
     )
-    from .crosscheck import cross_check
-    from .deq import ConditionReport, DEQKernel, deq_kernel
-    from .digits import refine
-    from .grids import ResolutionError
-    from .kernel_certify import CertifiedKernel, certify_deq, certify_mlp
-    from .kernel_errors import AccuracyWarning
-    from .kernel_tiles import KernelMemoryError
-    from .kernels import DivergenceError, MLPKernel, mlp_kernel
-    from .levels import lowest_level, solve, solve_levels
-    from .phase import PhaseDiagram, phase_diagram
-    from .records import Sweep, SweepFailure, SweepRow
-    from .solution import ConvergenceError, Solution, Statistics
-    from .store import SweepFileError, read_sweep
-    from .sweeps import WorkersError, sweep
+    from .runs.records import Sweep, SweepFailure, SweepRow
+    from .runs.store import SweepFileError, read_sweep
+    from .runs.sweeps import WorkersError, sweep
+    from .thresholds.digits import refine
+    from .thresholds.solution import ConvergenceError, Solution, Statistics
+    from .thresholds.solve import lowest_level, solve, solve_levels
 
 __all__ = [
     "AccuracyWarning",
@@ -74,41 +74,41 @@ __all__ = [
 ]
 
 _HOME = {
-    "check": "certificates",
-    "certify": "certificates",
-    "certify_small_margin": "certificates",
-    "CertificationError": "certificates",
-    "CertificateError": "certificates",
-    "Certificate": "certificates",
-    "phase_diagram": "phase",
-    "PhaseDiagram": "phase",
-    "certify_mlp": "kernel_certify",
-    "certify_deq": "kernel_certify",
-    "CertifiedKernel": "kernel_certify",
-    "ConditionReport": "deq",
-    "DEQKernel": "deq",
-    "deq_kernel": "deq",
-    "DivergenceError": "kernels",
-    "AccuracyWarning": "kernel_errors",
-    "KernelMemoryError": "kernel_tiles",
-    "MLPKernel": "kernels",
-    "mlp_kernel": "kernels",
-    "ConvergenceError": "solution",
-    "ResolutionError": "grids",
-    "Solution": "solution",
-    "Statistics": "solution",
-    "Sweep": "records",
-    "SweepFailure": "records",
-    "SweepFileError": "store",
-    "SweepRow": "records",
-    "WorkersError": "sweeps",
-    "cross_check": "crosscheck",
-    "read_sweep": "store",
-    "refine": "digits",
-    "lowest_level": "levels",
-    "solve": "levels",
-    "solve_levels": "levels",
-    "sweep": "sweeps",
+    "check": "proofs.certificates",
+    "certify": "proofs.certificates",
+    "certify_small_margin": "proofs.certificates",
+    "CertificationError": "proofs.certificates",
+    "CertificateError": "proofs.certificates",
+    "Certificate": "proofs.certificates",
+    "phase_diagram": "kernels.phase",
+    "PhaseDiagram": "kernels.phase",
+    "certify_mlp": "kernels.certify",
+    "certify_deq": "kernels.certify",
+    "CertifiedKernel": "kernels.certify",
+    "ConditionReport": "kernels.deq",
+    "DEQKernel": "kernels.deq",
+    "deq_kernel": "kernels.deq",
+    "DivergenceError": "kernels.mlp",
+    "AccuracyWarning": "kernels.errors",
+    "KernelMemoryError": "kernels.tiles",
+    "MLPKernel": "kernels.mlp",
+    "mlp_kernel": "kernels.mlp",
+    "ConvergenceError": "thresholds.solution",
+    "ResolutionError": "nests.grids",
+    "Solution": "thresholds.solution",
+    "Statistics": "thresholds.solution",
+    "Sweep": "runs.records",
+    "SweepFailure": "runs.records",
+    "SweepFileError": "runs.store",
+    "SweepRow": "runs.records",
+    "WorkersError": "runs.sweeps",
+    "cross_check": "functionals.crosscheck",
+    "read_sweep": "runs.store",
+    "refine": "thresholds.digits",
+    "lowest_level": "thresholds.solve",
+    "solve": "thresholds.solve",
+    "solve_levels": "thresholds.solve",
+    "sweep": "runs.sweeps",
 }
 
 

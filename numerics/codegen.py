@@ -60,7 +60,7 @@ def generated_module(name: str, text: str) -> ModuleType:
         The same object for the same text in one process.
     """
     # numba does not see changes in functions that a cached function calls
-    stable = Path(__file__).with_name("stable.py").read_text(encoding="utf-8")
+    stable = (Path(__file__).parent / "nests" / "stable.py").read_text(encoding="utf-8")
     key = "\n".join((numba.__version__, sympy.__version__, sys.version, stable, text))
     digest = hashlib.sha256(key.encode()).hexdigest()[:16]
     full_name = f"widegap_generated_{name}_{digest}"

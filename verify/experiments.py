@@ -1,7 +1,7 @@
 """How far algorithms reach: success against density at several n, on any executor, into one file.
 
 An experiment is a set of trials. It is run as a sweep is: tasks on an executor, each outcome in the
-file as soon as it is there, resumed where it was stopped (`numerics.tasks`, `numerics.durable`).
+file as soon as it is there, resumed where it was stopped (`numerics.runs.tasks`, `numerics.durable`).
 `verify.crossings` makes curves and thresholds of it.
 """
 
@@ -15,8 +15,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from numerics.tasks import WorkersError, run_tasks
-from numerics.workers import LocalPool, installed_version
+from numerics.runs.tasks import WorkersError, run_tasks
+from numerics.runs.workers import LocalPool, installed_version
 
 from .trials import Experiment, Outcome, Trial, TrialStore, read_experiment, run_trial
 

@@ -213,7 +213,7 @@ def _in_processes(
     from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
     from contextlib import ExitStack
 
-    from numerics.workers import LocalPool
+    from numerics.runs.workers import LocalPool
 
     queues = _queues(claims)
     with ExitStack() as stack:

@@ -94,7 +94,7 @@ class Theory:
         """Value of a free energy at a point, and its gradient in the evaluator's coordinates."""
         import numpy as np
 
-        from numerics.compile import evaluator
+        from numerics.functionals.doubles import evaluator
 
         compiled = evaluator(fe)
         theta = compiled.coordinates.from_order_parameters(dict(point))
@@ -157,8 +157,8 @@ class Theory:
         """
         import numpy as np
 
-        from numerics.compile import compile_leaf
-        from numerics.lifted import evaluate_nest
+        from numerics.functionals.doubles import compile_leaf
+        from numerics.nests.doubles import evaluate_nest
 
         compiled = compile_leaf(leaf)
         numbers = np.array([(parameters or {})[name] for name in compiled.parameters], dtype=float)

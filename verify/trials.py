@@ -140,7 +140,7 @@ def run_trial(model: str, trial: Trial, seed: int) -> Outcome:
     import time
     from fractions import Fraction
 
-    from numerics.workers import installed_version
+    from numerics.runs.workers import installed_version
 
     from .algorithms import attempt
     from .instances import draw_of_kind
@@ -279,7 +279,7 @@ def _fraction(text: str) -> Fraction:
 
 
 def _settings(model: str, seed: int) -> dict[str, str]:
-    from numerics.workers import installed_version
+    from numerics.runs.workers import installed_version
 
     return {
         "schema": str(SCHEMA),

@@ -177,7 +177,7 @@ def phase(activation: str, sigma_w: tuple[Any, ...], sigma_b: tuple[Any, ...], o
     if min(*sigma_w, *sigma_b) < 0:
         raise click.UsageError("--sigma-w and --sigma-b are not negative")
     with refusals():
-        from numerics.phase import phase_diagram
+        from numerics.kernels.phase import phase_diagram
 
         with _bar() as tell:
             diagram = phase_diagram(
@@ -292,7 +292,7 @@ def read_inputs(option: str, name: str, other: "np.ndarray | None" = None) -> "n
     ------
     click.UsageError
     """
-    from numerics.kernel_inputs import check_inputs
+    from numerics.kernels.inputs import check_inputs
 
     path = Path(name)
     if path.suffix.lower() not in DATA:

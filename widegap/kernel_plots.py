@@ -7,7 +7,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from numerics.phase import PhaseDiagram
+    from numerics.kernels.phase import PhaseDiagram
 
 __all__ = ["phase_figure"]
 
@@ -18,7 +18,7 @@ def phase_figure(diagram: "PhaseDiagram") -> "Figure":
     Parameters
     ----------
     diagram
-        From :func:`numerics.phase.phase_diagram`.
+        From :func:`numerics.kernels.phase.phase_diagram`.
 
     Returns
     -------

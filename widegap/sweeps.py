@@ -91,7 +91,7 @@ def sweep(
     one_place(workers, scheduler)
     models = models_of(model, {name: given for name, given in values.items() if given is not None})
     progress, found = _run(models, levels, out, resume, retry, digits, workers, scheduler)
-    from numerics.sweeps import missing
+    from numerics.runs.sweeps import missing
 
     failures = missing(found, models, levels)
     emit(summary(found, len(models), progress.before, failures, levels, out))
@@ -196,8 +196,8 @@ def _run(
     """Do the sweep, with live progress on a terminal."""
     from numerics import SweepFileError
     from numerics import sweep as run_sweep
-    from numerics.store import check_sweep_file
-    from numerics.sweeps import sweep_settings
+    from numerics.runs.store import check_sweep_file
+    from numerics.runs.sweeps import sweep_settings
     from widegap.running import resumable
 
     try:

@@ -278,7 +278,7 @@ def _run(
     import sqlite3
     from typing import cast
 
-    from numerics.tasks import WorkersError
+    from numerics.runs.tasks import WorkersError
     from verify.claims import Profile
     from verify.journal import Journal, JournalError
     from verify.report import Summary

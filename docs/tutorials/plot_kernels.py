@@ -4,7 +4,7 @@ Kernels of wide networks
 
 From an activation to a Gaussian process: its dual is derived, the kernels of a perceptron and of an
 equilibrium model are computed and certified, and a phase diagram tells order from chaos. For regression hand
-:class:`numerics.sklearn_kernels.MLP` or ``DEQ`` to scikit-learn.
+:class:`numerics.kernels.sklearn.MLP` or ``DEQ`` to scikit-learn.
 """
 
 # %%

@@ -14,10 +14,10 @@ import sympy
 from sympy import Lambda, Max, Rational, Symbol, erf, exp, log, sqrt
 
 from numerics import Solution, solve_levels
-from numerics.grids import Strip
-from numerics.leaf import CompiledLeaf, compile_leaf
-from numerics.lifted import Leaf
-from numerics.shape import EVEN_FALLING, Shape
+from numerics.nests.doubles import Leaf
+from numerics.nests.grids import Strip
+from numerics.nests.leaf import CompiledLeaf, compile_leaf
+from numerics.nests.shape import EVEN_FALLING, Shape
 from theory import (
     ABP,
     SBP,

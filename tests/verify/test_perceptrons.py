@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from numerics.compile import compile_leaf
-from numerics.lifted import evaluate_nest
+from numerics.functionals.doubles import compile_leaf
+from numerics.nests.doubles import evaluate_nest
 from theory import ABP, SBP, SK, LiftedExpectation, free_energy
 from verify.moments import (
     expected_pairs,

@@ -15,8 +15,8 @@ from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
 import verify
-from numerics.compile import compile_leaf, evaluator
-from numerics.lifted import evaluate_nest
+from numerics.functionals.doubles import compile_leaf, evaluator
+from numerics.nests.doubles import evaluate_nest
 from theory import SBP, LiftedExpectation, free_energy
 from theory.thresholds.asymptotics import infinite_exponent_limit
 from verify import Liftings, kappas, leaves, levels, models, nests, order_parameters

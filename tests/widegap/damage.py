@@ -191,7 +191,7 @@ def _dropped(random: random.Random, path: Path) -> str | None:
 
 def _field(random: random.Random, path: Path) -> str | None:
     """Another content under the right checksum."""
-    from numerics.certificates import _checksum
+    from numerics.proofs.certificates import _checksum
 
     try:
         content = json.loads(path.read_text())

@@ -172,7 +172,7 @@ def _levels(model: Any, wanted: Any, *_: object, **__: object) -> Iterator[Solut
 def test_every_model_has_a_plot(
     run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str
 ) -> None:
-    monkeypatch.setattr("numerics.levels._levels", _levels)
+    monkeypatch.setattr("numerics.thresholds.solve._levels", _levels)
     target = tmp_path / "levels.png"
     result = run("solve", *line.split(), "--plot", str(target))
     assert result.exit_code == 0, result.output
@@ -190,7 +190,7 @@ def test_a_plot_that_fails_costs_nothing_else(
     def broken(*_: object) -> None:
         raise KeyError("a colour")
 
-    monkeypatch.setattr("numerics.levels._levels", _levels)
+    monkeypatch.setattr("numerics.thresholds.solve._levels", _levels)
     monkeypatch.setattr("widegap.plots.level_convergence", broken)
     line = ("solve", "sbp", "--kappa", "1", "--level", "3", *option)
     result = run(*line, "--plot", str(tmp_path / "a.png"))
@@ -206,7 +206,7 @@ def test_a_plot_that_fails_costs_nothing_else(
 def test_levels_below_a_failure_are_shown(
     run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("numerics.levels._levels", _levels)
+    monkeypatch.setattr("numerics.thresholds.solve._levels", _levels)
     line = ("solve", "sbp", "--kappa", "1", "--level", "5")
     text, whole = run(*line), run(*line, "--json")
     for result in (text, whole):

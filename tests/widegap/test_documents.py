@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from numerics import Solution, Sweep, SweepRow, solve, solve_levels
-from numerics.records import Settings
-from numerics.store import SweepStore
-from numerics.workers import Outcome
+from numerics.runs.records import Settings
+from numerics.runs.store import SweepStore
+from numerics.runs.workers import Outcome
 from theory import ABP, SBP, SK, Hopfield, SphericalPerceptron
 from widegap.arguments import Levels, Values
 from widegap.sweeps import summary

@@ -88,7 +88,7 @@ def test_a_report_without_levels_is_a_report(tmp_path, monkeypatch):
     def none(*_, **__):
         raise ConvergenceError("it did not settle", {}, 0.1)
 
-    monkeypatch.setattr("numerics.levels._levels", none)
+    monkeypatch.setattr("numerics.thresholds.solve._levels", none)
     line = [
         "experiment",
         "sbp",

@@ -142,9 +142,9 @@ def test_one_line_and_status_2(
 def test_too_large_a_matrix_is_refused_before_the_work(
     run: Callable[..., Result], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import numerics.kernel_tiles
+    import numerics.kernels.tiles
 
-    monkeypatch.setattr(numerics.kernel_tiles, "available_memory", lambda: 100)
+    monkeypatch.setattr(numerics.kernels.tiles, "available_memory", lambda: 100)
     result = run("kernel", "mlp", *DATA)
     assert result.exit_code == 2
     assert "need 0.0 GiB" in result.stderr

@@ -213,8 +213,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         patch.setattr(registry, "CATALOGUE", ())
         patch.setattr("widegap.cluster.PATIENCE", 0.3)
         for place in (
-            "numerics.workers",
-            "numerics.sweeps",
+            "numerics.runs.workers",
+            "numerics.runs.sweeps",
             "verify.experiments",
             "verify.wide.experiments",
         ):
@@ -233,9 +233,9 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
             return Finding("confirmed", "It is.", float(run.stream().normal()), {}, (bad,))
 
         make_certificates(folder)
-        patch.setattr("numerics.levels._levels", pretended)
+        patch.setattr("numerics.thresholds.solve._levels", pretended)
         patch.setattr(numerics, "refine", lambda solution, digits, tell: solution, raising=False)
-        patch.setattr("numerics.certificates.refine", lambda solution, *_, **__: solution)
+        patch.setattr("numerics.proofs.certificates.refine", lambda solution, *_, **__: solution)
         make_files(folder, lambda *line: CliRunner().invoke(cli, line, prog_name="widegap"))
         made = Bench(folder, {})
         made.files = made.snapshot()

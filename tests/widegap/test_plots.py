@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from numerics import Solution, Sweep, SweepFailure, SweepRow
-from numerics.records import Settings
+from numerics.runs.records import Settings
 from theory import SBP, SK, Hopfield, Model, SphericalPerceptron
 from widegap.errors import Failure
 from widegap.plots import level_convergence, phase_diagram, save, write_figure

@@ -83,13 +83,13 @@ def test_interrupt_while_solving() -> None:
 def test_termination_keeps_what_was_found(tmp_path: Path) -> None:
     program = (
         "import sys, time\n"
-        "import numerics.levels\n"
+        "import numerics.thresholds.solve\n"
         "from numerics import Solution\n"
         "def levels(model, *_):\n"
         "    yield Solution(model, 2, 1.5)\n"
         "    print('working', file=sys.stderr, flush=True)\n"
         "    time.sleep(60)\n"
-        "numerics.levels._levels = levels\n"
+        "numerics.thresholds.solve._levels = levels\n"
         "sys.argv[1:] = ['solve', 'sbp', '--kappa', '1', '--level', '3', *sys.argv[1:]]\n"
         "from widegap.__main__ import main\n"
         "main()\n"

@@ -19,7 +19,7 @@ import click
 import pytest
 from click.testing import Result
 
-import numerics.sweeps
+import numerics.runs.sweeps
 from numerics import ConvergenceError, Solution, read_sweep, solve_levels
 from theory import SBP
 from widegap.progress import SweepProgress
@@ -51,8 +51,8 @@ def pretence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Conve
                 raise failing[str(model.kappa)]
             yield Solution(model, level, float(model.kappa) ** 2 / (level - 1), error=1e-13)
 
-    monkeypatch.setattr(numerics.sweeps, "LocalPool", Here)
-    monkeypatch.setattr("numerics.levels.solve_levels", solve_levels)
+    monkeypatch.setattr(numerics.runs.sweeps, "LocalPool", Here)
+    monkeypatch.setattr("numerics.thresholds.solve.solve_levels", solve_levels)
     monkeypatch.chdir(tmp_path)
     return failing
 
@@ -181,7 +181,7 @@ def test_a_cluster_gives_the_same(run: Callable[..., Result], tmp_path: Path) ->
         assert result.stderr == ""
         assert "4 computed now" in result.stdout
         with Client(address, set_as_default=False) as client:
-            took_part = client.run(lambda: "numerics.workers" in sys.modules)
+            took_part = client.run(lambda: "numerics.runs.workers" in sys.modules)
         assert list(took_part.values()) == [True, True]
         assert "0 computed now, 4 there before" in run(*arguments, "--resume").stdout
     found = read_sweep(out)

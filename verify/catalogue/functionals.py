@@ -56,8 +56,8 @@ def _balls(fe: FreeEnergy, point: dict[str, float], digits: int) -> arb:
     """Enclose the functional at a point of doubles, which are taken as exact."""
     from flint import arb, ctx
 
-    from numerics.ballplan import BallGrid
-    from numerics.functional import functional_at
+    from numerics.balls.functional import functional_at
+    from numerics.balls.plan import BallGrid
 
     functional = functional_at(fe.model, fe.level, len(fe.q))
     names = [str(x) for chain in functional.program.coordinates.chains for x in chain.symbols]
@@ -102,7 +102,7 @@ def gradient(theory: Theory, data: st.DataObject) -> None:
     import numpy as np
 
     from numerics import cross_check
-    from numerics.compile import evaluator
+    from numerics.functionals.doubles import evaluator
     from theory import free_energy
 
     model = data.draw(models(kappas(0.5, 2.0), kinds=CAPACITIES), label="model")
@@ -135,7 +135,7 @@ def _symbolic_gradient(fe: FreeEnergy, point: dict[str, float]) -> dict[str, flo
     import sympy
     from sympy import Rational, Symbol
 
-    from numerics.crosscheck import plain_leaf
+    from numerics.functionals.crosscheck import plain_leaf
     from theory import GibbsAverage, LiftedExpectation
     from verify.quadrature import gibbs
 
@@ -195,7 +195,7 @@ def upper_bound(theory: Theory, data: st.DataObject) -> None:
     import numpy as np
 
     from numerics import ResolutionError
-    from numerics.compile import evaluator
+    from numerics.functionals.doubles import evaluator
     from theory import SBP, free_energy
 
     level = data.draw(st.integers(3, 6), label="level")

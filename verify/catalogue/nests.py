@@ -101,7 +101,7 @@ def merge(theory: Theory, data: st.DataObject) -> None:
 def _by_sums(leaf: Leaf, field: float, liftings: Liftings) -> Averages:
     from sympy import Rational, Symbol
 
-    from numerics.crosscheck import plain_leaf
+    from numerics.functionals.crosscheck import plain_leaf
     from verify.quadrature import gibbs
 
     h = Symbol("h", real=True)

@@ -1,6 +1,6 @@
 """Errors of finite networks against their width: on any executor, into one file that resumes.
 
-A task is one block of draws of one network at one width. It is run as a sweep is (`numerics.tasks`,
+A task is one block of draws of one network at one width. It is run as a sweep is (`numerics.runs.tasks`,
 `numerics.durable`): what has ended is in the file, and a killed experiment loses what was in flight.
 """
 
@@ -27,8 +27,8 @@ from numerics.durable import (
     settings_of,
     typed,
 )
-from numerics.tasks import WorkersError, run_tasks
-from numerics.workers import LocalPool, installed_version
+from numerics.runs.tasks import WorkersError, run_tasks
+from numerics.runs.workers import LocalPool, installed_version
 
 from .networks import MEMORY, Network, check_draws
 

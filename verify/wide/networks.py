@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sympy import Expr
 
-from numerics.kernel_inputs import check_inputs, check_scales
-from numerics.kernels import DivergenceError
+from numerics.kernels.inputs import check_inputs, check_scales
+from numerics.kernels.mlp import DivergenceError
 from theory.kernels.activations import Activation, activation
 
 __all__ = ["MEMORY", "MemoryBudgetError", "Network", "check_budget", "check_draws"]
@@ -78,7 +78,7 @@ class Network:
         )
         phi = activation(self.activation)
         if self.kind == "deq" and not self.expansive:
-            from numerics.deq import lipschitz_constant
+            from numerics.kernels.deq import lipschitz_constant
 
             rate = self.sigma_w * lipschitz_constant(phi)
             if not rate < 1.0:

@@ -1,0 +1,287 @@
+"""A free energy in balls: value and gradient at a point, in any number of digits."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from flint import arb, ctx
+from numpy.typing import NDArray
+
+from numerics.nests.grids import ResolutionError
+from numerics.thresholds.solution import ConvergenceError, Solution
+from theory import FreeEnergy, Model, free_energy
+from theory.thresholds.asymptotics import infinite_exponent_limit
+from theory.thresholds.finite_exponents import without_quenched_average
+
+from .nest import BallValue, evaluate_ball_nest, log_of, planned_nodes
+from .plan import BallGrid
+from .program import BallProgram, ball_program, ball_sum, exact
+
+__all__ = ["BallFunctional", "Point", "functional_at", "functional_of"]
+
+# Digits at which nests are looked at that are below the range of doubles.
+_BEYOND = (400, 800)
+# Digits of working precision beyond those that discretisation leaves.
+_GUARD = 15
+
+
+@dataclass(frozen=True)
+class Point:
+    """The functional at a point.
+
+    Attributes
+    ----------
+    value : flint.arb
+        An enclosure, if ``proved``.
+    gradient : list of flint.arb
+        In the coordinates; empty if not asked for.
+    proved : bool
+    nodes : int
+        Nodes of all grids.
+    """
+
+    value: arb
+    gradient: list[arb]
+    proved: bool
+    nodes: int
+
+
+@dataclass(frozen=True)
+class BallFunctional:
+    """A free energy with numeric model parameters.
+
+    Attributes
+    ----------
+    fe, generic : theory.FreeEnergy
+        With numbers for the model's parameters, and with symbols.
+    program : BallProgram
+    lost : tuple of int
+        Decimal digits by which the nests are smaller than 1: digits are wanted relative to them.
+    """
+
+    fe: FreeEnergy
+    generic: FreeEnergy
+    program: BallProgram
+    lost: tuple[int, ...]
+
+    def parameters(self) -> list[arb]:
+        """The model's parameters in the precision of the moment."""
+        values = {str(x): value for x, value in self.fe.model.parameters.items()}
+        return [exact(values[str(x)]) for x in self.program.parameters]
+
+    # -- coordinates, see `numerics.functionals.coordinates` -----
+
+    def gaps(self, theta: Sequence[arb]) -> list[arb]:
+        """Gaps of a point given by its coordinates."""
+        found: list[arb] = []
+        position = 0
+        for chain in self.program.coordinates.chains:
+            part = [t.exp() for t in theta[position : position + len(chain.symbols)]]
+            position += len(chain.symbols)
+            if chain.upper.is_finite:
+                weights = [*part, arb(1)]
+                unit = exact(chain.upper - chain.lower) / ball_sum(weights)
+                part = [unit * w for w in weights]
+            found += part
+        return found
+
+    def theta(self, gaps: Sequence[arb]) -> list[arb]:
+        """Coordinates of a point given by its gaps."""
+        found: list[arb] = []
+        position = 0
+        coordinates = self.program.coordinates
+        for chain, symbols in zip(coordinates.chains, coordinates.gap_symbols, strict=True):
+            part = list(gaps[position : position + len(symbols)])
+            position += len(symbols)
+            if chain.upper.is_finite:
+                found += [(g / part[-1]).log() for g in part[:-1]]
+            else:
+                found += [g.log() for g in part]
+        return found
+
+    def gaps_at(self, point: Sequence[arb]) -> list[arb]:
+        """Gaps of a point given by its order parameters."""
+        found: list[arb] = []
+        position = 0
+        for chain in self.program.coordinates.chains:
+            levels = [*point[position : position + len(chain.symbols)], exact(chain.lower)]
+            position += len(chain.symbols)
+            if chain.upper.is_finite:
+                levels = [exact(chain.upper), *levels]
+            found += [a - b for a, b in itertools.pairwise(levels)]
+        return found
+
+    def order_parameters(self, gaps: Sequence[arb]) -> dict[str, arb]:
+        """Order parameters by name."""
+        table: dict[str, arb] = {}
+        position = 0
+        coordinates = self.program.coordinates
+        for chain, symbols in zip(coordinates.chains, coordinates.gap_symbols, strict=True):
+            part = list(gaps[position : position + len(symbols)])
+            position += len(symbols)
+            total = exact(chain.lower)
+            below = part[1:] if chain.upper.is_finite else part
+            for symbol, gap in zip(chain.symbols[::-1], below[::-1], strict=True):
+                total = total + gap
+                table[str(symbol)] = total
+        return {str(x): table[str(x)] for chain in coordinates.chains for x in chain.symbols}
+
+    def _pull_back(self, gaps: Sequence[arb], slopes: Sequence[arb]) -> list[arb]:
+        found: list[arb] = []
+        position = 0
+        coordinates = self.program.coordinates
+        for chain, symbols in zip(coordinates.chains, coordinates.gap_symbols, strict=True):
+            g = gaps[position : position + len(symbols)]
+            d = slopes[position : position + len(symbols)]
+            position += len(symbols)
+            if chain.upper.is_finite:
+                mean = ball_sum([a * b for a, b in zip(g, d, strict=True)]) / ball_sum(g)
+                found += [a * (b - mean) for a, b in zip(g, d, strict=True)][:-1]
+            else:
+                found += [a * b for a, b in zip(g, d, strict=True)]
+        return found
+
+    # -- evaluation --------------------------------------------------------------------------------
+
+    def nest(
+        self, index: int, gaps: Sequence[arb], grid: BallGrid, *, gradient: bool = False
+    ) -> BallValue:
+        """One nest at given gaps."""
+        nest, inputs, own = self._asked(index, gaps, grid)
+        return evaluate_ball_nest(nest.leaf, inputs, nest.depth, own, gradient=gradient)
+
+    def planned_nodes(self, gaps: Sequence[arb], grid: BallGrid) -> int:
+        """Nodes of all grids that `at_gaps` would evaluate, known before it does."""
+        indices = range(len(self.program.nests))
+        asked = (self._asked(index, gaps, grid) for index in indices)
+        return sum(planned_nodes(nest.leaf, inputs, nest.depth, own) for nest, inputs, own in asked)
+
+    def _asked(
+        self, index: int, gaps: Sequence[arb], grid: BallGrid
+    ) -> tuple[Any, list[arb], BallGrid]:
+        """A nest, its inputs and its grid."""
+        nest = self.program.nests[index]
+        inputs = nest.inputs(*gaps, *self.parameters())
+        return nest, inputs, BallGrid(grid.digits + self.lost[index], grid.coarsen, grid.narrow)
+
+    def at_gaps(self, gaps: Sequence[arb], grid: BallGrid, *, gradient: bool = False) -> Point:
+        """Value, and the gradient in the coordinates, at given gaps.
+
+        The precision is that of the grid's digits and guard digits.
+        """
+        extra = max(self.lost, default=0)
+        with ctx.workdps(grid.digits + extra + _GUARD):
+            parameters = self.parameters()
+            indices = range(len(self.program.nests))
+            results = [self.nest(i, gaps, grid, gradient=gradient) for i in indices]
+            out = self.program.combine(*gaps, *parameters, *(r.value for r in results))
+            n = len(gaps)
+            slopes = [arb(a) for a in out[1 : 1 + n]]
+            if gradient:
+                for i, result in enumerate(results):
+                    nest = self.program.nests[i]
+                    entries = nest.jacobian(*gaps, *parameters)
+                    outer = arb(out[1 + n + i])
+                    for (row, column), entry in zip(nest.entries, entries, strict=True):
+                        slopes[column] += outer * result.d_inputs[row] * entry
+            return Point(
+                arb(out[0]),
+                self._pull_back(gaps, slopes) if gradient else [],
+                all(r.proved for r in results),
+                sum(r.nodes for r in results),
+            )
+
+    def __call__(self, theta: Sequence[arb], grid: BallGrid, *, gradient: bool = False) -> Point:
+        """Evaluate at coordinates."""
+        extra = max(self.lost, default=0)
+        with ctx.workdps(grid.digits + extra + _GUARD):
+            return self.at_gaps(self.gaps(theta), grid, gradient=gradient)
+
+
+def functional_at(model: Model, level: int, overlaps: int) -> BallFunctional:
+    """The functional of a model and level that has so many overlaps q.
+
+    Even ground states have one with a quenched average and one without. Its nests' sizes count as 1.
+
+    Parameters
+    ----------
+    model : theory.Model
+    level : int
+    overlaps : int
+
+    Returns
+    -------
+    BallFunctional
+    """
+    fe, generic = free_energy(model, level), free_energy(model.generic, level)
+    if len(fe.q) > overlaps:
+        fe, generic = without_quenched_average(fe), without_quenched_average(generic)
+    return _bare(fe, generic)
+
+
+def _bare(fe: FreeEnergy, generic: FreeEnergy) -> BallFunctional:
+    program = ball_program(generic)
+    return BallFunctional(fe, generic, program, tuple(0 for _ in program.nests))
+
+
+def functional_of(solution: Solution) -> tuple[BallFunctional, list[float]]:
+    """The functional that a solution is a stationary point of, and its coordinates there in doubles.
+
+    Parameters
+    ----------
+    solution : Solution
+        On the branch "s -> infinity" the functional is the limit.
+
+    Returns
+    -------
+    functional : BallFunctional
+    theta : list of float
+
+    Raises
+    ------
+    ConvergenceError
+        If a gap is beyond the doubles.
+    """
+    from numerics.functionals.doubles import evaluator_of
+
+    if solution.branch == "s -> infinity":
+        generic = infinite_exponent_limit(free_energy(solution.model.generic, solution.level))
+        bare = _bare(replace(generic, model=solution.model), generic)
+    else:
+        bare = functional_at(solution.model, solution.level, len(solution.q))
+    fe, generic, program = bare.fe, bare.generic, bare.program
+    gaps = np.array(solution.gaps, dtype=float)
+    if not (np.isfinite(gaps).all() and (gaps > 0.0).all()):
+        raise ConvergenceError(
+            f"level {solution.level} of {solution.model}: an order parameter is beyond the doubles",
+            {name: float(x) for name, x in solution.order_parameters.items()},
+            math.nan,
+        )
+    doubles = evaluator_of(fe, generic)
+    lost = []
+    for index in range(len(program.nests)):
+        size = abs(doubles.nest(index, gaps).value)
+        lost.append(
+            max(0, math.ceil(-math.log10(size)))
+            if size > 1e-280
+            else _digits_lost(bare, index, gaps)
+        )
+    theta = program.coordinates.theta(gaps)
+    return BallFunctional(fe, generic, program, tuple(lost)), [float(t) for t in theta]
+
+
+def _digits_lost(functional: BallFunctional, index: int, gaps: NDArray[np.float64]) -> int:
+    """Decimal digits of a nest that is smaller than every double."""
+    for digits in _BEYOND:
+        with ctx.workdps(digits + _GUARD):
+            value = functional.nest(index, [arb(float(g)) for g in gaps], BallGrid(digits)).value
+            if not value.contains(0):
+                return math.ceil(-log_of(value) / math.log(10.0))
+    raise ResolutionError(
+        f"a nest of {functional.fe.model} at level {functional.fe.level} is smaller than 1e-{_BEYOND[-1]}"
+    )

@@ -1,0 +1,516 @@
+"""The lifted Gaussian expectation in balls: any number of digits, and every error inside the ball.
+
+The same chained grids as in doubles (`numerics.nests.doubles`), for any number of digits
+(`numerics.balls.plan`). A level is one product of polynomials, the weights ``exp(s f_{k-1})`` times
+a Gaussian, of which every (h_k/h_{k-1})-th coefficient is kept; or, where the weights differ too
+much in size, a sum for every output over the window outside of which nothing matters.
+
+Error law. What a ball does not know of itself is added to it, for every output:
+
+- the trapezoid rule's error, ``2/(exp(2 pi a/h - (1/v + s g) a^2/2) - 1)`` relative, with the strips of
+  `numerics.nests.grids`. They are proved for sums of exponentials ("cone") and log-concave leaves;
+  of other leaves the curvature is found by looking, and the bound is as good as that
+  (`BallValue.proved`);
+- the nodes beyond the last one, summed in closed form: f grows at most with its outward slope b there, and
+  ``sum h phi_v(y - x) exp(s f(y)) <= exp(s f(Y) + s b (x - Y) + (s b)^2 v/2) Phi(-(Y - x - s b v)/sqrt v)``;
+- the nodes outside of an output's window.
+
+Cost: for D digits of order D nodes per standard deviation, D^(3/2) where the strip is narrow, an
+exponential and a logarithm each, and products of polynomials of that length.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from flint import arb, arb_poly, ctx
+
+from .plan import SHARE, BallGrid, plan
+from .program import BallLeaf, ball_sum
+from .windows import Windows, windowed_sum
+
+__all__ = ["BallValue", "evaluate_ball_nest", "planned_nodes"]
+
+# Weights left out of a sum are below exp(-_OMITTED) of the tolerance, together.
+_OMITTED = 5.0
+# Ratio of the weights' range to the precision up to which a product of polynomials is the faster way.
+_DENSE = 3.0
+
+
+@dataclass(frozen=True)
+class BallValue:
+    """Value and derivatives of a nest.
+
+    Attributes
+    ----------
+    value : flint.arb
+        Encloses the nest, if ``proved``.
+    d_inputs : list of flint.arb
+        Derivatives in the field, the increments, the exponents, the leaf's parameters; empty if not asked
+        for. Good to about the precision, without the trapezoid error.
+    proved : bool
+        Whether the strips are proved for this leaf.
+    nodes : int
+        Nodes of all grids: exponentials and logarithms taken are about twice as many.
+    """
+
+    value: arb
+    d_inputs: list[arb]
+    proved: bool
+    nodes: int
+
+
+@dataclass
+class _Level:
+    """One function on its grid: f at index ``first``, ``first + 1``, ..; an even one on both sides."""
+
+    f: list[arb]
+    first: int
+
+
+@dataclass
+class _Stage:
+    """What the adjoint sweep needs of one lifting."""
+
+    inner: _Level
+    outer: _Level
+    raw: list[arb]  # exp(s (f - ref))
+    sums: list[arb]  # Z of every output, relative to exp(s ref)
+    ratio: int  # h_k / h_{k-1}
+
+
+def evaluate_ball_nest(
+    leaf: BallLeaf,
+    inputs: Sequence[arb],
+    depth: int,
+    grid: BallGrid,
+    *,
+    gradient: bool = False,
+) -> BallValue:
+    """Value and derivatives of a nest in the precision of ``flint.ctx``.
+
+    Parameters
+    ----------
+    leaf : BallLeaf
+    inputs : sequence of flint.arb
+        Field, ``v_1 .. v_K`` > 0, ``s_1 .. s_K`` >= 0 (innermost first; exactly 0 is the quenched average),
+        then the leaf's parameters.
+    depth : int
+        K.
+    grid : BallGrid
+    gradient : bool
+        Whether derivatives are wanted; they cost about twice the value.
+
+    Returns
+    -------
+    BallValue
+
+    Raises
+    ------
+    ResolutionError
+        If a grid would need more than two million nodes.
+    """
+    return _Nest(leaf, inputs, depth, grid).evaluate(gradient)
+
+
+def planned_nodes(leaf: BallLeaf, inputs: Sequence[arb], depth: int, grid: BallGrid) -> int:
+    """Nodes of all grids of a nest as they are laid, before any of them is evaluated.
+
+    Parameters
+    ----------
+    leaf, inputs, depth, grid
+        As for `evaluate_ball_nest`.
+
+    Returns
+    -------
+    int
+    """
+    nest = _Nest(leaf, inputs, depth, grid)
+    ends = [nest.plan.interval(k) for k in range(depth)]
+    return sum(last - first + 1 for first, last in ends)
+
+
+class _Nest:
+    """The plan of one evaluation, in doubles, and the evaluation, in balls."""
+
+    def __init__(self, leaf: BallLeaf, inputs: Sequence[arb], depth: int, grid: BallGrid) -> None:
+        inputs = [arb(a) for a in inputs]
+        self.leaf, self.depth = leaf, depth
+        self.x = inputs[0]
+        self.v, self.s = list(inputs[1 : 1 + depth]), list(inputs[1 + depth : 1 + 2 * depth])
+        self.own = list(inputs[1 + 2 * depth :])
+        self.numbers = np.array([float_of(a) for a in self.own])
+        v, s = tuple(map(float_of, self.v)), tuple(map(float_of, self.s))
+        self.plan = plan(leaf.compiled, self.numbers, float_of(self.x), v, s, grid)
+        self.even = self.plan.even
+        self.h = self.plan.spacings
+        self.log_inverse = grid.log_inverse
+        self.nodes = 0
+
+    # -- the value ---------------------------------------------------------------------------------
+
+    def evaluate(self, gradient: bool) -> BallValue:
+        level, slopes = self._leaf_level(gradient and bool(self.own))
+        stages: list[_Stage] = []
+        for k in range(self.depth - 1):
+            stage = self._lift(k, level)
+            stages.append(stage)
+            level = stage.outer
+        value, mu, partial = self._outermost(level, gradient)
+        if not gradient:
+            return BallValue(value, [], self.plan.proved, self.nodes)
+        d_v, d_s = [arb(0)] * self.depth, [arb(0)] * self.depth
+        d_x, d_v[-1], d_s[-1] = partial
+        for k in range(self.depth - 2, -1, -1):
+            mu, d_v[k], d_s[k] = self._push(k, stages[k], mu)
+        d_own = [arb(0)] * len(self.own)
+        for weight, at_node in zip(mu, slopes, strict=bool(slopes)):
+            for i, slope in enumerate(at_node):
+                d_own[i] += weight * slope
+        return BallValue(value, [d_x, *d_v, *d_s, *d_own], self.plan.proved, self.nodes)
+
+    def _node(self, k: int, index: int) -> arb:
+        return arb(self.plan.multiples[k] * index) * arb(2) ** -self.plan.power
+
+    def _leaf_level(self, gradient: bool) -> tuple[_Level, list[list[arb]]]:
+        """The leaf where it is wanted, and its derivatives in the parameters at every node."""
+        first, last = self.plan.leaf_interval(self.leaf.compiled, self.numbers)
+        function = self.leaf.both if gradient else self.leaf.value
+        start = 0 if self.even else first
+        found = [function(self._node(0, j), *self.own) for j in range(start, last + 1)]
+        self.nodes += len(found)
+        if self.even:
+            found = found[:0:-1] + found
+        slopes = [values[1:] for values in found] if gradient else []
+        return _Level([values[0] for values in found], first), slopes
+
+    def _lift(self, k: int, inner: _Level) -> _Stage:
+        """One lifting on a whole grid; f at the outputs, with their errors."""
+        s = self.s[k]
+        ratio = self.plan.ratio(k)
+        norm = self._node(k, 1) / (2 * arb.pi() * self.v[k]).sqrt()
+        middle = self._tallest(inner)
+        ref = inner.f[middle]
+        raw = [(s * (f - ref)).exp() for f in inner.f]
+        self.nodes += len(raw)
+        order = self.plan.outputs(k + 1, round((inner.first + middle) / ratio))
+        sums = self._sums(k, inner, raw, ratio)
+        enclosed = self._enclosure(k, inner, ref)
+        drop = self.plan.drop(k + 1)
+        found: dict[int, tuple[arb, arb]] = {}
+        best = -math.inf
+        for direction in order:
+            for i in direction:
+                z = enclosed(norm * sums(i), self._node(k + 1, i))
+                value = ref + z.log() / s
+                self.nodes += 1
+                rough = float_of(value)
+                if math.isnan(rough) or rough < best - drop:
+                    break
+                best = max(best, rough)
+                found[i] = (value, z)
+        begin, end = min(found), max(found)
+        f = [found[i][0] for i in range(begin, end + 1)]
+        kept = [found[i][1] for i in range(begin, end + 1)]
+        outer = _Level(f, begin)
+        if self.even:
+            outer = _Level(f[:0:-1] + f, 1 - len(f))
+            kept = kept[:0:-1] + kept
+        return _Stage(inner, outer, raw, kept, ratio)
+
+    def _sums(self, k: int, inner: _Level, raw: list[arb], ratio: int) -> Callable[[int], arb]:
+        """Sums of the weights times a Gaussian, by output: all at once, or each in its own window.
+
+        One product of polynomials gives all, but takes longer the more its coefficients differ in size; the
+        weights of a leaf that falls like a Gaussian differ by any amount, and every output has a window of
+        its own outside of which nothing matters.
+        """
+        log_weights = np.array([self.plan.exponents[k] * float_of(f) for f in inner.f])
+        c = 0.5 * self.h[k] ** 2 / self.plan.increments[k]
+        margin = self.log_inverse + math.log(log_weights.size) + _OMITTED
+        spread = float(np.ptp(log_weights))
+        if spread < _DENSE * ctx.prec * math.log(2.0):
+            first, last = self.plan.interval(k + 1)
+            final = inner.first + log_weights.size - 1
+            farthest = max(abs(first * ratio - final), abs(last * ratio - inner.first))
+            reach = min(int(farthest), math.ceil(math.sqrt((margin + spread) / c)))
+            table = self._gaussian(k, reach)
+            product = (arb_poly(raw) * arb_poly(table[:0:-1] + table)).coeffs()
+            offset = reach - inner.first
+
+            def looked_up(i: int) -> arb:
+                n = i * ratio + offset
+                return product[n] if 0 <= n < len(product) else arb(0)
+
+            return looked_up
+        table = self._gaussian(k, 0)
+        window = Windows(log_weights, inner.first, c, margin)
+
+        def summed(i: int) -> arb:
+            low, high = window.around(i * ratio)
+            start = inner.first + low - i * ratio
+            end = inner.first + high - i * ratio
+            self._longer(k, table, max(abs(start), abs(end)))
+            return windowed_sum(raw, table, low, high + 1, start)
+
+        return summed
+
+    def _longer(self, k: int, table: list[arb], reach: int) -> None:
+        """Continue a table of Gaussian weights."""
+        if reach >= len(table):
+            self.plan.check(reach)
+            scale = -(self._node(k, 1) ** 2) / (2 * self.v[k])
+            end = max(reach + 1, len(table) + len(table) // 4)
+            self.nodes += end - len(table)
+            table.extend((scale * (d * d)).exp() for d in range(len(table), end))
+
+    def _tallest(self, level: _Level) -> int:
+        return self.plan.tallest([float_of(f) for f in level.f], level.first)
+
+    def _gaussian(self, k: int, reach: int) -> list[arb]:
+        """exp(-(d h)^2 / (2 v)) for d = 0 .. reach."""
+        self.nodes += reach
+        scale = -(self._node(k, 1) ** 2) / (2 * self.v[k])
+        return [(scale * (d * d)).exp() for d in range(reach + 1)]
+
+    # -- errors ------------------------------------------------------------------------------------
+
+    def _trapezoid(self, k: int) -> arb:
+        """Relative error of one lifting, proved where the strips are."""
+        strip, v, s = self.plan.strips[k], self.v[k], self.s[k]
+        h = self._node(k, 1)
+        bend = 1 / v + s * arb(strip.curvature)
+        shift = min(strip.half_width, 2.0 * math.pi / (self.h[k] * float_of(bend)))
+        a = arb(shift)
+        power = 2 * arb.pi() * a / h - bend * a * a / 2
+        if not power > 0:
+            return arb(0, math.inf)
+        size = 2 / (power.exp() - 1)
+        if s.is_zero():
+            size *= 1 + arb(strip.curvature) * a * a / 2
+        return arb(0, size.upper())
+
+    def _enclosure(self, k: int, inner: _Level, ref: arb) -> Callable[[arb, arb], arb]:
+        """What adds to Z of an output, given its sum and its field, everything that the sum does not know."""
+        v, s = self.v[k], self.s[k]
+        h = self._node(k, 1)
+        norm = h / (2 * arb.pi() * v).sqrt()
+        # nodes left out of a sum, and the rounding of the doubles that decided it
+        error = self._trapezoid(k) + arb(0, math.e) * (-arb(self.log_inverse + _OMITTED)).exp()
+        last = inner.first + len(inner.f) - 1
+        ends = []
+        for side, index, at, next_to in ((-1, inner.first, 0, 1), (1, last, -1, -2)):
+            slope = arb(self.plan.shape.slopes[(1 + side) // 2]) * (1 + arb(SHARE))
+            f = inner.f[at]
+            before = inner.f[next_to] if len(inner.f) > 1 else f
+            ends.append((side, self._node(k, index), f, (f - before) / h, slope))
+        if s.is_zero():
+
+            def quenched(z: arb, x: arb) -> arb:
+                beyond = [
+                    self._quenched_tail(k, side * (y - x), f, inward, slope, norm)
+                    for side, y, f, inward, slope in ends
+                ]
+                return z + z * error + arb(0, (beyond[0] + beyond[1]).upper())
+
+            return quenched
+        tails = []
+        for side, y, f, _, slope in ends:
+            tilt = s * slope
+            tails.append((side, y, (s * (f - ref)).exp(), tilt, tilt * tilt * v / 2, tilt * v))
+        twice = 2 * v
+
+        def annealed(z: arb, x: arb) -> arb:
+            beyond = arb(0)
+            for side, y, weight, tilt, constant, moved in tails:
+                distance = side * (y - x)
+                away = distance - moved
+                # Phi(-t) <= exp(-t^2/2)/2; the sum of a Gaussian over any nodes is at most 1 + norm
+                size = (-away * away / twice).exp() / 2 if away > 0 else 1 + norm
+                if not tilt.is_zero():
+                    size *= (constant - tilt * distance).exp()
+                beyond += weight * size
+            return z + z * error + _between(beyond)
+
+        return annealed
+
+    def _quenched_tail(
+        self, k: int, distance: arb, f: arb, inward: arb, growth: arb, norm: arb
+    ) -> arb:
+        """Bound of E |f| beyond an end: |f| <= |f_Y| + b t + g t^2/2 at distance t from it."""
+        v = self.v[k]
+        bend = arb(min(self.plan.strips[k].curvature, 1e300))
+        rate = abs(inward) + bend * self._node(k, 1) + growth
+        if not distance > 0:
+            return arb(math.inf)
+        density = (-distance * distance / (2 * v)).exp() / (2 * arb.pi() * v).sqrt()
+        tail = (distance / (2 * v).sqrt()).erfc() / 2
+        # int_0^oo t^n phi(distance + t) dt <= n! (v/distance)^(n+1) density; the sum over nodes is no
+        # larger where t^n phi falls, and at most norm times its maximum more where it does not
+        step = v / distance
+        moments = tail, density * step * step, 2 * density * step * step * step
+        size = abs(f) * moments[0] + rate * moments[1] + bend * moments[2] / 2
+        return size + norm * density * (rate * step + bend * step * step) * 2
+
+    def _outermost(
+        self, level: _Level, gradient: bool
+    ) -> tuple[arb, list[arb], tuple[arb, arb, arb]]:
+        """The last lifting, wanted at one field."""
+        k = self.depth - 1
+        v, s, x = self.v[k], self.s[k], self.x
+        norm = self._node(k, 1) / (2 * arb.pi() * v).sqrt()
+        ref = level.f[self._tallest(level)]
+        offsets = [self._node(k, level.first + j) - x for j in range(len(level.f))]
+        half = self.even
+        squares = [u * u / v for u in (offsets[len(offsets) // 2 :] if half else offsets)]
+        f = level.f[len(level.f) // 2 :] if half else level.f
+        if s.is_zero():
+            w = [norm * (-q / 2).exp() for q in squares]
+            terms = [a * b for a, b in zip(w, f, strict=True)]
+        else:
+            w = [norm * (s * (a - ref) - q / 2).exp() for a, q in zip(f, squares, strict=True)]
+            terms = w
+        self.nodes += len(w)
+        if half:
+            w = [w[0], *(2 * a for a in w[1:])]
+            terms = [terms[0], *(2 * a for a in terms[1:])]
+        total = ball_sum(terms)
+        z = self._enclosure(k, level, ref)(total, x)
+        value = z if s.is_zero() else ref + z.log() / s
+        if not gradient:
+            return value, [], (arb(0), arb(0), arb(0))
+        mu = w if s.is_zero() else [a / total for a in w]
+        if s.is_zero():
+            # d/dv of the Gaussian average
+            d_v = ball_sum([m * a * (q - 1) for m, a, q in zip(mu, f, squares, strict=True)]) / (
+                2 * v
+            )
+            d_s = arb(0)
+            d_x = ball_sum([m * a * u for m, a, u in zip(mu, f, offsets, strict=False)]) / v
+        else:
+            own = ref + total.log() / s
+            d_v = ball_sum([m * (q - 1) for m, q in zip(mu, squares, strict=True)]) / (2 * v * s)
+            d_s = ball_sum([m * (a - own) for m, a in zip(mu, f, strict=True)]) / s
+            d_x = ball_sum([m * u for m, u in zip(mu, offsets, strict=False)]) / (v * s)
+        d_x = arb(0) if half else d_x
+        if half:
+            mu = [a / 2 for a in mu[:0:-1]] + [mu[0], *(a / 2 for a in mu[1:])]
+        return value, mu, (d_x, d_v, d_s)
+
+    # -- the adjoint sweep -------------------------------------------------------------------------
+
+    def _push(self, k: int, stage: _Stage, mu: list[arb]) -> tuple[list[arb], arb, arb]:
+        """Gibbs weights of the inner function, and derivatives in v_k and s_k."""
+        v, s = self.v[k], self.s[k]
+        inner, outer, ratio = stage.inner, stage.outer, stage.ratio
+        norm = self._node(k, 1) / (2 * arb.pi() * v).sqrt()
+        unit = self._node(k, 1) ** 2 / v
+        scaled = [norm * m / z for m, z in zip(mu, stage.sums, strict=True)]
+        logs = np.array([log_of(a) for a in scaled])
+        log_weights = np.array([log_of(w) for w in stage.raw])
+        index = (outer.first + np.arange(logs.size)) * ratio
+        c = 0.5 * self.h[k] ** 2 / self.plan.increments[k]
+        floor = -(self.log_inverse + _OMITTED)
+        half = len(inner.f) // 2 if self.even else 0
+        if float(np.ptp(logs)) < _DENSE * ctx.prec * math.log(2.0):
+            pairs = self._spread(k, stage, scaled, unit)[half:]
+        else:
+            pairs = []
+            table, second = self._gaussian(k, 0), [-arb(1)]
+            for j in range(half, len(inner.f)):
+                distance = index - (inner.first + j)
+                kept = np.flatnonzero(logs - c * distance * distance + log_weights[j] > floor)
+                if not kept.size:
+                    pairs.append((arb(0), arb(0)))
+                    continue
+                low, high = int(kept[0]), int(kept[-1]) + 1
+                start = int(distance[low])
+                self._longer(k, table, max(abs(start), abs(int(distance[high - 1]))))
+                for d in range(len(second), len(table)):
+                    second.append(table[d] * (unit * (d * d) - 1))
+                pairs.append(
+                    (
+                        windowed_sum(scaled, table, low, high, start, ratio),
+                        windowed_sum(scaled, second, low, high, start, ratio),
+                    )
+                )
+        weights = [w * a for w, (a, _) in zip(stage.raw[half:], pairs, strict=True)]
+        bent = [w * a for w, (_, a) in zip(stage.raw[half:], pairs, strict=True)]
+        d_v = ball_sum(bent)
+        if self.even:
+            d_v = 2 * d_v - bent[0]
+        if self.even:
+            weights = weights[:0:-1] + weights
+        mean_inner = ball_sum([w * f for w, f in zip(weights, inner.f, strict=True)])
+        mean_outer = ball_sum([m * f for m, f in zip(mu, outer.f, strict=True)])
+        return weights, d_v / (2 * v * s), (mean_inner - mean_outer) / s
+
+    def _spread(self, k: int, stage: _Stage, scaled: list[arb], unit: arb) -> list[tuple[arb, arb]]:
+        """Sums over the outputs of a Gaussian and of its second derivative, for every inner node."""
+        inner, outer, ratio = stage.inner, stage.outer, stage.ratio
+        last = inner.first + len(inner.f) - 1
+        ends = outer.first * ratio, (outer.first + len(outer.f) - 1) * ratio
+        farthest = max(ends[1] - inner.first, last - ends[0])
+        margin = 2.0 * self.log_inverse + _DENSE * ctx.prec
+        reach = min(
+            farthest, math.ceil(math.sqrt(2.0 * self.plan.increments[k] * margin) / self.h[k])
+        )
+        table = self._gaussian(k, reach)
+        second = [g * (unit * (d * d) - 1) for d, g in enumerate(table)]
+        sparse: list[Any] = [0] * ((len(scaled) - 1) * ratio + 1)
+        sparse[::ratio] = scaled
+        found = [
+            (arb_poly(sparse) * arb_poly(side[:0:-1] + side)).coeffs() for side in (table, second)
+        ]
+        shift = inner.first - outer.first * ratio + reach
+        zero = arb(0)
+        return [
+            (found[0][n], found[1][n])
+            if 0 <= (n := j + shift) < min(map(len, found))
+            else (zero, zero)
+            for j in range(len(inner.f))
+        ]
+
+
+def _windowed(
+    values: list[arb], table: list[arb], low: int, high: int, start: int, step: int = 1
+) -> arb:
+    """Sum of values[n] table[|start + step (n - low)|] for low <= n < high."""
+    total = arb(0)
+    left = 0
+    if start < 0:  # nodes to the left of the centre, the table backwards
+        left = min(high - low, (-start + step - 1) // step)
+        total = sum(map(arb.__mul__, values[low : low + left], table[-start::-step]), total)
+        start += left * step
+    return sum(map(arb.__mul__, values[low + left : high], table[start::step]), total)
+
+
+def _between(size: arb) -> arb:
+    """The ball from 0 to a non-negative bound."""
+    upper = size.upper()
+    if upper.is_zero():
+        return arb(0)
+    half = upper / 2
+    return arb(half, half)
+
+
+def log_of(ball: arb) -> float:
+    """Logarithm of the midpoint's size, far beyond the range of doubles; -inf for 0."""
+    middle = ball.mid()
+    if middle.is_zero():
+        return -math.inf
+    mantissa, exponent = middle.man_exp()
+    mantissa = abs(mantissa)
+    digits = mantissa.bit_length()
+    return math.log(float(mantissa >> max(digits - 60, 0))) + math.log(2.0) * (
+        int(exponent) + max(digits - 60, 0)
+    )
+
+
+def float_of(ball: arb) -> float:
+    """The midpoint, rounded; infinite beyond the doubles."""
+    return float(ball.mid())

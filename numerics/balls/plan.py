@@ -1,0 +1,239 @@
+"""Grids for any number of digits, laid in doubles: spacings, extents, cuts.
+
+The rules are those of `numerics.nests.grids` and `numerics.nests.extent`. Nodes of level k lie at
+multiples of h_k, each h_k is a multiple of h_{k-1}, and all are whole numbers of one power of two,
+so that nodes are exact in any precision.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from numerics.nests.extent import Extent, extent
+from numerics.nests.grids import ResolutionError, Strip, lifted_strips, log_spacing
+from numerics.nests.leaf import CompiledLeaf
+from numerics.nests.shape import Shape
+
+__all__ = ["SHARE", "BallGrid", "Plan", "plan"]
+
+#: Strips come from doubles; this covers their rounding, and that parameters may be small balls.
+SHARE = 1e-6
+# Nodes of one grid beyond which a point is refused.
+_MAX_NODES = 2_000_000
+
+
+@dataclass(frozen=True)
+class BallGrid:
+    """What fixes the grids: the digits they are for, and what they may be spoilt by on purpose.
+
+    Attributes
+    ----------
+    digits : int
+        Decimal digits of the nest that discretisation may spoil: the error of a lifting is below
+        ``10**-digits``.
+    coarsen : float
+        Factor on every spacing; other than 1 breaks the bound (above) or refines.
+    narrow : float
+        Factor on every window, 1 or less; below 1 leaves out weight.
+    """
+
+    digits: int
+    coarsen: float = 1.0
+    narrow: float = 1.0
+
+    @property
+    def log_inverse(self) -> float:
+        """log(1/tolerance)."""
+        return (self.digits + 1) * math.log(10.0)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The grids of one nest.
+
+    Attributes
+    ----------
+    grid : BallGrid
+    increments, exponents : tuple of float
+    strips : tuple of Strip
+        Of f_0, .., f_{K-1}, a little narrower than known.
+    shape : Shape
+        Of the leaf.
+    even : bool
+        Whether the nest is even: an even leaf, at field 0.
+    proved : bool
+        Whether the strips are proved, not found by looking.
+    power : int
+        Nodes are whole numbers of ``2**-power``.
+    multiples : tuple of int
+        h_0, .., h_{K-1} in that unit.
+    extent : Extent
+    """
+
+    grid: BallGrid
+    increments: tuple[float, ...]
+    exponents: tuple[float, ...]
+    strips: tuple[Strip, ...]
+    shape: Shape
+    even: bool
+    proved: bool
+    power: int
+    multiples: tuple[int, ...]
+    extent: Extent
+
+    @property
+    def depth(self) -> int:
+        """Number of liftings."""
+        return len(self.increments)
+
+    @property
+    def spacings(self) -> tuple[float, ...]:
+        """The same in doubles."""
+        return tuple(m * 2.0**-self.power for m in self.multiples)
+
+    def ratio(self, k: int) -> int:
+        """``h_{k+1} / h_k``."""
+        return self.multiples[k + 1] // self.multiples[k]
+
+    def interval(self, k: int) -> tuple[int, int]:
+        """First and last node at which f_k is wanted."""
+        low, high = self.extent.lows[k], self.extent.highs[k]
+        low = -high if self.even else low
+        h = self.multiples[k] * 2.0**-self.power
+        first = math.floor(low * self.grid.narrow / h)
+        last = math.ceil(high * self.grid.narrow / h)
+        self.check(last - first)
+        return first, last
+
+    def drop(self, k: int) -> float:
+        """How far below its top f_k is cut."""
+        return self.extent.drops[k] * self.grid.narrow
+
+    def leaf_interval(self, leaf: CompiledLeaf, numbers: np.ndarray) -> tuple[int, int]:
+        """First and last node at which the leaf is wanted, without those where it is cut."""
+        first, last = self.interval(0)
+        if math.isfinite(self.drop(0)):
+            h = self.spacings[0]
+            with np.errstate(all="ignore"):
+                f = leaf.values(h * np.arange(first, last + 1.0), numbers)
+            kept = np.flatnonzero(f >= f.max() - self.drop(0))
+            first, last = first + int(kept[0]), first + int(kept[-1])
+        if self.even:
+            last = max(-first, last)
+            first = -last
+        return first, last
+
+    def outputs(self, k: int, top: int) -> list[range]:
+        """Nodes of f_k in the order in which it falls: from its top outwards."""
+        first, last = self.interval(k)
+        if self.even:
+            return [range(last + 1)]
+        top = min(max(top, first), last)
+        return [range(top, last + 1), range(top - 1, first - 1, -1)]
+
+    def tallest(self, f: list[float], first: int) -> int:
+        """Position of the value that others are taken relative to."""
+        if self.even:
+            return len(f) // 2
+        if max(self.shape.slopes) > 0.0:
+            return min(max(-first, 0), len(f) - 1)
+        return int(np.argmax(f))
+
+    def check(self, count: int) -> None:
+        """Refuse a grid that is too large."""
+        if count > _MAX_NODES:
+            raise ResolutionError(
+                f"increments {self.increments} with exponents {self.exponents} need {count} nodes on one "
+                f"grid for {self.grid.digits} digits (at most {_MAX_NODES})"
+            )
+
+
+def plan(
+    leaf: CompiledLeaf,
+    numbers: np.ndarray,
+    field: float,
+    increments: tuple[float, ...],
+    exponents: tuple[float, ...],
+    grid: BallGrid,
+) -> Plan:
+    """Lay the grids of a nest.
+
+    Parameters
+    ----------
+    leaf : CompiledLeaf
+    numbers : ndarray
+        The leaf's parameters.
+    field : float
+    increments, exponents : tuple of float
+        Innermost first.
+    grid : BallGrid
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    ResolutionError
+        If no strip is known, or a grid would need more than two million nodes.
+    """
+    v, s = increments, exponents
+    strip, shape = leaf.facts(numbers)
+    even = leaf.even and field == 0.0
+    strips = tuple(_shrunk(own) for own in lifted_strips(strip, v, s))
+    wanted = [
+        grid.coarsen * log_spacing(own, a, b, grid.log_inverse)
+        for own, a, b in zip(strips, v, s, strict=True)
+    ]
+    if not min(wanted) > 0.0:
+        raise ResolutionError(f"no strip of analyticity is known for increments {v}, exponents {s}")
+    smallest = [min(wanted[k:]) for k in range(len(v))]
+    power = 8 - math.floor(math.log2(smallest[0]))
+    multiples = [math.floor(smallest[0] * 2.0**power)]
+    for h in smallest[1:]:
+        multiples.append(multiples[-1] * max(1, math.floor(h * 2.0**power / multiples[-1])))
+    deviations = math.sqrt(2.0 * (grid.log_inverse + math.log(10.0)))
+    reaches = extent(
+        field, v, s, shape, deviations, grid.log_inverse + math.log(1e3), even=even,
+        depth=_depth_below_top(leaf, numbers, field, v, s, shape),
+    )  # fmt: skip
+    proved = strip.kind in ("cone", "log-concave")
+    return Plan(grid, v, s, strips, shape, even, proved, power, tuple(multiples), reaches)
+
+
+def _shrunk(strip: Strip) -> Strip:
+    """A strip with room for rounding in its doubles and for parameters that are small balls."""
+    return Strip(
+        min(strip.half_width, 1e300) * (1.0 - SHARE),
+        strip.curvature * (1.0 + SHARE),
+        strip.kind,
+        strip.turn,
+        strip.bend,
+        strip.spread,
+    )
+
+
+def _depth_below_top(
+    leaf: CompiledLeaf,
+    numbers: np.ndarray,
+    x: float,
+    v: tuple[float, ...],
+    s: tuple[float, ...],
+    shape: Shape,
+) -> float:
+    """How far the value may lie below the top, by Jensen's inequality."""
+    if not (shape.unimodal and any(shape.falls) and max(shape.slopes) <= 0.0) or min(s) <= 0.0:
+        return 0.0
+    u = np.linspace(-6.0, 6.0, 49)
+    weights = np.exp(-0.5 * u * u)
+    f = leaf.values(x + math.sqrt(sum(v)) * u, numbers)
+    places = np.array([y for y in shape.settled if math.isfinite(y)])
+    top = leaf.values(places, numbers).max(initial=float(f.max()))
+    if not (np.isfinite(f).all() and math.isfinite(top)):
+        raise ResolutionError(
+            f"the leaf leaves the range of doubles within six deviations {sum(v):.3g}"
+        )
+    return max(float(top - weights @ f / weights.sum()), 0.0)

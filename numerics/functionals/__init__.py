@@ -1,0 +1,1 @@
+"""Functionals in doubles: theory's expressions printed as code around their nests."""

@@ -1,0 +1,262 @@
+"""From theory's expressions to evaluators.
+
+Nothing here knows a formula: a free energy is taken apart into its nests and the algebra around
+them, and both the algebra and its derivatives are printed from sympy. The nests' leaves become
+compiled code in `numerics.nests.leaf`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+from sympy import Expr, Symbol
+
+from numerics.nests import stable
+from numerics.nests.doubles import NestResult, evaluate_nest
+from numerics.nests.grids import MAX_WORK
+from numerics.nests.leaf import CompiledLeaf, compile_leaf
+from numerics.nests.stable import COMPILED
+from theory import FreeEnergy
+
+from .coordinates import Coordinates
+from .parts import parts_of
+
+__all__ = ["CompiledLeaf", "Evaluation", "Evaluator", "compile_leaf", "evaluator", "evaluator_of"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Nest:
+    """One nest of a free energy: its leaf and its inputs as functions of the gaps."""
+
+    leaf: CompiledLeaf
+    depth: int
+    inputs: Callable[..., Sequence[float]]
+    jacobian: Callable[..., Sequence[float]]
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+
+    @property
+    def size(self) -> int:
+        return 1 + 2 * self.depth + len(self.leaf.parameters)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A free energy taken apart; shared by all values of the model's parameters."""
+
+    coordinates: Coordinates
+    parameters: tuple[str, ...]
+    nests: tuple[_Nest, ...]
+    combine: Callable[..., Sequence[float]]
+
+
+@lru_cache(maxsize=64)
+def compile_program(fe: FreeEnergy) -> Program:
+    """Compile a free energy with symbolic model parameters.
+
+    Parameters
+    ----------
+    fe : theory.FreeEnergy
+
+    Returns
+    -------
+    Program
+    """
+    parts = parts_of(fe)
+    nests = tuple(
+        _Nest(
+            nest.compiled,
+            nest.depth,
+            _lambdify(parts.arguments, nest.inputs),
+            _lambdify(parts.arguments, [d for _, _, d in nest.entries]),
+            np.array([i for i, _, _ in nest.entries], dtype=np.intp),
+            np.array([j for _, j, _ in nest.entries], dtype=np.intp),
+        )
+        for nest in parts.nests
+    )
+    combine = _lambdify([*parts.arguments, *parts.stand_ins], parts.outputs)
+    return Program(parts.coordinates, tuple(map(str, parts.parameters)), nests, combine)
+
+
+def _lambdify(arguments: Sequence[Symbol], outputs: Sequence[Expr]) -> Callable[..., Any]:
+    functions = {name: getattr(stable, function) for name, function in COMPILED.items()}
+    return sympy.lambdify(list(arguments), list(outputs), modules=[functions, "math"], cse=True)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A free energy at one point.
+
+    Attributes
+    ----------
+    value : float
+    gradient : ndarray, shape (size,)
+        In the coordinates of `Coordinates`; empty when not asked for.
+    discretisation : float
+        Bound on the discretisation error of ``value``: the nests' bounds through the algebra, without
+        rounding.
+    edge : float
+        Largest Gibbs weight at the edge of a grid.
+    exponentials, products : int
+        Operations of the nests.
+    """
+
+    value: float
+    gradient: Array
+    discretisation: float
+    edge: float
+    exponentials: int
+    products: int
+
+
+class Evaluator:
+    """Value and gradient of a free energy at given model parameters.
+
+    Parameters
+    ----------
+    program : Program
+        The compiled free energy.
+    parameters : mapping of str to float
+        Values of the model's parameters, e.g. ``{"kappa": 1.0}``.
+    tolerance : float, default 1e-16
+        Relative error allowed per lifting; sets all spacings.
+    coarsen : float, default 1
+        Factor on all spacings, for convergence studies.
+    work_limit : int
+        Operations of one level of a nest after which a point is given up; searches set it low.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        parameters: Mapping[str, float],
+        *,
+        tolerance: float = 1e-16,
+        coarsen: float = 1.0,
+        work_limit: int = MAX_WORK,
+    ) -> None:
+        self.work_limit = work_limit
+        self.program = program
+        self.coordinates = program.coordinates
+        self.parameters = tuple(float(parameters[name]) for name in program.parameters)
+        self.tolerance = tolerance
+        self.coarsen = coarsen
+        self.evaluations = 0
+        self.exponentials = 0
+        self.products = 0
+
+    def with_grid(
+        self,
+        *,
+        tolerance: float | None = None,
+        coarsen: float | None = None,
+        work_limit: int | None = None,
+    ) -> Evaluator:
+        """Return the same functional on other grids."""
+        return Evaluator(
+            self.program,
+            dict(zip(self.program.parameters, self.parameters, strict=True)),
+            tolerance=self.tolerance if tolerance is None else tolerance,
+            coarsen=self.coarsen if coarsen is None else coarsen,
+            work_limit=self.work_limit if work_limit is None else work_limit,
+        )
+
+    def nest(self, index: int, gaps: Array, *, gradient: bool = False) -> NestResult:
+        """Evaluate one nest at given gaps."""
+        nest = self.program.nests[index]
+        inputs = nest.inputs(*gaps.tolist(), *self.parameters)
+        k = nest.depth
+        return evaluate_nest(
+            nest.leaf,
+            np.array(inputs[1 + 2 * k :], dtype=float),
+            float(inputs[0]),
+            tuple(map(float, inputs[1 : 1 + k])),
+            tuple(map(float, inputs[1 + k : 1 + 2 * k])),
+            tolerance=self.tolerance,
+            gradient=gradient,
+            coarsen=self.coarsen,
+            work_limit=self.work_limit,
+        )
+
+    def at_gaps(self, gaps: Array, *, gradient: bool = True) -> Evaluation:
+        """Evaluate at gaps (see `Coordinates`); the gradient is in the coordinates."""
+        results = [self.nest(i, gaps, gradient=gradient) for i in range(len(self.program.nests))]
+        out = self.program.combine(*gaps.tolist(), *self.parameters, *(r.value for r in results))
+        n = gaps.size
+        value = float(out[0])
+        self.evaluations += 1
+        exponentials = sum(r.exponentials for r in results)
+        products = sum(r.products for r in results)
+        self.exponentials += exponentials
+        self.products += products
+        slopes = out[1 + n :]
+        error = sum(abs(d) * r.discretisation for d, r in zip(slopes, results, strict=True))
+        edge = max((r.edge for r in results), default=0.0)
+        total = np.empty(0)
+        if gradient:
+            total = np.array(out[1 : 1 + n], dtype=float)
+            for d, result, nest in zip(slopes, results, self.program.nests, strict=True):
+                partial = np.concatenate(
+                    (
+                        [result.d_field],
+                        result.d_increments,
+                        result.d_exponents,
+                        result.d_parameters,
+                    )
+                )
+                entries = np.array(nest.jacobian(*gaps.tolist(), *self.parameters), dtype=float)
+                np.add.at(total, nest.columns, d * partial[nest.rows] * entries)
+            total = self.coordinates.pull_back(gaps, total)
+        return Evaluation(value, total, float(error), edge, exponentials, products)
+
+    def __call__(self, theta: Array, *, gradient: bool = True) -> Evaluation:
+        """Evaluate at coordinates of shape (size,)."""
+        return self.at_gaps(self.coordinates.gaps(theta), gradient=gradient)
+
+
+def evaluator(fe: FreeEnergy, *, tolerance: float = 1e-16, coarsen: float = 1.0) -> Evaluator:
+    """Compile a free energy at the parameters of its model.
+
+    Parameters
+    ----------
+    fe : theory.FreeEnergy
+        With numeric model parameters.
+    tolerance, coarsen : float
+        See `Evaluator`.
+
+    Returns
+    -------
+    Evaluator
+
+    Raises
+    ------
+    ValueError
+        If a model parameter is symbolic.
+    """
+    from theory import free_energy
+
+    return evaluator_of(
+        fe, free_energy(fe.model.generic, fe.level), tolerance=tolerance, coarsen=coarsen
+    )
+
+
+def evaluator_of(
+    fe: FreeEnergy, generic: FreeEnergy, *, tolerance: float = 1e-16, coarsen: float = 1.0
+) -> Evaluator:
+    """`evaluator` for a functional whose form with symbolic parameters is known, of whatever kind."""
+    values: dict[str, float] = {str(x): float(v) for x, v in fe.model.parameters.items()}
+    program = compile_program(generic)
+    missing = [name for name in program.parameters if name not in values]
+    if missing:
+        raise ValueError(
+            f"{fe.model.name} needs a number for {', '.join(missing)}; pass it to the model"
+        )
+    return Evaluator(program, values, tolerance=tolerance, coarsen=coarsen)

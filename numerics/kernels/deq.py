@@ -1,0 +1,256 @@
+"""Kernels of wide deep equilibrium models, z = phi(W z + U x + b).
+
+Weights are shared by all layers. As the width grows, the covariance K of the pre-activations solves
+K = sigma_w^2 D(K) + S, S = sigma_u^2 <x, x'>/d + sigma_b^2, a scalar equation per input and then one per
+pair.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sympy import Expr
+
+from numerics.kernels.loops.code import kernel_module, uses_power_loops, uses_series
+from numerics.kernels.series.series import series
+from theory.kernels.activations import Activation
+from theory.kernels.duals import Dual, dual
+from theory.kernels.existence import DivergenceError
+
+from .conditions import ConditionReport, lipschitz_constant
+from .diagonal import LIMIT, Single, packed, stacked
+from .errors import Errors, Own
+from .inputs import Side, check_inputs, check_scales
+from .noise import equilibrium_noise
+from .refine import Equilibria
+from .singular import singular_note
+from .tiles import check_memory, over_tiles, tiles
+
+__all__ = ["ConditionReport", "DEQKernel", "deq_diagonal", "deq_kernel", "lipschitz_constant"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class DEQKernel:
+    """Gram matrices of a wide equilibrium model.
+
+    Attributes
+    ----------
+    nngp, ntk, fixed_point : ndarray, shape (n1, n2)
+        Covariance of the outputs, neural tangent kernel, and K*, the pre-activations' covariance.
+    activation : str
+    conditions : ConditionReport
+    residual : float
+        Largest |g(k12) - k12|/sqrt(k11 k22) as evaluated; its part in the distance to the fixed point is
+        counted in ``error``.
+    error : float
+        Bound of the errors of all entries, relative to sqrt(k_ii k_jj) of the same matrix. Above 1e-10
+        only with an `AccuracyWarning`.
+    note : str
+        Why the NNGP matrix is singular, if it certainly is (`theory.kernels.definiteness`). Empty says
+        nothing.
+    """
+
+    nngp: Array
+    ntk: Array
+    fixed_point: Array
+    activation: str
+    conditions: ConditionReport
+    residual: float
+    error: float = 0.0
+    note: str = ""
+
+
+def deq_kernel(
+    x1: ArrayLike,
+    x2: ArrayLike | None = None,
+    activation: str | Expr | Activation = "erf",
+    sigma_w: float = 0.4,
+    sigma_u: float = 1.0,
+    sigma_b: float = 0.0,
+    sigma_v: float = 1.0,
+    *,
+    refine: bool = True,
+    progress: Callable[[float], Any] | None = None,
+) -> DEQKernel:
+    """NNGP, NTK and fixed point of a wide deep equilibrium model.
+
+    Parameters
+    ----------
+    x1 : array_like, shape (n1, d)
+    x2 : array_like, shape (n2, d), optional
+        ``x1`` by default.
+    activation : str, sympy.Expr or Activation
+    sigma_w, sigma_u, sigma_b, sigma_v : float
+        Standard deviations of W (times sqrt of the width), U (times sqrt(d)), b and the readout.
+    refine : bool, default True
+        As in `numerics.mlp_kernel`.
+    progress : callable, optional
+        Told the fraction done.
+
+    Returns
+    -------
+    DEQKernel
+
+    Raises
+    ------
+    ValueError
+        For inputs, an activation or scales that make no sense.
+    DivergenceError
+        If one of the three conditions of `ConditionReport` fails; the message says which, and by how
+        much. Known before any pair is computed.
+    KernelMemoryError
+        If the matrices do not fit into memory.
+
+    Notes
+    -----
+    The diagonal is found by Newton's method inside a bracket. In sqrt(k) its map contracts with
+    sigma_w Lip(phi) < 1, so the fixed point exists and is the only one. The pair map contracts with q =
+    sigma_w^2 sqrt(E phi'(u)^2 E phi'(v)^2) <= chi < 1 on [-sqrt(k11 k22), sqrt(k11 k22)], which it maps into
+    itself: Newton's steps, three or four, are confined to it, with the plain iteration as a fallback that
+    cannot fail. Homogeneous activations (ReLU) solve for 1 - rho, everything else for k12, with
+    determinants taken from S, so that nothing cancels.
+    """
+    a, b = check_inputs(x1, x2)
+    scales = check_scales(sigma_w=sigma_w, sigma_u=sigma_u, sigma_b=sigma_b, sigma_v=sigma_v)
+    w2, u2, b2, v2 = (scales[f"sigma_{s}"] ** 2 for s in "wubv")
+    found = dual(activation)
+    n1, n2 = len(a), len(a if b is None else b)
+    check_memory(n1, n2, 3, extra=40 * (n1 + n2) * a.shape[1])
+    sides = [Side(x, u2 / a.shape[1], b2) for x in ((a,) if b is None else (a, b))]
+    alone = [_solved(found, side.k, w2) for side in sides]
+    report = _checked(found, alone, w2)
+    out = tuple(np.empty((n1, n2)) for _ in range(3))
+    ends = [_own(one, w2, v2) for one in alone]
+    noise = equilibrium_noise(found, sides, [one.path for one in alone], w2, v2)
+    errors = Errors(found, (n1, n2), depth=8, kernels=3)
+    if not uses_power_loops(found):
+        errors.follow(max(noise.pairs))
+    work = _work(found, sides, alone, w2, v2, out, noise.rows[0], errors.marks)
+    steps: list[float] = []
+    over_tiles(lambda some: steps.append(work(some)), tiles(n1, n2, b is None), progress)
+    if not max(steps) < 1e-10:
+        raise DivergenceError(
+            f"the iteration did not converge: residual {max(steps):.2g} at stability {report.stability:.6g}; "
+            "make sigma_w smaller"
+        )
+    model = Equilibria(found, w2, v2, (alone[0].k, alone[-1].k))
+    own = Own(ends, noise.own, b2 == 0.0)
+    errors.settle(sides, model if refine else None, out, own, noise.pairs)
+    note = singular_note(found.activation, a, **scales) if b is None else ""
+    name = str(found.activation)
+    nngp, ntk, fixed = out
+    return DEQKernel(nngp, ntk, fixed, name, report, max(steps), errors.largest, note)
+
+
+def deq_diagonal(
+    x: ArrayLike,
+    activation: str | Expr | Activation = "erf",
+    sigma_w: float = 0.4,
+    sigma_u: float = 1.0,
+    sigma_b: float = 0.0,
+    sigma_v: float = 1.0,
+) -> tuple[Array, Array, Array]:
+    """Diagonals of NNGP, NTK and fixed point, input by input.
+
+    Parameters and errors are those of `deq_kernel`.
+
+    Returns
+    -------
+    tuple of ndarray, shape (n,)
+    """
+    a, _ = check_inputs(x, None)
+    scales = check_scales(sigma_w=sigma_w, sigma_u=sigma_u, sigma_b=sigma_b, sigma_v=sigma_v)
+    w2, u2, b2, v2 = (scales[f"sigma_{s}"] ** 2 for s in "wubv")
+    found = dual(activation)
+    alone = _solved(found, Side(a, u2 / a.shape[1], b2).k, w2)
+    _checked(found, [alone], w2)
+    return _own(alone, w2, v2)
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """Inputs on their own at their fixed points: k, D(k), the map's derivative, and E phi'^2."""
+
+    k: Array
+    d: Array
+    rate: Array
+    slope: Array
+    path: Single
+
+
+def _solved(found: Dual, s: Array, w2: float) -> _Alone:
+    made = [np.empty_like(s) for _ in range(4)]
+    if uses_power_loops(found):
+        norm = kernel_module(found).NORM
+        if found.degree == 1 and w2 * norm < 1.0:
+            k = s / (1.0 - w2 * norm)
+            made = [k, norm * k, np.full_like(s, w2 * norm), np.full_like(s, norm)]
+        else:
+            made = [np.full_like(s, np.inf) for _ in range(4)]
+            made[2][:] = w2 * norm if found.degree == 1 else np.inf
+            made[3][:] = norm if found.degree == 1 else np.inf
+    elif uses_series(found):
+        made = series(found.activation).fixed_points(s, w2)
+    else:
+        kernel_module(found).solve_diagonal(s, w2, *made)
+    tables = ()
+    if uses_series(found) and np.isfinite(made[0]).all():
+        tables = (series(found.activation).tables(made[0]),)
+    k, d, rate, slope = made
+    return _Alone(k, d, rate, slope, Single(k[None, :], k[None, :], tables=tables))
+
+
+def _checked(found: Dual, alone: list[_Alone], w2: float) -> ConditionReport:
+    """Refuse what has no equilibrium, or one that doubles cannot hold."""
+    equilibrium = math.sqrt(w2) * lipschitz_constant(found.activation) if w2 > 0.0 else 0.0
+    rate = max(float(np.abs(one.rate).max()) for one in alone)
+    chi = max(float(one.slope.max()) for one in alone) * w2 if w2 > 0.0 else 0.0
+    report = ConditionReport(rate, equilibrium, chi, 2.0 * equilibrium)
+    report.refuse(str(found.activation))
+    k = np.concatenate([one.k for one in alone])
+    if not uses_power_loops(found) and ((k > 0.0) & (k < 1.0 / LIMIT)).any():
+        raise DivergenceError(
+            f"a variance is {k[k > 0.0].min():.3g}, below the range of doubles; scale the inputs up"
+        )
+    return report
+
+
+def _own(alone: _Alone, w2: float, v2: float) -> tuple[Array, Array, Array]:
+    """NNGP, NTK and fixed point of single inputs."""
+    theta = alone.k / (1.0 - w2 * alone.slope)
+    return v2 * alone.d, v2 * (alone.d + alone.slope * theta), alone.k
+
+
+def _work(
+    found: Dual,
+    sides: list[Side],
+    alone: list[_Alone],
+    w2: float,
+    v2: float,
+    out: tuple[Array, ...],
+    noise: Array,
+    marks: NDArray[np.float32],
+) -> Callable[[NDArray[np.int64]], float]:
+    """Return what solves the pairs of some tiles."""
+    module = kernel_module(found)
+    one, two = sides[0], sides[-1]
+    p, q = alone[0], alone[-1]
+    if uses_power_loops(found):
+        roots = np.sqrt(p.k), np.sqrt(q.k)
+        return lambda some: module.equilibrium(
+            some, one is two, one.x, one.z, two.xt, two.zt, w2, v2, *roots, *out
+        )
+    tables = [stacked(one.path).reshape(-1, len(one.k)) for one in (p, q)]
+    tables[0] = np.ascontiguousarray(tables[0].T)
+    phi = packed(found, "limit", p.path, q.path)
+    return lambda some: module.equilibrium(
+        some, one is two, one.x, one.z, two.xt, two.zt, one.scale, one.b2, w2, v2, one.k, two.k,
+        p.k, q.k, p.d, q.d, *out, noise, marks, *tables, phi,
+    )  # fmt: skip

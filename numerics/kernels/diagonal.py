@@ -1,0 +1,176 @@
+"""Single inputs: variances and tangent kernels, layer by layer, before any pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numerics.kernels.loops.code import kernel_module, uses_power_loops, uses_series
+from numerics.kernels.loops.functions import functions
+from numerics.kernels.series.series import ENOUGH, EXTRA, Tables, series
+from theory.kernels.duals import Dual, Tangent
+from theory.kernels.existence import DivergenceError
+
+__all__ = ["LIMIT", "Single", "advance", "check_path", "packed", "representatives", "stacked"]
+
+Array = NDArray[np.float64]
+LIMIT = 1e150
+"""Variances beyond this, or below its inverse, have determinants outside the range of doubles."""
+_REPRESENTATIVES = 11
+
+
+@dataclass(frozen=True)
+class Single:
+    """Inputs on their own, through some layers.
+
+    Attributes
+    ----------
+    k, theta : ndarray, shape (layers + 1, n)
+        Variances and tangent kernels before each layer and after the last.
+    angles : tuple of ndarray, shape (layers, n)
+        For homogeneous activations, what `numerics.kernels.loops.power` needs.
+    tables : tuple of Tables
+        For series, those of each layer.
+    """
+
+    k: Array
+    theta: Array
+    angles: tuple[Array, ...] = ()
+    tables: tuple[Tables, ...] = field(default=())
+
+
+def advance(
+    found: Dual, tangent: Tangent, k: Array, theta: Array, sw2: Array, sb2: Array
+) -> Single:
+    """Run the single-input recursion.
+
+    Parameters
+    ----------
+    found : theory.kernels.duals.Dual
+    tangent : {"limit", "almost_everywhere"}
+    k, theta : ndarray, shape (n,)
+        Before the first of the layers.
+    sw2, sb2 : ndarray, shape (layers,)
+
+    Returns
+    -------
+    Single
+        May hold infinities; see `check_path`.
+    """
+    count, n = len(sw2), len(k)
+    ks, thetas = np.empty((count + 1, n)), np.empty((count + 1, n))
+    ks[0], thetas[0] = k, theta
+    if uses_series(found):
+        return _by_series(found, tangent, ks, thetas, sw2, sb2)
+    module = kernel_module(found, tangent)
+    with np.errstate(all="ignore"):
+        if uses_power_loops(found):
+            angles = tuple(np.empty((count, n)) for _ in range(4))
+            module.diagonal(ks, thetas, sw2, sb2, *angles)
+            return Single(ks, thetas, angles)
+        module.diagonal(ks, thetas, sw2, sb2)
+    return Single(ks, thetas)
+
+
+def _by_series(
+    found: Dual, tangent: Tangent, k: Array, theta: Array, sw2: Array, sb2: Array
+) -> Single:
+    own = series(found.activation)
+    infinite = (tangent == "limit" and not own.smooth) or found.existence.largest_slope == 0
+    tables: list[Tables] = []
+    for layer, (scale, bias) in enumerate(zip(sw2, sb2, strict=True)):
+        fine = (k[layer] < float(found.existence.largest)) & (k[layer] < LIMIT)
+        if not fine.all():
+            k[layer + 1 :], theta[layer + 1 :] = np.nan, np.nan
+            break
+        tables.append(own.tables(k[layer]))
+        k[layer + 1] = scale * tables[-1].second + bias
+        slopes = np.where(k[layer] > 0.0, np.inf, 0.0) if infinite else tables[-1].slopes
+        with np.errstate(invalid="ignore"):
+            grown = np.where(theta[layer] * scale != 0.0, scale * slopes * theta[layer], 0.0)
+        theta[layer + 1] = k[layer + 1] + grown
+    return Single(k, theta, tables=tuple(tables))
+
+
+def representatives(k: Array) -> Array:
+    """Some of the variances, the smallest and the largest among them."""
+    ordered = np.unique(k)
+    places = np.linspace(0, len(ordered) - 1, min(_REPRESENTATIVES, len(ordered))).astype(int)
+    return ordered[places]
+
+
+def check_path(found: Dual, tangent: Tangent, path: Single, readout: bool = True) -> None:
+    """Refuse what leaves the domain of D or the range of doubles.
+
+    Parameters
+    ----------
+    found : theory.kernels.duals.Dual
+    tangent : {"limit", "almost_everywhere"}
+    path : Single
+    readout : bool
+        Whether what follows the last layer is the readout.
+
+    Raises
+    ------
+    DivergenceError
+        Saying which layer, and what its variance is.
+    """
+    k = path.k
+    limit = min(float(found.existence.largest), LIMIT)
+    least = 0.0 if uses_power_loops(found) else 1.0 / LIMIT
+    wrong = ~(k < limit) | ((k > 0.0) & (k < least))
+    if readout:  # no layer follows it: it has to be finite only
+        wrong[-1] = ~np.isfinite(k[-1])
+    if wrong.any():
+        layer, column = np.argwhere(wrong)[0]
+        _refuse(found, layer, float(k[layer, column]), limit)
+    infinite = tangent == "limit" and not found.existence.smooth
+    if not infinite and not np.isfinite(path.theta).all():
+        layer, column = np.argwhere(~np.isfinite(path.theta))[0]
+        raise DivergenceError(
+            f"the tangent kernel is {path.theta[layer, column]:.3g} after layer {layer}: E phi'(u)^2 is "
+            "infinite or outside the range of doubles; make sigma_w, the inputs or the depth smaller"
+        )
+
+
+def _refuse(found: Dual, layer: int, value: float, limit: float) -> None:
+    where = f"layer {layer + 1} has variance {value:.3g}"
+    if value < limit and value < 1.0:
+        raise DivergenceError(
+            f"{where}, below the range of doubles; scale the inputs or sigma_w up"
+        )
+    if limit < LIMIT and not value < limit:
+        raise DivergenceError(
+            f"E phi(u)^2 exists for variances below {limit:.6g} only ({found.exists} with k11 the "
+            f"variance), but {where}; make sigma_w or the inputs smaller"
+        )
+    raise DivergenceError(
+        f"the kernel map does not contract: {where}, outside the range of doubles; "
+        "make sigma_w, the inputs or the depth smaller"
+    )
+
+
+def stacked(path: Single) -> Array:
+    """Tables of some layers with as many coefficients each; those that are not there are 0."""
+    if not path.tables:
+        return np.zeros((0, 0, 0))
+    count = max(len(t.rows) for t in path.tables)
+    made = np.zeros((len(path.tables), count, path.k.shape[1]))
+    for layer, table in enumerate(path.tables):
+        own = len(table.rows) - EXTRA
+        made[layer, :own] = table.rows[:own]
+        made[layer, -EXTRA:] = table.rows[own:]
+    return made
+
+
+def packed(found: Dual, tangent: Tangent, *paths: Single) -> tuple[Any, ...]:
+    """The activation itself, where series are summed or quadrature takes their place."""
+    if not uses_series(found):
+        return ()
+    own = functions(found.activation, tangent)
+    tables = [table for path in paths for table in path.tables]
+    largest = max(float(path.k[: len(path.tables)].max(initial=0.0)) for path in paths)
+    return own.packed(largest, not own.sums_slope or any(t.left > ENOUGH for t in tables))

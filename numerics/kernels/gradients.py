@@ -1,0 +1,109 @@
+"""Derivatives of kernels in the logarithms of their hyper-parameters.
+
+Forward mode through the recursion of a perceptron; the implicit function theorem at the fixed point of
+an equilibrium model. Both use D, the slope and their derivatives from `numerics.kernels.series.jet`; where a
+series leaves out too much for these, callers take differences.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numerics.kernels.series.jet import jet
+from theory.kernels.duals import Dual, Tangent
+
+__all__ = ["deq_gradient", "mlp_gradient"]
+
+Array = NDArray[np.float64]
+
+
+def mlp_gradient(
+    found: Dual, tangent: Tangent, gram: Array, depth: int, w2: float, b2: float, v2: float
+) -> tuple[Array, Array] | None:
+    """Derivatives of NNGP and NTK in log sigma_w, log sigma_b and log sigma_v.
+
+    Parameters
+    ----------
+    found : Dual
+    tangent : {"limit", "almost_everywhere"}
+    gram : ndarray, shape (n, n)
+        <x, x'>/d, symmetric.
+    depth : int
+    w2, b2, v2 : float
+        sigma_w^2, sigma_b^2, sigma_v^2.
+
+    Returns
+    -------
+    tuple of ndarray, or None
+        Two arrays of shape (n, n, 3); None where they are not to be trusted.
+    """
+    c = w2 * gram + b2
+    k = np.diag(c).copy()
+    theta = c.copy()
+    dc = [2 * w2 * gram, np.full_like(c, 2 * b2)]
+    dk = [np.diag(m).copy() for m in dc]
+    dtheta = [m.copy() for m in dc]
+    for layer in range(depth):
+        last = layer == depth - 1
+        scale = v2 if last else w2
+        at = jet(found, tangent, k, c)
+        if not at.resolved:
+            return None
+        # how sigma_w^2 itself moves, for each of the two parameters
+        for p, grown in enumerate((0.0 if last else 2 * w2, 0.0)):
+            d_value, d_slope = at.change(dk[p], dc[p], k)
+            bias = 0.0 if last or p == 0 else 2 * b2
+            new = scale * d_value + grown * at.value + bias
+            with np.errstate(all="ignore"):  # a tangent kernel that is infinite has no gradient
+                dtheta[p] = new + scale * (d_slope * theta + at.slope * dtheta[p])
+                dtheta[p] += grown * at.slope * theta
+            dc[p], dk[p] = new, np.diag(new).copy()
+        c = scale * at.value + (0.0 if last else b2)
+        with np.errstate(all="ignore"):
+            theta = c + scale * at.slope * theta
+        k = np.diag(c).copy()
+    return np.stack([*dc, 2 * c], axis=2), np.stack([*dtheta, 2 * theta], axis=2)
+
+
+def deq_gradient(
+    found: Dual, gram: Array, fixed: Array, w2: float, u2: float, b2: float, v2: float
+) -> tuple[Array, Array] | None:
+    """Derivatives of NNGP and NTK in log sigma_w, log sigma_u, log sigma_b and log sigma_v.
+
+    Parameters
+    ----------
+    found : Dual
+    gram : ndarray, shape (n, n)
+        <x, x'>/d, symmetric.
+    fixed : ndarray, shape (n, n)
+        The fixed point K*.
+    w2, u2, b2, v2 : float
+
+    Returns
+    -------
+    tuple of ndarray, or None
+        Two arrays of shape (n, n, 4); None where they are not to be trusted.
+    """
+    k = np.diag(fixed).copy()
+    at = jet(found, "limit", k, fixed)
+    if not at.resolved:
+        return None
+    left = 1.0 - w2 * at.slope
+    theta = fixed / left
+    along = np.divide(2.0 * np.diag(at.value_one), k, out=np.zeros_like(k), where=k > 0.0)
+    nngp, ntk = [], []
+    for p, part in enumerate((2 * w2 * at.value, 2 * u2 * gram, np.full_like(gram, 2 * b2))):
+        dk = np.diag(part) / (1.0 - w2 * along)
+        moved, _ = at.change(dk, np.zeros_like(fixed), k)
+        dc = (part + w2 * moved) / np.where(at.ends, 1.0, left)
+        d_value, d_slope = at.change(dk, dc, k)
+        grown = 2 * w2 if p == 0 else 0.0
+        d_theta = (dc + theta * (w2 * d_slope + grown * at.slope)) / left
+        nngp.append(v2 * d_value)
+        ntk.append(v2 * (d_value + d_slope * theta + at.slope * d_theta))
+    readout = at.value + at.slope * theta
+    return (
+        np.stack([*nngp, 2 * v2 * at.value], axis=2),
+        np.stack([*ntk, 2 * v2 * readout], axis=2),
+    )

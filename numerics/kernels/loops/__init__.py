@@ -1,0 +1,1 @@
+"""Loops of the kernels: sources that are pasted together and compiled for each activation."""

@@ -1,0 +1,260 @@
+"""Rows of pairs by Hermite series where Parseval's bound allows it, and by the closed form elsewhere."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numba
+import numpy as np
+
+from .quadrature import by_quadrature
+
+# pasted code above defines this
+from .stub import ENOUGH, TIERS  # isort: skip
+
+_SUMS_HERMITE = {"contract", "nsz", "reassoc"}
+_LEVELS = np.array(TIERS)
+_COUNT = len(TIERS)
+
+
+@numba.njit(error_model="numpy", fastmath=_SUMS_HERMITE)
+def hermite_sums(
+    shape: np.ndarray,
+    one: np.ndarray,
+    two: np.ndarray,
+    used: int,
+    rho: np.ndarray,
+    value: np.ndarray,
+    slope: np.ndarray,
+) -> None:
+    """Sums over n of a_n b_n rho^n and of n a_n b_n rho^(n-1), by Horner's rule, four terms at a time."""
+    n = rho.shape[0]
+    x = np.empty(n)
+    double = shape[1] == 2
+    for j in range(n):
+        value[j] = 0.0
+        slope[j] = 0.0
+        x[j] = rho[j] * rho[j] if double else rho[j]
+    for top in range(used - 1, 2, -4):
+        a, b, c, d = one[top], one[top - 1], one[top - 2], one[top - 3]
+        p, q, r, s = two[top], two[top - 1], two[top - 2], two[top - 3]
+        for j in range(n):
+            y, v, w = x[j], value[j], slope[j]
+            w = w * y + v
+            v = v * y + a * p[j]
+            w = w * y + v
+            v = v * y + b * q[j]
+            w = w * y + v
+            v = v * y + c * r[j]
+            slope[j] = w * y + v
+            value[j] = v * y + d * s[j]
+    if double and shape[0] == 1:
+        for j in range(n):
+            v, w = value[j], slope[j]
+            value[j] = rho[j] * v
+            slope[j] = v + 2.0 * x[j] * w
+    elif double:
+        for j in range(n):
+            slope[j] = 2.0 * rho[j] * slope[j]
+
+
+@numba.njit(error_model="numpy")
+def left_out(shape: np.ndarray, one: np.ndarray, two: np.ndarray, tier: int, rho: float) -> float:
+    """What a tier leaves out of D and of the slope, relative to their values at correlation 1."""
+    start = one.shape[0] - 2 * _COUNT - 3
+    there = min(one[start + 2 * _COUNT], two[start + 2 * _COUNT])
+    n = shape[1] * int(min(_LEVELS[tier], there)) + shape[0]
+    r = abs(rho)
+    power, base, index = 1.0, r, n - 1
+    while index:
+        if index & 1:
+            power *= base
+        base *= base
+        index >>= 1
+    d = one[start + tier] * two[start + tier]
+    t = one[start + _COUNT + tier] * two[start + _COUNT + tier]
+    if shape[2]:  # n a_n^2 is not summable: n rho^(n-1) falls from here on
+        t = d * n if n * (1.0 - r) >= 1.0 else math.inf
+    return max(d * r, t) * power if r > 0.0 else 0.0  # pyright: ignore[reportReturnType] - numbers
+
+
+@numba.njit(error_model="numpy")
+def remainders(two: np.ndarray, most: np.ndarray) -> None:
+    """Fill the largest remainders of some inputs, by tier, and the fewest terms, for `rows`."""
+    start = two.shape[0] - 2 * _COUNT - 3
+    for row in range(2 * _COUNT):
+        largest = 0.0
+        for j in range(two.shape[1]):
+            largest = max(largest, two[start + row, j])
+        most[row] = largest
+    there = math.inf
+    for j in range(two.shape[1]):
+        there = min(there, two[start + 2 * _COUNT, j])
+    most[2 * _COUNT] = there
+
+
+@numba.njit
+def needs_determinants(own: Any) -> bool:
+    """Whether quadrature may have to take the place of a series."""
+    return own[0][5] != 0
+
+
+@numba.njit(error_model="numpy")
+def inverse_roots(k: np.ndarray, out: np.ndarray) -> None:
+    """1/sqrt(k); 0 for k = 0."""
+    for j in range(k.shape[0]):
+        out[j] = 1.0 / math.sqrt(k[j]) if k[j] > 0.0 else 0.0
+
+
+@numba.njit(error_model="numpy")
+def safe(shape: np.ndarray, one: np.ndarray, most: np.ndarray, tier: int) -> float:
+    """Largest |rho| up to which a tier leaves out nothing that matters, whatever the second input."""
+    if shape[2] or not shape[3]:
+        return -1.0
+    start = one.shape[0] - 2 * _COUNT - 3
+    there = min(one[start + 2 * _COUNT], most[2 * _COUNT])
+    n = shape[1] * int(min(_LEVELS[tier], there)) + shape[0]
+    d = one[start + tier] * most[tier]
+    t = one[start + _COUNT + tier] * most[_COUNT + tier]
+    first = 2.0 if d <= ENOUGH else math.exp(math.log(ENOUGH / d) / n)
+    second = 2.0 if t <= ENOUGH else math.exp(math.log(ENOUGH / t) / max(n - 1, 1))
+    return min(first, second) * (1.0 - 1e-14)
+
+
+@numba.njit(error_model="numpy")
+def rows(
+    a: float,
+    others: np.ndarray,
+    c: np.ndarray,
+    det: np.ndarray,
+    delta: np.ndarray,
+    sigma: np.ndarray,
+    one: np.ndarray,
+    two: np.ndarray,
+    most: np.ndarray,
+    inverse: np.ndarray,
+    own: Any,
+    value: np.ndarray,
+    slope: np.ndarray,
+) -> None:
+    """D and the slope of one input with others.
+
+    ``one`` and ``two`` are as `numerics.kernels.series.series.Series.tables` makes them, ``most``
+    as `remainders` does, ``inverse`` as `inverse_roots`. As few terms are taken as suffice for most
+    of the pairs; the others take more, or quadrature in two dimensions.
+    """
+    shape = own[0]
+    n = others.shape[0]
+    count = one.shape[0] - 2 * _COUNT - 3
+    top = 0
+    while top < _COUNT - 1 and _LEVELS[top] < count:
+        top += 1
+    rho = np.empty(n)
+    scale = 1.0 / math.sqrt(a) if a > 0.0 else 0.0
+    for j in range(n):
+        rho[j] = min(max(c[j] * (scale * inverse[j]), -1.0), 1.0)
+    tier, over = 0, top
+    while tier < over:  # the smallest that suffices for all but a sixteenth
+        middle = (tier + over) // 2
+        limit = safe(shape, one, most, middle)
+        above = 0
+        for j in range(n):
+            above += abs(rho[j]) > limit
+        if 16 * above <= n:
+            over = middle
+        else:
+            tier = middle + 1
+    limit = safe(shape, one, most, tier)
+    hermite_sums(shape, one, two, _LEVELS[tier], rho, value, slope)
+    for j in range(n):
+        slope[j] *= scale * inverse[j]
+    for j in range(n):
+        if abs(rho[j]) <= limit or scale * inverse[j] == 0.0:
+            continue
+        if shape[3] and left_out(shape, one, two[:, j], tier, rho[j]) <= ENOUGH:
+            continue
+        if tier < top and shape[3] and left_out(shape, one, two[:, j], top, rho[j]) <= ENOUGH:
+            hermite_sums(
+                shape, one, two[:, j : j + 1], _LEVELS[top], rho[j : j + 1], value[j : j + 1],
+                slope[j : j + 1],
+            )  # fmt: skip
+            slope[j] *= scale * inverse[j]
+        else:
+            value[j], slope[j] = by_quadrature(own, a, others[j], c[j], det[j])
+
+
+@numba.njit(error_model="numpy", fastmath=_SUMS_HERMITE)
+def row_bends(
+    shape: np.ndarray,
+    a: float,
+    others: np.ndarray,
+    c: np.ndarray,
+    one: np.ndarray,
+    two: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """|dD'/dk12| where the series has it; -1 where it does not."""
+    count = one.shape[0] - 2 * _COUNT - 3
+    top = 0
+    while top < _COUNT - 1 and _LEVELS[top] < count:
+        top += 1
+    for j in range(others.shape[0]):
+        edge = math.sqrt(a) * math.sqrt(others[j])
+        rho = min(max(c[j] / (edge if edge > 0.0 else 1.0), -1.0), 1.0)
+        # remainders grow by n
+        if edge == 0.0 or not left_out(shape, one, two[:, j], top, rho) <= 1e-13 or not shape[3]:
+            out[j] = -1.0
+            continue
+        total, power = 0.0, 1.0
+        for m in range(count):
+            n = shape[0] + shape[1] * m
+            if n >= 2:
+                total += n * (n - 1.0) * one[m] * two[m, j] * power
+                power *= rho * rho if shape[1] == 2 else rho
+        if shape[0] == 1 and shape[1] == 2:  # odd orders: n - 2 is odd
+            total *= rho
+        out[j] = abs(total) / (edge * edge)
+
+
+@numba.njit(error_model="numpy")
+def moduli(
+    own: Any,
+    edge: float,
+    v: float,
+    slope: float,
+    one: np.ndarray,
+    two: np.ndarray,
+    shift: float,
+    turn: float,
+    most: float,
+    size: float,
+    known: float,
+) -> tuple[float, float]:
+    """How far D moves with k12 within ``shift``, and the slope within ``turn``; ``known`` from `row_bends`.
+
+    By Cauchy and Schwarz the derivative of the slope is at most prod_i (sigma_i + j_i y^(-1/4)), y = 1 -
+    rho^2, over both inputs: sigma_i^2 is the smooth part's E phi''^2, and j_i belongs to the kinks. Where
+    phi jumps, sums of n (n - 1) rho^(n-2) a_n^2 take its place.
+    """
+    if edge == 0.0:
+        return 0.0, 0.0
+    gap = max(1.0 - abs(v) / edge, 0.0)
+    if known >= 0.0 and not (own[0][2] and gap * edge <= 4.0 * max(shift, turn)):
+        second = 1.6 * known if turn > 1e-6 * edge else 1.01 * known
+        return (abs(slope) + second * shift) * shift, second * turn
+    if own[0][2]:
+        moved = 2.0 * size * math.sqrt(shift / edge)
+        if gap * edge <= 2.0 * max(shift, turn):
+            return moved, math.inf
+        second = 0.55 * size / (edge * gap - max(shift, turn)) ** 2
+        return min((abs(slope) + second * shift) * shift, moved), second * turn
+    away = gap + turn / edge
+    s, q = one[one.shape[0] - 2], two[two.shape[0] - 2]
+    j, k = one[one.shape[0] - 1], two[two.shape[0] - 1]
+    root = math.sqrt(math.sqrt(away))
+    second = s * q
+    if j + k > 0.0:  # integrated over the shift
+        second = 3.0 * (second + (s * k + q * j) / root + j * k / (root * root))
+    rate = min(abs(slope) + 2.0 * second * shift, 1.01 * most)
+    return rate * shift, second * turn  # pyright: ignore[reportReturnType] - numbers

@@ -1,0 +1,299 @@
+"""Gram matrices of positively homogeneous activations: a tile of pairs at a time, angles as state.
+
+D = (k11 k22)^(n/2) kappa(rho). The state is 1 - rho, never rho: after a layer
+
+    1 - rho' = |e_i - e_j|^2/2 + cos(a_i) cos(a_j) (1 - kappa(rho)/kappa(1)),
+
+where e_i = (cos a_i, sin a_i) is the direction of (sigma_w sqrt(kappa(1)) k_i^(n/2), sigma_b). kappa is
+the sum of an even and an odd part, of which profile gives 1 - kappa at |rho|, so that all terms are
+positive at both ends and angles keep an absolute error of a few units in the last place however small they
+are. Near rho = -1 the state is -(1 + rho).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+from .primitives import angle, parallel, squared_distance, squared_distances
+
+# pasted code above defines these
+from .stub import (
+    DEGREE,
+    EVEN,
+    JUMPS,
+    M_NOISE,
+    NORM,
+    ODD,
+    STEEP,
+    T_BEND,
+    T_NOISE,
+    far,
+    profile,
+)  # isort: skip
+
+_FAST = {"contract", "nsz"}
+_END = 1e-300
+"""Stands for 1 + rho = 0: the sign of the state says which end it is at."""
+
+
+@numba.njit(error_model="numpy", cache=True)
+def diagonal(
+    k: np.ndarray,
+    theta: np.ndarray,
+    sw2: np.ndarray,
+    sb2: np.ndarray,
+    cosine: np.ndarray,
+    sine: np.ndarray,
+    root: np.ndarray,
+    slope: np.ndarray,
+) -> None:
+    """Fill everything a layer needs of single inputs; k and theta have one row more than the others."""
+    _, _, _, _, even, odd = profile(1.0, 0.0, 0.0, 0.0)
+    for layer in range(sw2.shape[0]):
+        for i in range(k.shape[1]):
+            v = k[layer, i]
+            power = 0.0 if v == 0.0 else 1.0
+            for _ in range(int(DEGREE)):
+                power *= v
+            p = (sw2[layer] * NORM) * power
+            new = p + sb2[layer]
+            k[layer + 1, i] = new
+            root[layer, i] = math.sqrt(new)
+            cosine[layer, i] = math.sqrt(p / new) if new > 0.0 else 1.0
+            sine[layer, i] = math.sqrt(sb2[layer] / new) if new > 0.0 else 0.0
+            slope[layer, i] = math.sqrt(sw2[layer] * (power / v)) if v > 0.0 else 0.0
+            g = sw2[layer] * (power / v) if v > 0.0 else 0.0
+            grown = g * (even + odd) * theta[layer, i] if g * theta[layer, i] != 0.0 else 0.0
+            theta[layer + 1, i] = new + grown
+
+
+@numba.njit(error_model="numpy")
+def geometry(
+    xi: np.ndarray,
+    zi: np.ndarray,
+    xt: np.ndarray,
+    zt: np.ndarray,
+    j0: int,
+    j1: int,
+    t: np.ndarray,
+) -> None:
+    """1 - rho of one input with inputs j0..j1 from differences of unit vectors."""
+    n = j1 - j0
+    squared_distances(zi, zt, j0, j1, t)
+    for j in range(n):
+        v = 0.5 * t[j]
+        t[j] = v if v <= 1.0 else min(v - 2.0, -_END)
+    for j in range(n):
+        if -0.5 < t[j] < 0.0:  # rare, so worth a branch
+            u = 0.0
+            for k in range(zi.shape[0]):
+                s = zi[k] + zt[k, j0 + j]
+                u += s * s
+            t[j] = -max(0.5 * u, _END)  # the sign says which end
+        # where slopes are infinite at correlation 1, collinear inputs are told from nearly collinear ones
+        if JUMPS and abs(t[j]) < 1e-24:
+            far_end = t[j] < 0.0
+            exact = parallel(xi, xt, j0 + j)
+            if zi[zi.shape[0] - 1] != 0.0:
+                exact = exact and squared_distance(xi, xt, j0 + j, 1.0) == 0.0
+            least = 0.0 if exact else 1e-290
+            t[j] = -max(least, _END) if far_end else least
+
+
+@numba.njit(forceinline=True, error_model="numpy", fastmath=_FAST)
+def layer_of(v: float) -> tuple[float, float, float]:
+    """1 - kappa(rho)/kappa(1), 1 + kappa(rho)/kappa(1), and the slope at unit variances."""
+    a = abs(v)
+    a = a if a > _END else 0.0
+    x = math.sqrt(a)
+    y = math.sqrt(2.0 - a)
+    p, q, r, s, even_slope, odd_slope = profile(1.0 - a, a, x * y, 2.0 * angle(x, y))
+    near = v >= 0.0
+    even, odd = p + q, r + s
+    m = even + (odd if near else 2.0 * ODD - odd)
+    rest = (2.0 * EVEN - even) + (2.0 * ODD - odd if near else odd)
+    return max(m, 0.0), rest, odd_slope + (even_slope if near else -even_slope)
+
+
+@numba.njit(error_model="numpy", fastmath=_FAST)
+def carry(
+    t: np.ndarray,
+    th: np.ndarray,
+    ci: float,
+    si: float,
+    gi: float,
+    cj: np.ndarray,
+    sj: np.ndarray,
+    gj: np.ndarray,
+    size: float,
+    sizes: np.ndarray,
+    noise: np.ndarray,
+    et: np.ndarray,
+    eth: np.ndarray,
+) -> None:
+    """Advance bounds of the errors of the state and of the tangent kernel by one layer.
+
+    ``noise`` is the relative error of variances. Where the slope changes within the error of the state,
+    differences take the place of derivatives.
+    """
+    unit = 1.2e-16
+    for j in range(t.shape[0]):
+        a, e = (abs(t[j]) if abs(t[j]) > _END else 0.0), et[j]
+        m, rest, slope = layer_of(t[j])
+        cc = ci * cj[j]
+        dc, ds, ss = ci - cj[j], si - sj[j], si + sj[j]
+        new = min(
+            0.5 * (dc * dc + ds * ds) + cc * m, 0.5 * (dc * dc + ss * ss) + cc * max(rest, 0.0)
+        )
+        if DEGREE == 0.0:
+            # kappa' is 2 ODD/(pi sin theta): the angle moves by e/sin, or by the root of e
+            moved = ODD * 1.3 * e / math.sqrt(a + e + 1e-300)
+        else:
+            moved = abs(slope) / NORM * e + T_BEND / NORM * e * e / math.sqrt(a + e + 1e-300)
+            moved = min(moved, STEEP * e)
+        et[j] = cc * (moved + M_NOISE * unit * math.sqrt(a)) + 4.0 * unit * new
+        # errors of variances turn the directions e, only where there is a bias
+        bias = max(si * ci, sj[j] * cj[j])
+        et[j] += (0.5 * bias * noise[0] + (4.0 * unit if bias > 0.0 else 0.0)) * math.sqrt(
+            2.0 * (new + et[j])
+        )
+        g = gi * gj[j]
+        if JUMPS and DEGREE == 0.0:
+            bend = slope * (T_NOISE * unit + 0.8 * e / (a + 1e-300))
+        else:
+            bend = T_BEND * e / math.sqrt(a + e + 1e-300) + T_NOISE * unit
+        grown = abs(th[j]) * g
+        eth[j] = size * sizes[j] * (et[j] + noise[0] + 4.0 * unit) + g * abs(slope) * eth[j]
+        eth[j] += grown * bend + (abs(DEGREE - 1.0) * noise[0] + 4.0 * unit) * grown * abs(slope)
+
+
+@numba.njit(nogil=True, error_model="numpy", fastmath=_FAST, cache=True)
+def run(
+    tiles: np.ndarray,
+    mirrored: bool,
+    first: bool,
+    last: bool,
+    x: np.ndarray,
+    z: np.ndarray,
+    xt: np.ndarray,
+    zt: np.ndarray,
+    q1: np.ndarray,
+    q2: np.ndarray,
+    cosine1: np.ndarray,
+    sine1: np.ndarray,
+    root1: np.ndarray,
+    slope1: np.ndarray,
+    cosine2: np.ndarray,
+    sine2: np.ndarray,
+    root2: np.ndarray,
+    slope2: np.ndarray,
+    cov: np.ndarray,
+    ntk: np.ndarray,
+    noise: np.ndarray,
+    marks: np.ndarray,
+) -> None:
+    """Advance the pairs of all tiles by the given layers, in place; ``last`` leaves covariances.
+
+    ``q1`` and ``q2`` are roots of variances. ``marks``, of shape (2, n1, n2) or without rows, takes the
+    bounds that `carry` advances: of the state, of the tangent kernel relative to sqrt(k_ii k_jj), and
+    after the last layer of both kernels relative to that. ``noise`` has a row for each layer, see
+    `numerics.kernels.noise`.
+    """
+    layers = cosine1.shape[0]
+    careful = marks.shape[1] > 0
+    for task in range(tiles.shape[0]):
+        i0, i1, j0, j1 = tiles[task, 0], tiles[task, 1], tiles[task, 2], tiles[task, 3]
+        width = j1 - j0
+        t = np.empty(width)
+        th = np.empty(width)
+        opposite = np.empty(width)
+        et = np.empty(width)
+        eth = np.empty(width)
+        for i in range(i0, i1):
+            if first:
+                geometry(x[i], z[i], xt, zt, j0, j1, t)
+                qi = q1[i]
+                qj = q2[j0:j1]
+                for j in range(width):
+                    v = t[j]
+                    th[j] = qi * qj[j] * (1.0 - v if v >= 0.0 else -1.0 - v)
+                    opposite[j] = v
+                    et[j] = noise[0, 1] * (math.sqrt(2.0 * abs(v)) + noise[0, 1]) + noise[
+                        0, 2
+                    ] * abs(v)
+                    if JUMPS and abs(v) <= _END:
+                        et[j] = 0.0  # collinear, exactly
+                    eth[j] = qi * qj[j] * (et[j] + noise[0, 0])
+            else:
+                t[:] = cov[i, j0:j1]
+                th[:] = ntk[i, j0:j1]
+                if careful:
+                    et[:] = marks[0, i, j0:j1]
+                    for j in range(width):
+                        eth[j] = marks[1, i, j0 + j] * (q1[i] * q2[j0 + j])
+            for layer in range(layers):
+                ci = cosine1[layer, i]
+                si = sine1[layer, i]
+                ri = root1[layer, i]
+                gi = slope1[layer, i]
+                cj = cosine2[layer, j0:j1]
+                sj = sine2[layer, j0:j1]
+                rj = root2[layer, j0:j1]
+                gj = slope2[layer, j0:j1]
+                if careful:
+                    carry(t, th, ci, si, gi, cj, sj, gj, ri, rj, noise[layer], et, eth)
+                for j in range(width):
+                    m, rest, dd = layer_of(t[j])
+                    dc = ci - cj[j]
+                    ds = si - sj[j]
+                    ss = si + sj[j]
+                    cc = ci * cj[j]
+                    new = 0.5 * (dc * dc + ds * ds) + cc * m
+                    com = 0.5 * (dc * dc + ss * ss) + cc * max(rest, 0.0)
+                    g = gi * gj[j]
+                    close = new <= com
+                    k = (ri * rj[j]) * (1.0 - new if close else com - 1.0)
+                    if JUMPS and DEGREE == 0.0:  # D' may be infinite
+                        dd = math.inf if abs(t[j]) <= _END else dd
+                        th[j] = k + (g * dd * th[j] if g * th[j] != 0.0 else 0.0)
+                    else:
+                        th[j] = k + g * dd * th[j]
+                    t[j] = new if close else -max(com, _END)
+            if last:
+                ri = root1[layers - 1, i]
+                rj = root2[layers - 1, j0:j1]
+                for j in range(width):
+                    v = t[j]
+                    t[j] = ri * rj[j] * (1.0 - v if v >= 0.0 else -1.0 - v)
+                    if careful:
+                        et[j] += noise[layers - 1, 0] + 4e-16
+            if first and last and layers == 1:  # nearly opposite inputs, where D itself vanishes
+                for j in range(width):
+                    if abs(opposite[j] + 0.05) < 0.05:  # one branch, rarely taken
+                        h = -opposite[j] if opposite[j] < -_END else 0.0
+                        d, dd = far(2.0 * angle(math.sqrt(h), math.sqrt(2.0 - h)))
+                        si = sine1[0, i] * root1[0, i] * sine2[0, j0 + j] * root2[0, j0 + j]
+                        p = cosine1[0, i] * root1[0, i] * cosine2[0, j0 + j] * root2[0, j0 + j]
+                        k = p * d / NORM + si
+                        theta1 = q1[i] * q2[j0 + j] * (h - 1.0)
+                        if JUMPS and DEGREE == 0.0 and h == 0.0:
+                            continue
+                        t[j] = k
+                        th[j] = k + slope1[0, i] * slope2[0, j0 + j] * dd * theta1
+            cov[i, j0:j1] = t
+            ntk[i, j0:j1] = th
+            if careful:
+                ri = root1[layers - 1, i]
+                rj = root2[layers - 1, j0:j1]
+                marks[0, i, j0:j1] = et
+                for j in range(width):
+                    size = ri * rj[j]
+                    marks[1, i, j0 + j] = eth[j] / size if size > 0.0 else 0.0
+        if mirrored:
+            for j in range(max(j0, i0), j1):
+                for i in range(i0, min(i1, j)):
+                    cov[j, i] = cov[i, j]
+                    ntk[j, i] = ntk[i, j]

@@ -1,0 +1,274 @@
+"""Kernels of wide multilayer perceptrons: NNGP and NTK Gram matrices.
+
+Conventions are those of the NTK parameterisation (see ``docs/kernels.md``): inputs in R^d, hidden layers
+1..depth, a readout without bias, and
+
+    K_1 = sigma_w^2 <x, x'>/d + sigma_b^2 .
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sympy import Expr
+
+from numerics.kernels.loops.code import kernel_module, uses_power_loops, uses_series
+from numerics.kernels.series.series import EXTRA, TIERS
+from theory.kernels.activations import Activation
+from theory.kernels.duals import Dual, Tangent, dual
+from theory.kernels.existence import DivergenceError
+
+from .diagonal import Single, advance, check_path, packed, representatives, stacked
+from .errors import Errors, Own
+from .inputs import Side, check_inputs, check_scales, check_tangent
+from .noise import Noise, mlp_noise
+from .refine import Layers
+from .tiles import check_memory, over_tiles, tiles
+
+__all__ = ["DivergenceError", "MLPKernel", "mlp_diagonal", "mlp_kernel"]
+
+Array = NDArray[np.float64]
+CHUNK = 64
+"""Layers whose single-input quantities are held at a time; fewer where these include series."""
+_SERIES_CHUNK = 2
+
+
+@dataclass(frozen=True)
+class MLPKernel:
+    """Gram matrices of a wide multilayer perceptron.
+
+    Attributes
+    ----------
+    nngp, ntk : ndarray, shape (n1, n2)
+        Covariance of the network's outputs at initialisation, and neural tangent kernel.
+    activation : str
+    depth : int
+    error : float
+        Bound of the errors of all entries, relative to sqrt(k_ii k_jj) of the same kernel; where that is
+        infinite (the tangent kernel of an activation that jumps), to the entry itself. Above 1e-10 only
+        with an `AccuracyWarning`.
+    """
+
+    nngp: Array
+    ntk: Array
+    activation: str
+    depth: int
+    error: float = 0.0
+
+
+def mlp_kernel(
+    x1: ArrayLike,
+    x2: ArrayLike | None = None,
+    activation: str | Expr | Activation = "relu",
+    depth: int = 3,
+    sigma_w: float = 1.1,
+    sigma_b: float = 0.2,
+    sigma_v: float = 0.9,
+    *,
+    tangent: Tangent = "limit",
+    refine: bool = True,
+    progress: Callable[[float], Any] | None = None,
+) -> MLPKernel:
+    """NNGP and NTK of a wide multilayer perceptron.
+
+    Parameters
+    ----------
+    x1 : array_like, shape (n1, d)
+    x2 : array_like, shape (n2, d), optional
+        ``x1`` by default; the matrices are then exactly symmetric.
+    activation : str, sympy.Expr or Activation
+        See `theory.kernels.activations.activation`.
+    depth : int
+        Hidden layers, >= 1.
+    sigma_w, sigma_b, sigma_v : float
+        Standard deviations of weights (times sqrt of the fan-in), biases, and the readout.
+    tangent : {"limit", "almost_everywhere"}
+        The tangent kernel of an activation that jumps: the limit of smooth activations, whose slope is
+        dD/dk12 and which is infinite at correlation 1; or the one of derivatives almost everywhere, which
+        gradient descent sees. The same for all others.
+    refine : bool, default True
+        Whether pairs that doubles do not resolve are computed again in higher precision, for at most some
+        twenty seconds.
+    progress : callable, optional
+        Told the fraction done, from 0 to 1.
+
+    Returns
+    -------
+    MLPKernel
+
+    Raises
+    ------
+    ValueError
+        For inputs, an activation or scales that make no sense.
+    DivergenceError
+        If a variance leaves the range of doubles, or phi or phi' is not square integrable at one; known
+        before any pair is computed.
+    KernelMemoryError
+        If the matrices do not fit into memory.
+
+    Notes
+    -----
+    Every pair of inputs is a scalar recursion once the diagonal is known; symmetric work is done
+    once. Tiles of 16 x 512 pairs go through up to 64 layers at a time with the state held in the
+    output, so memory is that of the output plus 64 n numbers whatever the depth. Equal inputs, and
+    opposite ones of odd or even activations without bias, take the recursion of a single input. Error law:
+    see ``docs/kernels.md``. Cost per pair and layer: for ReLU two square roots, a division and some 40
+    multiply-adds.
+    """
+    a, b = check_inputs(x1, x2)
+    model = _model(activation, depth, tangent, sigma_w=sigma_w, sigma_b=sigma_b, sigma_v=sigma_v)
+    n1, n2 = len(a), len(a if b is None else b)
+    check_memory(n1, n2, 2, extra=(_SERIES_CHUNK * (TIERS[-1] + EXTRA) + CHUNK) * 8 * (n1 + n2))
+    sides = [model.side(x) for x in ((a,) if b is None else (a, b))]
+    noise = model.noise(sides)
+    errors = Errors(model.found, (n1, n2), depth=len(model.sw2))
+    rows = noise.rows if errors.follow(max(noise.pairs)) else None
+    nngp, ntk = model.matrices(sides, rows, errors.marks, progress)
+    own = model.own(sides, noise)
+    errors.settle(sides, model.layers if refine else None, (nngp, ntk), own, noise.pairs)
+    return MLPKernel(nngp, ntk, str(model.found.activation), len(model.sw2), errors.largest)
+
+
+def mlp_diagonal(
+    x: ArrayLike,
+    activation: str | Expr | Activation = "relu",
+    depth: int = 3,
+    sigma_w: float = 1.1,
+    sigma_b: float = 0.2,
+    sigma_v: float = 0.9,
+    *,
+    tangent: Tangent = "limit",
+) -> tuple[Array, Array]:
+    """Diagonals of NNGP and NTK, in the time of one scalar recursion for each input.
+
+    Parameters and errors are those of `mlp_kernel`.
+
+    Returns
+    -------
+    tuple of ndarray, shape (n,)
+    """
+    a, _ = check_inputs(x, None)
+    model = _model(activation, depth, tangent, sigma_w=sigma_w, sigma_b=sigma_b, sigma_v=sigma_v)
+    path = model.advance(model.side(a).k)
+    check_path(model.found, tangent, path)
+    return path.k[-1], path.theta[-1]
+
+
+def _model(
+    activation: str | Expr | Activation, depth: int, tangent: Tangent, **scales: float
+) -> _Model:
+    known = check_scales(**scales)
+    if isinstance(depth, bool) or int(depth) != depth or depth < 1:
+        raise ValueError(f"depth must be an integer >= 1, got {depth!r}")
+    w2, b2, v2 = (known[s] ** 2 for s in ("sigma_w", "sigma_b", "sigma_v"))
+    sw2, sb2 = np.full(int(depth), w2), np.full(int(depth), b2)
+    sw2[-1], sb2[-1] = v2, 0.0
+    return _Model(dual(activation), check_tangent(tangent), w2, b2, sw2, sb2)
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A perceptron: its dual, and sigma^2 of the inputs' layer and of what follows each layer."""
+
+    found: Dual
+    tangent: Tangent
+    w2: float
+    b2: float
+    sw2: Array
+    sb2: Array
+
+    @property
+    def layers(self) -> Layers:
+        """For the second computation of pairs."""
+        return Layers(self.found, self.tangent, self.w2, self.b2, self.sw2, self.sb2)
+
+    def side(self, x: Array) -> Side:
+        """Layer 1 of inputs."""
+        return Side(x, self.w2 / x.shape[1], self.b2)
+
+    def advance(self, k: Array, theta: Array | None = None, part: slice = slice(None)) -> Single:
+        """Single inputs through some layers."""
+        start = k if theta is None else theta
+        return advance(self.found, self.tangent, k, start, self.sw2[part], self.sb2[part])
+
+    def noise(self, sides: list[Side]) -> Noise:
+        """Bounds of the errors; refuses what diverges."""
+        k = np.concatenate([side.k for side in sides])
+        path = self.advance(representatives(k))
+        check_path(self.found, self.tangent, path)
+        return mlp_noise(self.found, self.tangent, sides, path, self.sw2, self.sb2)
+
+    def own(self, sides: list[Side], noise: Noise) -> Own:
+        """What single inputs have, for equal ones."""
+        ends = self._ends
+        return Own([ends[id(side)] for side in sides], noise.own, self.b2 == 0.0)
+
+    @property
+    def _ends(self) -> dict[int, tuple[Array, Array]]:
+        return self.__dict__.setdefault("_found_ends", {})
+
+    def matrices(
+        self,
+        sides: list[Side],
+        rows: Array | None,
+        marks: NDArray[np.float32],
+        progress: Callable[[float], Any] | None,
+    ) -> tuple[Array, Array]:
+        """Fill both matrices, and with ``rows`` of noise the marks."""
+        one, two = sides[0], sides[-1]
+        cut = tiles(len(one.k), len(two.k), one is two)
+        cov = np.empty((len(one.k), len(two.k)))
+        ntk = np.empty_like(cov)
+        size = _SERIES_CHUNK if uses_series(self.found) else CHUNK
+        chunks = -(-len(self.sw2) // size)
+        state = {id(side): (side.k, side.k) for side in sides}
+        noise = np.zeros((len(self.sw2), 6)) if rows is None else rows
+        for chunk in range(chunks):
+            part = slice(chunk * size, min((chunk + 1) * size, len(self.sw2)))
+            last = part.stop == len(self.sw2)
+            paths = {}
+            for side in sides:
+                path = self.advance(*state[id(side)], part)
+                check_path(self.found, self.tangent, path, readout=last)
+                state[id(side)] = path.k[-1], path.theta[-1]
+                paths[id(side)] = path
+            go = self._work(one, two, paths, part, chunk == 0, last, (cov, ntk), noise[part], marks)
+
+            def report(done: float, before: int = chunk) -> None:
+                if progress is not None:
+                    progress((before + done) / chunks)
+
+            over_tiles(go, cut, report)
+        self._ends.update(state)
+        return cov, ntk
+
+    def _work(
+        self,
+        one: Side,
+        two: Side,
+        paths: dict[int, Single],
+        part: slice,
+        first: bool,
+        last: bool,
+        out: tuple[Array, Array],
+        noise: Array,
+        marks: NDArray[np.float32],
+    ) -> Callable[[NDArray[np.int64]], None]:
+        """Return what advances tiles by a chunk of layers."""
+        module = kernel_module(self.found, self.tangent)
+        p, q = paths[id(one)], paths[id(two)]
+        if uses_power_loops(self.found):
+            return lambda some: module.run(
+                some, one is two, first, last, one.x, one.z, two.xt, two.zt, np.sqrt(p.k[0]),
+                np.sqrt(q.k[0]), *p.angles, *q.angles, *out, noise, marks,
+            )  # fmt: skip
+        tables = np.ascontiguousarray(stacked(p).transpose(0, 2, 1)), stacked(q)
+        own = packed(self.found, self.tangent, p, q)
+        return lambda some: module.run(
+            some, one is two, first, one.x, one.z, two.xt, two.zt, one.scale, one.b2, p.k, q.k,
+            self.sw2[part], self.sb2[part], *out, noise, marks, *tables, own,
+        )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Dual activations without a closed form: Hermite series with bounded remainders."""

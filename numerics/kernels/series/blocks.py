@@ -1,0 +1,290 @@
+"""Hermite coefficients of an activation over an interval of variances, as Chebyshev series.
+
+Moments are Gauss-Legendre sums over the panels of `numerics.kernels.series.mesh`, in twice the
+precision of doubles; between Chebyshev nodes in log k they are interpolated.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from flint import arb
+from numpy.typing import NDArray
+
+from numerics.kernels.loops.double import moments
+from theory.kernels.activations import Activation
+from theory.kernels.definiteness import Definiteness
+from theory.kernels.existence import DivergenceError
+
+from .mesh import NODES, Mesh, Panel, gauss, mesh, quadrature_bits
+from .rounding import UNIT
+
+__all__ = ["GONE", "TIERS", "Block", "Moments"]
+
+Array = NDArray[np.float64]
+TIERS = (8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 160, 192, 256, 384)
+"""Numbers of coefficients that the loops may use."""
+_CHEBYSHEV = 24
+_INTERPOLATED = 3e-16
+GONE = 1e-36
+"""Share of E phi^2 in the last orders at which a series is complete."""
+_PANEL = 0.5
+
+
+@dataclass(frozen=True)
+class Block:
+    """Tables over variances in an interval, as Chebyshev series in log2 sqrt(k).
+
+    Attributes
+    ----------
+    centre, width : float
+        sqrt(k) = centre 2^(width t), t in [-1, 1].
+    rows : ndarray, shape (count + 2, terms)
+        Chebyshev series of the coefficients, and of E phi^2 and E phi'^2.
+    left : ndarray, shape (2, len(TIERS), nodes)
+        Roots of the relative remainders of D and D', by tier, at the nodes, which increase: an input takes
+        those of the next larger variance.
+    bends : ndarray, shape (4, nodes)
+        At the nodes: k E phi''^2/E phi'^2, and roots of E u^2 phi'^2/E phi^2 and of E u^2 phi''^2/E
+        phi'^2, of the smooth part; and the strength of the kinks, see `Tables`.
+    lost : ndarray, shape (4,)
+        Errors by interpolation and rounding: of the coefficients and of sqrt(n) times them, their norms
+        over n; and of E phi^2 and E phi'^2.
+    loose : ndarray, shape (2,)
+        What quadrature does not resolve of D and of D', relative.
+    """
+
+    centre: float
+    width: float
+    rows: Array
+    nodes: Array
+    left: Array
+    bends: Array
+    lost: Array
+    loose: Array
+
+    @property
+    def count(self) -> int:
+        """Coefficients."""
+        return len(self.rows) - 2
+
+
+class Moments:
+    """Moments of one activation.
+
+    Parameters
+    ----------
+    activation : Activation
+
+    Attributes
+    ----------
+    parity : int
+        1 for even, -1 for odd functions, else 0.
+    first, step : int
+        Orders whose coefficients do not vanish: first, first + step, ..
+    smooth : bool
+        Whether E phi'^2 exists and is all of D' at correlation 1.
+    """
+
+    def __init__(self, activation: Activation) -> None:
+        self.activation = activation
+        self.parity = Definiteness(activation).parity
+        self.first, self.step = {1: (0, 2), -1: (1, 2), 0: (0, 1)}[self.parity]
+        self.smooth = activation.existence.smooth
+
+    @cached_property
+    def mesh(self) -> Mesh:
+        """Its panels."""
+        return mesh(self.activation)
+
+    def orders(self, count: int) -> Array:
+        """The n of the coefficients."""
+        return self.first + self.step * np.arange(count, dtype=float)
+
+    def block(self, index: int, width: float, last: bool) -> Block | None:
+        """Tabulate a block; None if its Chebyshev series do not converge and it is not the ``last`` try."""
+        centre = 2.0 ** (2.0 * width * index)
+        angles = np.outer(np.arange(_CHEBYSHEV), 2 * np.arange(_CHEBYSHEV) + 1) % (4 * _CHEBYSHEV)
+        transform = np.cos(np.pi * angles / (2 * _CHEBYSHEV))
+        t = transform[1].copy()
+        q = centre * 2.0 ** (width * t)
+        try:
+            nodes = self._nodes(float(q.max()), float(q.min()))
+        except OverflowError:
+            if not last:
+                return None
+            raise DivergenceError(
+                f"E phi(u)^2 is outside the range of doubles at variance {centre * centre:.3g}; make sigma_w "
+                "or the inputs smaller"
+            ) from None
+        transform *= 2.0 / _CHEBYSHEV
+        transform[0] /= 2.0
+        if not last and self._series(nodes, q, TIERS[0], transform)[3] > _INTERPOLATED:
+            return None
+        size = TIERS.index(48)
+        while True:
+            count = TIERS[size]
+            a, squares = self._moments(nodes, q[:1], count)
+            if size == len(TIERS) - 1 or (a[0, -8:] ** 2).sum() * count <= GONE * squares[0, 0]:
+                break
+            size += 1
+        a, squares, rows, off = self._series(nodes, q, count, transform)
+        if off > _INTERPOLATED and not last:
+            return None
+        tails = self._tails(rows, squares, q)
+        while tails[: TIERS[size]].max() > _INTERPOLATED and size > 0:
+            size -= 1  # high orders oscillate with the variance
+        a, rows = a[:, : TIERS[size]], np.vstack([rows[: TIERS[size]], rows[-2:]])
+        order = np.argsort(q)
+        left = self._remainders(a[order], squares[order], q[order])
+        # what the Chebyshev series leave out, and three roundings
+        lost = 4.0 * np.abs(rows[:, -3:]).max(axis=1) + 3.0 * UNIT * np.abs(rows).sum(axis=1)
+        n = self.orders(len(lost) - 2)
+        norms = math.sqrt((lost[:-2] ** 2).sum()), math.sqrt((n * lost[:-2] ** 2).sum())
+        bends = self._bends(squares[order], q[order])
+        # Bessel: what panels hold bounds all coefficients together
+        least = np.maximum(squares[:, :2].min(axis=0), 1e-300)
+        loose = 2.0 * np.sqrt(nodes[3] / least)
+        if not self.smooth:  # D' is summed from the coefficients of phi
+            loose[1] = n[-1] * loose[0] * math.sqrt(least[0] / least[1]) / q.min()
+        return Block(
+            centre, width, rows, q[order], left, bends, np.array([*norms, *lost[-2:]]), loose
+        )
+
+    def _series(
+        self, nodes: tuple[Array, Array, Array, Array], q: Array, count: int, transform: Array
+    ) -> tuple[Array, Array, Array, float]:
+        """Moments, their Chebyshev series, and what these leave out."""
+        a, squares = self._moments(nodes, q, count)
+        rows = (transform @ np.column_stack([a, squares[:, :2]])).T
+        return a, squares, rows, float(self._tails(rows, squares, q).max())
+
+    @staticmethod
+    def _tails(rows: Array, squares: Array, q: Array) -> Array:
+        """Relative sizes of the last terms, above what the rounding of q does to steep functions."""
+        found = np.abs(rows[:, -3:]).max(axis=1)
+        found[:-2] /= max(math.sqrt(float(squares[:, 0].min())), 1e-300)
+        found[-2:] /= np.maximum(np.abs(rows[-2:, 0]), 1e-300)
+        logs = np.ptp(np.log(np.maximum(squares[:, :2], 1e-300)), axis=0)
+        return found / (1.0 + logs.max() / np.ptp(np.log(q)))
+
+    def _remainders(self, a: Array, squares: Array, q: Array) -> Array:
+        """Roots of the relative shares of E phi^2 and E phi'^2 beyond each tier, at increasing q."""
+        n, count = self.orders(a.shape[1]), a.shape[1]
+        found = np.zeros((2, len(TIERS), len(q)))
+        steep = n * a * a / (q * q)[:, None]
+        for row, (parts, whole) in enumerate(((a * a, squares[:, 0]), (steep, squares[:, 1]))):
+            rest = np.clip(whole - parts.sum(axis=1), 0.0, None)
+            decayed = 64.0 * parts[:, -8:].sum(axis=1)  # below the rounding of the difference
+            rest = np.where(rest > 1e-13 * whole, rest, np.minimum(decayed, 1e-13 * whole))
+            if row and not self.smooth:
+                rest = np.full_like(rest, np.inf)
+            beyond = np.cumsum(parts[:, ::-1], axis=1)[:, ::-1]
+            for tier, used in enumerate(TIERS):
+                share = rest + (beyond[:, used] if used < count else 0.0)
+                share = np.divide(share, whole, out=np.zeros_like(share), where=whole > 0.0)
+                found[row, tier] = np.maximum.accumulate(np.sqrt(share))
+        return found
+
+    def _bends(self, squares: Array, q: Array) -> Array:
+        k = q * q
+        d, chi, bend, scaled, twice = np.maximum(squares.T, 1e-300)
+        existence = self.activation.existence
+        # densities of the bivariate normal at two kinks: below (2 pi k)^-1 y^(-1/2) exp(-(a^2 + b^2)/(4 k))
+        kinks = sum(
+            (
+                abs(float(j.height)) * np.exp(-(float(j.place) ** 2) / (4.0 * k))
+                for j in existence.kinks
+            ),
+            start=np.zeros_like(q),
+        )
+        # what moves with the variance at kinks and jumps away from 0
+        moved = [
+            sum(
+                (
+                    abs(float(j.height * j.place)) * np.exp(-(float(j.place) ** 2) / (2.0 * k))
+                    for j in some
+                ),
+                start=0.0 * q,
+            )
+            for some in (existence.jumps, existence.kinks)
+        ]
+        scaled = np.sqrt(scaled) + 1.2 * moved[0] / q
+        twice = np.sqrt(twice) + 1.2 * moved[1] / q
+        found = (
+            k * bend / chi,
+            scaled / np.sqrt(d),
+            twice / np.sqrt(chi),
+            kinks / math.sqrt(2.0 * math.pi) / np.sqrt(q),
+        )
+        return np.array(found)
+
+    def _nodes(self, largest: float, smallest: float) -> tuple[Array, Array, Array, Array]:
+        """Nodes in x, weights, phi and its derivatives there, as pairs of doubles; what is not resolved."""
+        edge = self.mesh.edge(largest * largest, 0.5)
+        reach = edge * largest
+        points, weights, values = [], [], []
+        loose = np.zeros(2)
+        with quadrature_bits():
+            rule = gauss()
+            for panel in self.mesh.panels(reach):
+                low, high = max(panel.lower, arb(-reach)), min(panel.upper, arb(reach))
+                if not bool(low < high):
+                    continue
+                parts = _parts(float(low.mid()), float(high.mid()), smallest, edge)
+                step = (high - low) / parts
+                for i in range(parts):
+                    part = Panel(low + i * step, low + (i + 1) * step, panel.piece)
+                    x, columns = self.mesh.values(part)
+                    points += x
+                    weights += [w * step / 2 for _, w in rule]
+                    values += list(zip(*columns, strict=True))
+                if not panel.resolved:
+                    seen = [[float(v.mid()) for v in row[:2]] for row in values[-NODES * parts :]]
+                    mass = 0.4 * float((high - low).mid()) / smallest  # of the normal density
+                    loose += np.abs(seen).max(axis=0) ** 2 * mass
+        f = np.array([[_double(v) for v in row] for row in values])
+        x, w = (np.array([_double(v) for v in some]).T for some in (points, weights))
+        return (
+            np.ascontiguousarray(x),
+            np.ascontiguousarray(w),
+            np.ascontiguousarray(f.transpose(1, 2, 0)),
+            loose,
+        )
+
+    def _moments(
+        self, nodes: tuple[Array, Array, Array, Array], q: Array, count: int
+    ) -> tuple[Array, Array]:
+        a, squares = np.empty((len(q), count)), np.empty((len(q), 5))
+        x, w, f, _ = nodes
+        for j, root in enumerate(q):
+            moments(x, w, f, float(root), _roots(), self.step, self.first, a[j], squares[j])
+        return a, squares
+
+
+def _parts(low: float, high: float, smallest: float, edge: float) -> int:
+    """Into how many parts a panel is cut for the normal densities, and the polynomials, of a block."""
+    nearest = 0.0 if low < 0.0 < high else min(abs(low), abs(high))
+    # what is beyond the reach of the smallest variance belongs to the larger ones
+    return max(1, math.ceil((high - low) / (_PANEL * max(smallest, nearest / edge))))
+
+
+def _double(number: arb) -> tuple[float, float]:
+    high = float(number.mid())
+    if not math.isfinite(high):
+        raise OverflowError
+    return high, float((number - arb(high)).mid())
+
+
+@lru_cache(maxsize=1)
+def _roots() -> Array:
+    """sqrt(n) and 1/sqrt(n), high and low parts, shape (2, 2, count)."""
+    with quadrature_bits():
+        made = [
+            [_double(arb(n).sqrt()), _double(1 / arb(max(n, 1)).sqrt())]
+            for n in range(2 * TIERS[-1] + 4)
+        ]
+    return np.ascontiguousarray(np.array(made).transpose(1, 2, 0))

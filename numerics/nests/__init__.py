@@ -1,0 +1,1 @@
+"""Nests in doubles: a leaf lifted on chained grids, by numba, with its error law."""

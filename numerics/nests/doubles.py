@@ -1,0 +1,271 @@
+"""Value and gradient of a lifted Gaussian expectation on chained grids.
+
+The nest ``f_k(x) = (1/s_k) log E exp(s_k f_{k-1}(x + sqrt(v_k) U))`` is evaluated from the leaf
+outwards. Level k is a convolution on a uniform grid whose spacing comes from an error bound
+(`numerics.nests.grids`) and whose extent comes from tail bounds (`numerics.nests.extent`); neighbouring grids
+are commensurate, so one table of Gaussian weights serves all outputs of a level
+(`numerics.nests.convolution`). Per level this takes one exponential per inner node, one per table entry
+and one logarithm per output; everything else is multiply-add. Of an even leaf only the nodes y >= 0 are
+computed.
+
+The gradient is the adjoint sweep: Gibbs weights from the outside in, ``d f_k / d f_{k-1} =
+exp(s_k (f_{k-1} - f_k))``, with ``d/dv`` by differentiating the Gaussian and ``d/ds`` as a relative
+entropy. It costs as much as the value.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .chain import (
+    Job,
+    Leaf,
+    exponent_derivative,
+    fold,
+    inner_liftings,
+    mirror,
+    push,
+    reference,
+    weighted,
+)
+from .extent import extent
+from .grids import MAX_WORK, ResolutionError, plan_grids, window
+from .outermost import lift_point
+from .pilot import measured_strips
+from .windows import depth_below_top, leaf_range, scale
+
+__all__ = ["Leaf", "NestResult", "evaluate_nest"]
+
+Array = NDArray[np.float64]
+
+# An outermost increment, beside the leaf's scale, of which only the first order counts.
+_TINY = 1e-9
+# Of the difference that its derivative is then taken from, beside that scale.
+_SPACING = 3e-3
+# Gibbs weights that count for nothing, beside the tolerance.
+_WEIGHTLESS = 1e-24
+
+
+@dataclass(frozen=True)
+class NestResult:
+    """Value, partial derivatives and account of one nest.
+
+    Attributes
+    ----------
+    value : float
+        ``f_K(field)``.
+    d_field : float
+    d_increments, d_exponents : ndarray, shape (K,)
+    d_parameters : ndarray, shape (n_parameters,)
+        Empty arrays when the gradient was not asked for.
+    discretisation : float
+        Bound on the discretisation error of ``value``: sum over levels of trapezoid bound /
+        exponent. Rounding is not in it: some hundred units in the last place of the largest
+        ``f_k``. A number with an error that holds comes from balls (`numerics.balls.nest`).
+    edge : float
+        Largest Gibbs weight found at the edge of a grid; the truncation error is of this order.
+    exponentials : int
+        Number of exponentials, logarithms and error functions taken.
+    products : int
+        Number of multiply-adds in the convolutions.
+    """
+
+    value: float
+    d_field: float
+    d_increments: Array
+    d_exponents: Array
+    d_parameters: Array
+    discretisation: float
+    edge: float
+    exponentials: int
+    products: int
+
+
+def evaluate_nest(
+    leaf: Leaf,
+    parameters: Array,
+    field: float,
+    increments: tuple[float, ...],
+    exponents: tuple[float, ...],
+    *,
+    tolerance: float = 1e-16,
+    gradient: bool = True,
+    coarsen: float = 1.0,
+    work_limit: int = MAX_WORK,
+) -> NestResult:
+    """Value and gradient of a nest.
+
+    Parameters
+    ----------
+    leaf : Leaf
+        The innermost function.
+    parameters : ndarray, shape (n_parameters,)
+        Leaf parameters.
+    field : float
+        Where the outermost function is taken.
+    increments, exponents : tuple of float, length K
+        ``v_k >= 0`` and ``s_k >= 0``, innermost first, in any order. ``s_k = 0`` is the quenched
+        average. A zero increment makes its level the identity.
+    tolerance : float, default 1e-16
+        Error allowed per lifting, relative to 1 or to the nest where that is smaller; each level's
+        spacing follows from it (`numerics.nests.grids`).
+    gradient : bool, default True
+        Whether derivatives are wanted; they cost as much again.
+    coarsen : float, default 1
+        Factor on all spacings, for refinement checks.
+    work_limit : int
+        Operations of one level after which the evaluation is given up.
+
+    Returns
+    -------
+    NestResult
+
+    Raises
+    ------
+    ValueError
+        If a gradient is wanted at a zero increment, where the identity level hides it, if an exponent is
+        negative, or if the leaf grows faster than linearly.
+    ResolutionError
+        If an increment is so small that a grid would have more than `MAX_NODES` nodes, a level
+        would take more than ``work_limit`` operations, or a grid ends where its weight still
+        matters.
+
+    Notes
+    -----
+    Cost: of order ``L sqrt(v_k)/h_k`` products per output and level, L = log(1/tolerance); linear
+    in the number of levels; an even leaf takes half of that. Error: the sum over levels of the trapezoid
+    bound over the exponent, plus truncation of the order of ``NestResult.edge``, plus rounding.
+    """
+    kept = [k for k, v in enumerate(increments) if v > 0.0]
+    if gradient and len(kept) < len(increments):
+        raise ValueError(
+            f"the gradient needs positive increments, got {increments}; "
+            "evaluate with gradient=False or drop the level"
+        )
+    v = tuple(increments[k] for k in kept)
+    s = tuple(exponents[k] for k in kept)
+    if min(s, default=0.0) < 0.0:
+        raise ValueError(f"exponents must not be negative, got {s}: nest[f; -s] is -nest[-f; s]")
+    if not v:
+        return _bare_leaf(leaf, parameters, field, gradient)
+    strip, shape = leaf.facts(parameters)
+    if s[-1] == 0.0 and v[-1] < _TINY * min(1.0, strip.half_width) ** 2:
+        inner = evaluate_nest(
+            leaf,
+            parameters,
+            field,
+            v[:-1],
+            s[:-1],
+            tolerance=tolerance,
+            coarsen=coarsen,
+            work_limit=work_limit,
+        )
+        if len(v) > 1:
+            # the heat equation of the lifting inside: f'' = 2 df/dv - s f'^2
+            half_bend = float(inner.d_increments[-1]) - 0.5 * s[-2] * inner.d_field**2
+        else:
+            half_bend = 0.5 * _bend(leaf, parameters, field, strip.half_width)
+        return _tiny_average(inner, increments[kept[-1]], half_bend, gradient)
+    job = Job(leaf, parameters, shape, field, v, s, work_limit)
+    tolerance *= scale(job)
+    reach, enough = window(tolerance), math.log(1e3 / tolerance)
+    wanted = extent(
+        abs(field) if leaf.even else field, v, s, shape, reach, enough,
+        even=leaf.even, depth=depth_below_top(job),
+    )  # fmt: skip
+    strips = measured_strips(job, strip, wanted)
+    plan = plan_grids(strips, v, s, tolerance, coarsen)
+
+    first, last = leaf_range(job, plan, wanted, enough)
+    y = plan.spacings[0] * np.arange(first, last + 1, dtype=np.float64)
+    leaf_values = leaf.values(y, parameters)
+    job.exponentials += leaf_values.size
+    stages, f, start = inner_liftings(job, leaf_values, first, plan, wanted, 1e-3 * tolerance)
+
+    h = plan.spacings[-1]
+    ref = float(f[reference(job, f, start, h)])
+    copies = 1.0
+    if leaf.even and start > 0:
+        # only the peak at positive fields; its mirror image doubles the sum
+        copies, ref = 2.0, float(f.max())
+    elif leaf.even:
+        f, start = mirror(f), 1 - f.size
+    nodes = math.ceil(plan.reach * math.sqrt(v[-1]) / h) + 1
+    value, d_v, d_field, mu, n_exp = lift_point(
+        f, start, h, v[-1], s[-1], ref, field, nodes, copies
+    )
+    job.exponentials += n_exp
+    error = sum(
+        b / x if x > 0.0 else b * max(1.0, abs(value)) for b, x in zip(plan.bounds, s, strict=True)
+    )
+    edge = float(max(mu[0], mu[-1]))
+    d_increments, d_exponents = np.zeros(len(v)), np.zeros(len(v))
+    d_parameters = np.empty(0)
+    if gradient:
+        d_increments[-1] = d_v
+        d_exponents[-1] = exponent_derivative(mu, f - ref, float(value) - ref, s[-1])
+        mu = fold(mu) if leaf.even and copies == 1.0 else mu
+        for k in range(len(v) - 2, -1, -1):
+            stage = stages[k]
+            d_increments[k] = weighted(mu, stage.rows.dv)
+            mu, d_exponents[k] = push(job, stage, mu, _WEIGHTLESS * tolerance)
+            edge = max(edge, float(mu[-1]), 0.0 if leaf.even else float(mu[0]))
+        slopes = leaf.derivatives(y, leaf_values, parameters)
+        job.exponentials += mu.size * len(leaf.parameters)
+        d_parameters = np.einsum("ij,j->i", slopes, mu)
+    else:
+        d_increments = d_exponents = np.empty(0)
+    if edge > 1e3 * tolerance * max(1.0, coarsen):
+        raise ResolutionError(
+            f"the grids of increments {v} with exponents {s} end where the weight is still {edge:.1e}"
+        )
+    return NestResult(
+        float(value),
+        float(d_field),
+        d_increments,
+        d_exponents,
+        d_parameters,
+        error,
+        edge,
+        job.exponentials,
+        job.products,
+    )
+
+
+def _tiny_average(inner: NestResult, v: float, half_bend: float, gradient: bool) -> NestResult:
+    """A quenched average over a tiny increment: ``f + v f''/2``, where a sum would lose f''."""
+    value = inner.value + v * half_bend
+    if not gradient:
+        empty = np.empty(0)
+        return replace(
+            inner, value=value, d_increments=empty, d_exponents=empty, d_parameters=empty
+        )
+    return replace(
+        inner,
+        value=value,
+        d_increments=np.append(inner.d_increments, half_bend),
+        d_exponents=np.append(inner.d_exponents, 0.5 * v * inner.d_field**2),
+    )
+
+
+def _bend(leaf: Leaf, parameters: Array, field: float, width: float) -> float:
+    """Second derivative of a leaf by a difference of fourth order."""
+    h = _SPACING * min(1.0, width)
+    f = (
+        leaf.values(np.abs(field + h * np.arange(-2.0, 3.0)), parameters)
+        if leaf.even
+        else (leaf.values(field + h * np.arange(-2.0, 3.0), parameters))
+    )
+    return float(np.array([-1.0, 16.0, -30.0, 16.0, -1.0]) @ (f - f[2])) / (12.0 * h * h)
+
+
+def _bare_leaf(leaf: Leaf, parameters: Array, field: float, gradient: bool) -> NestResult:
+    """A nest without liftings."""
+    y = np.array([abs(field) if leaf.even else field])
+    f = leaf.values(y, parameters)
+    slopes = leaf.derivatives(y, f, parameters)[:, 0] if gradient else np.empty(0)
+    return NestResult(float(f[0]), math.nan, np.empty(0), np.empty(0), slopes, 0.0, 0.0, 1, 0)

@@ -1,0 +1,1 @@
+"""Certificates: closed forms, stationary points and upper bounds, enclosed and verified from scratch."""

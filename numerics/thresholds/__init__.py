@@ -1,0 +1,1 @@
+"""Stationary points of functionals: starts, searches, levels, and solutions settled in balls."""

@@ -1,0 +1,150 @@
+"""What the search for stationary points sees of a functional: one number, and how many ways it goes up.
+
+A stationary point of the theory is a minimum in some directions and a maximum in others. How many, follows
+from the random dual, whose pairs (p_k, q_k) are coupled by p_k q_k (c_k - c_{k+1})/2 against nests whose
+slopes depend on q_k and p_k. At a step down of the exponents, c_k > c_{k+1}, a pair is a saddle; at a step up
+it is not, and both follow the exponents.
+
+- max_x max_y (sign +1): the dual bounds the ground state from above, and is minimised but for one direction
+  of ascent for every step down. Without a constraint p = q, and all is minimised.
+- min_x max_y (sign -1): the dual bounds xi from below, and is maximised but for the multiplier gamma and one
+  direction for every step down. Turned round, -xi is minimised with that many directions of ascent; so
+  is a capacity, which falls where xi rises.
+- In the hard-constraint limit gamma is gone. The exponents increase, 1 < s_2 < s_3 .., and all is minimised;
+  the quenched average of a model that is not even ends the sequence with s_r = 0, a step down. Where the
+  prior leaves the norm of x free, the capacity is the largest over it: one direction more.
+
+This is what a search looks for; what it found is told by the Hessian's inertia.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numerics.functionals.doubles import Evaluator
+from numerics.nests.grids import ResolutionError
+from theory import FreeEnergy
+
+__all__ = ["Objective", "ascents"]
+
+Array = NDArray[np.float64]
+
+# Operations of a level of a nest that a search may always spend, and how many times those of its start.
+_LEAST_WORK, _FINER = 100_000, 8
+# Energies this close to 0 are not told from it in doubles.
+_SMALLEST = 1e-13
+
+
+def ascents(fe: FreeEnergy, exponents: Sequence[float] | Array) -> int:
+    """Number of directions of ascent of the objective at a physical stationary point.
+
+    Parameters
+    ----------
+    fe : theory.FreeEnergy
+    exponents : sequence of float
+        c_2, c_3, .. at the point, in any order.
+
+    Returns
+    -------
+    int
+    """
+    if not fe.is_finite:
+        # one exponent fewer than Q where the last is quenched; the largest capacity over a free norm
+        return int(len(fe.q) > len(fe.c)) + int(not fe.model.prior.norm.is_number)
+    if not fe.model.constraint:
+        return 0
+    down = sum(
+        a > b for a, b in itertools.pairwise((*exponents, *[0.0] * (len(fe.q) == len(fe.c))))
+    )
+    return down + (fe.model.sign == -1)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A functional turned so that as much as possible of it is to be minimised.
+
+    Attributes
+    ----------
+    evaluator : Evaluator
+    logarithmic : bool
+        Whether it is the logarithm of the functional: capacities, which are positive and span orders
+        of magnitude.
+    sign : float
+        -1 where the functional is turned round.
+    fe : theory.FreeEnergy
+    """
+
+    evaluator: Evaluator
+    logarithmic: bool
+    sign: float
+    fe: FreeEnergy
+
+    @classmethod
+    def of(cls, fe: FreeEnergy, evaluator: Evaluator) -> Objective:
+        """Objective of a free energy."""
+        sign = -1.0 if fe.model.sign == -1 and not fe.is_capacity else 1.0
+        return cls(evaluator, fe.is_capacity, sign, fe)
+
+    def on(self, evaluator: Evaluator) -> Objective:
+        """Return the same objective on another evaluator of the functional."""
+        return Objective(evaluator, self.logarithmic, self.sign, self.fe)
+
+    def ascents(self, theta: Array) -> int:
+        """Number of directions of ascent wanted at a point; see `ascents`."""
+        first = len(self.fe.p) + len(self.fe.q)
+        return ascents(self.fe, np.exp(theta[first : first + len(self.fe.c)]))
+
+    def __call__(self, theta: Array) -> tuple[float, Array]:
+        """Value and gradient; (inf, 0) where the functional is not defined or not resolved."""
+        lost = (math.inf, np.zeros_like(theta))
+        if np.abs(theta).max(initial=0.0) > 60.0:
+            return lost
+        try:
+            with np.errstate(all="ignore"):
+                found = self.evaluator(theta)
+        except (ResolutionError, OverflowError, ZeroDivisionError, ValueError):
+            return lost
+        value, gradient = found.value, found.gradient
+        if not (math.isfinite(value) and np.isfinite(gradient).all()):
+            return lost
+        if not self.logarithmic:
+            return self.sign * value, self.sign * gradient
+        return (math.log(value), gradient / value) if value > 0.0 else lost
+
+    @contextmanager
+    def limited(self, theta: Array, times: float = _FINER) -> Iterator[None]:
+        """Give up points that take far finer grids than this one: a search there has lost its way."""
+        evaluator = self.evaluator
+        before, limit = evaluator.exponentials + evaluator.products, evaluator.work_limit
+        self(theta)
+        work = evaluator.exponentials + evaluator.products - before
+        evaluator.work_limit = min(limit, int(max(_LEAST_WORK, times * work)))
+        try:
+            yield
+        finally:
+            evaluator.work_limit = limit
+
+    def value(self, objective: float) -> float:
+        """Value of the functional, from that of the objective."""
+        if not math.isfinite(objective):
+            return objective
+        return math.exp(objective) if self.logarithmic else self.sign * objective
+
+    def size(self, objective: float) -> float:
+        """What gradients and differences of the objective are small or large against."""
+        return 1.0 if self.logarithmic else max(abs(objective), _SMALLEST)
+
+    def is_excluded(self, objective: float) -> bool:
+        """Whether theory excludes a value: the minimum of a norm is not negative."""
+        return not self.logarithmic and self.sign < 0.0 and objective > 0.0
+
+    def unit(self, value: float) -> float:
+        """What a small unit of the objective is in units of the functional."""
+        return abs(value) if self.logarithmic else 1.0

@@ -1,0 +1,106 @@
+"""A stationary point as a solution: the objective, and Newton's end game in doubles."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numerics.functionals.doubles import Evaluator, compile_program
+from theory import FreeEnergy, free_energy
+from theory.thresholds.finite_exponents import without_quenched_average
+
+from .objective import Objective
+from .solution import ConvergenceError, Solution
+from .stationary import refine
+
+__all__ = ["located", "named", "objective_of", "same_point"]
+
+Array = NDArray[np.float64]
+
+# Of the logarithm of a capacity, or of an energy, in doubles; and the distance in the coordinates.
+_DECREMENT, _GRADIENT, _STEP = 1e-9, 1e-4, 1e-3
+# Operations of one level at full resolution, a second or two; a point
+# that needs more is far from all of them.
+_FINE_WORK = 2_000_000_000
+
+
+def objective_of(fe: FreeEnergy) -> Objective:
+    """The objective of a free energy."""
+    generic = free_energy(fe.model.generic, fe.level)  # compiled once for all parameters
+    if len(generic.q) > len(fe.q):
+        generic = without_quenched_average(generic)
+    values = {str(x): float(v) for x, v in fe.model.parameters.items()}
+    evaluator = Evaluator(compile_program(generic), values, work_limit=_FINE_WORK)
+    return Objective.of(fe, evaluator)
+
+
+def named(objective: Objective, theta: Array) -> dict[str, float]:
+    """Order parameters and value of a point, by name."""
+    coordinates = objective.evaluator.coordinates
+    table = coordinates.order_parameters(coordinates.gaps(theta))
+    table["value"] = objective.value(objective(theta)[0])
+    return table
+
+
+def located(objective: Objective, fe: FreeEnergy, theta: Array, split: str) -> Solution:
+    """A point refined by Newton's method in doubles; what is claimed of it is settled in balls.
+
+    Its error is an estimate of the distance to the stationary value and of the discretisation alone.
+
+    Raises
+    ------
+    ConvergenceError
+        If the refined point is not stationary.
+    """
+    level, model = fe.level, fe.model
+    point = refine(objective, theta)
+    value = objective.value(point.objective)
+    norm = float(np.linalg.norm(point.gradient))
+    if not (math.isfinite(value) and np.isfinite(point.hessian).all()):
+        raise ConvergenceError(
+            f"level {level} of {model}: a stationary point found on coarse grids is too fine to be resolved "
+            "in double precision; no digits were reached",
+            named(objective, theta),
+            math.nan,
+        )
+    size = objective.size(point.objective)
+    small = point.decrement < _DECREMENT * size and norm < _GRADIENT * size
+    if not (small and point.step < _STEP):
+        raise ConvergenceError(
+            f"level {level} of {model} did not converge: gradient norm {norm:.1e}, estimated "
+            f"distance {point.step:.1e} at value {value:.12g}",
+            named(objective, point.theta),
+            norm,
+        )
+    coordinates = objective.evaluator.coordinates
+    gaps = coordinates.gaps(point.theta)
+    table = coordinates.order_parameters(gaps)
+    p, q, c, fields = (
+        tuple(table[str(x)] for x in group) for group in (fe.p, fe.q, fe.c, fe.fields)
+    )
+    eigenvalues = np.sort(objective.sign * point.eigenvalues)
+    at = objective.evaluator(point.theta, gradient=False)
+    return Solution(
+        model,
+        level,
+        value,
+        p=p,
+        q=q,
+        c=c,
+        fields=fields,
+        order_parameters=table,
+        gaps=tuple(map(float, gaps)),
+        gradient_norm=norm,
+        inertia=int((eigenvalues < 0).sum()),
+        hessian_eigenvalues=tuple(map(float, eigenvalues)),
+        error=at.discretisation + objective.unit(value) * point.decrement,
+        split=split,
+    )
+
+
+def same_point(a: Solution, b: Solution) -> bool:
+    """Whether two solutions are one stationary point."""
+    pairs = zip(a.order_parameters.values(), b.order_parameters.values(), strict=True)
+    return all(abs(x - y) <= 1e-5 * max(abs(x), abs(y)) for x, y in pairs)

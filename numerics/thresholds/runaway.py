@@ -1,0 +1,201 @@
+"""Minima that run away: the functional whose outermost exponent is infinite, and how far from it one is.
+
+Only models whose constraint is an interval around 0 have one (`theory.thresholds.asymptotics`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import mpmath
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+
+from numerics.functionals.doubles import Evaluator, compile_program
+from theory import FreeEnergy, free_energy
+from theory.thresholds.asymptotics import infinite_exponent_limit
+
+from .insertions import insertions
+from .objective import Objective
+from .points import located
+from .solution import ConvergenceError, Solution, supported_digits
+from .starts import Start, ordered, seed
+from .stationary import minimise
+
+__all__ = ["at_exponent", "first_limit", "next_limit", "runaway_solution", "starts_near_limit"]
+
+Array = NDArray[np.float64]
+
+# The limit functional is followed from level to level where the outermost exponent exceeds this.
+_LARGE_EXPONENT = 500.0
+# The functional at the largest exponent may cost this much, once: it decides the digits reported.
+_LIMIT_WORK = 2_000_000_000
+# Of that functional in doubles.
+_ROUNDING = 1e-14
+_SPLIT = "Laplace's method in the outermost lifting"
+
+
+def first_limit(fe: FreeEnergy, below: Solution | None) -> Solution | None:
+    """Interior minimum of the level-3 limit functional, or None where it has none below level 2.
+
+    Parameters
+    ----------
+    fe : theory.FreeEnergy
+        Of level 3.
+    below : Solution, optional
+        Of level 2.
+    """
+    try:
+        limit = infinite_exponent_limit(fe)
+    except ValueError:
+        return None
+    (p,) = limit.order_parameters
+    u = sympy.Symbol("u", positive=True)
+    expr = limit.expr.subs(p, 1 - u)
+    with mpmath.workdps(40):
+        evaluate = sympy.lambdify(u, expr, "mpmath")
+        slope = sympy.lambdify(u, sympy.diff(expr, u), "mpmath")
+
+        def functional(x: mpmath.mpf) -> mpmath.mpf:
+            try:
+                return evaluate(x)
+            except ZeroDivisionError:  # the constraint holds to every digit carried
+                return mpmath.inf
+
+        grid = [mpmath.mpf(10) ** (-mpmath.mpf(k) / 8) for k in range(1, 160)]
+        values = [functional(x) for x in grid]
+        k = min(range(len(grid)), key=lambda i: values[i])
+        if k in (0, len(grid) - 1) or (below is not None and values[k] >= below.value):
+            return None
+        root = mpmath.findroot(slope, (grid[k + 1], grid[k - 1]), solver="anderson", tol=1e-50)
+        value = float(functional(root))
+        curvature = float(root**2 * mpmath.diff(slope, root) / functional(root))
+        return Solution(
+            fe.model,
+            fe.level,
+            value,
+            p=(float(1 - root),),
+            order_parameters={"p_2": float(1 - root)},
+            gaps=(float(root), float(1 - root)),
+            gradient_norm=float(abs(slope(root) * root / functional(root))),
+            inertia=int(curvature < 0),
+            hessian_eigenvalues=(curvature,),
+            error=math.ulp(value),
+            branch="s -> infinity",
+            split=_SPLIT,
+        )
+
+
+def next_limit(fe: FreeEnergy, below: Solution | None, coarse: dict[str, float]) -> Solution | None:
+    """Stationary point of the limit functional, from that of the level below.
+
+    Looked for only where the outermost exponent of the level below is already large.
+
+    Parameters
+    ----------
+    fe : theory.FreeEnergy
+    below : Solution, optional
+    coarse : dict
+        Options of the grids that are searched on.
+    """
+    seeds = [] if below is None else [b for b in below.branches if b.branch == "s -> infinity"]
+    if below is None or not seeds or (below.branch == "finite" and below.c[-1] < _LARGE_EXPONENT):
+        return None
+    found = seeds[0]
+    field = found.order_parameters.get("H", math.atanh(math.sqrt(found.p[-1])))
+    whole = seed(found)
+    limit = infinite_exponent_limit(free_energy(fe.model.generic, fe.level))
+    values = {str(name): float(value) for name, value in fe.model.parameters.items()}
+    objective = Objective.of(limit, Evaluator(compile_program(limit), values))
+    searched = objective.on(objective.evaluator.with_grid(**coarse))  # type: ignore[arg-type]
+    inside = ordered(limit)
+    ends: list[tuple[float, Array]] = []
+    start = Start(whole.p, whole.q[: whole.s.size], whole.s, "", np.array([field]))
+    for split in insertions(searched, limit, start):
+        theta = split.theta(objective.evaluator.coordinates)
+        theta, value, size = minimise(searched, theta, domain=inside, gradient_tolerance=1e-5)
+        if math.isfinite(value) and size < 1e-2:
+            ends.append((value, theta))
+    for _, theta in sorted(ends, key=lambda end: end[0]):
+        theta, _, _ = minimise(
+            objective, theta, domain=inside, gradient_tolerance=1e-8, iterations=60
+        )
+        try:
+            point = located(objective, replace(limit, model=fe.model), theta, _SPLIT)
+        except ArithmeticError:
+            continue
+        return replace(point, branch="s -> infinity")
+    return None
+
+
+def starts_near_limit(objective: Objective, limit: Solution) -> list[Start]:
+    """The limit's stationary point at the large finite exponent where the functional is lowest."""
+    best: tuple[float, Start] | None = None
+    for s in 10.0 ** np.arange(1.5, 12.0, 0.25):
+        start = at_exponent(limit, s)
+        value, _ = objective(start.theta(objective.evaluator.coordinates))
+        if math.isfinite(value) and (best is None or value < best[0]):
+            best = (value, start)
+    return [] if best is None else [best[1]]
+
+
+def at_exponent(limit: Solution, s: float) -> Start:
+    """The limit's point at a finite outermost exponent: Q = R/s with R = H/sqrt(p).
+
+    At level 3, where H is eliminated, H = artanh sqrt(p).
+    """
+    found = seed(limit)
+    root = math.sqrt(limit.p[-1])
+    field = limit.order_parameters.get("H", math.atanh(root))
+    q = np.append(found.q[: found.s.size], field / root / s)
+    return Start(found.p, q, np.append(found.s, s), "from s -> infinity")
+
+
+def runaway_solution(
+    objective: Objective, theta: Array, limit: Solution | None, named: dict[str, float]
+) -> Solution:
+    """The limit functional's stationary point, for a minimum that ran away towards it.
+
+    Raises
+    ------
+    ConvergenceError
+        If there is no such stationary point.
+    """
+    if limit is None:
+        raise ConvergenceError(
+            f"a minimum ran away to an outermost exponent of {math.exp(theta[-1]):.1e}, and the limit "
+            "functional has no stationary point next to it",
+            named,
+            float(np.linalg.norm(objective(theta)[1])),
+        )
+    start, distance = _nearest_to_limit(objective, limit)
+    error = distance + _ROUNDING * abs(limit.value)
+    note = (
+        f"the minimum lies beyond the largest exponent resolved, s = {start:.0e}; the value is that of the "
+        f"s -> infinity functional, which differs from the functional there by {distance:.1e}"
+    )
+    digits = supported_digits(limit.value, error)
+    return replace(limit, error=error, digits=digits, note=note)
+
+
+def _nearest_to_limit(objective: Objective, limit: Solution) -> tuple[float, float]:
+    """Largest exponent at which the functional resolves at the limit's point, and its distance there.
+
+    Or the depth of the functional below its limit at smaller exponents, where that is larger: it passes
+    through a minimum on its way.
+    """
+    patient = objective.on(objective.evaluator.with_grid(work_limit=_LIMIT_WORK))
+    largest, distance = math.nan, math.inf
+    for s in 10.0 ** np.arange(17.0, 2.0, -0.5):
+        value, _ = patient(at_exponent(limit, s).theta(objective.evaluator.coordinates))
+        if not math.isfinite(value):
+            continue
+        away = limit.value - math.exp(value)
+        if math.isnan(largest):
+            largest, distance = float(s), abs(away)
+        elif away < 0.0 or s < 1e-4 * largest:
+            break
+        distance = max(distance, away)
+    return largest, distance

@@ -1,0 +1,249 @@
+"""Thresholds and ground states: stationary points of a free energy, level by level.
+
+The lowest level is a closed form, or searched along its exponent (`numerics.thresholds.profile`).
+Level r + 1 starts from the stationary points of level r with one lifting more, put in where that
+improves to first order (`numerics.thresholds.insertions`). All starts are followed in doubles on
+coarse grids, minimising in some variables the maximum over others
+(`numerics.thresholds.objective`); the distinct ends are refined by Newton's method on grids that
+meet the error bound (`numerics.thresholds.search`). What is reported is then settled in balls
+(`numerics.thresholds.digits`): value, error and order parameters do not depend on the machine.
+
+A minimum whose outermost exponent runs away is replaced by the stationary point of the limit
+functional (theory.infinite_exponent_limit); its error is the distance to the functional at the
+largest exponent that was resolved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from theory import Model, free_energy
+from theory.parameters import shown
+
+from .continuation import followed
+from .digits import DOUBLE_DIGITS, check_digits, closed_form, refine
+from .points import same_point
+from .satisfiable import Capacities
+from .search import Progress, continued, search
+from .solution import ConvergenceError, Solution
+
+__all__ = ["Progress", "lowest_level", "solve", "solve_levels"]
+
+# Far beyond what can be told from the limit of all levels: each takes up to twice as long as the one below.
+MAX_LEVEL = 50
+# Digits with which a point is followed.
+_FOLLOWED = 16
+
+
+def solve(
+    model: Model,
+    level: int,
+    *,
+    digits: int = 12,
+    progress: Progress | None = None,
+    start: Solution | None = None,
+) -> Solution:
+    """Threshold or ground-state energy of a model at one lifting level.
+
+    Parameters
+    ----------
+    model : theory.Model
+        With numeric parameters, e.g. ``SBP(kappa=1)``.
+    level : int
+        Lifting level r, at least `lowest_level`.
+    digits : int, default 12
+        Significant decimal digits wanted, 1 to 1000. Whatever their number, the solution is settled in
+        balls (`numerics.thresholds.digits`); beyond 15, value, order parameters and error are `mpmath.mpf`.
+    progress : callable, optional
+        Called as ``progress(level, stage, fraction)`` with a fraction that rises from 0 to 1 per
+        level.
+    start : Solution, optional
+        A solution of the same level at nearby model parameters: continuation in kappa instead of
+        the search from level 2.
+
+    Returns
+    -------
+    Solution
+        The physical stationary point (`Solution.reason`); `Solution.branches` lists all that were found.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For input outside the stated ranges.
+    ConvergenceError
+        If no start ends in a stationary point with the digits asked for; carries the best point.
+    ResolutionError
+        If the digits asked for need too large a grid, or the value is beyond the range of doubles.
+
+    Notes
+    -----
+    Cost: about a millisecond per value and gradient in doubles at any level up to 7, some hundreds of
+    evaluations per start, and r starts at level r; then one or two evaluations in balls, see
+    `numerics.thresholds.digits`.
+
+    References
+    ----------
+    Stojnic, arXiv:2601.10628 (the functional and its levels).
+    """
+    _check(model, level, digits)
+    if start is not None:
+        if not isinstance(start, Solution):
+            raise TypeError(f"start must be a Solution of a nearby model, got {start!r}")
+        return _continued(model, level, digits, start)
+    (found,) = solve_levels(model, [level], digits=digits, progress=progress)
+    return found
+
+
+def lowest_level(model: Model) -> int:
+    """Lowest level there is: 2 in the hard-constraint limit, 1 at finite exponents."""
+    return 1 if model.is_finite else 2
+
+
+def solve_levels(
+    model: Model,
+    levels: Iterable[int],
+    *,
+    digits: int = 12,
+    progress: Progress | None = None,
+) -> Iterator[Solution]:
+    """Thresholds level by level; every level up to the highest is solved, the wanted ones are yielded.
+
+    Parameters
+    ----------
+    model : theory.Model
+    levels : iterable of int
+        Wanted levels, each at least `lowest_level`.
+    digits, progress
+        As in `solve`.
+
+    Yields
+    ------
+    Solution
+        Lowest level first.
+
+    Raises
+    ------
+    TypeError, ValueError, ConvergenceError, ResolutionError
+        As in `solve`; bad input before the first level is computed.
+    """
+    wanted = sorted(set(levels))
+    if not wanted:
+        raise ValueError("no levels given; pass at least one")
+    for level in wanted:
+        _check(model, level, digits)
+    return _levels(model, wanted, digits, progress)
+
+
+def _check(model: Model, level: int, digits: int) -> None:
+    if not isinstance(model, Model):
+        raise TypeError(f"model must be a theory.Model such as SBP(kappa=1), got {model!r}")
+    if isinstance(level, bool) or not isinstance(level, int | np.integer):
+        raise TypeError(f"level must be an integer, got {level!r}")
+    check_digits(digits)
+    if level > MAX_LEVEL:
+        raise ValueError(f"level must be at most {MAX_LEVEL}, got {shown(int(level))}")
+    fe = free_energy(model, int(level))
+    if fe.is_finite and not model.prior.norm.is_number:
+        raise ValueError(
+            f"{model}: ground states with a free norm p_1 can be derived but not solved; leave alpha out "
+            "for the capacity"
+        )
+    unset = fe.expr.free_symbols - set(fe.order_parameters)
+    if unset:
+        names = ", ".join(sorted(map(str, unset)))
+        raise ValueError(f"{model.name} needs a number for {names}; pass it to the model")
+
+
+def _levels(
+    model: Model, wanted: list[int], digits: int, progress: Progress | None
+) -> Iterator[Solution]:
+    tell: Progress = progress or (lambda level, stage, fraction: None)
+    below: Solution | None = None
+
+    def upto(other: Model, highest: int, precision: int) -> Iterator[Solution]:
+        levels = list(range(lowest_level(other), highest + 1))
+        return _levels(other, levels, precision, None)
+
+    capacities = Capacities(model, upto, wanted[-1])
+    for level in range(lowest_level(model), wanted[-1] + 1):
+        tell(level, "derive", 0.0)
+        fe = free_energy(model, level)
+        if not fe.order_parameters:
+            found = closed_form(fe, digits)
+        elif (satisfied := capacities.satisfied(level)) is not None:
+            found = satisfied
+        else:
+            try:
+                found = search(fe, below, tell, capacity=capacities.at(level))
+            except ConvergenceError as error:
+                found = _followed(model, level, error, tell)
+        below = found
+        if level in wanted:
+            found = _settled(found, digits, tell)
+        tell(level, "done", 1.0)
+        if level in wanted:
+            yield found
+
+
+def _followed(model: Model, level: int, error: ConvergenceError, tell: Progress) -> Solution:
+    """The level followed from other margins, where its search failed.
+
+    Raises
+    ------
+    ConvergenceError
+        That of the search, where there is nothing to follow.
+    """
+    tell(level, "follow", 0.5)
+
+    def elsewhere(other: Model) -> Solution:
+        fe, below = free_energy(other, level), None
+        for lower in range(lowest_level(other), level):
+            part = free_energy(other, lower)
+            below = search(part, below, _silent) if part.order_parameters else closed_form(part)
+        return search(fe, below, _silent)
+
+    try:
+        found = followed(model, elsewhere, lambda start: refine(start, _FOLLOWED))
+    except ConvergenceError as lost:
+        raise ConvergenceError(f"{error}; {lost}", error.best, error.gradient_norm) from error
+    return replace(found, branches=(replace(found, branches=()),))
+
+
+def _silent(level: int, stage: str, fraction: float) -> None:
+    """Tell nothing."""
+
+
+def _settled(solution: Solution, digits: int, tell: Progress) -> Solution:
+    """A solution with the digits asked for, and its other branches with those of a double."""
+
+    def told(stage: str, fraction: float) -> None:
+        tell(solution.level, stage, fraction)
+
+    found = refine(solution, digits, told)
+    branches = [replace(found, branches=())]
+    lost = []
+    for branch in solution.branches:
+        if branch.value == solution.value:
+            continue
+        try:
+            other = refine(replace(branch, branches=()), min(digits, DOUBLE_DIGITS), told)
+        except ArithmeticError as error:
+            lost.append(f"a point found near {branch.value:.6g} could not be settled: {error}")
+            continue
+        if not any(same_point(other, known) for known in branches):
+            branches.append(other)
+    branches.sort(key=lambda b: b.value)
+    note = "; ".join([*([found.note] if found.note else []), *lost])
+    return replace(found, branches=tuple(branches), note=note)
+
+
+def _continued(model: Model, level: int, digits: int, start: Solution) -> Solution:
+    if start.level != level or start.branch != "finite":
+        raise ValueError(
+            f"start must be a solution of level {level} on the branch 'finite', got level "
+            f"{start.level} on '{start.branch}'; solve without start"
+        )
+    return _settled(continued(free_energy(model, level), start), digits, _silent)

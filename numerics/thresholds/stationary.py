@@ -1,0 +1,297 @@
+"""Minima, saddles and their refinement by Newton's method, in logarithmic coordinates.
+
+An objective is any callable that returns a value and its gradient, (inf, 0) where it cannot be
+evaluated; `numerics.thresholds.objective` makes one from a functional. Minimisation is scipy's
+BFGS; saddles are found by following eigenvectors of the Hessian; the end game is Newton's method on
+the gradient with a finite-difference Hessian, so that it converges to the stationary point itself,
+of any kind, and the value is exact to second order in what is left of the gradient.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize
+
+__all__ = ["Function", "StationaryPoint", "follow", "hessian", "minimise", "refine"]
+
+Array = NDArray[np.float64]
+Function = Callable[[Array], tuple[float, Array]]
+
+#: Coordinates are logarithms; a start that wanders further than this from where it began is lost.
+_RADIUS = 12.0
+# Newton's method ends at a step this short, and makes none longer than that.
+_CONVERGED, _LONGEST = 1e-10, 0.5
+# Iterations that may go by without a gradient lower than before.
+_IDLE = 40
+# A step this short is a search's last.
+_NEAR = 1e-2
+# Central differences of the gradient: error of order step^2, noise of order 1e-15 / step.
+_STEP = 2e-4
+
+
+@dataclass(frozen=True)
+class StationaryPoint:
+    """A refined point with its derivatives.
+
+    Attributes
+    ----------
+    theta : ndarray, shape (size,)
+    objective : float
+    gradient : ndarray, shape (size,)
+    hessian : ndarray, shape (size, size)
+    decrement : float
+        ``|g' H^-1 g| / 2``: estimated change of the objective to the exact stationary point.
+    step : float
+        Largest component of ``H^-1 g``: the distance to it.
+    """
+
+    theta: Array
+    objective: float
+    gradient: Array
+    hessian: Array
+    decrement: float
+    step: float
+
+    @property
+    def eigenvalues(self) -> Array:
+        """Ascending eigenvalues of the Hessian."""
+        return np.asarray(np.linalg.eigvalsh(self.hessian), dtype=np.float64)
+
+
+def minimise(
+    function: Function,
+    theta: Array,
+    *,
+    free: NDArray[np.intp] | None = None,
+    domain: Callable[[Array], bool] | None = None,
+    gradient_tolerance: float = 1e-6,
+    iterations: int = 400,
+) -> tuple[Array, float, float]:
+    """Local minimisation from one start.
+
+    Parameters
+    ----------
+    function : callable
+        Objective and gradient.
+    theta : ndarray, shape (size,)
+        Start.
+    free : ndarray of int, optional
+        Coordinates to vary; all by default.
+    domain : callable, optional
+        Where the objective may be looked at; outside it counts as infinite.
+    gradient_tolerance : float
+        Largest component of the gradient to stop at.
+    iterations : int
+
+    Returns
+    -------
+    theta : ndarray
+    objective : float
+        ``inf`` if the start itself cannot be evaluated.
+    gradient_norm : float
+        Largest component over the free coordinates at the end, whether it converged or not.
+    """
+    chosen = np.arange(theta.size) if free is None else free
+    start = theta.copy()
+
+    def objective(x: Array) -> tuple[float, Array]:
+        point = start.copy()
+        point[chosen] = x
+        if np.abs(point - start).max() > _RADIUS or not (domain is None or domain(point)):
+            return math.inf, np.zeros(chosen.size)
+        value, gradient = function(point)
+        return value, gradient[chosen]
+
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        found = optimize.minimize(
+            objective,
+            start[chosen],
+            jac=True,
+            method="BFGS",
+            options={"gtol": gradient_tolerance, "maxiter": iterations},
+        )
+    point = start.copy()
+    point[chosen] = found.x
+    size = float(np.abs(found.jac).max(initial=0.0)) if math.isfinite(found.fun) else math.inf
+    return point, float(found.fun), size
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def follow(
+    function: Function,
+    theta: Array,
+    ascents: Callable[[Array], int],
+    *,
+    free: NDArray[np.intp] | None = None,
+    domain: Callable[[Array], bool] | None = None,
+    gradient_tolerance: float = 1e-6,
+    iterations: int = 30,
+    radius: float = 0.5,
+) -> tuple[Array, float, float]:
+    """Saddle of a given index, by following eigenvectors of the Hessian from one start.
+
+    Parameters
+    ----------
+    function, theta, free, domain, gradient_tolerance
+        As in `minimise`.
+    ascents : callable
+        Number of directions to go up in, at a point.
+    iterations : int
+    radius : float
+        Longest step, in the coordinates' (logarithmic) units.
+
+    Returns
+    -------
+    theta : ndarray
+    objective : float
+        ``inf`` if the search left the domain for good.
+    gradient_norm : float
+        Largest component.
+
+    Notes
+    -----
+    Newton's step in the Hessian's eigenbasis, up along the lowest eigenvectors and down along the
+    others whatever the signs of their eigenvalues (Cerjan and Miller, J. Chem. Phys. 75, 2800, 1981);
+    a step that cannot be evaluated is halved. Near a saddle of the index wanted it is Newton's
+    method. Cost: 2 size + 1 evaluations an iteration.
+    """
+    if free is not None:
+        return _followed_within(
+            function, theta, ascents, free, domain, gradient_tolerance, iterations, radius
+        )
+    value, gradient = function(theta)
+    longest = radius
+    length = lowest = math.inf
+    idle = 0
+    for _ in range(iterations):
+        size = float(np.abs(gradient).max(initial=0.0))
+        idle, lowest = (0, size) if size < 0.7 * lowest else (idle + 1, lowest)
+        if idle > _IDLE:
+            break
+        small = np.abs(gradient).max(initial=0.0) < gradient_tolerance
+        if not math.isfinite(value) or (small and length < _NEAR):
+            break
+        curvature = hessian(function, theta)
+        if not np.isfinite(curvature).all():
+            return theta, math.inf, math.inf
+        eigenvalues, vectors = np.linalg.eigh(curvature)
+        count = ascents(theta)
+        sizes = np.maximum(np.abs(eigenvalues), 1e-14 * np.abs(eigenvalues).max(initial=1e-300))
+        signs = np.where(np.arange(theta.size) < count, -1.0, 1.0)
+        step = -vectors @ (signs * (vectors.T @ gradient) / sizes)
+        length = float(np.linalg.norm(step))
+        step *= min(1.0, longest / length) if length > 0.0 else 0.0
+        for _ in range(8):
+            trial, slope = function(theta + step)
+            if math.isfinite(trial) and (domain is None or domain(theta + step)):
+                break
+            step = 0.5 * step
+        else:
+            return theta, math.inf, math.inf
+        # a gradient that grows says that the quadratic model does not reach this far
+        grown = float(np.linalg.norm(slope)) > 1.5 * float(np.linalg.norm(gradient))
+        longest = max(0.05, 0.5 * longest) if grown else min(radius, 1.5 * longest)
+        theta, value, gradient = theta + step, trial, slope
+    return theta, value, float(np.abs(gradient).max(initial=0.0))
+
+
+def _followed_within(
+    function: Function,
+    theta: Array,
+    ascents: Callable[[Array], int],
+    free: NDArray[np.intp],
+    domain: Callable[[Array], bool] | None,
+    gradient_tolerance: float,
+    iterations: int,
+    radius: float,
+) -> tuple[Array, float, float]:
+    """`follow` with the other coordinates held."""
+
+    def whole(x: Array) -> Array:
+        point = theta.copy()
+        point[free] = x
+        return point
+
+    def restricted(x: Array) -> tuple[float, Array]:
+        value, gradient = function(whole(x))
+        return value, gradient[free]
+
+    x, value, size = follow(
+        restricted,
+        theta[free],
+        lambda x: ascents(whole(x)),
+        domain=None if domain is None else lambda x: domain(whole(x)),
+        gradient_tolerance=gradient_tolerance,
+        iterations=iterations,
+        radius=radius,
+    )
+    return whole(x), value, size
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def hessian(function: Function, theta: Array) -> Array:
+    """Hessian of an objective by central differences of its gradient; 2 size evaluations."""
+    rows = np.empty((theta.size, theta.size))
+    for i in range(theta.size):
+        step = np.zeros_like(theta)
+        step[i] = _STEP
+        rows[i] = function(theta + step)[1] - function(theta - step)[1]
+    rows /= 2.0 * _STEP
+    return 0.5 * (rows + rows.T)
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def refine(function: Function, theta: Array, *, sweeps: int = 6) -> StationaryPoint:
+    """Newton's method on the gradient, from a nearly stationary point.
+
+    Parameters
+    ----------
+    function : callable
+        Objective and gradient.
+    theta : ndarray, shape (size,)
+    sweeps : int, default 6
+        Steps at most, each with a fresh Hessian; one that does not bring the point nearer, by the Hessian's
+        own measure, ends them.
+
+    Returns
+    -------
+    StationaryPoint
+        The last point that was nearer; the caller judges ``decrement`` and ``step``.
+    """
+    value, gradient = function(theta)
+    curvature = hessian(function, theta)
+    step = _newton_step(curvature, gradient)
+    for _ in range(sweeps):
+        size = float(np.abs(step).max(initial=0.0))
+        if not _CONVERGED < size < math.inf:
+            break
+        trial = theta - min(1.0, _LONGEST / size) * step
+        found, slope = function(trial)
+        if not math.isfinite(found):
+            break
+        bent = hessian(function, trial)
+        rest = _newton_step(bent, slope)
+        if not np.abs(rest).max(initial=0.0) < size:
+            break
+        theta, value, gradient, curvature, step = trial, found, slope, bent, rest
+    decrement = 0.5 * abs(float(gradient @ step)) if np.isfinite(step).all() else math.inf
+    size = float(np.abs(step).max(initial=0.0))
+    return StationaryPoint(theta, value, gradient, curvature, decrement, size)
+
+
+def _newton_step(curvature: Array, gradient: Array) -> Array:
+    """``H^-1 g``; infinite where that is not defined."""
+    lost = np.full(gradient.size, math.inf)
+    if not (np.isfinite(curvature).all() and np.isfinite(gradient).all()):
+        return lost
+    try:
+        return np.asarray(np.linalg.solve(curvature, gradient), dtype=np.float64)
+    except np.linalg.LinAlgError:
+        return lost

@@ -1,0 +1,316 @@
+"""Error bounds of kernels: they hold against integrals and many digits, in order and in chaos."""
+
+import math
+import sys
+import warnings
+from pathlib import Path
+
+import flint
+import numpy as np
+import pytest
+from flint import arb
+
+from numerics import DivergenceError, deq_kernel, mlp_kernel
+from numerics.kernels.errors import AccuracyWarning
+from numerics.kernels.mlp import MLPKernel, mlp_diagonal
+
+sys.path.insert(0, str(Path(__file__).parent))
+from reference import (
+    deq_reference,
+    integral,
+    integrated_mlp,
+    mlp_reference,
+    single_reference,
+)
+
+PAIR = np.array([[1.2, 0.9, -0.4], [0.3, 1.1, 0.5]])
+
+
+def step(x: arb) -> arb:
+    return arb(1) if bool(x > 0) else arb(0)
+
+
+def clip(x: arb) -> arb:
+    return max(arb(-1), min(arb(1), x))
+
+
+def inside(x: arb) -> arb:
+    return step(1 - abs(x))
+
+
+CASES = {
+    # text: phi, its slope, and its kinks, written by hand
+    "tanh": (lambda x: x.tanh(), lambda x: 1 - x.tanh() ** 2, []),
+    "min(1, max(-1, x))": (clip, inside, [-1, 1]),
+    "(abs(x + 1) - abs(x - 1))/2": (clip, inside, [-1, 1]),
+    "x*max(0, 1 - x)": (
+        lambda x: x * max(arb(0), 1 - x),
+        lambda x: step(1 - x) * (1 - 2 * x),
+        [1],
+    ),
+    "max(x, 0) + min(0, exp(x) - 1)": (  # elu
+        lambda x: x if bool(x > 0) else x.expm1(),
+        lambda x: arb(1) if bool(x > 0) else x.exp(),
+        [0],
+    ),
+    "abs(x - 1)": (lambda x: abs(x - 1), lambda x: 2 * step(x - 1) - 1, [1]),
+    "sign(x)*erf(x)": (
+        lambda x: abs(x.erf()),
+        lambda x: (2 * step(x) - 1) * 2 / arb.pi().sqrt() * (-x * x).exp(),
+        [0],
+    ),
+    "max(erf(x), 1/2)": (  # a kink at the inverse of erf
+        lambda x: max(x.erf(), arb(0.5)),
+        lambda x: 2 / arb.pi().sqrt() * (-x * x).exp() * step(x.erf() - arb(0.5)),
+        ["0.476936276204469873381418353643130559808969749"],
+    ),
+    "abs(x^3 - x - 1)": (  # and at a root
+        lambda x: abs(x**3 - x - 1),
+        lambda x: (3 * x * x - 1) * (2 * step(x**3 - x - 1) - 1),
+        ["1.32471795724474602596090885447809734073440405"],
+    ),
+    "x/(1 + abs(x))": (lambda x: x / (1 + abs(x)), lambda x: 1 / (1 + abs(x)) ** 2, [0]),
+}
+SOME = ("tanh", "min(1, max(-1, x))", "x*max(0, 1 - x)", "max(erf(x), 1/2)")
+
+
+def relative(found: np.ndarray, pair: float, one: float, two: float) -> float:
+    """The largest error of a 2 x 2 matrix relative to sqrt(k_ii k_jj)."""
+    true = np.array([[one, pair], [pair, two]])
+    return float((np.abs(found - true) / np.sqrt(np.outer(*[np.diag(true)] * 2))).max())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in SOME else pytest.param(name, marks=pytest.mark.slow) for name in CASES],
+)
+@pytest.mark.parametrize("depth", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_duals_are_the_integrals_of_the_activation(name: str, depth: int) -> None:
+    kernel = mlp_kernel(PAIR, None, name, depth, 1.3, 0.2, 0.8)
+    nngp, ntk = integrated_mlp(*PAIR, *CASES[name], depth, 1.3, 0.2, 0.8)
+    assert kernel.error < 1e-12
+    assert relative(kernel.nngp, *nngp) <= kernel.error
+    assert relative(kernel.ntk, *ntk) <= kernel.error
+
+
+@pytest.mark.parametrize("name", ["sign(x - 1)", pytest.param("sign(x)+x", marks=pytest.mark.slow)])
+def test_jumps_are_where_they_are(name: str) -> None:
+    """NNGP from the integral; the tangent's slope from its derivative in k12."""
+    place = 1 if "1" in name else 0
+    f = (lambda x: 2 * step(x - 1) - 1) if place else (lambda x: 2 * step(x) - 1 + x)
+    kernel = mlp_kernel(PAIR, None, name, 1, 1.0, 0.2, 1.0)
+    before, flint.ctx.prec = flint.ctx.prec, 100
+    try:
+        k = [[arb(float(p @ q)) / 3 + arb(0.2) ** 2 for q in PAIR] for p in PAIR]
+        h = arb(1e-5)
+        low, true, high = (
+            float(integral(f, [place], k[0][0], k[0][1] + s * h, k[1][1])) for s in (-1, 0, 1)
+        )
+    finally:
+        flint.ctx.prec = before
+    size = math.sqrt(kernel.nngp[0, 0] * kernel.nngp[1, 1])
+    assert abs(kernel.nngp[0, 1] - true) <= (kernel.error + 1e-14) * size
+    slope = (kernel.ntk[0, 1] - kernel.nngp[0, 1]) / float(k[0][1])
+    assert slope == pytest.approx((high - low) / 2e-5, rel=1e-6)
+    assert np.isinf(np.diag(kernel.ntk)).all()
+
+
+def test_both_tangent_kernels_of_a_jump() -> None:
+    x = np.array([[1.0, 2.0], [2.0, -1.0], [-1.0, -2.0]])
+    limit = mlp_kernel(x, None, "sign", 2, 1.0, 0.0, 1.0)
+    assert np.isinf(limit.ntk[0, 0])
+    assert limit.ntk[0, 2] == -math.inf
+    flat = mlp_kernel(x, None, "sign", 2, 1.0, 0.0, 1.0, tangent="almost_everywhere")
+    assert np.abs(flat.nngp - limit.nngp).max() <= flat.error + limit.error
+    assert np.abs(flat.ntk - flat.nngp).max() <= 2 * flat.error  # the slope is 0 almost everywhere
+    with pytest.raises(ValueError, match="tangent must be 'limit' or 'almost_everywhere'"):
+        mlp_kernel(x, None, "sign", tangent="other")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "sigma_w", "depth"),
+    [
+        ("erf", 2.0, 100),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (("sin", 2.5, 60), ("gabor", 3.0, 40), ("x/2+sin(x)", 1.6, 40))
+        ),
+    ],
+)
+def test_chaotic_diagonals_are_those_of_single_inputs(
+    name: str, sigma_w: float, depth: int
+) -> None:
+    x = np.random.default_rng(0).standard_normal((200, 784))
+    x[7], x[9] = x[3], -x[3]
+    kernel = mlp_kernel(x, None, name, depth, sigma_w, 0.1, 0.9)
+    assert kernel.error < 1e-10
+    for i in (0, 3, 150):
+        nngp, ntk = single_reference(x[i], name, depth, sigma_w, 0.1, 0.9)
+        assert abs(kernel.nngp[i, i] - nngp) <= kernel.error * nngp
+        assert abs(kernel.ntk[i, i] - ntk) <= kernel.error * ntk
+    assert kernel.nngp[3, 7] == kernel.nngp[3, 3]
+    one, two = mlp_diagonal(x, name, depth, sigma_w, 0.1, 0.9)
+    assert np.abs(one - np.diag(kernel.nngp)).max() <= kernel.error * one.max()
+    assert np.abs(two - np.diag(kernel.ntk)).max() <= kernel.error * two.max()
+
+
+CLOSE = [
+    # activation, depth, sigma_w, sigma_b, sense and distance of the second row
+    ("erf", 50, 2.0, 0.0, 1, 1e-8),
+    ("erf", 50, 2.0, 0.0, -1, 1e-8),
+    ("relu", 30, 1.6, 0.1, 1, 1e-9),
+    ("relu", 1, 1.0, 0.0, -1, 1e-8),
+]
+CLOSE_SLOW = [
+    ("sin", 50, 2.0, 0.1, 1, 1e-8),
+    ("sin", 50, 2.0, 0.0, -1, 1e-6),
+    ("gabor", 30, 3.0, 0.0, -1, 1e-8),
+    ("gabor", 30, 3.0, 0.1, 1, 1e-10),
+    ("abs", 1, 1.0, 0.0, -1, 1e-8),
+    ("abs", 30, 1.0, 0.0, -1, 1e-10),
+    ("gelu", 20, 2.0, 0.1, 1, 1e-9),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "depth", "sigma_w", "sigma_b", "sense", "gap"),
+    [*CLOSE, *(pytest.param(*case, marks=pytest.mark.slow) for case in CLOSE_SLOW)],
+)
+def test_nearly_collinear_inputs_are_resolved_or_reported(
+    name: str, depth: int, sigma_w: float, sigma_b: float, sense: int, gap: float
+) -> None:
+    x = np.array([[1.0, 2.0, -0.5], [0.0, 0.0, 0.0]])
+    x[1] = sense * (x[0] + gap * np.array([0.3, -1.0, 0.8]))
+    reference = mlp_reference(x, x, name, depth, sigma_w, sigma_b, 1.0)
+    for refine in (True, False):
+        with warnings.catch_warnings(record=True) as notes:
+            warnings.simplefilter("always")
+            kernel = mlp_kernel(x, None, name, depth, sigma_w, sigma_b, 1.0, refine=refine)
+        assert all(note.category is AccuracyWarning for note in notes)
+        assert (kernel.error > 1e-10) == bool(notes)
+        if refine:
+            assert kernel.error < 1e-12
+        for found, true in zip((kernel.nngp, kernel.ntk), reference, strict=True):
+            assert (
+                relative(found, *map(float, (true[0, 1], true[0, 0], true[1, 1]))) <= kernel.error
+            )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_equilibria_of_waves_exist_where_they_contract(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = np.vstack([[[1.0], [-1.0]], rng.standard_normal((3, 1)) * 10.0 ** rng.uniform(-2, 2)])
+    sigma_w, sigma_b = rng.uniform(0.05, 0.95), rng.choice([0.0, 0.5])
+    kernel = deq_kernel(x, None, "cos", sigma_w, 1.0, sigma_b, 1.0)
+    reference = deq_reference(x, x, "cos", sigma_w, 1.0, sigma_b, 1.0)
+    assert kernel.error < 1e-12
+    for found, true in zip((kernel.nngp, kernel.ntk, kernel.fixed_point), reference, strict=True):
+        true = true.astype(float)
+        off = np.abs(found - true) / np.sqrt(np.outer(*[np.diag(true)] * 2))
+        assert off.max() <= kernel.error
+
+
+NOT_THERE = [
+    ("1/x", "infinite at every variance: phi = 1/x is too large at x = 0"),
+    ("1/(x - 1)", "too large at x = 1"),
+    ("1/sqrt(abs(x))", "too large at x = 0"),
+    ("exp(x^4)", "too large at infinity"),
+    ("exp(exp(x))", "too large at infinity"),
+    ("exp:6", "outside the range of doubles"),
+    ("exp(x^2/3)", "exists for variances below 0.75 only"),
+]
+
+
+@pytest.mark.parametrize(("name", "says"), NOT_THERE)
+def test_what_does_not_exist_is_refused(name: str, says: str) -> None:
+    with pytest.raises(DivergenceError, match=says) as caught:
+        mlp_kernel(10 * PAIR, None, name, 1)
+    assert "\n" not in str(caught.value)
+
+
+def test_tangent_kernels_that_are_infinite_on_the_diagonal_say_so() -> None:
+    kernel = mlp_kernel(PAIR, None, "sqrt(abs(x))", 2)
+    assert kernel.error < 1e-10
+    assert np.isinf(np.diag(kernel.ntk)).all()
+    assert np.isfinite(kernel.ntk[0, 1])
+    assert np.isfinite(kernel.nngp).all()
+
+
+@pytest.mark.parametrize("name", ["tanh", "erf"])
+def test_inputs_below_the_range_of_doubles_are_refused(name: str) -> None:
+    for kernel in (deq_kernel, mlp_kernel):
+        with pytest.raises(DivergenceError, match="below the range of doubles; scale the"):
+            kernel(1e-90 * PAIR, None, name, sigma_b=0.0)
+
+
+def test_zero_inputs_have_one_zero() -> None:
+    kernel = mlp_kernel([[1.0, 2.0], [0.0, 0.0]], None, "erf", 2, 1.0, 0.0, 1.0)
+    for matrix in (kernel.nngp, kernel.ntk):
+        assert (matrix[1] == 0.0).all()
+        assert not np.signbit(matrix[1]).any()
+
+
+def test_the_bound_is_not_silly() -> None:
+    """Within some hundred units in the last place for ordinary inputs, at any depth of the ordered phase."""
+    x = np.random.default_rng(1).standard_normal((20, 10))
+    for name, sigma_w in (("relu", 1.2), ("erf", 0.8), ("tanh", 0.9)):
+        for depth in (1, 30):
+            assert mlp_kernel(x, None, name, depth, sigma_w, 0.3).error < 1e-13 * (1 + depth / 10)
+    assert deq_kernel(x, None, "erf", 0.4).error < 1e-13
+
+
+@pytest.mark.slow
+def test_random_activations_have_true_values_or_one_line() -> None:
+    """Thousands of strings: no traceback, no NaN, symmetry, and Cauchy and Schwarz."""
+    rng = np.random.default_rng(7)
+    refused = 0
+    for _ in range(2000):
+        text = random_activation(rng)
+        x = rng.standard_normal((3, 2)) * 10.0 ** rng.uniform(-1, 1)
+        x[2] = x[0] * (1 + 1e-9 * rng.standard_normal())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AccuracyWarning)
+            kernel, message = one_line(x, text, int(rng.choice([1, 2, 5])))
+        if kernel is None:
+            refused += 1
+            assert "\n" not in message
+            continue
+        assert np.isfinite(kernel.nngp).all(), text
+        assert not np.isnan(kernel.ntk).any(), text
+        assert (kernel.nngp == kernel.nngp.T).all(), text
+        edge = np.sqrt(np.outer(*[np.diag(kernel.nngp)] * 2))
+        assert (np.abs(kernel.nngp) <= edge * (1 + 2 * kernel.error)).all(), text
+    assert refused < 800
+
+
+def one_line(x: np.ndarray, text: str, depth: int) -> tuple[MLPKernel | None, str]:
+    """The kernel, or why there is none; anything but a ValueError is a failure."""
+    try:
+        return mlp_kernel(x, None, text, depth, 1.1, 0.1), ""
+    except ValueError as error:
+        return None, str(error)
+
+
+def random_activation(rng: np.random.Generator) -> str:
+    """A sum, product, maximum or composition of simple functions with shifts and scales."""
+    places = ["x", "x", "x-1", "2*x", "1-x", "x+0.5", "x/3", "-x"]
+    names = ["sin", "cos", "tanh", "erf", "abs", "sign", "sigmoid", "atan", "exp"]
+
+    def atom() -> str:
+        place = str(rng.choice(places))
+        forms = [
+            *(f"{rng.choice(names)}({place})" for _ in range(3)),
+            f"max({place}, {rng.choice(['0', '1', '-0.5', 'x'])})",
+            f"max(-1, min(1, {place}))",
+            f"exp(-({place})^2)",
+            *("x^2", "1/(1+x^2)", "x/(1+abs(x))", "log(1+exp(x))", "sqrt(abs(x))", "abs(x)^3"),
+        ]
+        return str(rng.choice(forms))
+
+    text = atom()
+    for _ in range(int(rng.integers(3))):
+        other = atom()
+        text = str(
+            rng.choice([f"{text}+{other}", f"({text})*({other})", f"{rng.choice(names)}({text})"])
+        )
+    return text

@@ -1,0 +1,148 @@
+"""Thresholds of the symmetric perceptron: laws, independent routes and refusals."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from numerics import Solution, cross_check, solve, solve_levels
+from numerics.functionals.doubles import evaluator
+from numerics.nests.grids import Strip, spacing, trapezoid_error
+from numerics.thresholds.objective import Objective
+from numerics.thresholds.stationary import minimise
+from theory import SBP, free_energy
+from verify.strategies import order_parameters
+
+SOLVED: dict[int, Solution] = {}
+
+
+def solved(level: int) -> Solution:
+    if not SOLVED:
+        SOLVED.update((sol.level, sol) for sol in solve_levels(SBP(1), range(2, 6)))
+    return SOLVED[level]
+
+
+def test_level_two_is_the_closed_form():
+    expected = -math.log(2) / math.log(math.erf(1 / math.sqrt(2)))
+    assert solved(2).value == pytest.approx(expected, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("level", "printed"), [(3, 1.65753519435), (4, 1.62173756), (5, 1.60912527741)]
+)
+def test_levels_at_margin_one(level: int, printed: float):
+    sol = solved(level)
+    assert sol.value == pytest.approx(printed, rel=5e-9)
+    assert sol.inertia == 0
+    assert sol.gradient_norm < 1e-9
+    assert sol.digits == 12
+    assert sol.value < solved(level - 1).value
+
+
+@pytest.mark.parametrize("level", [3, 4, 5])
+def test_another_quadrature_agrees_within_the_error(level: int):
+    sol = solved(level)
+    other = cross_check(free_energy(SBP(1), level), sol.order_parameters)
+    assert abs(other - sol.value) < 20 * sol.error + 1e-13
+
+
+@pytest.mark.parametrize("level", [3, 4])
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_ordered_points_lie_above_the_minimum(level: int, data: st.DataObject):
+    fe = free_energy(SBP(1), level)
+    ev = evaluator(fe)
+    point = data.draw(order_parameters(fe))
+    value = ev(ev.coordinates.from_order_parameters(point), gradient=False).value
+    assert value >= solved(level).value * (1 - 1e-12)
+
+
+def test_the_gradient_is_the_derivative():
+    ev = evaluator(free_energy(SBP(1), 4))
+    theta = ev.coordinates.from_order_parameters(solved(4).order_parameters) + 0.1
+    gradient = ev(theta).gradient
+    for i in range(theta.size):
+        step = np.zeros_like(theta)
+        step[i] = 1e-4
+        numeric = ev(theta + step, gradient=False).value - ev(theta - step, gradient=False).value
+        assert gradient[i] == pytest.approx(numeric / 2e-4, rel=1e-5, abs=1e-8)
+
+
+def test_equal_exponents_embed_a_level_in_the_next():
+    low, high = evaluator(free_energy(SBP(1), 3)), evaluator(free_energy(SBP(1), 4))
+    p, q, s = (solved(3).order_parameters[name] for name in ("p_2", "Q_2", "s_2"))
+    value = low(low.coordinates.from_order_parameters(solved(3).order_parameters)).value
+    split = {"p_2": p, "p_3": 0.4 * p, "Q_2": q, "Q_3": 0.3 * q, "s_2": s, "s_3": s}
+    embedded = high(high.coordinates.from_order_parameters(split), gradient=False).value
+    assert embedded == pytest.approx(value, rel=1e-13)
+
+
+def test_both_branches_where_they_coexist():
+    sol = solve(SBP("0.6"), 3)
+    finite = [b.value for b in sol.branches if b.branch == "finite"]
+    assert finite == pytest.approx([0.781605918733, 0.786057986305], rel=1e-11)
+
+
+def test_the_lower_of_two_level_four_minima_is_found():
+    """At kappa = 0.25 they differ by 5e-4, and the starts nearest to level 3 end in the higher one."""
+    values = [b.value for b in solve(SBP("0.25"), 4).branches if b.branch == "finite"]
+    assert values == pytest.approx([0.180272886868, 0.180364386734], rel=1e-11)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kappa", "level"), [("0.28", 5), ("0.62", 5), ("0.85", 5), ("4.5", 5)])
+def test_random_starts_find_nothing_lower(kappa: str, level: int):
+    """Ordered points up to factors of a hundred away in every coordinate."""
+    sol, fe = solve(SBP(kappa), level), free_energy(SBP(kappa), level)
+    ev = evaluator(fe).with_grid(tolerance=1e-10, work_limit=4_000_000)
+    objective = Objective.of(fe, ev)
+    n, rng = len(fe.c), np.random.default_rng(level)
+    centre = ev.coordinates.from_order_parameters(sol.order_parameters)
+
+    def ordered(theta: np.ndarray) -> bool:
+        return bool((np.diff(theta[-n:], prepend=0.0) > 0.0).all())
+
+    reached = 0
+    for size in 20 * [1.0] + 20 * [2.0]:
+        start = centre + rng.normal(0.0, size, centre.size)
+        start[-n:] = np.sort(np.abs(start[-n:])) + 0.1 * np.arange(1, n + 1)
+        _, value, gradient = minimise(objective, start, domain=ordered, gradient_tolerance=1e-5)
+        if gradient < 1e-3:
+            reached += 1
+            assert math.exp(value) > sol.value * (1.0 - 1e-7)
+    assert reached > 5
+
+
+def test_the_infinite_exponent_limit_takes_over_at_a_small_margin():
+    assert solve(SBP("0.05"), 3).branch == "s -> infinity"
+    # where a minimum at s = 6e11 can just be told from the limit, either is right to twelve digits
+    near = solve(SBP("0.1"), 3)
+    values = [b.value for b in near.branches]
+    assert values == pytest.approx([near.value] * len(values), rel=1e-11)
+    assert solve(SBP("0.2"), 3).branch == "finite"
+
+
+def test_spacing_meets_its_own_bound():
+    for strip in (Strip(math.pi / 2, 0.0, "cone"), Strip(0.3, 20.0, "log-concave")):
+        h = spacing(strip, 0.4, 3.0, 1e-12)
+        assert trapezoid_error(strip, 0.4, 3.0, h) == pytest.approx(1e-12, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ((SBP(), 3), ValueError),
+        ((SBP(1), 1), ValueError),
+        ((SBP(1), 2.5), TypeError),
+        ((SBP(1), True), TypeError),
+        (("sbp", 3), TypeError),
+    ],
+)
+def test_bad_input_is_refused(arguments: tuple, error: type[Exception]):
+    with pytest.raises(error) as caught:
+        solve(*arguments)
+    assert "\n" not in str(caught.value)
