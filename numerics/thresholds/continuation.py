@@ -1,9 +1,9 @@
 """A level's point at parameters where no search finds it: followed from where one does.
 
-The margin is moved towards 1 in size until a search succeeds; from there the level's coordinates are followed
-back along log |kappa|, each time extrapolated through the last two points and corrected by Newton's method in
-balls, whose range has no end: values beyond the doubles are reached this way, too. A step that does not
-converge is halved.
+The margin of a capacity is moved towards 1 in size, the density of a ground state up and down, until a search
+succeeds; from there the level's coordinates are followed back along the parameter's logarithm, each time
+extrapolated through the last two points and corrected by Newton's method in balls, whose range has no end:
+values beyond the doubles are reached this way, too. A step that does not converge is halved.
 
 What is followed is one stationary point; whether a lower one has appeared on the way is not seen.
 """
@@ -23,36 +23,37 @@ from theory import Model
 
 from .solution import ConvergenceError, Solution
 
-__all__ = ["followed", "margin_moved"]
+__all__ = ["followed", "moved"]
 
 Array = NDArray[np.float64]
 
-# Factors on |kappa| of the points that searches are tried at, and their number.
-_RATIO, _ANCHORS = Rational(4, 5), 14
-# First step in log |kappa|, and the shortest, below which the point counts as lost.
+# Factors on margins and densities of the points that searches are tried at, and their number.
+_RATIO, _DENSITIES, _ANCHORS = Rational(4, 5), Rational(21, 20), 14
+# First step in the logarithm, and the shortest, below which the point counts as lost.
 _FIRST, _SHORTEST = 0.05, 1e-4
 
 Solve = Callable[[Model], Solution]
 Refine = Callable[[Solution], Solution]
 
 
-def margin_moved(model: Model, kappa: Expr) -> Model:
-    """The model with another margin."""
+def moved(model: Model, value: Expr) -> Model:
+    """The model at another density, if it is a ground state, or else with another margin."""
+    if model.alpha is not None:
+        return dataclasses.replace(model, alpha=value)
     if any(field.name == "kappa" for field in dataclasses.fields(model)):
-        return dataclasses.replace(model, kappa=kappa)
+        return dataclasses.replace(model, kappa=value)
     constraint: Any = model.constraint
-    return dataclasses.replace(model, constraint=dataclasses.replace(constraint, kappa=kappa))
+    return dataclasses.replace(model, constraint=dataclasses.replace(constraint, kappa=value))
 
 
 def followed(model: Model, solve: Solve, refine: Refine) -> Solution:
-    """Follow a stationary point along the margin.
+    """Follow a stationary point along the density of a ground state, or the margin of a capacity.
 
     Parameters
     ----------
     model : theory.Model
-        With a margin kappa.
     solve : callable
-        Finds the level at another margin.
+        Finds the level at another density or margin.
     refine : callable
         Settles a solution from nearby coordinates.
 
@@ -65,28 +66,33 @@ def followed(model: Model, solve: Solve, refine: Refine) -> Solution:
     ConvergenceError
         If no search succeeds nearby, or the point is lost on the way.
     """
-    target = getattr(model.constraint, "kappa", None)
+    name = "kappa" if model.alpha is None else "alpha"
+    target = getattr(model.constraint, "kappa", None) if model.alpha is None else model.alpha
     if target is None or target.is_zero:
         raise ConvergenceError(f"{model} has no margin to follow a point along", {}, math.nan)
-    for kappa in _nearer(target):
+    for value in _nearby(target, name):
         try:
-            found = solve(margin_moved(model, kappa))
+            found = solve(moved(model, value))
         except ArithmeticError:
             continue
         if found.branch == "finite":
-            return _walked(model, target, float(kappa), found, refine)
+            return _walked(model, name, target, float(value), found, refine)
     raise ConvergenceError(
-        f"no search succeeded at margins nearer to 1 than that of {model}", {}, math.nan
+        f"no search succeeded at other values of {name} than that of {model}", {}, math.nan
     )
 
 
-def _nearer(target: Expr) -> list[Expr]:
-    """Margins towards 1 in size, the nearest to the target first."""
+def _nearby(target: Expr, name: str) -> list[Expr]:
+    """Densities on both sides, or margins towards 1 in size, the nearest to the target first."""
+    if name == "alpha":
+        return [target * _DENSITIES ** (s * k) for k in range(1, _ANCHORS // 2) for s in (1, -1)]
     ratio = _RATIO if abs(target) > 1 else 1 / _RATIO
     return [target * ratio**k for k in range(1, _ANCHORS + 1)]
 
 
-def _walked(model: Model, target: Expr, begin: float, found: Solution, refine: Refine) -> Solution:
+def _walked(
+    model: Model, name: str, target: Expr, begin: float, found: Solution, refine: Refine
+) -> Solution:
     """From a solution at margin ``begin`` to the target, Newton's method all the way."""
     end = math.log(abs(float(target)))
     path = [(math.log(abs(begin)), _logarithms(found))]
@@ -94,24 +100,22 @@ def _walked(model: Model, target: Expr, begin: float, found: Solution, refine: R
     while True:
         t = path[-1][0] + step
         arrived = (end - t) * step <= 0.0
-        kappa = target
+        value = target
         if arrived:
             t = end
         else:
-            kappa = Rational(math.exp(t)).limit_denominator(10**9)
-            kappa = kappa if target.is_positive else -kappa
+            value = Rational(math.exp(t)).limit_denominator(10**9)
+            value = value if target.is_positive else -value
         gaps = tuple(map(float, np.exp(_extrapolated(path[-2:], t))))
         try:
-            start = dataclasses.replace(
-                last, model=margin_moved(model, kappa), gaps=gaps, branches=()
-            )
+            start = dataclasses.replace(last, model=moved(model, value), gaps=gaps, branches=())
             last = refine(start)
         except ArithmeticError as error:
             step *= 0.5
             if abs(step) < _SHORTEST:
                 raise ConvergenceError(
-                    f"level {found.level} of {model}: its point, followed from kappa = {begin:.4g}, was lost "
-                    f"at {float(kappa):.4g}",
+                    f"level {found.level} of {model}: its point, followed from {name} = {begin:.4g}, was "
+                    f"lost at {float(value):.4g}",
                     found.order_parameters,
                     math.nan,
                 ) from error
@@ -120,8 +124,8 @@ def _walked(model: Model, target: Expr, begin: float, found: Solution, refine: R
             return dataclasses.replace(
                 last,
                 model=model,
-                reason=f"followed from kappa = {begin:.6g}",
-                split="continued in the margin",
+                reason=f"followed from {name} = {begin:.6g}",
+                split=f"continued in {name}",
             )
         path.append((t, _logarithms(last)))
         step *= 1.5

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logsumexp
 
-from numerics import convolution
+from numerics.nests import convolution
 from numerics.nests.convolution import Rows, adjoint, lift
 from numerics.nests.outermost import lift_point
 

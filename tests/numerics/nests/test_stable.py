@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sympy import Symbol
 
-from numerics import stable
+from numerics.nests import stable
 from numerics.nests.stable import (
     InverseMills,
     LogAddExp,

@@ -23,12 +23,12 @@ from numerics import (
     refine,
     solve,
 )
-from numerics import certificates as module
 from numerics.balls.functional import functional_of
 from numerics.balls.nest import evaluate_ball_nest
 from numerics.balls.plan import BallGrid
 from numerics.balls.program import ball_program
 from numerics.balls.windows import Windows
+from numerics.proofs import certificates as module
 from numerics.proofs.integrals import EnclosureError, lifting_integrals
 from numerics.proofs.krawczyk import enclose, prove_stationary
 from numerics.proofs.small_margin import small_margin_ball

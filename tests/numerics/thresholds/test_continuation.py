@@ -1,9 +1,10 @@
 """A point followed along the margin is the point that is there."""
 
 import pytest
+from sympy import Integer
 
 from numerics import ConvergenceError, refine, solve
-from numerics.thresholds.continuation import followed, margin_moved
+from numerics.thresholds.continuation import followed, moved
 from theory import ABP, SBP, SK
 
 
@@ -39,12 +40,20 @@ def test_no_search_no_path():
     def never(other):
         raise ConvergenceError("no", {}, 0.0)
 
-    with pytest.raises(ConvergenceError, match="no search succeeded at margins nearer to 1"):
+    with pytest.raises(ConvergenceError, match="no search succeeded at other values of kappa"):
         followed(SBP(2), never, settle)
     with pytest.raises(ConvergenceError, match="has no margin"):
         followed(SK(), never, settle)
 
 
-def test_only_the_margin_moves():
-    model = margin_moved(SBP(2, alpha=3), SBP(5).constraint.kappa)
-    assert model == SBP(5, alpha=3)
+def test_only_the_margin_of_a_capacity_moves_and_the_density_of_a_ground_state():
+    assert moved(SBP(2), Integer(5)) == SBP(5)
+    assert moved(SBP(2, alpha=3), Integer(5)) == SBP(2, alpha=5)
+
+
+def test_ground_states_between_the_capacities_of_two_levels_are_followed_from_denser_ones():
+    model = SBP("1/2", alpha="7/10")
+    found = solve(model, 3)
+    assert found.reason.startswith("followed from alpha = ")
+    sparser, denser = (solve(SBP("1/2", alpha=alpha), 3) for alpha in ("13/20", "3/4"))
+    assert 0 < sparser.value < found.value < denser.value
