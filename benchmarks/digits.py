@@ -11,8 +11,8 @@ from scipy.stats import linregress
 from benchmarks.points import solution
 from benchmarks.rows import Quantity, Row
 from numerics import refine, solve
-from numerics.balls.functional import functional_of
 from numerics.balls.plan import BallGrid
+from numerics.thresholds.functional import functional_of
 from theory import SBP, free_energy
 
 __all__ = ["run"]

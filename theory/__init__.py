@@ -1,10 +1,11 @@
 """Symbols only: models, lifted expectations, random duals and their limits, dual activations, in sympy."""
 
 from theory.calculus.lifting import GaussianExpectation, GibbsAverage, LiftedExpectation
+from theory.calculus.steps import Step
 from theory.kernels.activations import Activation, ActivationError, activation
 from theory.kernels.duals import Dual, dual
 from theory.thresholds.finite_exponents import finite_functional
-from theory.thresholds.free_energy import Chain, FreeEnergy, Step
+from theory.thresholds.free_energy import Chain, FreeEnergy
 from theory.thresholds.models import (
     ABP,
     ALPHA,

@@ -63,8 +63,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from flint import arb
 
-from numerics.balls.functional import functional_of
 from numerics.balls.plan import BallGrid
+from numerics.thresholds.functional import functional_of
 
 digits = np.array([30, 55, 100, 175, 300])
 figure, axes = plt.subplots()

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from flint import arb, ctx
-from numpy.typing import NDArray
 
-from numerics.nests.grids import ResolutionError
-from numerics.thresholds.solution import ConvergenceError, Solution
 from theory import FreeEnergy, Model, free_energy
-from theory.thresholds.asymptotics import infinite_exponent_limit
 from theory.thresholds.finite_exponents import without_quenched_average
 
-from .nest import BallValue, evaluate_ball_nest, log_of, planned_nodes
+from .nest import BallValue, evaluate_ball_nest, planned_nodes
 from .plan import BallGrid
 from .program import BallProgram, ball_program, ball_sum, exact
 
-__all__ = ["BallFunctional", "Point", "functional_at", "functional_of"]
+__all__ = ["BallFunctional", "Point", "functional_at", "functional_in_balls"]
 
-# Digits at which nests are looked at that are below the range of doubles.
-_BEYOND = (400, 800)
 # Digits of working precision beyond those that discretisation leaves.
 _GUARD = 15
 
@@ -221,67 +213,10 @@ def functional_at(model: Model, level: int, overlaps: int) -> BallFunctional:
     fe, generic = free_energy(model, level), free_energy(model.generic, level)
     if len(fe.q) > overlaps:
         fe, generic = without_quenched_average(fe), without_quenched_average(generic)
-    return _bare(fe, generic)
+    return functional_in_balls(fe, generic)
 
 
-def _bare(fe: FreeEnergy, generic: FreeEnergy) -> BallFunctional:
+def functional_in_balls(fe: FreeEnergy, generic: FreeEnergy) -> BallFunctional:
+    """A functional, and the one with symbols for its model's parameters; its nests' sizes count as 1."""
     program = ball_program(generic)
     return BallFunctional(fe, generic, program, tuple(0 for _ in program.nests))
-
-
-def functional_of(solution: Solution) -> tuple[BallFunctional, list[float]]:
-    """The functional that a solution is a stationary point of, and its coordinates there in doubles.
-
-    Parameters
-    ----------
-    solution : Solution
-        On the branch "s -> infinity" the functional is the limit.
-
-    Returns
-    -------
-    functional : BallFunctional
-    theta : list of float
-
-    Raises
-    ------
-    ConvergenceError
-        If a gap is beyond the doubles.
-    """
-    from numerics.functionals.doubles import evaluator_of
-
-    if solution.branch == "s -> infinity":
-        generic = infinite_exponent_limit(free_energy(solution.model.generic, solution.level))
-        bare = _bare(replace(generic, model=solution.model), generic)
-    else:
-        bare = functional_at(solution.model, solution.level, len(solution.q))
-    fe, generic, program = bare.fe, bare.generic, bare.program
-    gaps = np.array(solution.gaps, dtype=float)
-    if not (np.isfinite(gaps).all() and (gaps > 0.0).all()):
-        raise ConvergenceError(
-            f"level {solution.level} of {solution.model}: an order parameter is beyond the doubles",
-            {name: float(x) for name, x in solution.order_parameters.items()},
-            math.nan,
-        )
-    doubles = evaluator_of(fe, generic)
-    lost = []
-    for index in range(len(program.nests)):
-        size = abs(doubles.nest(index, gaps).value)
-        lost.append(
-            max(0, math.ceil(-math.log10(size)))
-            if size > 1e-280
-            else _digits_lost(bare, index, gaps)
-        )
-    theta = program.coordinates.theta(gaps)
-    return BallFunctional(fe, generic, program, tuple(lost)), [float(t) for t in theta]
-
-
-def _digits_lost(functional: BallFunctional, index: int, gaps: NDArray[np.float64]) -> int:
-    """Decimal digits of a nest that is smaller than every double."""
-    for digits in _BEYOND:
-        with ctx.workdps(digits + _GUARD):
-            value = functional.nest(index, [arb(float(g)) for g in gaps], BallGrid(digits)).value
-            if not value.contains(0):
-                return math.ceil(-log_of(value) / math.log(10.0))
-    raise ResolutionError(
-        f"a nest of {functional.fe.model} at level {functional.fe.level} is smaller than 1e-{_BEYOND[-1]}"
-    )

@@ -29,7 +29,7 @@ import mpmath
 import numpy as np
 from flint import arb, arb_mat, ctx
 
-from numerics.balls.functional import BallFunctional, Point, functional_of
+from numerics.balls.functional import BallFunctional, Point
 from numerics.balls.mp import evaluate_mp
 from numerics.balls.plan import BallGrid
 from numerics.balls.program import to_digits
@@ -38,6 +38,7 @@ from numerics.nests.grids import ResolutionError
 from theory import FreeEnergy, free_energy
 from theory.parameters import shown
 
+from .functional import functional_of
 from .solution import ENERGY, ConvergenceError, Solution, Statistics, parameter_digits
 from .stationary import hessian
 

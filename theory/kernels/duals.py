@@ -21,8 +21,9 @@ from theory.kernels.dualcheck import agrees
 from theory.kernels.existence import DivergenceError, Existence
 
 if TYPE_CHECKING:
+    from theory.calculus.steps import Step
     from theory.kernels.activations import Activation
-    from theory.thresholds.free_energy import Step
+
 
 __all__ = [
     "DELTA",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from sympy import Eq, Function, Symbol, pycode
 
 from theory.calculus.price import K1, K2
+from theory.calculus.steps import Step
 from theory.calculus.terms import derivative, elementary, mean, polynomial, written
-from theory.thresholds.free_energy import Step
 
 if TYPE_CHECKING:
     from theory.kernels.duals import Dual

@@ -33,7 +33,8 @@ from sympy import (
 )
 
 from theory.calculus.lifting import LiftedExpectation
-from theory.thresholds.free_energy import FreeEnergy, Step, chains_of
+from theory.calculus.steps import Step
+from theory.thresholds.free_energy import FreeEnergy, chains_of
 from theory.thresholds.hard_constraints import constraint_limit
 from theory.thresholds.models import SBP, Model
 from theory.thresholds.random_dual import free_energy

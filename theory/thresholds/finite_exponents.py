@@ -42,7 +42,8 @@ from theory.calculus.binding import apply, fresh
 from theory.calculus.evenness import parity
 from theory.calculus.gaussian import GaussianExpectation
 from theory.calculus.lifting import LiftedExpectation
-from theory.thresholds.free_energy import Chain, FreeEnergy, Step, chains_of
+from theory.calculus.steps import Step
+from theory.thresholds.free_energy import Chain, FreeEnergy, chains_of
 from theory.thresholds.hard_constraints import GAMMA
 from theory.thresholds.models import ALPHA, MU, Model
 from theory.thresholds.random_dual import XI, RandomDual, composed, norms, random_dual

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from sympy import (
     Add,
@@ -24,6 +23,7 @@ from sympy import (
 
 from theory.calculus.binding import apply, fresh
 from theory.calculus.lifting import GibbsAverage, LiftedExpectation
+from theory.calculus.steps import Step
 from theory.thresholds.models import Model
 
 
@@ -47,25 +47,6 @@ class Chain:
         """Return the chain as an inequality, without an infinite upper bound."""
         bounds = [] if self.upper is S.Infinity else [self.upper]
         return " > ".join(str(x) for x in (*bounds, *self.symbols, self.lower))
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a derivation.
-
-    Attributes
-    ----------
-    title
-        What is done.
-    explanation
-        Why it may be done, in a sentence or two.
-    expression
-        What it gives, a sympy expression (often an equation).
-    """
-
-    title: str
-    explanation: str
-    expression: Any
 
 
 @dataclass(frozen=True)

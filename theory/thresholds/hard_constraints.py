@@ -34,7 +34,7 @@ from theory.calculus.binding import fresh
 from theory.calculus.closed import pieces
 from theory.calculus.evenness import parity
 from theory.calculus.gaussian import GaussianExpectation
-from theory.thresholds.free_energy import Step
+from theory.calculus.steps import Step
 from theory.thresholds.models import MU, Constraint, Prior
 
 H = Symbol("h", real=True)

@@ -28,8 +28,9 @@ from sympy import (
 from theory.calculus.binding import fresh
 from theory.calculus.evenness import parity
 from theory.calculus.lifting import LiftedExpectation
+from theory.calculus.steps import Step
 from theory.parameters import shown
-from theory.thresholds.free_energy import FreeEnergy, Step, chains_of
+from theory.thresholds.free_energy import FreeEnergy, chains_of
 from theory.thresholds.hard_constraints import (
     C2,
     GAMMA,

@@ -23,7 +23,6 @@ from numerics import (
     refine,
     solve,
 )
-from numerics.balls.functional import functional_of
 from numerics.balls.nest import evaluate_ball_nest
 from numerics.balls.plan import BallGrid
 from numerics.balls.program import ball_program
@@ -32,6 +31,7 @@ from numerics.proofs import certificates as module
 from numerics.proofs.integrals import EnclosureError, lifting_integrals
 from numerics.proofs.krawczyk import enclose, prove_stationary
 from numerics.proofs.small_margin import small_margin_ball
+from numerics.thresholds.functional import functional_of
 from theory import ABP, SBP, SK, SphericalPerceptron, UPerceptron, free_energy
 from theory.thresholds.asymptotics import small_kappa_constant
 

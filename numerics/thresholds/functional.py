@@ -1,0 +1,81 @@
+"""The functional that a solution is a stationary point of, in balls, with the digits that its nests lose."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from flint import arb, ctx
+from numpy.typing import NDArray
+
+from numerics.balls.functional import BallFunctional, functional_at, functional_in_balls
+from numerics.balls.nest import log_of
+from numerics.balls.plan import BallGrid
+from numerics.functionals.doubles import evaluator_of
+from numerics.nests.grids import ResolutionError
+from theory import free_energy
+from theory.thresholds.asymptotics import infinite_exponent_limit
+
+from .solution import ConvergenceError, Solution
+
+__all__ = ["functional_of"]
+
+# Digits at which nests are looked at that are below the range of doubles.
+_BEYOND, _GUARD = (400, 800), 15
+
+
+def functional_of(solution: Solution) -> tuple[BallFunctional, list[float]]:
+    """The functional that a solution is a stationary point of, and its coordinates there in doubles.
+
+    Parameters
+    ----------
+    solution : Solution
+        On the branch "s -> infinity" the functional is the limit.
+
+    Returns
+    -------
+    functional : BallFunctional
+    theta : list of float
+
+    Raises
+    ------
+    ConvergenceError
+        If a gap is beyond the doubles.
+    """
+    if solution.branch == "s -> infinity":
+        generic = infinite_exponent_limit(free_energy(solution.model.generic, solution.level))
+        bare = functional_in_balls(replace(generic, model=solution.model), generic)
+    else:
+        bare = functional_at(solution.model, solution.level, len(solution.q))
+    fe, generic, program = bare.fe, bare.generic, bare.program
+    gaps = np.array(solution.gaps, dtype=float)
+    if not (np.isfinite(gaps).all() and (gaps > 0.0).all()):
+        raise ConvergenceError(
+            f"level {solution.level} of {solution.model}: an order parameter is beyond the doubles",
+            {name: float(x) for name, x in solution.order_parameters.items()},
+            math.nan,
+        )
+    doubles = evaluator_of(fe, generic)
+    lost = []
+    for index in range(len(program.nests)):
+        size = abs(doubles.nest(index, gaps).value)
+        lost.append(
+            max(0, math.ceil(-math.log10(size)))
+            if size > 1e-280
+            else _digits_lost(bare, index, gaps)
+        )
+    theta = program.coordinates.theta(gaps)
+    return BallFunctional(fe, generic, program, tuple(lost)), [float(t) for t in theta]
+
+
+def _digits_lost(functional: BallFunctional, index: int, gaps: NDArray[np.float64]) -> int:
+    """Decimal digits of a nest that is smaller than every double."""
+    for digits in _BEYOND:
+        with ctx.workdps(digits + _GUARD):
+            value = functional.nest(index, [arb(float(g)) for g in gaps], BallGrid(digits)).value
+            if not value.contains(0):
+                return math.ceil(-log_of(value) / math.log(10.0))
+    raise ResolutionError(
+        f"a nest of {functional.fe.model} at level {functional.fe.level} is smaller than 1e-{_BEYOND[-1]}"
+    )
