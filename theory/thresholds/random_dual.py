@@ -173,7 +173,8 @@ def hard_constraint_limit(model: Model, level: int) -> FreeEnergy:
     if model.sign != -1 or model.constraint is None:
         raise ValueError(f"{model.name} has sign +1; only min-max problems have a capacity")
     inside = [
-        a.is_negative and b.is_positive for a, b in constraint_limit(model.constraint).feasible
+        a.is_extended_negative and b.is_extended_positive
+        for a, b in constraint_limit(model.constraint).feasible
     ]
     if S.Zero in getattr(model.prior, "values", ()) and True in inside:
         raise ValueError(

@@ -11,6 +11,7 @@ from sympy import (
     Function,
     Lambda,
     Limit,
+    Rational,
     S,
     Symbol,
     cosh,
@@ -32,6 +33,7 @@ from theory import (
     LiftedExpectation,
     Model,
     SymmetricConstraint,
+    ZeroOnePerceptron,
     free_energy,
     hard_constraint_limit,
     random_dual,
@@ -370,3 +372,10 @@ def test_stationarity_in_p2_is_an_average_of_the_squared_slope():
     value = lambdify([h, p_2, s_2, KAPPA], ratio, "mpmath")
     for point in ((0.3, 0.6, 2.5, 1.0), (-0.8, 0.4, 0.5, 0.7)):
         assert abs(value(*map(mpmath.mpf, point)) - 1) < 1e-10
+
+
+@pytest.mark.parametrize("kappa", [-5, Rational(-1, 10)])
+def test_a_capacity_without_end_is_refused(kappa):
+    with pytest.raises(ValueError, match="infinite: x = 0 fulfils every constraint"):
+        free_energy(ZeroOnePerceptron(kappa), 2)
+    free_energy(ZeroOnePerceptron(0), 2)  # not with room to spare
