@@ -17,7 +17,9 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-PREAMBLE = "import sympy\nimport theory\nfrom theory import *\nfrom theory.thresholds import asymptotics\n"
+PREAMBLE = (
+    "import sympy\nimport theory\nfrom theory import *\nfrom theory.thresholds import asymptotics\n"
+)
 
 
 def evaluate(source: str) -> Any:
