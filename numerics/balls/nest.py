@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 from flint import arb, arb_poly, ctx
 
+from .numbers import float_of, log_of
 from .plan import SHARE, BallGrid, plan
 from .program import BallLeaf, ball_sum
 from .windows import Windows, windowed_sum
@@ -476,19 +477,6 @@ class _Nest:
         ]
 
 
-def _windowed(
-    values: list[arb], table: list[arb], low: int, high: int, start: int, step: int = 1
-) -> arb:
-    """Sum of values[n] table[|start + step (n - low)|] for low <= n < high."""
-    total = arb(0)
-    left = 0
-    if start < 0:  # nodes to the left of the centre, the table backwards
-        left = min(high - low, (-start + step - 1) // step)
-        total = sum(map(arb.__mul__, values[low : low + left], table[-start::-step]), total)
-        start += left * step
-    return sum(map(arb.__mul__, values[low + left : high], table[start::step]), total)
-
-
 def _between(size: arb) -> arb:
     """The ball from 0 to a non-negative bound."""
     upper = size.upper()
@@ -496,21 +484,3 @@ def _between(size: arb) -> arb:
         return arb(0)
     half = upper / 2
     return arb(half, half)
-
-
-def log_of(ball: arb) -> float:
-    """Logarithm of the midpoint's size, far beyond the range of doubles; -inf for 0."""
-    middle = ball.mid()
-    if middle.is_zero():
-        return -math.inf
-    mantissa, exponent = middle.man_exp()
-    mantissa = abs(mantissa)
-    digits = mantissa.bit_length()
-    return math.log(float(mantissa >> max(digits - 60, 0))) + math.log(2.0) * (
-        int(exponent) + max(digits - 60, 0)
-    )
-
-
-def float_of(ball: arb) -> float:
-    """The midpoint, rounded; infinite beyond the doubles."""
-    return float(ball.mid())

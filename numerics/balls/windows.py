@@ -82,9 +82,6 @@ def windowed_sum(
     left = 0
     if start < 0:  # nodes to the left of the centre, the table backwards
         left = min(high - low, (-start + step - 1) // step)
-        for a, b in zip(values[low : low + left], table[-start::-step], strict=False):
-            total += a * b
+        total = sum(map(arb.__mul__, values[low : low + left], table[-start::-step]), total)
         start += left * step
-    for a, b in zip(values[low + left : high], table[start::step], strict=False):
-        total += a * b
-    return total
+    return sum(map(arb.__mul__, values[low + left : high], table[start::step]), total)

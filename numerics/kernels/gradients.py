@@ -48,7 +48,7 @@ def mlp_gradient(
         last = layer == depth - 1
         scale = v2 if last else w2
         at = jet(found, tangent, k, c)
-        if not at.resolved:
+        if not at.converged:
             return None
         # how sigma_w^2 itself moves, for each of the two parameters
         for p, grown in enumerate((0.0 if last else 2 * w2, 0.0)):
@@ -87,7 +87,7 @@ def deq_gradient(
     """
     k = np.diag(fixed).copy()
     at = jet(found, "limit", k, fixed)
-    if not at.resolved:
+    if not at.converged:
         return None
     left = 1.0 - w2 * at.slope
     theta = fixed / left

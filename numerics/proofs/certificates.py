@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 import mpmath
-from flint import arb, ctx, fmpz
+from flint import arb, ctx
 
 from numerics.balls.functional import BallFunctional, functional_at
 from numerics.balls.plan import BallGrid
@@ -38,6 +38,7 @@ from numerics.thresholds.digits import refine
 from numerics.thresholds.solution import Solution
 from theory import SBP, Model, free_energy, model_named
 
+from .decimals import CertificationError, decimals, exact_decimal
 from .integrals import EnclosureError, tails_are_bounded
 from .krawczyk import StationaryProof, prove_stationary
 from .small_margin import small_margin_ball
@@ -59,14 +60,8 @@ _GUARD = 10
 _MAX_DIGITS = 300
 # What a certificate may hold: nothing in it makes its verification take for ever.
 _MAX_LEVEL = 50
-_LONGEST = 2000
 _MAX_NODES = 1_000_000
 _PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]{1,4})?")
-
-
-class CertificationError(ArithmeticError):
-    """Nothing could be proved of a solution; says why."""
 
 
 class CertificateError(ValueError):
@@ -383,7 +378,7 @@ def _proof(
             if fe.order_parameters:
                 raise CertificationError(f"{name} is no closed form")
             try:
-                bounds = _decimals(to_digits(fe.expr, digits + 1), digits)
+                bounds = decimals(to_digits(fe.expr, digits + 1), digits)
             except ResolutionError as error:
                 raise CertificationError(str(error)) from error
             return bounds, f"{name}: the closed form {value} = {fe.expr} lies in these bounds."
@@ -391,11 +386,11 @@ def _proof(
         names = [str(x) for x in functional.generic.order_parameters]
         if sorted(point) != sorted(names):
             raise CertificationError(f"{name} has order parameters {names}, not {sorted(point)}")
-        at = [_exact_decimal(point[key]) for key in names]
+        at = [exact_decimal(point[key]) for key in names]
         where = ", ".join(f"{key} = {point[key]}" for key in names)
         if kind == "stationary point":
             proof = _stationary(functional, at, radius, digits)
-            bounds = _decimals(proof.value, digits + 2)
+            bounds = decimals(proof.value, digits + 2)
             sign = {0: "a minimum", 1: "a saddle with one negative direction"}.get(
                 proof.negative, f"of {proof.negative} negative directions"
             )
@@ -406,9 +401,9 @@ def _proof(
         if kind != "upper bound":
             raise CertificationError(f"unknown kind of certificate {kind!r}")
         ball = _upper(functional, at, digits)
-        return _decimals(ball, digits), (
+        return decimals(ball, digits), (
             f"{name}: at {where}, exponents in increasing order from 1, the functional lies in these bounds; "
-            f"its infimum over ordered exponents is at most {_decimals(ball, digits)[1]}."
+            f"its infimum over ordered exponents is at most {decimals(ball, digits)[1]}."
         )
 
 
@@ -418,7 +413,7 @@ def _small_margin(digits: int) -> tuple[tuple[str, str], str]:
             constant = small_margin_ball(digits)
         except EnclosureError as error:
             raise CertificationError(str(error)) from error
-        return _decimals(constant, digits), (
+        return decimals(constant, digits), (
             "The constant C of the third level's kappa ~ C sqrt(alpha/(-log alpha)), twice the square root "
             "of the global maximum of -t^2 log erf(t/sqrt 2) over t > 0, lies in these bounds."
         )
@@ -434,7 +429,7 @@ def _stationary(
     # the integrals' tails are to be far below the box
     reach = math.sqrt(2.0 * (digits + _POINT + 5) * math.log(10.0))
     try:
-        return prove_stationary(functional, at, _exact_decimal(radius), reach)
+        return prove_stationary(functional, at, exact_decimal(radius), reach)
     except EnclosureError as error:
         raise CertificationError(str(error)) from error
 
@@ -472,35 +467,3 @@ def _upper(functional: BallFunctional, at: list[arb], digits: int) -> arb:
 
 
 # -- decimals --------------------------------------------------------------------------------------
-
-
-def _exact_decimal(text: str) -> arb:
-    """A decimal as a ball in the precision of the moment; exactly that decimal is inside."""
-    if not _DECIMAL.fullmatch(text) or len(text) > _LONGEST:
-        raise CertificationError(f"{text[:40]!r} is not a decimal of at most {_LONGEST} characters")
-    mantissa, _, exponent = text.lower().partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    digits = int(whole + fraction)
-    power = int(exponent or 0) - len(fraction)
-    return arb(digits) * arb(10**power) if power >= 0 else arb(digits) / arb(10**-power)
-
-
-def _decimals(ball: arb, digits: int) -> tuple[str, str]:
-    """Bounds of a ball as exact decimals of so many significant digits, rounded outwards."""
-    if not ball.is_finite():
-        raise CertificationError("the enclosure is not finite")
-    size = ball.abs_upper()
-    places = digits - math.floor(float(size.log() / arb(10).log()))
-    scaled = ball * arb(fmpz(10) ** places) if places >= 0 else ball / arb(fmpz(10) ** -places)
-    low, high = scaled.lower().floor().unique_fmpz(), scaled.upper().ceil().unique_fmpz()
-    if low is None or high is None:
-        raise CertificationError(f"the enclosure {ball.str(10)} is too wide for {digits} digits")
-    return _written(int(low), places), _written(int(high), places)
-
-
-def _written(number: int, places: int) -> str:
-    """``number / 10**places`` in decimals."""
-    if places <= 0:
-        return str(number * 10**-places)
-    sign, digits = ("-" if number < 0 else ""), str(abs(number)).zfill(places + 1)
-    return f"{sign}{digits[:-places]}.{digits[-places:]}"

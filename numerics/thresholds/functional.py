@@ -10,7 +10,7 @@ from flint import arb, ctx
 from numpy.typing import NDArray
 
 from numerics.balls.functional import BallFunctional, functional_at, functional_in_balls
-from numerics.balls.nest import log_of
+from numerics.balls.numbers import log_of
 from numerics.balls.plan import BallGrid
 from numerics.functionals.doubles import evaluator_of
 from numerics.nests.grids import ResolutionError

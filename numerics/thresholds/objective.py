@@ -25,12 +25,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
 from numerics.functionals.doubles import Evaluator
 from numerics.nests.grids import ResolutionError
 from theory import FreeEnergy
+
+from .solution import Solution
 
 __all__ = ["Objective", "ascents"]
 
@@ -136,6 +139,12 @@ class Objective:
         if not math.isfinite(objective):
             return objective
         return math.exp(objective) if self.logarithmic else self.sign * objective
+
+    def of_solution(self, point: Solution) -> float:
+        """The objective's value at a solution, which may lie beyond the floats."""
+        if not self.logarithmic:
+            return self.sign * float(point.value)
+        return float(mpmath.log(point.value))
 
     def size(self, objective: float) -> float:
         """What gradients and differences of the objective are small or large against."""

@@ -18,7 +18,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
-import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +27,7 @@ from theory import FreeEnergy
 from theory.thresholds.finite_exponents import without_quenched_average
 
 from .insertions import distant, insertions
+from .objective import Objective
 from .points import located, named, objective_of, same_point
 from .profile import capacity_starts, lowest_starts, profile_starts
 from .runaway import first_limit, next_limit, runaway_solution, starts_near_limit
@@ -36,7 +36,7 @@ from .stability import level_one, stable
 from .starts import Start, first_starts, ordered, seed, splits
 from .stationary import follow, hessian, minimise
 
-__all__ = ["Progress", "continued", "search"]
+__all__ = ["Progress", "check_bounds", "continued", "search"]
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, str, float], None]
@@ -124,7 +124,7 @@ def _compared(fe: FreeEnergy, searches: list[_Search], below: Solution | None) -
         point, search = right[0]
         search.refuse_if_unresolved(point)
         chosen = replace(point, reason=search.reason(point, len(right), len(points)))
-        _check_bounds(first, chosen, below)
+        check_bounds(first.fine, chosen, below)
     elif below is not None and below.branch == "closed form" and fe.is_finite:
         proof = stable(first.fine, fe) if below.level == 1 else ""
         if not proof:
@@ -149,13 +149,13 @@ def _compared(fe: FreeEnergy, searches: list[_Search], below: Solution | None) -
     return replace(chosen, branches=tuple(branches), statistics=spent)
 
 
-def _log(value: Any) -> float:
-    """Logarithm of a float, or of an mpf beyond the floats."""
-    return math.log(value) if isinstance(value, float) else float(mpmath.log(value))
-
-
-def _check_bounds(search: _Search, chosen: Solution, below: Solution | None) -> None:
+def check_bounds(objective: Objective, chosen: Solution, below: Solution | None) -> None:
     """Refuse what theory excludes: a level that does not improve on the one below.
+
+    Parameters
+    ----------
+    objective : Objective
+    chosen, below : Solution
 
     Raises
     ------
@@ -163,8 +163,8 @@ def _check_bounds(search: _Search, chosen: Solution, below: Solution | None) -> 
     """
     if below is None:
         return
-    here, before = search.objective(chosen), search.objective(below)
-    if here > before + 1e-9 * search.fine.size(before):
+    here, before = objective.of_solution(chosen), objective.of_solution(below)
+    if here > before + 1e-9 * objective.size(before):
         symbol = "alpha" if chosen.symbol == "alpha" else "xi"
         raise ConvergenceError(
             f"level {chosen.level} of {chosen.model}: the best stationary point found has {symbol} = "
@@ -426,7 +426,7 @@ class _Search:
 
     def objective(self, point: Solution) -> float:
         """The objective's value at a point."""
-        return _log(point.value) if self.fine.logarithmic else self.fine.sign * float(point.value)
+        return self.fine.of_solution(point)
 
     def is_right(self, point: Solution) -> bool:
         """Whether a point has as many directions of ascent as the objective's roles say."""

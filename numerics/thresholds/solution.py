@@ -99,8 +99,8 @@ class Solution:
         on other grids; on the branch ``s -> infinity`` the distance to the functional at the
         largest s that was resolved.
     branch : {"closed form", "finite", "s -> infinity", "merged", "satisfiable"}
-        "merged": no stationary point of its own was found at this level, its liftings merge into those
-        of the level below, whose value it has.
+        "merged": level 1 is stable (`numerics.thresholds.stability`), and the liftings of this level merge
+        into it.
     split : str
         How the point grew out of the level below.
     reason : str

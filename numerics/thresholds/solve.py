@@ -25,9 +25,11 @@ from theory.parameters import shown
 
 from .continuation import followed
 from .digits import DOUBLE_DIGITS, check_digits, closed_form, refine
-from .points import same_point
+from .functional import functional_of
+from .newton import curvatures
+from .points import objective_of, same_point
 from .satisfiable import Capacities
-from .search import Progress, continued, search
+from .search import Progress, check_bounds, continued, search
 from .solution import ConvergenceError, Solution
 
 __all__ = ["Progress", "lowest_level", "solve", "solve_levels"]
@@ -179,7 +181,7 @@ def _levels(
             try:
                 found = search(fe, below, tell, capacity=capacities.at(level))
             except ConvergenceError as error:
-                found = _followed(model, level, error, tell)
+                found = _followed(model, level, below, error, tell)
         below = found
         if level in wanted:
             found = _settled(found, digits, tell)
@@ -188,8 +190,10 @@ def _levels(
             yield found
 
 
-def _followed(model: Model, level: int, error: ConvergenceError, tell: Progress) -> Solution:
-    """The level followed from other margins, where its search failed.
+def _followed(
+    model: Model, level: int, below: Solution | None, error: ConvergenceError, tell: Progress
+) -> Solution:
+    """The level followed from other margins or densities, where its search failed.
 
     Raises
     ------
@@ -199,17 +203,44 @@ def _followed(model: Model, level: int, error: ConvergenceError, tell: Progress)
     tell(level, "follow", 0.5)
 
     def elsewhere(other: Model) -> Solution:
-        fe, below = free_energy(other, level), None
+        under: Solution | None = None
         for lower in range(lowest_level(other), level):
             part = free_energy(other, lower)
-            below = search(part, below, _silent) if part.order_parameters else closed_form(part)
-        return search(fe, below, _silent)
+            under = search(part, under, _silent) if part.order_parameters else closed_form(part)
+        return search(free_energy(other, level), under, _silent)
 
     try:
-        found = followed(model, elsewhere, lambda start: refine(start, _FOLLOWED))
+        found = _confirmed(
+            followed(model, elsewhere, lambda start: refine(start, _FOLLOWED)), below
+        )
     except ConvergenceError as lost:
         raise ConvergenceError(f"{error}; {lost}", error.best, error.gradient_norm) from error
     return replace(found, branches=(replace(found, branches=()),))
+
+
+def _confirmed(found: Solution, below: Solution | None) -> Solution:
+    """A followed point with the curvatures it has where it arrived, if it is still of the right kind.
+
+    Raises
+    ------
+    ConvergenceError
+    """
+    functional, theta = functional_of(found)
+    objective = objective_of(functional.fe)
+    values = curvatures(functional, theta)
+    inertia = sum(x < 0.0 for x in values)
+    index = inertia if objective.sign > 0.0 else len(values) - inertia
+    if index != objective.ascents(np.array(theta)):
+        raise ConvergenceError(
+            f"the point followed to {found.model} has {index} directions of ascent there, not the "
+            f"{objective.ascents(np.array(theta))} of level {found.level}",
+            {name: float(x) for name, x in found.order_parameters.items()},
+            float(found.gradient_norm),
+        )
+    check_bounds(objective, found, below)
+    unit = found.value if objective.logarithmic else 1  # of the logarithm's Hessian
+    eigenvalues = tuple(float(x / unit) for x in values)
+    return replace(found, inertia=inertia, hessian_eigenvalues=eigenvalues)
 
 
 def _silent(level: int, stage: str, fraction: float) -> None:

@@ -223,7 +223,7 @@ class Moments:
         return np.array(found)
 
     def _nodes(self, largest: float, smallest: float) -> tuple[Array, Array, Array, Array]:
-        """Nodes in x, weights, phi and its derivatives there, as pairs of doubles; what is not resolved."""
+        """Nodes in x, weights, phi and its derivatives there, as pairs of doubles; what has not converged."""
         edge = self.mesh.edge(largest * largest, 0.5)
         reach = edge * largest
         points, weights, values = [], [], []
@@ -242,7 +242,7 @@ class Moments:
                     points += x
                     weights += [w * step / 2 for _, w in rule]
                     values += list(zip(*columns, strict=True))
-                if not panel.resolved:
+                if not panel.converged:
                     seen = [[float(v.mid()) for v in row[:2]] for row in values[-NODES * parts :]]
                     mass = 0.4 * float((high - low).mid()) / smallest  # of the normal density
                     loose += np.abs(seen).max(axis=0) ** 2 * mass

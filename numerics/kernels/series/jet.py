@@ -45,7 +45,7 @@ class Jet:
         Those in log k11; the transposed ones are those in log k22.
     ends : ndarray of bool
         Where inputs are equal or opposite, or as good as that.
-    resolved : bool
+    converged : bool
         Whether all of this is to be trusted: series may leave out too much.
     """
 
@@ -57,7 +57,7 @@ class Jet:
     value_one: Array
     slope_one: Array
     ends: NDArray[np.bool_]
-    resolved: bool = True
+    converged: bool = True
 
     def change(self, dk: Array, dc: Array, k: Array) -> tuple[Array, Array]:
         """Changes of D and of the slope.
@@ -211,5 +211,5 @@ def _by_series(found: Dual, k: Array, rho: Array, at_end: NDArray[np.bool_]) -> 
     order = own.first + own.step * (min(len(a), int(known.rows[-3].min())) - 1)
     open_ = np.abs(rho) ** order * np.sqrt(np.outer(left, left))
     np.fill_diagonal(open_, 0.0)
-    resolved = bool((open_ < _ENOUGH).all())
-    return Jet(rho, value, slope, value_rho, slope_rho, value_one, slope_one, at_end, resolved)
+    converged = bool((open_ < _ENOUGH).all())
+    return Jet(rho, value, slope, value_rho, slope_rho, value_one, slope_one, at_end, converged)

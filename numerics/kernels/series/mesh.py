@@ -64,13 +64,13 @@ class Panel:
     ----------
     lower, upper : flint.arb
     piece : int
-    resolved : bool
+    converged : bool
     """
 
     lower: arb
     upper: arb
     piece: int
-    resolved: bool = True
+    converged: bool = True
 
 
 @lru_cache(maxsize=2)
@@ -168,7 +168,7 @@ class Mesh:
             if self._resolves(panel):
                 done.append(panel)
             elif len(done) + len(todo) > _MOST or bool(width < _FINEST) or not _apart(panel):
-                done.append(Panel(panel.lower, panel.upper, piece, resolved=False))
+                done.append(Panel(panel.lower, panel.upper, piece, converged=False))
             else:
                 middle = ((panel.lower + panel.upper) / 2).mid()
                 put(panel.lower, middle)
@@ -212,9 +212,9 @@ class Mesh:
         return np.maximum.accumulate(found, axis=1)
 
     @cached_property
-    def resolved(self) -> bool:
+    def converged(self) -> bool:
         """Whether every panel is."""
-        return all(p.resolved for p in self._panels)
+        return all(p.converged for p in self._panels)
 
 
 def _apart(panel: Panel) -> bool:

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from sympy import Lambda, Symbol, cosh, log, sqrt
 
 from numerics.balls.nest import evaluate_ball_nest
+from numerics.balls.numbers import mpf_of
 from numerics.balls.plan import BallGrid
 from numerics.balls.program import ball_program
 from numerics.functionals.crosscheck import legendre_nest
 from numerics.nests.doubles import evaluate_nest
 from numerics.nests.leaf import compile_leaf
-from numerics.thresholds.digits import mpf_of
 from theory import UPerceptron, free_energy
 from verify import nests
 

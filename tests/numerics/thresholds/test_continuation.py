@@ -4,7 +4,10 @@ import pytest
 from sympy import Integer
 
 from numerics import ConvergenceError, refine, solve
+from numerics.thresholds import solve as module
 from numerics.thresholds.continuation import followed, moved
+from numerics.thresholds.functional import functional_of
+from numerics.thresholds.newton import curvatures
 from theory import ABP, SBP, SK
 
 
@@ -57,3 +60,21 @@ def test_ground_states_between_the_capacities_of_two_levels_are_followed_from_de
     assert found.reason.startswith("followed from alpha = ")
     sparser, denser = (solve(SBP("1/2", alpha=alpha), 3) for alpha in ("13/20", "3/4"))
     assert 0 < sparser.value < found.value < denser.value
+
+
+def test_what_is_followed_has_the_curvatures_of_where_it_arrives():
+    """Beside those of a search in doubles, at a point that both reach."""
+    known = solve(SBP("1/2", alpha="3/4"), 3)
+    functional, theta = functional_of(known)
+    assert [float(x) for x in curvatures(functional, theta)] == pytest.approx(
+        known.hessian_eigenvalues, rel=1e-4, abs=1e-9
+    )
+    found = solve(SBP("1/2", alpha="7/10"), 3)
+    assert found.inertia == known.inertia == sum(x < 0 for x in found.hessian_eigenvalues)
+    assert found.hessian_eigenvalues != known.hessian_eigenvalues
+
+
+def test_a_followed_point_of_another_kind_is_refused(monkeypatch):
+    monkeypatch.setattr(module, "curvatures", lambda *where: [-x for x in curvatures(*where)])
+    with pytest.raises(ConvergenceError, match="directions of ascent there, not the"):
+        solve(SBP("1/2", alpha="7/10"), 3)

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numerics import ConvergenceError, ResolutionError, refine, solve
-from numerics.balls.nest import evaluate_ball_nest, log_of
+from numerics.balls.nest import evaluate_ball_nest
+from numerics.balls.numbers import log_of, mpf_of
 from numerics.balls.plan import BallGrid
 from numerics.balls.program import ball_program, exact, in_balls
 from numerics.functionals.doubles import evaluator_of
-from numerics.thresholds.digits import mpf_of, route_in_mpmath
+from numerics.thresholds.digits import route_in_mpmath
 from numerics.thresholds.functional import functional_of
 from theory import (
     ABP,
