@@ -14,9 +14,9 @@ import numpy as np
 from benchmarks.rows import Quantity, Row
 from benchmarks.timing import measure
 from theory import SBP
-from verify.algorithms import attempt
-from verify.algorithms.kernels import add_multiple, columns_of, depth_after, dot, rows_of
-from verify.instances import Instance, draw_instance
+from verify.thresholds.algorithms import attempt
+from verify.thresholds.algorithms.kernels import add_multiple, columns_of, depth_after, dot, rows_of
+from verify.thresholds.instances import Instance, draw_instance
 
 __all__ = ["run"]
 

@@ -14,10 +14,10 @@ import numpy as np
 
 from benchmarks.rows import Quantity, Row
 from benchmarks.timing import measure
+from numerics.functionals.moments import row_probability
 from theory import ABP, SBP
-from verify.enumeration import census, spins
-from verify.instances import Instance, draw_instance
-from verify.moments import row_probability
+from verify.thresholds.enumeration import census, spins
+from verify.thresholds.instances import Instance, draw_instance
 from widegap.errors import Failure
 
 __all__ = ["run"]

@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.rows import Quantity, Row
 from benchmarks.timing import measure
-from verify.wide import Network, sample
+from verify.networks import Network, sample
 
 __all__ = ["run"]
 

@@ -10,8 +10,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .claims import Claim, Run, all_claims, claim, select
-    from .runner import Record, run_claims
     from .strategies import (
         Leaf,
         Liftings,
@@ -24,7 +22,9 @@ if TYPE_CHECKING:
         nests,
         order_parameters,
     )
-    from .verdicts import Expected, Finding
+    from .suite.claims import Claim, Run, all_claims, claim, select
+    from .suite.runner import Record, run_claims
+    from .suite.verdicts import Expected, Finding
 
 __all__ = [
     "Claim",
@@ -49,9 +49,9 @@ __all__ = [
 ]
 
 _HOME = {
-    **dict.fromkeys(("Claim", "Run", "all_claims", "claim", "select"), "claims"),
-    **dict.fromkeys(("Expected", "Finding"), "verdicts"),
-    **dict.fromkeys(("Record", "run_claims"), "runner"),
+    **dict.fromkeys(("Claim", "Run", "all_claims", "claim", "select"), "suite.claims"),
+    **dict.fromkeys(("Expected", "Finding"), "suite.verdicts"),
+    **dict.fromkeys(("Record", "run_claims"), "suite.runner"),
     **dict.fromkeys(
         (
             "Leaf",

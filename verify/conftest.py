@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from verify.claims import PROFILES, Profile
+from verify.suite.claims import PROFILES, Profile
 
 
 def _profile() -> Profile:
@@ -25,7 +25,7 @@ def _profile() -> Profile:
 def pytest_generate_tests(metafunc: Any) -> None:
     """Make one test of each claim."""
     if "claim" in metafunc.fixturenames:
-        from verify.claims import all_claims, select
+        from verify.suite.claims import all_claims, select
 
         claims = select(all_claims(), _profile())
         metafunc.parametrize("claim", claims, ids=[claim.id for claim in claims])
@@ -33,9 +33,9 @@ def pytest_generate_tests(metafunc: Any) -> None:
 
 @pytest.fixture(scope="session")
 def verify_options() -> dict[str, Any]:
-    """Options of `verify.runner.run_claims`."""
-    from verify.claims import all_claims
-    from verify.expectations import read_expectations
+    """Options of `verify.suite.runner.run_claims`."""
+    from verify.suite.claims import all_claims
+    from verify.suite.expectations import read_expectations
 
     seed, path = os.environ.get("WIDEGAP_SEED", "0"), os.environ.get("WIDEGAP_EXPECT")
     if not (seed.isascii() and seed.isdigit()):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from verify.claims import Claim
-from verify.runner import run_claims
+from verify.suite.claims import Claim
+from verify.suite.runner import run_claims
 
 
 def test_claim(claim: Claim, verify_options: dict[str, Any], record_property: Any) -> None:

@@ -32,9 +32,11 @@ __all__ = [
     "OneOf",
     "Size",
     "Values",
+    "alpha_option",
     "build",
     "distinct",
     "factory",
+    "kappa_option",
     "memory_option",
     "model_argument",
     "one_place",
@@ -409,3 +411,13 @@ def output_file(option: str, name: str, suffixes: tuple[str, ...]) -> Path:
         return check_writable(name)
     except OSError as error:
         raise click.UsageError(f"cannot write {option} {name}: {error}") from error
+
+
+kappa_option = click.option(
+    "--kappa", metavar="K", help="Margin of a perceptron, exactly as written (0.3 is 3/10)."
+)
+alpha_option = click.option(
+    "--alpha",
+    metavar="A",
+    help="Rows per coordinate, m/n: the ground-state energy at this density instead of the capacity.",
+)

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 import click
 
 from widegap.errors import Failure, say
-from widegap.progress import SweepProgress
+from widegap.show.progress import SweepProgress
 
 __all__ = ["resumable"]
 

@@ -76,7 +76,7 @@ class Derivation(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return one list item per step: title, explanation, formula."""
-        from widegap.derivations import step_latex
+        from widegap.show.derivations import step_latex
 
         steps = nodes.enumerated_list(enumtype="arabic", prefix="", suffix=".")
         for step in evaluate(self.arguments[0]).steps:

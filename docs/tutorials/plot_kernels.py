@@ -77,7 +77,7 @@ print("proved: smallest eigenvalue >=", certified.smallest_eigenvalue.str(10, ra
 # line correlations live for hundreds of layers.
 
 from numerics import phase_diagram
-from widegap.kernel_plots import phase_figure
+from widegap.show.kernel_plots import phase_figure
 
 diagram = phase_diagram("erf", np.linspace(0.2, 3.0, 29), np.linspace(0.0, 0.8, 17))
 figure = phase_figure(diagram)

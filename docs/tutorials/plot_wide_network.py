@@ -34,7 +34,7 @@ print(limit.conditions)
 # The weights are shared by all layers, and equilibria are solved to the residual that comes with them. A draw
 # without an equilibrium would be listed.
 
-from verify.wide import Network, sample
+from verify.networks import Network, sample
 
 widths = (50, 200, 800)
 drawn = {n: sample(Network("deq", phi, n, **scales), inputs, 20, seed=n) for n in widths}
@@ -68,8 +68,8 @@ for n, values in fits.items():
 # The error of one network falls like one over the root of the width. Its size follows from the kernel alone,
 # by the delta method, before any network is drawn.
 
-from verify.wide.laws import error_of
-from verify.wide.predictions import one_step_error
+from verify.networks.laws import error_of
+from verify.networks.predictions import one_step_error
 
 measured = [error_of(drawn[n].covariance, limit.nngp) for n in widths]
 predicted = [one_step_error(inputs, Network("deq", phi, n, **scales)) for n in widths]

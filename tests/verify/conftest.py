@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from verify import claims as registry
-from verify import properties
-from verify.claims import Claim
-from verify.runner import Record
-from verify.verdicts import Curve, Design, Expected, Finding, Plot
+from verify.suite import claims as registry
+from verify.suite import properties
+from verify.suite.claims import Claim
+from verify.suite.runner import Record
+from verify.suite.verdicts import Curve, Design, Expected, Finding, Plot
 
 
 @pytest.fixture

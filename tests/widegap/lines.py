@@ -14,7 +14,7 @@ import click
 
 from widegap.arguments import Integer, Integers, Levels, OneOf, Size, Values
 from widegap.cli import cli
-from widegap.kernel import Scale
+from widegap.commands.kernel import Scale
 
 __all__ = ["Command", "commands", "draw_line"]
 

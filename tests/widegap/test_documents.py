@@ -14,7 +14,7 @@ from numerics.runs.store import SweepStore
 from numerics.runs.workers import Outcome
 from theory import ABP, SBP, SK, Hopfield, SphericalPerceptron
 from widegap.arguments import Levels, Values
-from widegap.sweeps import summary
+from widegap.commands.sweep import summary
 
 ROOT = Path(__file__).parents[2]
 

@@ -31,9 +31,9 @@ import numerics
 from numerics import ConvergenceError, Solution
 from theory import free_energy
 from verify import Finding
-from verify import claims as registry
-from verify.claims import claim
-from verify.verdicts import Curve, Plot
+from verify.suite import claims as registry
+from verify.suite.claims import claim
+from verify.suite.verdicts import Curve, Plot
 from widegap.cli import cli
 
 from .damage import READERS, damage, make_certificates, make_files
@@ -215,8 +215,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         for place in (
             "numerics.runs.workers",
             "numerics.runs.sweeps",
-            "verify.experiments",
-            "verify.wide.experiments",
+            "verify.thresholds.experiments",
+            "verify.networks.experiments",
         ):
             patch.setattr(f"{place}.LocalPool", Here)
         curve = Curve("ours", (1.0, 2.0), (3.0, float("nan")))

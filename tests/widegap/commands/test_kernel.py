@@ -1,0 +1,211 @@
+"""``widegap kernel`` and ``widegap derive dual``: files in and out, one line for what makes no sense."""
+
+import json
+import os
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import Result
+
+from numerics import deq_kernel, mlp_kernel
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with data files, in which the command runs."""
+    x = np.random.default_rng(0).standard_normal((5, 3))
+    np.save(tmp_path / "x.npy", x)
+    np.savetxt(tmp_path / "y.csv", x[:2], delimiter=",")
+    np.save(tmp_path / "nan.npy", np.array([[1.0, np.nan, 0.0]]))
+    np.save(tmp_path / "wide.npy", np.ones((2, 4)))
+    np.save(tmp_path / "object.npy", np.array([None]), allow_pickle=True)
+    (tmp_path / "text.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "head.csv").write_text("x1,x2\n1,2\n")
+    (tmp_path / "semi.csv").write_text("1;2\n3;4\n")
+    (tmp_path / "wide.csv").write_bytes("1,2\n".encode("utf-16"))
+    (tmp_path / "mark.csv").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "y.csv").read_bytes())
+    (tmp_path / "zero.csv").symlink_to(os.devnull)
+    np.savez(tmp_path / "archive.npz", x)
+    (tmp_path / "archive.npz").rename(tmp_path / "archive.npy")
+    (tmp_path / "half.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:90])
+    np.save(tmp_path / "words.npy", np.array(["a"]))
+    np.save(tmp_path / "flat.npy", np.zeros((2, 0)))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_mlp(run: Callable[..., Result], folder: Path) -> None:
+    result = run("kernel", "mlp", "--data", "x.npy", "--data2", "y.csv", "--out", "k.npz")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith("nngp, ntk (5 x 2) in k.npz; error bound ")
+    x = np.load("x.npy")
+    expected = mlp_kernel(x, x[:2])
+    with np.load("k.npz") as found:
+        assert found["nngp"] == pytest.approx(expected.nngp, rel=1e-15)
+        assert found["ntk"] == pytest.approx(expected.ntk, rel=1e-15)
+        about = json.loads(str(found["about"]))
+    assert about["activation"] == "relu"
+    assert about["depth"] == 3
+
+
+def test_a_table_may_begin_with_a_byte_order_mark(run: Callable[..., Result], folder: Path) -> None:
+    for name in ("y", "mark"):
+        line = ("kernel", "mlp", "--data", f"{name}.csv", "--out", f"{name}.npz")
+        assert run(*line).exit_code == 0
+    with np.load("y.npz") as one, np.load("mark.npz") as other:
+        assert (one["nngp"] == other["nngp"]).all()
+
+
+def test_deq(run: Callable[..., Result], folder: Path) -> None:
+    result = run("kernel", "deq", "--sigma-w", "0.3", "--data", "x.npy", "--out", "k.npz")
+    assert result.exit_code == 0, result.stderr
+    with np.load("k.npz") as found:
+        expected = deq_kernel(np.load("x.npy"), sigma_w=0.3)
+        assert (found["fixed_point"] == expected.fixed_point).all()
+
+
+DATA = ("--data", "x.npy", "--out", "k.npz")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("mlp", "--out", "k.npz"), "--data"),
+        (("mlp", "--data", "x.npy"), "--out"),
+        (("mlp", "--data", "none.npy", "--out", "k.npz"), "cannot read --data none.npy"),
+        (("mlp", "--data", "x.txt", "--out", "k.npz"), "a name ending in .npy, .csv"),
+        (("mlp", "--data", "text.csv", "--out", "k.npz"), "no table of numbers"),
+        (("mlp", "--data", "empty.csv", "--out", "k.npz"), "no table of numbers"),
+        (("mlp", "--data", "object.npy", "--out", "k.npz"), "no table of numbers"),
+        (
+            ("mlp", "--data", "nan.npy", "--out", "k.npz"),
+            "--data nan.npy has NaN or infinite entries",
+        ),
+        (("mlp", "--data", "head.csv", "--out", "k.npz"), "first line is a header, take it away"),
+        (("mlp", "--data", "semi.csv", "--out", "k.npz"), "Columns are separated by commas"),
+        (("mlp", "--data", "wide.csv", "--out", "k.npz"), "it is no text in UTF-8"),
+        (("mlp", "--data", "archive.npy", "--out", "k.npz"), "an archive of arrays"),
+        (("mlp", "--data", "half.npy", "--out", "k.npz"), "it is damaged"),
+        (
+            ("mlp", "--data", "zero.csv", "--out", "k.npz"),
+            "cannot read --data zero.csv: it is not a file",
+        ),
+        (
+            ("mlp", "--data", "words.npy", "--out", "k.npz"),
+            "--data words.npy must hold real numbers",
+        ),
+        (("mlp", "--data", "flat.npy", "--out", "k.npz"), "--data flat.npy must have shape (n, d)"),
+        (
+            ("mlp", "--data2", "wide.npy", *DATA),
+            "--data and --data2 wide.npy must have as many columns, got 3 and 4",
+        ),
+        (("mlp", "--data", "x.npy", "--out", "k.csv"), "a name ending in .npz"),
+        (("mlp", "--data", "x.npy", "--out", "no/k.npz"), "does not exist"),
+        (("mlp", "--depth", "0", *DATA), "--depth is an integer >= 1"),
+        (("mlp", "--sigma-w", "-1", *DATA), "--sigma-w is a finite number >= 0, got '-1'"),
+        (("mlp", "--sigma-b", "nan", *DATA), "--sigma-b is a finite number"),
+        (("mlp", "--sigma-v", "one", *DATA), "--sigma-v is a finite number"),
+        (("mlp", "--activation", "rleu", *DATA), "unknown activation 'rleu'; choose from identity"),
+        (("mlp", "--activation", "__import__('os').system('touch pwned')", *DATA), "unexpected"),
+        (("mlp", "--activation", "x.__class__", *DATA), "unexpected '.'"),
+        (("mlp", "--activation", "x**99999", *DATA), "exponents are integers up to 12"),
+        (("mlp", "--sigma-w", "20", "--depth", "500", *DATA), "the kernel map does not contract"),
+        (
+            ("deq", "--activation", "relu", "--sigma-w", "1.2", *DATA),
+            "equilibrium (well-posedness of the finite-width equilibrium, sigma_w Lip(phi) < 1): it is "
+            "1.2, 0.2 too much",
+        ),
+        (("phase", "--out", "a.txt"), ".png, .svg, .pdf"),
+        (("phase", "--sigma-w", "1", "--out", "a.png"), "at least 2 in each direction"),
+        (("deq", "--activation", "log(x)", *DATA), "log(x) is not at x = -1"),
+        (("phase", "--activation", "1/x", "--out", "a.png"), "E phi(u)^2 is infinite"),
+        (("frobnicate",), "frobnicate"),
+    ],
+)
+def test_one_line_and_status_2(
+    run: Callable[..., Result], folder: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    before = sorted(folder.iterdir())
+    result = run("kernel", *arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("widegap: error: ")
+    assert result.stderr.count("\n") == 1
+    assert says in result.stderr
+    assert sorted(folder.iterdir()) == before
+
+
+def test_too_large_a_matrix_is_refused_before_the_work(
+    run: Callable[..., Result], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import numerics.kernels.tiles
+
+    monkeypatch.setattr(numerics.kernels.tiles, "available_memory", lambda: 100)
+    result = run("kernel", "mlp", *DATA)
+    assert result.exit_code == 2
+    assert "need 0.0 GiB" in result.stderr
+    assert not (folder / "k.npz").exists()
+
+
+def test_a_note_on_singular_matrices(run: Callable[..., Result], folder: Path) -> None:
+    np.save("ray.npy", np.array([[1.0, 2.0], [2.0, 4.0]]))
+    result = run("kernel", "deq", "--activation", "relu", "--data", "ray.npy", "--out", "k.npz")
+    assert result.exit_code == 0
+    assert "inputs 0 and 1 are parallel" in result.stderr
+
+
+def test_a_phase_diagram(run: Callable[..., Result], folder: Path) -> None:
+    grid = ("--sigma-w", "0.5:2.5:0.5", "--sigma-b", "0:0.4:0.2")
+    result = run("kernel", "phase", *grid, "--out", "erf.png")
+    assert result.exit_code == 0, result.stderr
+    assert (folder / "erf.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("output_format", ["text", "latex", "python"])
+def test_derive_dual(run: Callable[..., Result], output_format: str) -> None:
+    result = run("derive", "dual", "erf", "--format", output_format)
+    assert result.exit_code == 0, result.stderr
+    assert "asin" in result.stdout
+    if output_format == "python":
+        names: dict = {}
+        exec(result.stdout, names)
+        assert names["dual"](1.0, 0.0, 1.0) == pytest.approx((0.0, 4 / (3 * np.pi)))
+
+
+def test_derive_dual_with_steps(run: Callable[..., Result]) -> None:
+    result = run("derive", "dual", "relu", "--steps")
+    assert result.exit_code == 0, result.stderr
+    for part in ("Price's theorem", "DiracDelta(x)", "1/(2*pi*sqrt(k11*k22 - k12**2))"):
+        assert part in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("derive", "dual"), "needs an activation"),
+        (("derive", "dual", "rleu"), "unknown activation"),
+        (("derive", "dual", "relu", "--level", "3"), "takes an activation, no --level"),
+        (("derive", "sbp", "relu", "--level", "3"), "derive sbp takes no activation"),
+        (("derive", "dual", "tanh", "--format", "python"), "no closed form"),
+        (("derive", "dual", "relu", "--format", "python", "--steps"), "--steps"),
+    ],
+)
+def test_bad_derivations(run: Callable[..., Result], arguments: tuple[str, ...], says: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert says in result.stderr
+
+
+def test_the_tutorial_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    root = Path(__file__).parents[3]
+    scope = runpy.run_path(str(root / "docs" / "tutorials" / "plot_kernels.py"))
+    assert len(scope["figure"].axes) == 8
+    assert scope["certified"].smallest_eigenvalue > 0
+    shown = capsys.readouterr().out
+    assert "inputs 0 and 2 are parallel" in shown
+    assert "it is 1.2, 0.2 too much" in shown

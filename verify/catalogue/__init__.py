@@ -1,1 +1,0 @@
-"""The suite's own claims, by subject; `verify.claims.all_claims` imports them."""

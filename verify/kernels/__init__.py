@@ -1,0 +1,1 @@
+"""Kernels, checked: claims about recursions, widths and equilibria; the networks are in `verify.networks`."""

@@ -1,0 +1,1 @@
+"""Claims about kernels and the networks that they are the limit of."""

@@ -1,0 +1,1 @@
+"""Thresholds and ground states, checked: enumeration, random instances, algorithms, and their claims."""
