@@ -1,12 +1,17 @@
 """Settings shared by all tests: reproducible examples and figures without a display."""
 
 import os
+import signal
 
 from hypothesis import settings
 from hypothesis.internal.conjecture import providers
 
 # before anything imports matplotlib, here and in the processes that tests start
 os.environ["MPLBACKEND"] = "Agg"
+
+# a shell starts what runs in its background deaf to Ctrl-C, and so would be the programs that tests interrupt
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples in every run and on every machine. Compiling and tables of Gibbs weights make
 # the first example of a test slow, so time limits per example would only measure the machine.

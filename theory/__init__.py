@@ -4,8 +4,10 @@ from theory.calculus.lifting import GaussianExpectation, GibbsAverage, LiftedExp
 from theory.calculus.steps import Step
 from theory.kernels.activations import Activation, ActivationError, activation
 from theory.kernels.duals import Dual, dual
+from theory.thresholds.derive import free_energy
 from theory.thresholds.finite_exponents import finite_functional
 from theory.thresholds.free_energy import Chain, FreeEnergy
+from theory.thresholds.infinite_exponents import hard_constraint_limit
 from theory.thresholds.models import (
     ABP,
     ALPHA,
@@ -28,12 +30,7 @@ from theory.thresholds.models import (
     model_named,
     parameter,
 )
-from theory.thresholds.random_dual import (
-    RandomDual,
-    free_energy,
-    hard_constraint_limit,
-    random_dual,
-)
+from theory.thresholds.random_dual import RandomDual, random_dual
 
 __all__ = [
     "ABP",

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from numerics.balls.program import BALLS, ball_sum, printed
 from numerics.kernels.series.mixture_nodes import mixture_nodes
 from theory.calculus.price import K1, K2, C
-from theory.kernels.duals import DELTA, DET, SIGMA, Dual, ExpDifference, Tangent
+from theory.kernels.duals import Dual, Tangent
 from theory.kernels.mixtures import A, B, mixture
+from theory.kernels.moments import DELTA, DET, SIGMA, ExpDifference
 
 __all__ = [
     "Maps",

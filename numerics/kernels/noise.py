@@ -22,7 +22,8 @@ from numerics.kernels.loops.code import kernel_module, uses_power_loops, uses_se
 from numerics.kernels.series.rounding import UNIT, pair_rounding
 from numerics.kernels.series.series import ENOUGH, series
 from theory.calculus.price import K1, K2, C
-from theory.kernels.duals import DELTA, DET, SIGMA, Dual, ExpDifference, Tangent
+from theory.kernels.duals import Dual, Tangent
+from theory.kernels.moments import DELTA, DET, SIGMA, ExpDifference
 
 from .diagonal import Single, advance, representatives
 from .inputs import Side

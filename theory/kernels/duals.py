@@ -13,12 +13,14 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import sympy
-from sympy import Eq, Expr, Function, Lambda, S, Symbol
+from sympy import Eq, Expr, Lambda, S, Symbol
 
-from theory.calculus.price import GAP, K1, K2, N1, N2, C, Form, Wave, pair
+from theory.calculus.price import K1, K2, C
 from theory.calculus.terms import Term, derivative, read
 from theory.kernels.dualcheck import agrees
+from theory.kernels.dualsteps import python_source, steps
 from theory.kernels.existence import DivergenceError, Existence
+from theory.kernels.moments import DELTA, DET, SIGMA, GaussianPair, Moment, moment
 
 if TYPE_CHECKING:
     from theory.calculus.steps import Step
@@ -26,178 +28,13 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "DELTA",
-    "DET",
-    "SIGMA",
     "Dual",
-    "ExpDifference",
-    "GaussianPair",
     "Tangent",
     "dual",
-    "moment",
 ]
 
 Tangent = Literal["limit", "almost_everywhere"]
 """Which slope of an activation that jumps the tangent kernel is made of."""
-
-DET = Symbol("det", nonnegative=True)
-"""k11 k22 - k12^2, for forms that stay exact as the correlation approaches +-1."""
-DELTA = Symbol("delta", nonnegative=True)
-"""E (u - v)^2 = k11 + k22 - 2 k12."""
-SIGMA = Symbol("sigma", nonnegative=True)
-"""E (u + v)^2 = k11 + k22 + 2 k12."""
-
-
-class ExpDifference(Function):
-    """exp(a) - exp(b), where the third argument is a - b without cancellation."""
-
-    nargs = 3
-
-    def doit(self, **_: object) -> Expr:
-        """Write the two exponentials."""
-        a, b, _difference = self.args
-        return sympy.exp(a) - sympy.exp(b)
-
-
-class GaussianPair(Function):
-    """E f(u) g(v) for (u, v) ~ N(0, [[k11, k12], [k12, k22]]), not evaluated.
-
-    Its arguments are two ``Lambda`` and k11, k12, k22.
-    """
-
-    nargs = 5
-
-    def _sympystr(self, printer: sympy.printing.printer.Printer) -> str:
-        f, g, *_ = self.args
-        u, v = sympy.symbols("u v", real=True)
-        return f"E[{printer.doprint(f(u) * g(v))}]"
-
-    def _latex(self, printer: sympy.printing.printer.Printer, exp: str | None = None) -> str:
-        f, g, *_ = self.args
-        u, v = sympy.symbols("u v", real=True)
-        body = rf"\mathbb{{E}}\left[{printer.doprint(f(u) * g(v))}\right]"
-        return body if exp is None else rf"\left({body}\right)^{{{exp}}}"
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A closed E f(u) g(v).
-
-    Attributes
-    ----------
-    expr : Expr
-        In k11, k12, k22.
-    stable : Expr
-        The same in k11, k12, k22 and, where they are needed, `DET`, `DELTA`, `SIGMA`.
-    """
-
-    expr: Expr
-    stable: Expr
-
-
-def moment(f: tuple[Term, ...], g: tuple[Term, ...]) -> Moment | None:
-    """E f(u) g(v) of two sums of terms.
-
-    Parameters
-    ----------
-    f, g : tuple of Term
-
-    Returns
-    -------
-    Moment
-        None where Price's ladder has no elementary foot for some pair of terms.
-    """
-    forms: dict[tuple[Expr, Expr], Form] = {}
-    waves: list[Wave] = []
-    for left in f:
-        for right in g:
-            part = pair(left, right)
-            if part is None:
-                return None
-            if isinstance(part, Wave):
-                waves.append(part)
-                continue
-            known = forms.get((part.p0, part.p1))
-            terms = dict(known.terms) if known else {}
-            for key, value in part.terms.items():
-                terms[key] = terms.get(key, S.Zero) + value
-            forms[part.p0, part.p1] = Form(part.p0, part.p1, terms)
-    value, stable = S.Zero, S.Zero
-    for form in forms.values():
-        value += form.expr()
-        stable += form.stable(DET)
-    wave = _waves(waves)
-    return Moment(value + wave.expr, stable + wave.stable)
-
-
-def _gaps(expr: Expr, beta: Expr, eta: Expr) -> Expr:
-    """Write a quadratic form of equal rates with the variances of u - v and u + v."""
-    if sympy.expand(beta + eta) == 0:
-        return sympy.expand(expr.subs(K1, DELTA - K2 + 2 * C))
-    if sympy.expand(beta - eta) == 0:
-        return sympy.expand(expr.subs(K1, SIGMA - K2 - 2 * C))
-    return expr
-
-
-def _waves(waves: list[Wave]) -> Moment:
-    """Sum exponentials of complex rates; their sum is real."""
-    groups: dict[tuple[Expr, Expr], dict[tuple[Expr, Expr], Expr]] = {}
-    diagonals: dict[tuple[Expr, Expr], dict[Expr, Expr]] = {}
-    for wave in waves:
-        # Delta W = K + det * (rates): keep the determinant apart
-        form, apart = S.Zero, []
-        for factor, n in (
-            (wave.beta**2, wave.n11),
-            (2 * wave.beta * wave.eta, wave.n12),
-            (wave.eta**2, wave.n22),
-        ):
-            square = -sympy.expand(n).coeff(C, 2)
-            apart.append(sympy.expand(n - square * (K1 * K2 - C**2)) + square * DET)
-            form += sympy.expand(factor) * apart[-1]
-        diagonals[wave.p0, wave.p1] = {N1: apart[0], N2: apart[2]}
-        real, imaginary = sympy.expand(form).as_real_imag()
-        a, b = sympy.expand(wave.amplitude).as_real_imag()
-        real = _gaps(sympy.expand(real), wave.beta, wave.eta)
-        sums = groups.setdefault((wave.p0, wave.p1), {})
-        for amplitude, trig in ((a, sympy.cos), (-b, sympy.sin)):
-            angle = trig(sympy.expand(imaginary) / (2 * GAP))
-            key = (real, angle)
-            sums[key] = sums.get(key, S.Zero) + amplitude
-    value, stable = S.Zero, S.Zero
-    for (p0, p1), sums in groups.items():
-        delta = p0 - p1 * C**2
-        positive = sympy.expand(p0 - p1 * (K1 * K2 - DET))
-        entries = []
-        for (real, angle), amplitude in sums.items():
-            weight = sympy.factor(sympy.expand(amplitude)) * angle
-            if weight != 0:
-                entries.append((real, weight))
-                exponent = sympy.factor(sympy.expand(real.subs(_BACK))) / (2 * delta)
-                plain = weight.subs(diagonals[p0, p1]).subs(_BACK).subs(GAP, delta)
-                value += plain * sympy.exp(exponent)
-        stable += _differences(entries).subs(diagonals[p0, p1]).subs(GAP, positive)
-    return Moment(value, stable)
-
-
-def _differences(entries: list[tuple[Expr, Expr]]) -> Expr:
-    """Sum weight * exp(real/(2 Delta)), opposite weights as differences of exponentials."""
-    total, used = S.Zero, set()
-    for i, (real, weight) in enumerate(entries):
-        if i in used:
-            continue
-        for j in range(i + 1, len(entries)):
-            other, opposite = entries[j]
-            if j not in used and sympy.expand(weight + opposite) == 0:
-                used.add(j)
-                apart = sympy.expand((real - other).subs(_BACK)) / (2 * GAP)
-                total += weight * ExpDifference(real / (2 * GAP), other / (2 * GAP), apart)
-                break
-        else:
-            total += weight * sympy.exp(real / (2 * GAP))
-    return total
-
-
-_BACK = {DET: K1 * K2 - C**2, DELTA: K1 + K2 - 2 * C, SIGMA: K1 + K2 + 2 * C}
 
 
 @dataclass(frozen=True, eq=False)
@@ -338,8 +175,6 @@ class Dual:
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         """The derivation, for display."""
-        from theory.kernels.dualsteps import steps
-
         return steps(self)
 
     def equation(self) -> Eq:
@@ -367,8 +202,6 @@ class Dual:
         ValueError
             Where they are not closed forms.
         """
-        from theory.kernels.dualsteps import python_source
-
         return python_source(self)
 
     def _repr_latex_(self) -> str:

@@ -9,6 +9,7 @@ from sympy import Eq, Function, Symbol, pycode
 from theory.calculus.price import K1, K2
 from theory.calculus.steps import Step
 from theory.calculus.terms import derivative, elementary, mean, polynomial, written
+from theory.kernels.moments import moment
 
 if TYPE_CHECKING:
     from theory.kernels.duals import Dual
@@ -29,8 +30,6 @@ def steps(dual: Dual) -> tuple[Step, ...]:
         What phi is, its derivatives down to the elementary rung, the Gaussian integral there, and the
         rungs integrated back with their constants.
     """
-    from theory.kernels.duals import moment
-
     x = dual.activation.symbol
     phi = Function("phi")
     made = [

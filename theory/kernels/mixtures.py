@@ -19,7 +19,7 @@ from sympy import Expr, Symbol
 
 from theory.calculus.terms import Term, derivative, read
 from theory.kernels.activations import Activation
-from theory.kernels.duals import Moment, moment
+from theory.kernels.moments import Moment, moment
 
 __all__ = ["A", "B", "Mixture", "mixture"]
 

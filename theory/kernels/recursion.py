@@ -14,7 +14,8 @@ from sympy import Eq, Expr, S, Symbol, symbols
 
 from theory.calculus.price import K1, K2, C
 from theory.kernels.activations import Activation
-from theory.kernels.duals import Dual, GaussianPair, dual
+from theory.kernels.duals import Dual, dual
+from theory.kernels.moments import GaussianPair
 
 __all__ = [
     "SIGMA_B",

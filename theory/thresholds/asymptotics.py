@@ -34,10 +34,10 @@ from sympy import (
 
 from theory.calculus.lifting import LiftedExpectation
 from theory.calculus.steps import Step
+from theory.thresholds.derive import free_energy
 from theory.thresholds.free_energy import FreeEnergy, chains_of
 from theory.thresholds.hard_constraints import constraint_limit
 from theory.thresholds.models import SBP, Model
-from theory.thresholds.random_dual import free_energy
 
 FIELD = Symbol("H", positive=True)
 R = Symbol("R", positive=True)

@@ -12,7 +12,6 @@ Source: Stojnic, arXiv:2312.00073 (random dual), arXiv:2507.22396 (Hopfield), ar
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from functools import lru_cache
 
 from sympy import (
@@ -43,7 +42,7 @@ from theory.calculus.evenness import parity
 from theory.calculus.gaussian import GaussianExpectation
 from theory.calculus.lifting import LiftedExpectation
 from theory.calculus.steps import Step
-from theory.thresholds.free_energy import Chain, FreeEnergy, chains_of
+from theory.thresholds.free_energy import FreeEnergy, chains_of
 from theory.thresholds.hard_constraints import GAMMA
 from theory.thresholds.models import ALPHA, MU, Model
 from theory.thresholds.random_dual import XI, RandomDual, composed, norms, random_dual
@@ -72,20 +71,7 @@ def finite_functional(model: Model, level: int) -> FreeEnergy:
     ValueError
         When a leaf is neither quadratic nor made of pieces that can be integrated.
     """
-    found = _derived(model.generic, level)
-    values = model.parameters
-    return FreeEnergy(
-        model=model,
-        level=level,
-        entropy=found.entropy.xreplace(values),
-        energy=found.energy.xreplace(values),
-        p=found.p,
-        q=found.q,
-        c=found.c,
-        chains=found.chains,
-        steps=found.steps,
-        fields=found.fields,
-    )
+    return _derived(model.generic, level).of(model)
 
 
 def without_quenched_average(fe: FreeEnergy) -> FreeEnergy:
@@ -136,22 +122,9 @@ def without_quenched_average(fe: FreeEnergy) -> FreeEnergy:
     )
 
 
-@dataclass(frozen=True)
-class _Derivation:
-    """The functional with symbolic parameters."""
-
-    entropy: Expr
-    energy: Expr
-    p: tuple[Symbol, ...]
-    q: tuple[Symbol, ...]
-    c: tuple[Symbol, ...]
-    fields: tuple[Symbol, ...]
-    chains: tuple[Chain, ...]
-    steps: tuple[Step, ...]
-
-
 @lru_cache(maxsize=64)
-def _derived(model: Model, level: int) -> _Derivation:
+def _derived(model: Model, level: int) -> FreeEnergy:
+    """Derive the functional with symbolic parameters."""
     dual = random_dual(model, level)
     p, q, c = dual.p, dual.q, dual.c
     steps = [
@@ -201,7 +174,7 @@ def _derived(model: Model, level: int) -> _Derivation:
         equation = Eq(XI, -(entropy + ALPHA * energy), evaluate=False)
     steps.append(Step(title, text, equation))
     chains = chains_of(p, q, c, fields, q_upper=S.One, p_upper=model.prior.largest_norm)
-    return _Derivation(entropy, energy, p, q, c, fields, chains, tuple(steps))
+    return FreeEnergy(model, level, entropy, energy, p, q, c, chains, tuple(steps), fields)
 
 
 def _positive_exponents(dual: RandomDual) -> LiftedExpectation | None:

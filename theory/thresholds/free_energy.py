@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sympy import (
     Add,
@@ -86,6 +86,16 @@ class FreeEnergy:
     chains: tuple[Chain, ...]
     steps: tuple[Step, ...] = field(default=(), compare=False, repr=False)
     fields: tuple[Symbol, ...] = ()
+
+    def of(self, model: Model) -> FreeEnergy:
+        """Return the functional of a model of which this one's is the generic one: put its parameters in."""
+        values = model.parameters
+        return replace(
+            self,
+            model=model,
+            entropy=self.entropy.xreplace(values),
+            energy=self.energy.xreplace(values),
+        )
 
     @property
     def nests(self) -> tuple[LiftedExpectation, ...]:

@@ -20,7 +20,8 @@ from numerics.codegen import generated_module
 from numerics.kernels.series.rounding import power_constants
 from numerics.kernels.series.series import ENOUGH, TIERS
 from theory.calculus.price import K1, K2, C
-from theory.kernels.duals import DELTA, DET, SIGMA, Dual, Tangent
+from theory.kernels.duals import Dual, Tangent
+from theory.kernels.moments import DELTA, DET, SIGMA
 
 __all__ = ["kernel_module", "pasted", "printed", "uses_power_loops", "uses_series"]
 

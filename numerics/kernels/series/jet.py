@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from numerics.kernels.loops.code import uses_power_loops, uses_series
 from numerics.kernels.loops.hermite_sums import sums
 from theory.calculus.price import K1, K2, C
-from theory.kernels.duals import DELTA, DET, SIGMA, Dual, ExpDifference, Tangent
+from theory.kernels.duals import Dual, Tangent
+from theory.kernels.moments import DELTA, DET, SIGMA, ExpDifference
 
 from .series import series
 

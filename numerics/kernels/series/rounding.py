@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from sympy import Expr, Symbol
 
 from theory.calculus.price import K1, K2, C
-from theory.kernels.duals import DELTA, DET, SIGMA, Dual, ExpDifference, Tangent
+from theory.kernels.duals import Dual, Tangent
+from theory.kernels.moments import DELTA, DET, SIGMA, ExpDifference
 
 __all__ = ["UNIT", "PairRounding", "Rounded", "pair_rounding", "power_constants", "rounded"]
 

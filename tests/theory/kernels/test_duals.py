@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from theory import Dual, dual
 from theory.calculus.price import K1, K2, C
-from theory.kernels.duals import DELTA, DET, SIGMA
+from theory.kernels.moments import DELTA, DET, SIGMA
 
 CLOSED = (
     *("identity", "relu", "leaky_relu:0.2", "abrelu:-0.5:2", "abs", "sign", "erf", "gelu", "sin"),
