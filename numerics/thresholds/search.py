@@ -33,7 +33,7 @@ from .profile import capacity_starts, lowest_starts, profile_starts
 from .runaway import first_limit, next_limit, runaway_solution, starts_near_limit
 from .solution import ConvergenceError, Solution, Statistics
 from .stability import level_one, stable
-from .starts import Start, first_starts, ordered, seed, splits
+from .starts import Start, first_starts, interpolated, ordered, seed, splits
 from .stationary import follow, hessian, minimise
 
 __all__ = ["Progress", "check_bounds", "continued", "search"]
@@ -55,8 +55,9 @@ _EDGE = 1e-9
 _ENOUGH = 3
 # Stationary points of one level that seed the next.
 _SEEDS = 3
-# Up to this level minima of other shapes are looked for as well.
-_COMPETING = 5
+# Up to this level minima of other shapes are looked for at every place; above it the profile hardly changes,
+# and a lifting more is tried where the objective falls fastest.
+_COMPETING, _STEEPEST = 5, 2
 # Beyond this exponent a minimum is called run away: the functional's remaining dependence on s,
 # of order 1/s, is below what the Hessian in double precision can see.
 _RUNAWAY = {3: 1e10}
@@ -266,7 +267,12 @@ class _Search:
                 if point is not None:
                     starts += insertions(self.coarse, fe, point)
         else:
-            starts = [s for point in self._seeds() for s in insertions(self.coarse, fe, point)]
+            seeds = self._seeds()
+            starts = [s for point in seeds if (s := interpolated(fe, point)) is not None]
+            few = bool(starts) and fe.level > _COMPETING
+            for point in seeds[:1] if few else seeds:
+                found = insertions(self.coarse, fe, point)
+                starts += found[:_STEEPEST] if few else found
             if not self.saddles and fe.level <= _COMPETING:
                 starts += self._wide_starts()
         if self.limit is not None:

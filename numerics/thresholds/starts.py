@@ -2,7 +2,8 @@
 
 Minima coexist, and which start leads to which cannot be told beforehand, so a new lifting is put in at
 every place: inside a lifting, as a part of it, or outermost; new exponents lie at geometric means of
-their neighbours, whose ratios run from 2 to thousands.
+their neighbours, whose ratios run from 2 to thousands. From some level on the order parameters are samples
+of a profile that hardly changes from level to level: read at one place more, it is a start that is nearer.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
 
 from numerics.functionals.coordinates import Coordinates
 from theory import FreeEnergy
 
 from .solution import Solution
 
-__all__ = ["Start", "first_starts", "ordered", "seed", "splits"]
+__all__ = ["Start", "first_starts", "interpolated", "ordered", "seed", "splits"]
 
 Array = NDArray[np.float64]
 
@@ -157,6 +159,75 @@ def _with_room(fe: FreeEnergy, start: Start, used_x: float, used_y: float) -> St
         elif str(x) == "gamma" and fe.model.sign == 1:
             fields[i] += 0.5 * float(start.s @ start.p[:n]) - used_y
     return Start(start.p, start.q, start.s, start.split, fields)
+
+
+# --- the same profile ----------------------------------------------------------------------------
+
+
+def interpolated(fe: FreeEnergy, start: Start) -> Start | None:
+    """Read the profile of a point of the level below at the places of a level.
+
+    Parameters
+    ----------
+    fe : theory.FreeEnergy
+        The functional of the level to be searched.
+    start : Start
+        A point of the level below, of the same kind (with a quenched average or without).
+
+    Returns
+    -------
+    Start or None
+        None where there are not two liftings to interpolate between.
+
+    Notes
+    -----
+    Order parameter k of a level with n of them lies at (k + 1/2)/n, innermost first. Logits of p and of
+    bounded q, logarithms of Q, c and s - 1 are monotone cubics of that (PCHIP), continued as straight lines.
+    """
+    count = len(fe.c) - 1
+    if start.s.size != count or count < 2:
+        return None
+    norm = int(not fe.model.prior.norm.is_number)
+    p, q = start.p, start.q
+    if p.any():
+        inner = p[norm:]
+        p = np.concatenate(
+            (p[:norm], _resampled(inner / inner.sum(), len(fe.p) - norm) * inner.sum())
+        )
+    else:
+        p = np.zeros(len(fe.q) + 1)
+    if fe.is_finite:
+        q = _resampled(q / q.sum(), len(fe.q)) * q.sum()
+        s = np.exp(_read(np.log(start.s), len(fe.c)))
+    else:
+        levels = np.exp(_read(np.log(np.cumsum(q[::-1])[::-1]), len(fe.q)))
+        q = levels - np.append(levels[1:], 0.0)
+        s = 1.0 + np.exp(_read(np.log(start.s - 1.0), len(fe.c)))
+    used = [0.5 * float(start.s @ gaps[:count]) for gaps in (start.q, start.p)]
+    found = _with_room(fe, Start(p, q, s, "profile", start.fields), *used)
+    usable = min(found.q) > 0.0 and (min(found.p) > 0.0 or not found.p.any())
+    return found if usable and np.isfinite(found.fields).all() else None
+
+
+def _resampled(gaps: Array, count: int) -> Array:
+    """Gaps of a chain between 1 and 0 with ``count`` values, from those of one with fewer."""
+    above, below = np.cumsum(gaps)[:-1], np.cumsum(gaps[::-1])[-2::-1]
+    logits = _read(np.log(below / above), count)
+    above = np.concatenate(([0.0], 1.0 / (1.0 + np.exp(logits)), [1.0]))
+    below = np.concatenate(([1.0], 1.0 / (1.0 + np.exp(-logits)), [0.0]))
+    # whichever is the smaller has the digits
+    return np.where(below[1:] > 0.5, np.diff(above), -np.diff(below))
+
+
+def _read(values: Array, count: int) -> Array:
+    """Values at the middles of ``count`` equal parts, from those at the middles of fewer."""
+    here, there = ((np.arange(n) + 0.5) / n for n in (values.size, count))
+    if values.size < 2:
+        return np.full(count, float(values[0]))
+    read = PchipInterpolator(here, values)(np.clip(there, here[0], here[-1]))
+    first, last = (values[1] - values[0]) / here[0], (values[-1] - values[-2]) / here[0]
+    read += 0.5 * first * np.minimum(there - here[0], 0.0)
+    return read + 0.5 * last * np.maximum(there - here[-1], 0.0)
 
 
 # --- one lifting more ----------------------------------------------------------------------------
