@@ -15,7 +15,12 @@ ROOMS = {
     "verify": ("suite", "statistics", "networks", "thresholds", "kernels", "reports"),
     "widegap": ("show", "commands"),
 }
-FILES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]
+FILES = [
+    path
+    for layer in LAYERS
+    for path in sorted((ROOT / layer).rglob("*.py*"))
+    if path.suffix in (".py", ".pyi")
+]
 
 
 def imported(path: Path) -> Iterator[str]:
