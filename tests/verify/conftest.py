@@ -18,7 +18,7 @@ def own_claims(monkeypatch: pytest.MonkeyPatch) -> dict[str, Claim]:
     """An empty list of claims, and of properties, in the place of the suite's."""
     listed: dict[str, Claim] = {}
     monkeypatch.setattr(registry, "_CLAIMS", listed)
-    monkeypatch.setattr(registry, "CATALOGUE", ())
+    monkeypatch.setattr(registry, "_rooms_claims", lambda: ())
     monkeypatch.setattr(properties, "PROPERTIES", {})
     return listed
 

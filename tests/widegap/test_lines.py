@@ -210,7 +210,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(registry, "_CLAIMS", {})
-        patch.setattr(registry, "CATALOGUE", ())
+        patch.setattr(registry, "_rooms_claims", lambda: ())
         patch.setattr("widegap.cluster.PATIENCE", 0.3)
         for place in (
             "numerics.runs.workers",
