@@ -1,5 +1,15 @@
 # The public names, each once: __init__.py loads them from here when they are first used.
 
+from .errors import AccuracyWarning as AccuracyWarning
+from .errors import CertificateError as CertificateError
+from .errors import CertificationError as CertificationError
+from .errors import ConvergenceError as ConvergenceError
+from .errors import DivergenceError as DivergenceError
+from .errors import KernelMemoryError as KernelMemoryError
+from .errors import ResolutionError as ResolutionError
+from .errors import SweepFileError as SweepFileError
+from .errors import WidegapError as WidegapError
+from .errors import WorkersError as WorkersError
 from .functionals.crosscheck import cross_check as cross_check
 from .kernels.certify import CertifiedKernel as CertifiedKernel
 from .kernels.certify import certify_deq as certify_deq
@@ -7,29 +17,20 @@ from .kernels.certify import certify_mlp as certify_mlp
 from .kernels.deq import ConditionReport as ConditionReport
 from .kernels.deq import DEQKernel as DEQKernel
 from .kernels.deq import deq_kernel as deq_kernel
-from .kernels.errors import AccuracyWarning as AccuracyWarning
-from .kernels.mlp import DivergenceError as DivergenceError
 from .kernels.mlp import MLPKernel as MLPKernel
 from .kernels.mlp import mlp_kernel as mlp_kernel
 from .kernels.phase import PhaseDiagram as PhaseDiagram
 from .kernels.phase import phase_diagram as phase_diagram
-from .kernels.tiles import KernelMemoryError as KernelMemoryError
-from .nests.grids import ResolutionError as ResolutionError
 from .proofs.certificates import Certificate as Certificate
-from .proofs.certificates import CertificateError as CertificateError
-from .proofs.certificates import CertificationError as CertificationError
 from .proofs.certificates import certify as certify
 from .proofs.certificates import certify_small_margin as certify_small_margin
 from .proofs.certificates import check as check
 from .runs.records import Sweep as Sweep
 from .runs.records import SweepFailure as SweepFailure
 from .runs.records import SweepRow as SweepRow
-from .runs.store import SweepFileError as SweepFileError
 from .runs.store import read_sweep as read_sweep
-from .runs.sweeps import WorkersError as WorkersError
 from .runs.sweeps import sweep as sweep
 from .thresholds.digits import refine as refine
-from .thresholds.solution import ConvergenceError as ConvergenceError
 from .thresholds.solution import Solution as Solution
 from .thresholds.solution import Statistics as Statistics
 from .thresholds.solve import lowest_level as lowest_level

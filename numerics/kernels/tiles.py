@@ -9,17 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.errors import KernelMemoryError
+
 __all__ = ["KernelMemoryError", "check_memory", "over_tiles", "threads", "tiles"]
 
 ROWS, COLUMNS = 16, 512
 """Of a tile: a row of it stays in the first-level cache, its layers' inputs in the second."""
-
-
-class KernelMemoryError(MemoryError):
-    """A Gram matrix that does not fit; the message says how much is needed."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
 
 
 def available_memory() -> int | None:

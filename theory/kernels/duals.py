@@ -17,8 +17,9 @@ from sympy import Eq, Expr, Function, Lambda, S, Symbol
 
 from theory.calculus.price import GAP, K1, K2, N1, N2, C, Form, Wave, pair
 from theory.calculus.terms import Term, derivative, read
+from theory.errors import DivergenceError
 from theory.kernels.dualcheck import agrees
-from theory.kernels.existence import DivergenceError, Existence
+from theory.kernels.existence import Existence
 
 if TYPE_CHECKING:
     from theory.calculus.steps import Step

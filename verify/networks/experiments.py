@@ -27,8 +27,10 @@ from numerics.durable import (
     settings_of,
     typed,
 )
-from numerics.runs.tasks import WorkersError, run_tasks
+from numerics.errors import WorkersError
+from numerics.runs.tasks import run_tasks
 from numerics.runs.workers import LocalPool, installed_version
+from verify.errors import WidthFileError
 
 from .network import MEMORY, Network, check_draws
 
@@ -44,10 +46,6 @@ __all__ = [
 
 MAX_BLOCKS = 1_000_000
 """Most blocks of an experiment: more than that is a slip of the pen."""
-
-
-class WidthFileError(ValueError):
-    """A file cannot take or give this experiment; it is as it was."""
 
 
 _FORMAT = Format("a width experiment", 0x57475744, 1, WidthFileError)  # WGWD in ASCII

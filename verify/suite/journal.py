@@ -21,12 +21,9 @@ from numerics.durable import (
     to_json,
     typed,
 )
+from verify.errors import JournalError
 
 __all__ = ["Journal", "JournalError", "code_fingerprint"]
-
-
-class JournalError(ValueError):
-    """A file cannot take this run; it is as it was."""
 
 
 # WGVR in ASCII

@@ -15,7 +15,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from numerics.runs.tasks import WorkersError, run_tasks
+from numerics.errors import WorkersError
+from numerics.runs.tasks import run_tasks
 from numerics.runs.workers import LocalPool, installed_version
 
 from .trials import Experiment, Outcome, Trial, TrialStore, read_experiment, run_trial
