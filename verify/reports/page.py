@@ -41,7 +41,7 @@ def to_html(summary: Summary) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
     environment = Environment(
-        loader=PackageLoader("verify"),
+        loader=PackageLoader("verify.reports"),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,
