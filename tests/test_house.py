@@ -1,6 +1,7 @@
 """The house: layers import what lies below them, rooms of a layer those before them."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,3 +58,9 @@ def test_no_folder_is_crowded() -> None:
     for layer in LAYERS:
         for folder in [ROOT / layer, *(p for p in (ROOT / layer).rglob("*") if p.is_dir())]:
             assert len(list(folder.glob("*.py"))) <= 17, folder
+
+
+def test_cores_are_counted_in_one_place() -> None:
+    """A process may use fewer cores than there are, which only one function knows how to ask."""
+    asking = [path for path in FILES if re.search(r"cpu_count|affinity", path.read_text("utf-8"))]
+    assert asking == [ROOT / "numerics/machine.py"]

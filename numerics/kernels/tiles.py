@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics.errors import KernelMemoryError
+from numerics.machine import cores
 
 __all__ = ["KernelMemoryError", "check_memory", "over_tiles", "threads", "tiles"]
 
@@ -86,10 +87,7 @@ def threads() -> int:
     chosen = os.environ.get("NUMBA_NUM_THREADS", "")
     if chosen.isdigit() and int(chosen) > 0:
         return int(chosen)
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
+    return cores()
 
 
 def over_tiles(

@@ -28,6 +28,7 @@ from numerics.durable import (
     typed,
 )
 from numerics.errors import WorkersError
+from numerics.machine import cores
 from numerics.runs.tasks import run_tasks
 from numerics.runs.workers import LocalPool, installed_version
 from verify.errors import WidthFileError
@@ -235,7 +236,7 @@ def width_experiment(
         if tasks and executor is not None:
             run_tasks(executor, run_block, tasks, keep)
         elif tasks:
-            with LocalPool(min(workers or os.cpu_count() or 1, len(tasks))) as pool:
+            with LocalPool(min(workers or cores(), len(tasks))) as pool:
                 run_tasks(pool, run_block, tasks, keep)
     return read_widths(out)
 

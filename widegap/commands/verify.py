@@ -280,6 +280,7 @@ def _run(
     from typing import cast
 
     from numerics.errors import WorkersError
+    from numerics.machine import cores
     from verify.errors import JournalError
     from verify.reports.formats import Summary
     from verify.suite.claims import Profile
@@ -317,7 +318,7 @@ def _run(
                 profile=profile,
                 theory=asked.wrong or "",
                 expected=expected,
-                workers=workers or _cores(),
+                workers=workers or cores(),
                 journal=journal,
                 progress=progress.update,
             ):
@@ -398,7 +399,3 @@ def _judge(summary: "Summary") -> None:
     elif not summary.passed:
         names = ", ".join(record.claim.id for record in summary.worse)
         raise Failure(f"worse than expected: {names}")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
