@@ -1,6 +1,5 @@
 """What a sweep makes of the cores: the same points one after the other, in one process and in two."""
 
-import os
 import tempfile
 from collections.abc import Sequence
 from fractions import Fraction
@@ -9,6 +8,7 @@ from pathlib import Path
 from benchmarks.rows import Quantity, Row
 from benchmarks.timing import timed
 from numerics import solve_levels, sweep
+from numerics.machine import cores
 from theory import SBP
 
 __all__ = ["run"]
@@ -38,14 +38,13 @@ def _row(models: Sequence[SBP], levels: range, workers: int, alone: Quantity) ->
         out = Path(folder) / "run.sqlite"
         spent, found = timed(lambda: sweep(models, levels, out=out, workers=workers))
     share = Quantity(alone.value / workers)
-    cores = os.cpu_count() or 1
     return Row(
         f"{workers} worker{'s' if workers > 1 else ''}",
         f"sweeping {len(models)} points, levels {levels[0]} to {levels[-1]}",
         spent,
         "solving them in this process" + (f", divided by {workers}" if workers > 1 else ""),
         share,
-        remark=f"efficiency {share.value / spent.value:.2f} on {cores} cores, with the start of the "
+        remark=f"efficiency {share.value / spent.value:.2f} on {cores()} cores, with the start of the "
         f"workers; {len(found)} thresholds stored, {len(found.failures)} points failed",
     )
 

@@ -1,54 +1,87 @@
-"""The house: layers import what lies below them, rooms of a layer those before them."""
+"""The house: layers import what lies below them, rooms of a layer those before them, tests mirror both."""
 
-import ast
-from collections.abc import Iterator
+import re
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import house
 import pytest
+from house import LAYERS, ROOMS, ROOT
 
-ROOT = Path(__file__).parents[1]
-LAYERS = ("theory", "numerics", "verify", "widegap")
-# Rooms in the order in which they may import each other; what is in no room is for all.
-ROOMS = {
-    "theory": ("calculus", "kernels", "thresholds"),
-    "numerics": ("nests", "functionals", "balls", "thresholds", "proofs", "kernels", "runs"),
-    "verify": ("suite", "statistics", "networks", "thresholds", "kernels", "reports"),
-    "widegap": ("show", "commands"),
-}
-FILES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]
-
-
-def imported(path: Path) -> Iterator[str]:
-    """Modules that a file imports, written out."""
-    package = path.relative_to(ROOT).with_suffix("").parts[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = package[: len(package) + 1 - node.level] if node.level else ()
-            yield ".".join((*above, *((node.module or "").split("."))))
-
-
-def room(layer: str, parts: tuple[str, ...]) -> int | None:
-    rooms = ROOMS.get(layer, ())
-    return rooms.index(parts[0]) if parts and parts[0] in rooms else None
+FILES = house.files()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_arrow_points_up(path: Path) -> None:
-    layer, *inside = path.relative_to(ROOT).with_suffix("").parts
-    own = room(layer, tuple(inside))
-    for name in imported(path):
-        other, *parts = name.split(".")
-        if other not in LAYERS:
-            continue
-        assert LAYERS.index(other) <= LAYERS.index(layer), f"{layer} imports {name}"
-        if other == layer and own is not None:
-            there = room(layer, tuple(parts))
-            assert there is None or there <= own, f"{ROOMS[layer][own]} imports {name}"
+    own = house.module(path)
+    layer, room = own.split(".")[0], house.room(own)
+    for item in house.imports(path):
+        for name in {item.name, item.home}:
+            other, there = name.split(".")[0], house.room(name)
+            assert LAYERS.index(other) <= LAYERS.index(layer), f"{layer} imports {name}"
+            if other == layer and room is not None and there is not None:
+                order = ROOMS[layer]
+                assert order.index(there) <= order.index(room), f"{room} imports {name}"
+
+
+def test_theory_has_no_circles() -> None:
+    """Imports inside functions count: they hide a circle and do not undo it."""
+    graph = {
+        house.module(path): {
+            name
+            for item in house.imports(path)
+            for name in (item.name, item.home)
+            if not item.typing and name.startswith("theory") and name != house.module(path)
+        }
+        for path in FILES
+        if path.suffix == ".py" and path.relative_to(ROOT).parts[0] == "theory"
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+def test_every_folder_is_a_room_and_says_what_it_is() -> None:
+    for layer in LAYERS:
+        folders = {path.parent.name for path in (ROOT / layer).glob("*/__init__.py")}
+        assert folders == set(ROOMS[layer])
+        for name in (layer, *(f"{layer}.{room}" for room in ROOMS[layer])):
+            assert house.title(name).endswith(".")
+
+
+def test_tests_mirror_the_packages() -> None:
+    for layer in LAYERS:
+        for path in (ROOT / "tests" / layer).rglob("*.py"):
+            folder = path.parent.relative_to(ROOT / "tests")
+            assert (ROOT / folder / "__init__.py").is_file(), f"{folder} is no package"
+
+
+def test_imports_are_read_as_python_reads_them() -> None:
+    """A module, a module's name, a public name and a name for type checkers, each in its own words."""
+    found = house.imports(ROOT / "verify/suite/claims.py")
+    assert house.Import("verify.suite.verdicts", "verify.suite.verdicts", False) in found
+    assert house.Import("verify.suite.subject", "verify.suite.subject", True) in found
+    found = house.imports(ROOT / "widegap/commands/plot.py")
+    assert house.Import("numerics", "numerics.runs.store", False) in found
+    assert house.homes("theory")["SBP"] == "theory.thresholds.models"
+    assert house.homes("numerics")["solve"] == "numerics.thresholds.solve"
+    assert ("numerics.thresholds", "theory.thresholds") in house.arrows()
 
 
 def test_no_folder_is_crowded() -> None:
     for layer in LAYERS:
         for folder in [ROOT / layer, *(p for p in (ROOT / layer).rglob("*") if p.is_dir())]:
             assert len(list(folder.glob("*.py"))) <= 17, folder
+
+
+def test_cores_are_counted_in_one_place() -> None:
+    """A process may use fewer cores than there are, which only one function knows how to ask."""
+    asking = [path for path in FILES if re.search(r"cpu_count|affinity", path.read_text("utf-8"))]
+    assert asking == [ROOT / "numerics/machine.py"]
+
+
+def test_no_merge_is_half_done() -> None:
+    texts = [ROOT / "README.md", *FILES, *(ROOT / "docs").rglob("*.md")]
+    for path in texts:
+        assert not re.search("^(<{7}|>{7}) ", path.read_text("utf-8"), re.M), path

@@ -2,7 +2,8 @@
 
 from theory.calculus.lifting import GaussianExpectation, GibbsAverage, LiftedExpectation
 from theory.calculus.steps import Step
-from theory.kernels.activations import Activation, ActivationError, activation
+from theory.errors import ActivationError, DivergenceError, WidegapError
+from theory.kernels.activations import Activation, activation
 from theory.kernels.duals import Dual, dual
 from theory.thresholds.derive import free_energy
 from theory.thresholds.finite_exponents import finite_functional
@@ -43,6 +44,7 @@ __all__ = [
     "Chain",
     "Constraint",
     "DiscretePrior",
+    "DivergenceError",
     "Dual",
     "FreeEnergy",
     "GaussianExpectation",
@@ -60,6 +62,7 @@ __all__ = [
     "UConstraint",
     "UPerceptron",
     "Unconstrained",
+    "WidegapError",
     "ZeroOnePerceptron",
     "activation",
     "dual",

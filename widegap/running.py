@@ -41,7 +41,7 @@ def resumable(
     """
     import sqlite3
 
-    from numerics.runs.tasks import WorkersError
+    from numerics.errors import WorkersError
 
     progress = SweepProgress(what)
     with ExitStack() as stack:

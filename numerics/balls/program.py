@@ -19,9 +19,9 @@ from flint import arb, ctx
 from sympy import Expr, Function, Symbol, exp, log, pi, sqrt
 from sympy.printing.pycode import MpmathPrinter
 
+from numerics.errors import ResolutionError
 from numerics.functionals.coordinates import Coordinates
 from numerics.functionals.parts import parts_of
-from numerics.nests.grids import ResolutionError
 from numerics.nests.leaf import CompiledLeaf
 from numerics.nests.recognise import StableForm, stable_form
 from theory import FreeEnergy

@@ -13,9 +13,9 @@ import numpy as np
 from flint import arb
 
 from numerics.balls.program import printed
+from numerics.errors import DivergenceError
 from numerics.kernels.series.mesh import RANGES, mesh, quadrature_bits
 from theory.kernels.activations import Activation
-from theory.kernels.existence import DivergenceError
 
 __all__ = ["ConditionReport", "lipschitz_constant"]
 

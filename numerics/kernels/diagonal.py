@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.errors import DivergenceError
 from numerics.kernels.loops.code import kernel_module, uses_power_loops, uses_series
 from numerics.kernels.loops.functions import functions
 from numerics.kernels.series.series import ENOUGH, EXTRA, Tables, series
 from theory.kernels.duals import Dual, Tangent
-from theory.kernels.existence import DivergenceError
 
 __all__ = ["LIMIT", "Single", "advance", "check_path", "packed", "representatives", "stacked"]
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.errors import AccuracyWarning
 from numerics.kernels.loops.code import uses_power_loops
 from theory.kernels.definiteness import Definiteness
 from theory.kernels.duals import Dual
@@ -35,10 +36,6 @@ LITTLE = 20_000
 POOR = 1e-10
 """Errors beyond which a warning says so."""
 _ROUNDED = 3e-16
-
-
-class AccuracyWarning(UserWarning):
-    """Some entries are less accurate than usual; the result's ``error`` says by how much."""
 
 
 @dataclass(frozen=True)

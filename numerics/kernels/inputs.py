@@ -7,10 +7,10 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from numerics.errors import DivergenceError
 from numerics.kernels.loops.primitives import squares, sum_roundings
 from numerics.kernels.series.rounding import UNIT
 from theory.kernels.duals import Tangent
-from theory.kernels.existence import DivergenceError
 
 __all__ = ["Side", "check_inputs", "check_scales", "check_tangent", "equal_rows", "row_keys"]
 

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sympy import Expr
 
+from numerics.errors import DivergenceError
 from numerics.kernels.loops.code import kernel_module, uses_power_loops, uses_series
 from numerics.kernels.series.series import EXTRA, TIERS
 from theory.kernels.activations import Activation
 from theory.kernels.duals import Dual, Tangent, dual
-from theory.kernels.existence import DivergenceError
 
 from .diagonal import Single, advance, check_path, packed, representatives, stacked
 from .errors import Errors, Own

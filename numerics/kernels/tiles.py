@@ -9,17 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.errors import KernelMemoryError
+from numerics.machine import cores
+
 __all__ = ["KernelMemoryError", "check_memory", "over_tiles", "threads", "tiles"]
 
 ROWS, COLUMNS = 16, 512
 """Of a tile: a row of it stays in the first-level cache, its layers' inputs in the second."""
-
-
-class KernelMemoryError(MemoryError):
-    """A Gram matrix that does not fit; the message says how much is needed."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
 
 
 def available_memory() -> int | None:
@@ -91,10 +87,7 @@ def threads() -> int:
     chosen = os.environ.get("NUMBA_NUM_THREADS", "")
     if chosen.isdigit() and int(chosen) > 0:
         return int(chosen)
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
+    return cores()
 
 
 def over_tiles(

@@ -45,6 +45,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from numerics.errors import ResolutionError
+
 __all__ = [
     "GridPlan",
     "ResolutionError",
@@ -63,10 +65,6 @@ __all__ = [
 MAX_NODES = 1 << 17
 #: Operations of one level of one nest; beyond it something is wrong with the point.
 MAX_WORK = 2_000_000_000
-
-
-class ResolutionError(ArithmeticError):
-    """A grid that would meet the error bound is too large, or a given grid does not meet it."""
 
 
 @dataclass(frozen=True)

@@ -33,13 +33,13 @@ from numerics.balls.functional import BallFunctional, functional_at
 from numerics.balls.plan import BallGrid
 from numerics.balls.program import to_digits
 from numerics.durable import from_json
-from numerics.nests.grids import ResolutionError
+from numerics.errors import CertificateError, CertificationError, EnclosureError, ResolutionError
 from numerics.thresholds.digits import refine
 from numerics.thresholds.solution import Solution
 from theory import SBP, Model, free_energy, model_named
 
-from .decimals import CertificationError, decimals, exact_decimal
-from .integrals import EnclosureError, tails_are_bounded
+from .decimals import decimals, exact_decimal
+from .integrals import tails_are_bounded
 from .krawczyk import StationaryProof, prove_stationary
 from .small_margin import small_margin_ball
 
@@ -62,10 +62,6 @@ _MAX_DIGITS = 300
 _MAX_LEVEL = 50
 _MAX_NODES = 1_000_000
 _PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-
-
-class CertificateError(ValueError):
-    """A certificate is damaged, or what it claims could not be verified."""
 
 
 @dataclass(frozen=True)

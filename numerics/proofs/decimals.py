@@ -7,15 +7,13 @@ import re
 
 from flint import arb, fmpz
 
+from numerics.errors import CertificationError
+
 __all__ = ["LONGEST", "CertificationError", "decimals", "exact_decimal"]
 
 #: Characters of the longest decimal that is read.
 LONGEST = 2000
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]{1,4})?")
-
-
-class CertificationError(ArithmeticError):
-    """Nothing could be proved of a solution; says why."""
 
 
 def exact_decimal(text: str) -> arb:

@@ -35,14 +35,11 @@ from flint import acb, arb
 from sympy import Symbol
 
 from numerics.balls.program import BallLeaf, plain_form, printed
+from numerics.errors import EnclosureError
 
 __all__ = ["EnclosureError", "Lifting", "lifting_integrals", "tails_are_bounded"]
 
 Polynomial = list[arb]  # coefficients of |y|^n, all >= 0
-
-
-class EnclosureError(ArithmeticError):
-    """Something could not be proved."""
 
 
 @dataclass(frozen=True)

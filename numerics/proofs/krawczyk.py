@@ -24,10 +24,11 @@ from flint import arb, arb_mat
 
 from numerics.balls.functional import BallFunctional
 from numerics.balls.program import ball_sum, in_balls
+from numerics.errors import EnclosureError
 from numerics.functionals.parts import parts_of
 from theory import FreeEnergy
 
-from .integrals import EnclosureError, lifting_integrals
+from .integrals import lifting_integrals
 
 __all__ = ["Enclosure", "StationaryProof", "enclose", "prove_stationary"]
 

@@ -16,9 +16,8 @@ import sympy
 from flint import arb, ctx
 
 from numerics.balls.program import in_balls
+from numerics.errors import EnclosureError
 from theory.thresholds.asymptotics import small_kappa_constant
-
-from .integrals import EnclosureError
 
 __all__ = ["small_margin_ball"]
 

@@ -21,6 +21,7 @@ from numerics.durable import (
     to_json,
     typed,
 )
+from numerics.errors import SweepFileError
 
 from .records import SCHEMA, Settings, Sweep, SweepFailure, SweepRow, point_key
 from .workers import Outcome
@@ -29,10 +30,6 @@ __all__ = ["SweepFileError", "SweepStore", "check_sweep_file", "read_sweep"]
 
 APPLICATION_ID = 0x57474150
 """What SQLite keeps in the file's header to say whose it is: WGAP in ASCII."""
-
-
-class SweepFileError(ValueError):
-    """A file cannot take or give this sweep; it is as it was."""
 
 
 _FORMAT = Format("a sweep", APPLICATION_ID, SCHEMA, SweepFileError, ("levels",))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
+from numerics.machine import cores
 from numerics.thresholds.solve import solve_levels
 from theory import Model
 from theory.parameters import shown
@@ -113,7 +114,7 @@ def sweep(
         if pending and executor is not None:
             run_tasks(executor, solve_point, arguments, ledger.add)
         elif pending:
-            with LocalPool(min(workers or _cores(), len(pending))) as pool:
+            with LocalPool(min(workers or cores(), len(pending))) as pool:
                 run_tasks(pool, solve_point, arguments, ledger.add)
     return read_sweep(out)
 
@@ -216,7 +217,3 @@ def _silent(done: int, total: int, failed: int) -> None:
 
 def _key(model: Model) -> str:
     return point_key({str(name): str(value) for name, value in model.parameters.items()})
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

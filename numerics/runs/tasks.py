@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, as_completed
 from typing import Any, TypeVar
 
+from numerics.errors import WorkersError
+
 __all__ = ["WorkersError", "run_tasks"]
 
 T = TypeVar("T")
-
-
-class WorkersError(RuntimeError):
-    """The workers are gone, or are of another version; what they finished before is stored."""
 
 
 def run_tasks(

@@ -97,7 +97,7 @@ def solve_point(model: Model, levels: tuple[int, ...], digits: int) -> Outcome:
     Outcome
         A `ConvergenceError` or `ResolutionError` is an outcome, too; anything else is raised.
     """
-    from numerics.nests.grids import ResolutionError
+    from numerics.errors import ResolutionError
     from numerics.thresholds.solution import ConvergenceError
     from numerics.thresholds.solve import solve_levels
 
@@ -131,7 +131,7 @@ def solve_point(model: Model, levels: tuple[int, ...], digits: int) -> Outcome:
 
 def _check_range(solution: Solution) -> None:
     """Refuse numbers of many digits that no column of a table can hold."""
-    from numerics.nests.grids import ResolutionError
+    from numerics.errors import ResolutionError
     from numerics.thresholds.solution import written
 
     for number in (solution.value, solution.error, solution.gradient_norm):

@@ -32,7 +32,7 @@ from numerics.balls.mp import evaluate_mp
 from numerics.balls.numbers import mpf_of
 from numerics.balls.plan import BallGrid
 from numerics.balls.program import to_digits
-from numerics.nests.grids import ResolutionError
+from numerics.errors import ResolutionError
 from theory import FreeEnergy, free_energy
 from theory.parameters import shown
 

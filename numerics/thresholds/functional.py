@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from numerics.balls.functional import BallFunctional, functional_at, functional_in_balls
 from numerics.balls.numbers import log_of
 from numerics.balls.plan import BallGrid
+from numerics.errors import ResolutionError
 from numerics.functionals.doubles import evaluator_of
-from numerics.nests.grids import ResolutionError
 from theory import free_energy
 from theory.thresholds.asymptotics import infinite_exponent_limit
 

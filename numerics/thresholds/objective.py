@@ -29,8 +29,8 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.errors import ResolutionError
 from numerics.functionals.doubles import Evaluator
-from numerics.nests.grids import ResolutionError
 from theory import FreeEnergy
 
 from .solution import Solution

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from numerics.nests.grids import ResolutionError
+from numerics.errors import ResolutionError
 from theory import ALPHA, Model, free_energy
 
 from .solution import ConvergenceError, Solution

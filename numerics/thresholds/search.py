@@ -21,8 +21,8 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.errors import ResolutionError
 from numerics.functionals.doubles import Evaluator
-from numerics.nests.grids import ResolutionError
 from theory import FreeEnergy
 from theory.thresholds.finite_exponents import without_quenched_average
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self, get_args
 
+from numerics.errors import ConvergenceError
 from theory import Model, model_named
 
 __all__ = ["Branch", "ConvergenceError", "Solution", "Statistics"]
@@ -19,23 +20,6 @@ Branch = Literal["closed form", "finite", "s -> infinity", "merged", "satisfiabl
 _GROUPS = ("p", "q", "c", "fields", "gaps")
 # An mpf as it is; exponents are bounded, so that no file makes numbers of any size.
 _EXACT = re.compile(r"(-?[0-9]{1,4000})\*2\^(-?[0-9]{1,6})")
-
-
-class ConvergenceError(ArithmeticError):
-    """No stationary point was reached to the digits asked for.
-
-    Attributes
-    ----------
-    best : Mapping of str to float
-        Order parameters of the best point found, and its ``value``; empty if there was none.
-    gradient_norm : float
-        Norm of the gradient there; nan if there was no point.
-    """
-
-    def __init__(self, message: str, best: Mapping[str, float], gradient_norm: float) -> None:
-        super().__init__(message)
-        self.best = dict(best)
-        self.gradient_norm = gradient_norm
 
 
 @dataclass(frozen=True)

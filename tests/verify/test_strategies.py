@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import math
-import subprocess
-import sys
 from decimal import Decimal
 
 import numpy as np
@@ -14,7 +11,6 @@ import pytest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
-import verify
 from numerics.functionals.doubles import compile_leaf, evaluator
 from numerics.nests.doubles import evaluate_nest
 from theory import SBP, LiftedExpectation, free_energy
@@ -175,21 +171,3 @@ def test_empty_ranges_are_refused_in_one_line(call):
     with pytest.raises(ValueError, match="must|smallest") as caught:
         call()
     assert "\n" not in str(caught.value)
-
-
-def test_the_package_names_its_exports_and_nothing_else():
-    assert set(verify.__all__) <= set(dir(verify))
-    for name, home in verify._HOME.items():
-        module = importlib.import_module(f"verify.{home}")
-        assert getattr(verify, name) is getattr(module, name)
-    with pytest.raises(AttributeError, match="no attribute 'claims_of_other_people'"):
-        _ = verify.claims_of_other_people
-
-
-def test_importing_verify_is_light():
-    heavy = ("sympy", "numba", "numpy", "hypothesis", "scipy")
-    code = f"import sys, verify; print([m for m in {heavy!r} if m in sys.modules])"
-    out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert out.stdout.strip() == "[]"

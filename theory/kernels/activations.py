@@ -16,8 +16,9 @@ from functools import cached_property
 import sympy
 from sympy import Abs, Expr, Max, Min, Rational, S, Symbol, exp, sqrt
 
+from theory.errors import ActivationError
 from theory.kernels.existence import Existence
-from theory.kernels.grammar import ActivationError, parse
+from theory.kernels.grammar import parse
 from theory.kernels.lipschitz import lipschitz
 
 __all__ = ["NAMES", "Activation", "ActivationError", "activation"]

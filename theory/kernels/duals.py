@@ -17,9 +17,10 @@ from sympy import Eq, Expr, Lambda, S, Symbol
 
 from theory.calculus.price import K1, K2, C
 from theory.calculus.terms import Term, derivative, read
+from theory.errors import DivergenceError
 from theory.kernels.dualcheck import agrees
 from theory.kernels.dualsteps import python_source, steps
-from theory.kernels.existence import DivergenceError, Existence
+from theory.kernels.existence import Existence
 from theory.kernels.moments import DELTA, DET, SIGMA, GaussianPair, Moment, moment
 
 if TYPE_CHECKING:

@@ -19,15 +19,11 @@ from sympy import Expr, S, Symbol
 from theory.calculus.closed import Piece, pieces
 from theory.calculus.growth import Far, Near, far, near
 from theory.calculus.zeros import inside, less, signs, vanishes, zeros
-from theory.kernels.grammar import ActivationError
+from theory.errors import ActivationError, DivergenceError
 
 __all__ = ["DivergenceError", "Existence", "Jump", "smooth_pieces"]
 
 T = Symbol("t", positive=True)
-
-
-class DivergenceError(ValueError):
-    """Something that does not exist for these parameters; the message says which condition fails."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from collections.abc import Sequence
 import sympy
 from sympy import Expr, Integer, Rational, S, Symbol
 
+from theory.errors import ActivationError
+
 __all__ = ["ActivationError", "parse"]
 
 MAX_LENGTH = 300
@@ -45,10 +47,6 @@ FUNCTIONS = {
 _TOKEN = re.compile(
     r"\s*(?:(\d+\.?\d*(?:[eE][+-]?\d{1,2})?|\.\d+)|([A-Za-z_]\w*)|(\*\*|[-+*/^(),]))"
 )
-
-
-class ActivationError(ValueError):
-    """A name or expression that is no activation; the message says what is wrong."""
 
 
 class _Parser:

@@ -27,8 +27,11 @@ from numerics.durable import (
     settings_of,
     typed,
 )
-from numerics.runs.tasks import WorkersError, run_tasks
+from numerics.errors import WorkersError
+from numerics.machine import cores
+from numerics.runs.tasks import run_tasks
 from numerics.runs.workers import LocalPool, installed_version
+from verify.errors import WidthFileError
 
 from .network import MEMORY, Network, check_draws
 
@@ -44,10 +47,6 @@ __all__ = [
 
 MAX_BLOCKS = 1_000_000
 """Most blocks of an experiment: more than that is a slip of the pen."""
-
-
-class WidthFileError(ValueError):
-    """A file cannot take or give this experiment; it is as it was."""
 
 
 _FORMAT = Format("a width experiment", 0x57475744, 1, WidthFileError)  # WGWD in ASCII
@@ -237,7 +236,7 @@ def width_experiment(
         if tasks and executor is not None:
             run_tasks(executor, run_block, tasks, keep)
         elif tasks:
-            with LocalPool(min(workers or os.cpu_count() or 1, len(tasks))) as pool:
+            with LocalPool(min(workers or cores(), len(tasks))) as pool:
                 run_tasks(pool, run_block, tasks, keep)
     return read_widths(out)
 

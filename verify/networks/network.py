@@ -10,19 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sympy import Expr
 
+from numerics.errors import DivergenceError
 from numerics.kernels.inputs import check_inputs, check_scales
-from numerics.kernels.mlp import DivergenceError
 from theory.kernels.activations import Activation, activation
+from verify.errors import MemoryBudgetError
 
 __all__ = ["MEMORY", "MemoryBudgetError", "Network", "check_budget", "check_draws"]
 
 Array = NDArray[np.float64]
 MEMORY = 4 * 2**30
 """Bytes that one draw may take, unless a caller says otherwise."""
-
-
-class MemoryBudgetError(ValueError):
-    """A draw that takes more than its budget; the message says how much."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
+from verify.errors import UnknownClaimError
+
 from .verdicts import Design, Expected, Finding
 
 if TYPE_CHECKING:
@@ -52,10 +54,6 @@ Profile = Literal["quick", "ci", "full"]
 
 PROFILES: tuple[Profile, ...] = get_args(Profile)
 """Profiles, each containing those before it: below a minute, below ten minutes, everything."""
-
-
-class UnknownClaimError(ValueError):
-    """A name that is neither a claim's nor a tag's."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from verify.errors import ExpectationError
+
 from .verdicts import VERDICTS, Expected
 
 if TYPE_CHECKING:
@@ -27,10 +29,6 @@ __all__ = ["ExpectationError", "expectations_toml", "read_expectations"]
 
 _KEYS = {"verdict", "reason", "value", "tolerance"}
 _LARGEST = 10_000_000  # bytes
-
-
-class ExpectationError(ValueError):
-    """A file of recorded verdicts that cannot be used."""
 
 
 def read_expectations(path: str | os.PathLike[str], claims: Iterable[Claim]) -> dict[str, Expected]:

@@ -21,12 +21,9 @@ from numerics.durable import (
     to_json,
     typed,
 )
+from verify.errors import JournalError
 
 __all__ = ["Journal", "JournalError", "code_fingerprint"]
-
-
-class JournalError(ValueError):
-    """A file cannot take this run; it is as it was."""
 
 
 # WGVR in ASCII
@@ -44,7 +41,7 @@ def code_fingerprint() -> str:
     for package in (theory, numerics, verify):
         assert package.__file__ is not None
         folder = Path(package.__file__).parent
-        for path in sorted(folder.rglob("*.py")):
+        for path in sorted((*folder.rglob("*.py"), *folder.rglob("*.pyi"))):  # stubs name homes
             digest.update(path.relative_to(folder).as_posix().encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -20,7 +20,6 @@ configurations with a row within 1e-11 sqrt(n) of its bound, which are counted a
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,6 +27,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numba
 import numpy as np
+
+from numerics.machine import cores
 
 from .instances import Instance
 
@@ -206,7 +207,7 @@ class _Work:
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1, got {threads}")
         total = 1 << self.arguments[0].shape[0]
-        parts = threads or (_cores() if total >= _WORTHWHILE else 1)
+        parts = threads or (cores() if total >= _WORTHWHILE else 1)
         cuts = [total * part // parts for part in range(parts + 1)]
         if parts == 1:
             return [kernel(*self.arguments, 0, total)]
@@ -214,10 +215,6 @@ class _Work:
             return list(
                 pool.map(lambda i: kernel(*self.arguments, cuts[i], cuts[i + 1]), range(parts))
             )
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _prepare(instance: Instance) -> _Work:

@@ -15,7 +15,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from numerics.runs.tasks import WorkersError, run_tasks
+from numerics.errors import WorkersError
+from numerics.machine import cores
+from numerics.runs.tasks import run_tasks
 from numerics.runs.workers import LocalPool, installed_version
 
 from .trials import Experiment, Outcome, Trial, TrialStore, read_experiment, run_trial
@@ -130,7 +132,7 @@ def experiment(
         if pending and executor is not None:
             run_tasks(executor, run_trial, arguments, keep)
         elif pending:
-            with LocalPool(min(workers or _cores(), len(pending))) as pool:
+            with LocalPool(min(workers or cores(), len(pending))) as pool:
                 run_tasks(pool, run_trial, arguments, keep)
     return read_experiment(out)
 
@@ -223,7 +225,3 @@ def _rough(number: Fraction) -> str:
     """A positive number in a few digits, however large it is."""
     bits = number.numerator.bit_length() - number.denominator.bit_length()
     return f"{float(number):.3g}" if abs(bits) < 900 else f"1e{round(bits * math.log10(2.0))}"
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from numerics.durable import DurableFile, Format, check_file, marks, reading, settings_of, typed
+from verify.errors import ExperimentFileError
 
 __all__ = [
     "Experiment",
@@ -31,10 +32,6 @@ APPLICATION_ID = 0x57474558
 """What SQLite keeps in the file's header: WGEX in ASCII."""
 
 SCHEMA = 1
-
-
-class ExperimentFileError(ValueError):
-    """A file cannot take or give this experiment; it is as it was."""
 
 
 _FORMAT = Format("an experiment", APPLICATION_ID, SCHEMA, ExperimentFileError)

@@ -219,8 +219,9 @@ def _claims(
 ) -> "tuple[tuple[Claim, ...], dict[str, Expected] | None]":
     from typing import cast
 
-    from verify.suite.claims import Profile, UnknownClaimError, all_claims, select
-    from verify.suite.expectations import ExpectationError, read_expectations
+    from verify.errors import ExpectationError, UnknownClaimError
+    from verify.suite.claims import Profile, all_claims, select
+    from verify.suite.expectations import read_expectations
 
     for module in asked.modules:
         if not all(part.isidentifier() for part in module.split(".")):
@@ -278,10 +279,12 @@ def _run(
     import sqlite3
     from typing import cast
 
-    from numerics.runs.tasks import WorkersError
+    from numerics.errors import WorkersError
+    from numerics.machine import cores
+    from verify.errors import JournalError
     from verify.reports.formats import Summary
     from verify.suite.claims import Profile
-    from verify.suite.journal import Journal, JournalError
+    from verify.suite.journal import Journal
     from verify.suite.runner import run_claims
     from widegap.show.verdicts import VerifyProgress
 
@@ -315,7 +318,7 @@ def _run(
                 profile=profile,
                 theory=asked.wrong or "",
                 expected=expected,
-                workers=workers or _cores(),
+                workers=workers or cores(),
                 journal=journal,
                 progress=progress.update,
             ):
@@ -396,7 +399,3 @@ def _judge(summary: "Summary") -> None:
     elif not summary.passed:
         names = ", ".join(record.claim.id for record in summary.worse)
         raise Failure(f"worse than expected: {names}")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -14,10 +14,10 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
+from numerics.errors import DivergenceError
 from numerics.kernels.loops.double import moments
 from theory.kernels.activations import Activation
 from theory.kernels.definiteness import Definiteness
-from theory.kernels.existence import DivergenceError
 
 from .mesh import NODES, Mesh, Panel, gauss, mesh, quadrature_bits
 from .rounding import UNIT
