@@ -1,4 +1,12 @@
-"""The liftings of a nest one after the other, and back: the forward sweep and the adjoint sweep."""
+"""The liftings of a nest one after the other, and back: the forward sweep and the adjoint sweep.
+
+An even leaf that falls may be flat around its top, to every digit, far beyond the windows of the inner
+liftings: the probability of an interval whose ends are blurred by little. Such a nest begins at the edge of
+this *head*, on one side: a grid is f at nodes ``start``, ``start + 1``, .. with ``start`` > 0, flat on its
+first two windows and before them. Each lifting leaves less of the head, and where none is left the grid
+is continued to the origin and goes on as that of any even leaf. So the nodes of fine grids are no more
+than their windows ask for.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +31,11 @@ __all__ = [
     "inner_liftings",
     "lifting",
     "mirror",
+    "outputs_of",
     "push",
     "reference",
     "weighted",
+    "window_nodes",
 ]
 
 Array = NDArray[np.float64]
@@ -89,6 +99,8 @@ class Stage(NamedTuple):
     start: int  # the first output
     reach: int
     rows: Rows
+    even: bool  # f is the mirror image of itself
+    added: int  # leading nodes of f that are no outputs of the lifting inside: it is flat there
 
 
 def reference(job: Job, f: Array, start: int, h: float) -> int:
@@ -150,43 +162,103 @@ def lifting(
     v, s, (h, outer) = job.v[k], job.s[k], spacings
     place = reference(job, f, start, h)
     ref, top = float(f[place]), (start + place) * h
-    even = job.leaf.even
+    headed = job.leaf.even and start > 0
+    even = job.leaf.even and not headed
     f, first = (mirror(f), f.size - 1) if even else (f, -start)
-    reach = math.ceil(deviations * math.sqrt(v) / h) + 1
+    reach = window_nodes(deviations, v, h)
     # outputs may lie beyond the inner grid, where exp(s f) = 0; the cut ends them
     begin = 0 if even else math.floor(ends[0] / outer) - 1
-    count = math.ceil(ends[1] / outer) + 1 - begin
+    if headed:  # the first output whose window is on the grid
+        begin = -(-(start + reach + 1) * steps[0] // steps[1])
+    count = max(math.ceil(ends[1] / outer) + 1 - begin, 1)
     pivot = 0
-    if not even and math.isfinite(cut):
+    if not job.leaf.even and math.isfinite(cut):
         pivot = min(max(round(top / outer) - begin, 0), count - 1)
-    rows = Rows(
-        *lift(
-            f, h, v, s, ref, first, steps, begin, count, pivot, reach, negligible, cut, job.work_limit
-        )
-    )  # fmt: skip
+    # where outputs are cut is not known; the farthest that could be wanted lies far beyond
+    few = count
+    if headed and math.isfinite(cut):
+        few = min(count, 2 * f.size * steps[0] // steps[1] + 64)
+    while True:
+        rows = Rows(
+            *lift(
+                f, h, v, s, ref, first, steps, begin, few, pivot, reach, negligible, cut, job.work_limit
+            )
+        )  # fmt: skip
+        if rows.end < few or few == count:
+            break
+        few = min(4 * few, count)
     job.exponentials += rows.exponentials
     job.products += rows.products
     if rows.end < 0:
         raise ResolutionError(
             f"increments {job.v} with exponents {job.s} take more than {job.work_limit:.1g} operations"
         )
-    return Stage(f, first, ref, h, v, s, steps, begin, reach, rows)
+    return Stage(f, first, ref, h, v, s, steps, begin, reach, rows, even, 0)
+
+
+def window_nodes(deviations: float, v: float, h: float) -> int:
+    """Half-width of a window in nodes."""
+    return math.ceil(deviations * math.sqrt(v) / h) + 1
+
+
+def _with_head(stage: Stage, window: int) -> tuple[Array, int]:
+    """Outputs of a lifting with as much of their flat head as windows of the next lifting reach.
+
+    Returns
+    -------
+    ndarray
+        f; from node 0 where nothing is left of the head.
+    int
+        How many of its leading nodes are no outputs; negative: so many outputs were left out.
+    """
+    g, start = stage.rows.g, stage.start + stage.rows.begin
+    shaped = np.flatnonzero(stage.rows.kind)
+    flat = int(shaped[0]) if shaped.size else g.size
+    added = min(2 * window + 2 - flat, start)
+    if start - added <= window:
+        added = start
+    return (np.concatenate((np.full(added, stage.ref), g)) if added >= 0 else g[-added:]), added
 
 
 def inner_liftings(
     job: Job, f: Array, start: int, plan: GridPlan, wanted: Extent, negligible: float
-) -> tuple[list[Stage], Array, int]:
-    """All liftings but the outermost: what their adjoints need, and f_{K-1} from node ``start`` on."""
+) -> tuple[list[Stage], Array, int, int]:
+    """All liftings but the outermost.
+
+    Returns
+    -------
+    list of Stage
+        What their adjoints need.
+    ndarray, int, int
+        f_{K-1}, its first node, and how many of its leading nodes are no outputs (`outputs_of`).
+    """
     stages: list[Stage] = []
+    headed, added = job.leaf.even and start > 0, 0
     for k in range(len(job.v) - 1):
         ends = wanted.lows[k + 1], wanted.highs[k + 1]
         stage = lifting(
             job, k, f, start, (plan.spacings[k], plan.spacings[k + 1]), plan.steps[k], plan.reach, ends,
             wanted.drops[k + 1], negligible,
         )  # fmt: skip
-        stages.append(stage)
-        f, start = stage.rows.g, stage.start + stage.rows.begin
-    return stages, f, start
+        stages.append(stage._replace(added=added))
+        f, start, added = stage.rows.g, stage.start + stage.rows.begin, 0
+        if headed:
+            last = k + 2 == len(job.v)
+            window = window_nodes(plan.reach, job.v[k + 1], plan.spacings[k + 1])
+            f, added = _with_head(stage, start if last else window)
+            start -= added
+            headed = start > 0
+    return stages, f, start, added
+
+
+def outputs_of(mu: Array, added: int) -> Array:
+    """Weights of a lifting's outputs, from those of the nodes made of them; see `_with_head`."""
+    if added <= 0:
+        return np.concatenate((np.zeros(-added), mu)) if added else mu
+    # all nodes of a head count as the first output, which is flat, too
+    own = mu[added:].copy()
+    own[0] += mu[:added].sum()
+    return own
 
 
 def push(job: Job, stage: Stage, mu: Array, floor: float) -> tuple[Array, float]:
@@ -204,7 +276,7 @@ def push(job: Job, stage: Stage, mu: Array, floor: float) -> tuple[Array, float]
     derivative = 0.0
     if stage.exponent > 0.0:
         derivative = (weighted(inner, stage.f - stage.ref) - outer) / stage.exponent
-    return fold(inner) if job.leaf.even else inner, derivative
+    return outputs_of(fold(inner) if stage.even else inner, stage.added), derivative
 
 
 def exponent_derivative(mu: Array, deviation: Array, value: float, s: float) -> float:

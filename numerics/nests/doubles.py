@@ -28,6 +28,7 @@ from .chain import (
     fold,
     inner_liftings,
     mirror,
+    outputs_of,
     push,
     reference,
     weighted,
@@ -180,11 +181,13 @@ def evaluate_nest(
     strips = measured_strips(job, strip, wanted)
     plan = plan_grids(strips, v, s, tolerance, coarsen)
 
-    first, last = leaf_range(job, plan, wanted, enough)
+    first, last = leaf_range(job, plan, wanted, enough, 1e-3 * tolerance)
     y = plan.spacings[0] * np.arange(first, last + 1, dtype=np.float64)
     leaf_values = leaf.values(y, parameters)
     job.exponentials += leaf_values.size
-    stages, f, start = inner_liftings(job, leaf_values, first, plan, wanted, 1e-3 * tolerance)
+    stages, f, start, added = inner_liftings(
+        job, leaf_values, first, plan, wanted, 1e-3 * tolerance
+    )
 
     h = plan.spacings[-1]
     ref = float(f[reference(job, f, start, h)])
@@ -208,7 +211,7 @@ def evaluate_nest(
     if gradient:
         d_increments[-1] = d_v
         d_exponents[-1] = exponent_derivative(mu, f - ref, float(value) - ref, s[-1])
-        mu = fold(mu) if leaf.even and copies == 1.0 else mu
+        mu = outputs_of(fold(mu) if leaf.even and copies == 1.0 else mu, added)
         for k in range(len(v) - 2, -1, -1):
             stage = stages[k]
             d_increments[k] = weighted(mu, stage.rows.dv)

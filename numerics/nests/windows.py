@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from .chain import Job, mirror, weighted
+from .chain import Job, mirror, weighted, window_nodes
 from .extent import Extent, crossing, heavy_interval, peak_window
 from .grids import MAX_NODES, GridPlan, ResolutionError
 from .outermost import lift_point
@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 
 # Standard deviations beyond which a Gaussian weight is not told from 0, and a nest as small as that.
 _FARTHEST, _SMALLEST = 37.0, 1e-290
+# Nodes that a flat middle has to have for leaving it out.
+_WORTHWHILE = 256
 
 
 def scale(job: Job) -> float:
@@ -72,11 +74,20 @@ def depth_below_top(job: Job) -> float:
     return max(float(max(f.max(), top.max(initial=-math.inf))) - mean, 0.0)
 
 
-def leaf_range(job: Job, plan: GridPlan, wanted: Extent, enough: float) -> tuple[int, int]:
-    """First and last node at which the leaf is evaluated; of an even leaf, of its upper half."""
+def leaf_range(
+    job: Job, plan: GridPlan, wanted: Extent, enough: float, negligible: float
+) -> tuple[int, int]:
+    """First and last node at which the leaf is evaluated; of an even leaf, of its upper half.
+
+    Without the middle of an even leaf that is flat there, see `numerics.nests.chain`.
+    """
     h = plan.spacings[0]
     if job.leaf.even:
         nearest, farthest = _even_range(job, h, wanted, enough)
+        if nearest == 0.0 and len(job.v) > 1 and math.isfinite(wanted.drops[0]):
+            nearest = _head(job, farthest, negligible)
+            nearest -= h * (2 * window_nodes(plan.reach, job.v[0], h) + 2)
+            nearest = nearest if nearest > _WORTHWHILE * h else 0.0
     else:
         nearest, farthest = _whole_range(job, wanted, enough)
     first, last = math.floor(nearest / h), math.ceil(farthest / h)
@@ -127,6 +138,15 @@ def _even_range(job: Job, h: float, wanted: Extent, enough: float) -> tuple[floa
         )
     job.exponentials += used
     return nearest, farthest
+
+
+def _head(job: Job, farthest: float, negligible: float) -> float:
+    """Field up to which an even leaf differs from its top by nothing that any lifting could see."""
+    top = float(job.values(np.zeros(1))[0])
+    smallest = negligible / max(1.0, *job.s)
+    edge, used = crossing(lambda y: smallest - (top - job.values(y)), 0.0, farthest)
+    job.exponentials += used + 1
+    return edge * (1.0 - 1.0 / 32.0)
 
 
 def _whole_range(job: Job, wanted: Extent, enough: float) -> tuple[float, float]:
