@@ -1,8 +1,9 @@
-"""Symbols only: models, lifted expectations, random duals and their limits, dual activations, in sympy."""
+"""Symbols only: models, architectures, lifted expectations, random duals and their limits, duals."""
 
 from theory.calculus.lifting import GaussianExpectation, GibbsAverage, LiftedExpectation
 from theory.calculus.steps import Step
 from theory.kernels.activations import Activation, ActivationError, activation
+from theory.kernels.architectures import DEQ, MLP
 from theory.kernels.duals import Dual, dual
 from theory.thresholds.finite_exponents import finite_functional
 from theory.thresholds.free_energy import Chain, FreeEnergy
@@ -38,6 +39,8 @@ from theory.thresholds.random_dual import (
 __all__ = [
     "ABP",
     "ALPHA",
+    "DEQ",
+    "MLP",
     "SBP",
     "SK",
     "Activation",
