@@ -3,6 +3,7 @@
 ``solve(model, level) -> Solution`` is the verb; `Solution` carries the value and everything needed
 to trust it; `ConvergenceError` and `ResolutionError` say what was not reached. ``sweep(models,
 levels, out=file) -> Sweep`` does so for many models, on many processors, and keeps what is finished.
+``kernel(model, x) -> MLPKernel | DEQKernel`` computes kernels of wide networks, ``certify`` proves either.
 Nothing heavy is imported before a name is used.
 """
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from .kernels.certify import CertifiedKernel, certify_deq, certify_mlp
     from .kernels.deq import ConditionReport, DEQKernel, deq_kernel
     from .kernels.errors import AccuracyWarning
+    from .kernels.kernel import kernel
     from .kernels.mlp import DivergenceError, MLPKernel, mlp_kernel
     from .kernels.phase import PhaseDiagram, phase_diagram
     from .kernels.tiles import KernelMemoryError
@@ -24,10 +26,10 @@ if TYPE_CHECKING:
         Certificate,
         CertificateError,
         CertificationError,
-        certify,
         certify_small_margin,
         check,
     )
+    from .proving import certify
     from .runs.records import Sweep, SweepFailure, SweepRow
     from .runs.store import SweepFileError, read_sweep
     from .runs.sweeps import WorkersError, sweep
@@ -63,6 +65,7 @@ __all__ = [
     "check",
     "cross_check",
     "deq_kernel",
+    "kernel",
     "lowest_level",
     "mlp_kernel",
     "phase_diagram",
@@ -75,7 +78,7 @@ __all__ = [
 
 _HOME = {
     "check": "proofs.certificates",
-    "certify": "proofs.certificates",
+    "certify": "proving",
     "certify_small_margin": "proofs.certificates",
     "CertificationError": "proofs.certificates",
     "CertificateError": "proofs.certificates",
@@ -88,6 +91,7 @@ _HOME = {
     "ConditionReport": "kernels.deq",
     "DEQKernel": "kernels.deq",
     "deq_kernel": "kernels.deq",
+    "kernel": "kernels.kernel",
     "DivergenceError": "kernels.mlp",
     "AccuracyWarning": "kernels.errors",
     "KernelMemoryError": "kernels.tiles",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from numerics.kernels.loops.code import kernel_module, uses_power_loops, uses_series
 from numerics.kernels.loops.functions import functions
 from numerics.kernels.series.series import ENOUGH, EXTRA, Tables, series
+from theory.kernels import recursion
 from theory.kernels.duals import Dual, Tangent
 from theory.kernels.existence import DivergenceError
 
@@ -87,11 +88,12 @@ def _by_series(
             k[layer + 1 :], theta[layer + 1 :] = np.nan, np.nan
             break
         tables.append(own.tables(k[layer]))
-        k[layer + 1] = scale * tables[-1].second + bias
+        k[layer + 1] = recursion.layer(tables[-1].second, scale, bias)
         slopes = np.where(k[layer] > 0.0, np.inf, 0.0) if infinite else tables[-1].slopes
         with np.errstate(invalid="ignore"):
-            grown = np.where(theta[layer] * scale != 0.0, scale * slopes * theta[layer], 0.0)
-        theta[layer + 1] = k[layer + 1] + grown
+            # nothing times an infinite slope is nothing
+            slopes = np.where(theta[layer] * scale != 0.0, slopes, 0.0)
+            theta[layer + 1] = recursion.tangent(k[layer + 1], slopes, theta[layer], scale)
     return Single(k, theta, tables=tuple(tables))
 
 
