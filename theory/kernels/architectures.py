@@ -67,6 +67,10 @@ class Architecture(ABC):
         for name, value in self.scales.items():
             object.__setattr__(self, name, _scale(name, value))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what it is, without what was derived from it."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
     @property
     def phi(self) -> Activation:
         """The activation."""

@@ -73,6 +73,16 @@ def test_what_makes_no_sense_is_one_line(wrong: dict, says: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["relu", "tanh", "min(1, max(-1, x))"])
+def test_copies_carry_what_a_model_is_and_not_what_was_derived(name: str) -> None:
+    model = DEQ(name)
+    text, ntk = model.text(), model.ntk
+    assert model.steps
+    again = pickle.loads(pickle.dumps(model))
+    assert set(vars(again)) == {f.name for f in dataclasses.fields(model)}
+    assert (again, hash(again), again.text(), again.ntk) == (model, hash(model), text, ntk)
+
+
 @pytest.mark.parametrize("name", ["relu", "erf", "tanh"])
 def test_scales_are_put_into_the_equations_and_nothing_else_changes(name: str) -> None:
     given = {"sigma_w": Rational(1, 2), "sigma_b": Rational(1, 3), "sigma_v": 2}
