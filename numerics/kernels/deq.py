@@ -291,8 +291,9 @@ def _work(
         return lambda some: module.equilibrium(
             some, one is two, one.x, one.z, two.xt, two.zt, w2, v2, *roots, *out
         )
-    tables = [stacked(one.path).reshape(-1, len(one.k)) for one in (p, q)]
-    tables[0] = np.ascontiguousarray(tables[0].T)
+    first, second = stacked(p.path, q.path)
+    first, second = first.reshape(-1, len(one.k)), second.reshape(-1, len(two.k))
+    tables = np.ascontiguousarray(first.T), second
     phi = packed(found, "limit", p.path, q.path)
     return lambda some: module.equilibrium(
         some, one is two, one.x, one.z, two.xt, two.zt, one.scale, one.b2, w2, v2, one.k, two.k,

@@ -155,11 +155,16 @@ def _refuse(found: Dual, layer: int, value: float, limit: float) -> None:
     )
 
 
-def stacked(path: Single) -> Array:
-    """Tables of some layers with as many coefficients each; those that are not there are 0."""
+def stacked(one: Single, two: Single) -> tuple[Array, Array]:
+    """Tables of some layers of both sides, all with as many coefficients; those that are not there are 0."""
+    count = max((len(t.rows) for path in (one, two) for t in path.tables), default=0)
+    first = _stacked(one, count)
+    return first, first if two is one else _stacked(two, count)
+
+
+def _stacked(path: Single, count: int) -> Array:
     if not path.tables:
         return np.zeros((0, 0, 0))
-    count = max(len(t.rows) for t in path.tables)
     made = np.zeros((len(path.tables), count, path.k.shape[1]))
     for layer, table in enumerate(path.tables):
         own = len(table.rows) - EXTRA

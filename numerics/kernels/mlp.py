@@ -313,7 +313,8 @@ class Perceptron:
                 some, one is two, first, last, one.x, one.z, two.xt, two.zt, np.sqrt(p.k[0]),
                 np.sqrt(q.k[0]), *p.angles, *q.angles, *out, noise, marks,
             )  # fmt: skip
-        tables = np.ascontiguousarray(stacked(p).transpose(0, 2, 1)), stacked(q)
+        left, right = stacked(p, q)
+        tables = np.ascontiguousarray(left.transpose(0, 2, 1)), right
         own = packed(self.found, self.tangent, p, q)
         return lambda some: module.run(
             some, one is two, first, one.x, one.z, two.xt, two.zt, one.scale, one.b2, p.k, q.k,
