@@ -17,14 +17,15 @@ from .kernels.certify import certify_mlp as certify_mlp
 from .kernels.deq import ConditionReport as ConditionReport
 from .kernels.deq import DEQKernel as DEQKernel
 from .kernels.deq import deq_kernel as deq_kernel
+from .kernels.kernel import kernel as kernel
 from .kernels.mlp import MLPKernel as MLPKernel
 from .kernels.mlp import mlp_kernel as mlp_kernel
 from .kernels.phase import PhaseDiagram as PhaseDiagram
 from .kernels.phase import phase_diagram as phase_diagram
 from .proofs.certificates import Certificate as Certificate
-from .proofs.certificates import certify as certify
 from .proofs.certificates import certify_small_margin as certify_small_margin
 from .proofs.certificates import check as check
+from .proving import certify as certify
 from .runs.records import Sweep as Sweep
 from .runs.records import SweepFailure as SweepFailure
 from .runs.records import SweepRow as SweepRow

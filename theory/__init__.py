@@ -1,9 +1,10 @@
-"""Symbols only: models, lifted expectations, random duals and their limits, dual activations, in sympy."""
+"""Symbols only: models, architectures, lifted expectations, random duals and their limits, duals."""
 
 from theory.calculus.lifting import GaussianExpectation, GibbsAverage, LiftedExpectation
 from theory.calculus.steps import Step
 from theory.errors import ActivationError, DivergenceError, WidegapError
 from theory.kernels.activations import Activation, activation
+from theory.kernels.architectures import DEQ, MLP
 from theory.kernels.duals import Dual, dual
 from theory.thresholds.derive import free_energy
 from theory.thresholds.finite_exponents import finite_functional
@@ -36,6 +37,8 @@ from theory.thresholds.random_dual import RandomDual, random_dual
 __all__ = [
     "ABP",
     "ALPHA",
+    "DEQ",
+    "MLP",
     "SBP",
     "SK",
     "Activation",

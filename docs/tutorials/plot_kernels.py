@@ -29,19 +29,21 @@ print(found.text())
 
 import numpy as np
 
-from numerics import deq_kernel, mlp_kernel
+from numerics import kernel
+from theory import DEQ, MLP
 
 rng = np.random.default_rng(0)
 inputs = rng.standard_normal((6, 3))
 inputs[2], inputs[5] = 2 * inputs[0], inputs[1]
 
-deep = mlp_kernel(inputs, activation="relu", depth=3)
-print(deep.ntk.round(4))
+model = MLP("relu", depth=3)
+print(model.text())
+print(kernel(model, inputs).ntk.round(4))
 
 # %%
 # An equilibrium model has one layer that is applied for ever.
 
-equilibrium = deq_kernel(inputs, activation="relu", sigma_w=0.8)
+equilibrium = kernel(DEQ("relu", sigma_w=0.8), inputs)
 print(equilibrium.conditions)
 print(equilibrium.note)
 
@@ -52,7 +54,7 @@ print(equilibrium.note)
 from numerics import DivergenceError
 
 try:
-    deq_kernel(inputs, activation="relu", sigma_w=1.2)
+    kernel(DEQ("relu", sigma_w=1.2), inputs)
 except DivergenceError as error:
     print(error)
 
@@ -63,10 +65,10 @@ except DivergenceError as error:
 # The same expressions in balls: the smallest eigenvalue of the matrix of four distinct directions is bounded
 # from below.
 
-from numerics import certify_deq
+from numerics import certify
 
 distinct = inputs[[0, 1, 3, 4]]
-certified = certify_deq(distinct, "relu", 0.8, digits=30)
+certified = certify(DEQ("relu", sigma_w=0.8), distinct, digits=30)
 print("proved: smallest eigenvalue >=", certified.smallest_eigenvalue.str(10, radius=False))
 
 # %%

@@ -13,17 +13,15 @@ the error of a finite network, predicted and measured.
 # Any expression in x. Its dual is derived, and with it the kernel of a wide equilibrium model
 # z = phi(W z + U x + b).
 
-from typing import Any
-
 import numpy as np
 
-from numerics import deq_kernel
+from numerics import kernel
+from theory import DEQ
 
-phi = "x*erf(x)/2"
-scales: dict[str, Any] = {"sigma_w": 0.6, "sigma_u": 1.0, "sigma_b": 0.3}
+model = DEQ("x*erf(x)/2", sigma_w=0.6, sigma_u=1.0, sigma_b=0.3)
 grid = np.linspace(-2.0, 2.0, 5)
 inputs = np.column_stack([grid, np.ones_like(grid)])
-limit = deq_kernel(inputs, activation=phi, **scales)
+limit = kernel(model, inputs)
 print(limit.nngp.round(3))
 print(limit.conditions)
 
@@ -37,7 +35,7 @@ print(limit.conditions)
 from verify.networks import Network, sample
 
 widths = (50, 200, 800)
-drawn = {n: sample(Network("deq", phi, n, **scales), inputs, 20, seed=n) for n in widths}
+drawn = {n: sample(Network.of(model, n), inputs, 20, seed=n) for n in widths}
 for n, found in drawn.items():
     print(n, f"largest residual {found.residual.max():.0e}, failures: {found.failures}")
 
@@ -72,7 +70,7 @@ from verify.networks.laws import error_of
 from verify.networks.predictions import one_step_error
 
 measured = [error_of(drawn[n].covariance, limit.nngp) for n in widths]
-predicted = [one_step_error(inputs, Network("deq", phi, n, **scales)) for n in widths]
+predicted = [one_step_error(inputs, Network.of(model, n)) for n in widths]
 for n, one, other in zip(widths, predicted, measured, strict=True):
     print(f"width {n}: predicted error {one:.3f}, measured {other:.3f}")
 enough = round((predicted[0] / 0.01) ** 2 * widths[0])

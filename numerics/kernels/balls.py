@@ -16,6 +16,7 @@ from theory.calculus.price import K1, K2, C
 from theory.kernels.duals import Dual, Tangent
 from theory.kernels.mixtures import A, B, mixture
 from theory.kernels.moments import DELTA, DET, SIGMA, ExpDifference
+from theory.kernels.recursion import layer, tangent
 
 __all__ = [
     "Maps",
@@ -127,14 +128,14 @@ def mpf_ball(number: Any) -> arb:
 def first_layer(x: NDArray[np.float64], scale: arb, b2: arb) -> list[list[arb]]:
     """Covariances of layer 1 of exact inputs."""
     rows = arb_mat([[arb(float(v)) for v in row] for row in x])
-    return [[scale * v + b2 for v in row] for row in (rows * rows.transpose()).tolist()]
+    return [[layer(v, scale, b2) for v in row] for row in (rows * rows.transpose()).tolist()]
 
 
 def path(maps: Maps, k: arb, layers: Sequence[tuple[arb, arb]]) -> list[arb]:
     """Variances of one input in every layer, given sigma_w^2 and sigma_b^2 of what follows each."""
     made = [k]
     for scale, bias in layers[:-1]:
-        made.append(scale * maps.own(made[-1])[0] + bias)
+        made.append(layer(maps.own(made[-1])[0], scale, bias))
     return made
 
 
@@ -160,8 +161,8 @@ def through(
     theta = c
     for (scale, bias), a, b in zip(layers, one, two, strict=True):
         d, slope = maps.own(a)[:2] if one is two else maps.both(a, c, b)
-        c = scale * d + bias
-        theta = c + scale * slope * theta
+        c = layer(d, scale, bias)
+        theta = tangent(c, slope, theta, scale)
     return c, theta
 
 
@@ -182,13 +183,13 @@ def enclosed_diagonal(maps: Maps, s: arb, w2: arb, start: float) -> arb:
     for _ in range(8):
         d, slope, bend = maps.own(middle)
         middle = (middle - (middle - w2 * d - s) / (1 - w2 * (slope + bend))).mid()
-    residual = (w2 * maps.own(middle)[0] + s - middle).abs_upper()
+    residual = (layer(maps.own(middle)[0], w2, s) - middle).abs_upper()
     radius = 4 * residual
     for _ in range(60):
         ball = middle + _around(radius)
         d, *_rest = maps.own(middle)
         _value, slope, bend = maps.own(ball)
-        image = w2 * d + s + w2 * (slope + bend) * _around(radius)
+        image = layer(d, w2, s) + w2 * (slope + bend) * _around(radius)
         if ball.contains_interior(image):
             return ball
         radius = 2 * radius + arb(2) ** (-flint.ctx.prec) * middle.abs_upper()
@@ -209,7 +210,7 @@ def enclosed_pair(maps: Maps, a: arb, b: arb, s: arb, w2: arb, q: arb, start: fl
         if not slope.is_finite():
             break
         middle = (middle - (middle - w2 * d - s.mid()) / (1 - w2 * slope)).mid()
-    residual = (w2 * maps.both(a, middle, b)[0] + s - middle).abs_upper()
+    residual = (layer(maps.both(a, middle, b)[0], w2, s) - middle).abs_upper()
     radius = 2 * residual / (1 - q)
     for _ in range(60):
         # |g'| <= q everywhere on the interval, by Cauchy-Schwarz

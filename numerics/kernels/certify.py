@@ -1,7 +1,7 @@
 """Kernels of wide networks in many digits and in balls, from the same expressions as in doubles.
 
-Inputs and scales are taken as the exact numbers that they are in binary. Every entry of a certified
-kernel is a ball, midpoint and radius, that contains the true value.
+Inputs, and scales that are floats, are taken as the exact numbers that they are in binary. Every entry of a
+certified kernel is a ball, midpoint and radius, that contains the true value.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ import mpmath
 import numpy as np
 from flint import arb, arb_mat
 from numpy.typing import ArrayLike, NDArray
-from sympy import Expr
+from sympy import Expr, Rational
 
+from numerics.balls.program import exact
 from theory.kernels.activations import Activation
-from theory.kernels.duals import dual
+from theory.kernels.architectures import DEQ, MLP
+from theory.kernels.recursion import equilibrium_tangent, readout
+from theory.parameters import Number
 
 from .balls import (
     Maps,
@@ -28,11 +31,11 @@ from .balls import (
     path,
     through,
 )
-from .deq import deq_kernel
-from .inputs import check_inputs, check_scales
-from .mlp import mlp_kernel
+from .deq import equilibrium_kernel
+from .inputs import check_inputs, model_scales
+from .mlp import perceptron
 
-__all__ = ["CertifiedKernel", "certify_deq", "certify_mlp", "smallest_eigenvalue"]
+__all__ = ["CertifiedKernel", "certify_deq", "certify_kernel", "certify_mlp", "smallest_eigenvalue"]
 
 
 @dataclass(frozen=True)
@@ -80,21 +83,41 @@ def _matrix(rows: list[list[arb]]) -> arb_mat:
 
 def certify_mlp(
     x: ArrayLike,
-    activation: str | Expr | Activation = "relu",
-    depth: int = 3,
-    sigma_w: float = 1.1,
-    sigma_b: float = 0.2,
-    sigma_v: float = 0.9,
+    activation: str | Expr | Activation = MLP.activation,
+    depth: int = MLP.depth,
+    sigma_w: Number = MLP.sigma_w,
+    sigma_b: Number = MLP.sigma_b,
+    sigma_v: Number = MLP.sigma_v,
     *,
     digits: int = 30,
 ) -> CertifiedKernel:
-    """Enclose the kernels of a wide perceptron.
+    """Enclose the kernels of a wide perceptron: `certify_kernel` of `theory.MLP` with these parameters."""
+    return certify_kernel(MLP(activation, depth, sigma_w, sigma_b, sigma_v), x, digits=digits)
+
+
+def certify_deq(
+    x: ArrayLike,
+    activation: str | Expr | Activation = DEQ.activation,
+    sigma_w: Number = DEQ.sigma_w,
+    sigma_u: Number = DEQ.sigma_u,
+    sigma_b: Number = DEQ.sigma_b,
+    sigma_v: Number = DEQ.sigma_v,
+    *,
+    digits: int = 30,
+) -> CertifiedKernel:
+    """Enclose the kernels of an equilibrium model: `certify_kernel` of `theory.DEQ` with these parameters."""
+    return certify_kernel(DEQ(activation, sigma_w, sigma_u, sigma_b, sigma_v), x, digits=digits)
+
+
+def certify_kernel(model: MLP | DEQ, x: ArrayLike, *, digits: int = 30) -> CertifiedKernel:
+    """Enclose the kernels of a wide network, with a proof that fixed points exist.
 
     Parameters
     ----------
+    model : theory.MLP or theory.DEQ
+        The dual must be closed. Scales that were given exactly are enclosed, floats are the binary numbers
+        that they are.
     x : array_like, shape (n, d)
-    activation, depth, sigma_w, sigma_b, sigma_v
-        As in `numerics.mlp_kernel`; the dual must be closed.
     digits : int
         Working precision; parallel inputs cost half of them.
 
@@ -105,14 +128,30 @@ def certify_mlp(
     Raises
     ------
     ValueError
-        As `numerics.mlp_kernel`, and for activations without a closed dual.
+        As `numerics.kernel`, and for activations without a closed dual.
+    ArithmeticError
+        If an enclosure cannot be proved with these digits.
+
+    Notes
+    -----
+    Around a refined midpoint m the ball B of radius r is mapped into g(m) + g'(B)(B - m). Where that is
+    inside B, Brouwer's theorem gives a fixed point in B. The residual and the contraction constant
+    choose r. Identical inputs use the diagonal. For pairs the slope is bounded everywhere by its values on
+    the diagonal (Cauchy-Schwarz). Parallel inputs keep a quarter of the digits where phi has a kink.
     """
     a, _ = check_inputs(x, None)
-    mlp_kernel(a[:1], None, activation, depth, sigma_w, sigma_b, sigma_v)  # checks the rest
-    maps = Maps(dual(activation))
+    return (
+        _perceptron(model, a, digits) if isinstance(model, MLP) else _equilibrium(model, a, digits)
+    )
+
+
+def _perceptron(model: MLP, a: NDArray[np.float64], digits: int) -> CertifiedKernel:
+    doubles = perceptron(model)
+    doubles.check([doubles.side(a)])
+    maps = Maps(model.dual)
     with Precision(digits):
-        w2, b2, v2 = (arb(float(s)) ** 2 for s in (sigma_w, sigma_b, sigma_v))
-        layers = [(w2, b2)] * (depth - 1) + [(v2, arb(0))]
+        w2, b2, v2 = _squares(model)
+        layers = [(w2, b2)] * (model.depth - 1) + [(v2, arb(0))]
         first = first_layer(a, w2 / a.shape[1], b2)
         n = len(a)
         paths = [path(maps, first[i][i], layers) for i in range(n)]
@@ -125,49 +164,11 @@ def certify_mlp(
         return CertifiedKernel(one, two, None, smallest_eigenvalue(one), digits)
 
 
-def certify_deq(
-    x: ArrayLike,
-    activation: str | Expr | Activation = "erf",
-    sigma_w: float = 0.4,
-    sigma_u: float = 1.0,
-    sigma_b: float = 0.0,
-    sigma_v: float = 1.0,
-    *,
-    digits: int = 30,
-) -> CertifiedKernel:
-    """Enclose the kernels of a wide equilibrium model, with a proof that the fixed points exist.
-
-    Parameters
-    ----------
-    x : array_like, shape (n, d)
-    activation, sigma_w, sigma_u, sigma_b, sigma_v
-        As in `numerics.deq_kernel`; the dual must be closed.
-    digits : int
-
-    Returns
-    -------
-    CertifiedKernel
-
-    Raises
-    ------
-    ValueError
-        As `numerics.deq_kernel`, and for activations without a closed dual.
-    ArithmeticError
-        If an enclosure cannot be proved with these digits.
-
-    Notes
-    -----
-    Around a refined midpoint m the ball B of radius r is mapped into g(m) + g'(B)(B - m). Where that is
-    inside B, Brouwer's theorem gives a fixed point in B. The residual and the contraction constant
-    choose r. Identical inputs use the diagonal. For pairs the slope is bounded everywhere by its values on
-    the diagonal (Cauchy-Schwarz). Parallel inputs keep a quarter of the digits where phi has a kink.
-    """
-    a, _ = check_inputs(x, None)
-    scales = check_scales(sigma_w=sigma_w, sigma_u=sigma_u, sigma_b=sigma_b, sigma_v=sigma_v)
-    start = deq_kernel(a, None, activation, *scales.values()).fixed_point
-    maps = Maps(dual(activation))
+def _equilibrium(model: DEQ, a: NDArray[np.float64], digits: int) -> CertifiedKernel:
+    start = equilibrium_kernel(model, a).fixed_point
+    maps = Maps(model.dual)
     with Precision(digits):
-        w2, u2, b2, v2 = (arb(s) ** 2 for s in scales.values())
+        w2, u2, b2, v2 = _squares(model)
         s = first_layer(a, u2 / a.shape[1], b2)
         n = len(a)
         k = [enclosed_diagonal(maps, s[i][i], w2, float(start[i, i])) for i in range(n)]
@@ -182,10 +183,19 @@ def certify_deq(
                     q = (chi[i] * chi[j]).nonnegative_part().sqrt().upper()
                     c = enclosed_pair(maps, k[i], k[j], s[i][j], w2, q, float(start[i, j]))
                     d, slope = maps.both(k[i], c, k[j])
-                fixed[i][j], nngp[i][j] = c, v2 * d
-                ntk[i][j] = v2 * (d + slope * c / (1 - w2 * slope))
+                fixed[i][j] = c
+                nngp[i][j], ntk[i][j] = readout(d, slope, equilibrium_tangent(c, slope, w2), v2)
         one = _matrix(nngp)
         return CertifiedKernel(one, _matrix(ntk), _matrix(fixed), smallest_eigenvalue(one), digits)
+
+
+def _squares(model: MLP | DEQ) -> list[arb]:
+    """Squares of the scales, enclosed."""
+    known = zip(model.scales.values(), model_scales(model).values(), strict=True)
+    # what is a double is exact whatever the digits
+    return [
+        (arb(d) if isinstance(s, float) or Rational(d) == s else exact(s)) ** 2 for s, d in known
+    ]
 
 
 def smallest_eigenvalue(matrix: arb_mat) -> arb:

@@ -20,18 +20,29 @@ from numerics.errors import DivergenceError
 from numerics.kernels.loops.code import kernel_module, uses_power_loops, uses_series
 from numerics.kernels.series.series import series
 from theory.kernels.activations import Activation
-from theory.kernels.duals import Dual, dual
+from theory.kernels.architectures import DEQ
+from theory.kernels.duals import Dual
+from theory.kernels.recursion import equilibrium_tangent, readout
+from theory.parameters import Number
 
 from .conditions import ConditionReport, lipschitz_constant
 from .diagonal import LIMIT, Single, packed, stacked
 from .errors import Errors, Own
-from .inputs import Side, check_inputs, check_scales
+from .inputs import Side, check_inputs, model_scales
 from .noise import equilibrium_noise
 from .refine import Equilibria
 from .singular import singular_note
 from .tiles import check_memory, over_tiles, tiles
 
-__all__ = ["ConditionReport", "DEQKernel", "deq_diagonal", "deq_kernel", "lipschitz_constant"]
+__all__ = [
+    "ConditionReport",
+    "DEQKernel",
+    "deq_diagonal",
+    "deq_kernel",
+    "equilibrium_diagonal",
+    "equilibrium_kernel",
+    "lipschitz_constant",
+]
 
 Array = NDArray[np.float64]
 
@@ -70,11 +81,38 @@ class DEQKernel:
 def deq_kernel(
     x1: ArrayLike,
     x2: ArrayLike | None = None,
-    activation: str | Expr | Activation = "erf",
-    sigma_w: float = 0.4,
-    sigma_u: float = 1.0,
-    sigma_b: float = 0.0,
-    sigma_v: float = 1.0,
+    activation: str | Expr | Activation = DEQ.activation,
+    sigma_w: Number = DEQ.sigma_w,
+    sigma_u: Number = DEQ.sigma_u,
+    sigma_b: Number = DEQ.sigma_b,
+    sigma_v: Number = DEQ.sigma_v,
+    *,
+    refine: bool = True,
+    progress: Callable[[float], Any] | None = None,
+) -> DEQKernel:
+    """NNGP, NTK and fixed point of an equilibrium model: `numerics.kernel` of `theory.DEQ`.
+
+    Parameters
+    ----------
+    x1 : array_like, shape (n1, d)
+    x2 : array_like, shape (n2, d), optional
+    activation, sigma_w, sigma_u, sigma_b, sigma_v
+        As of `theory.DEQ`.
+    refine, progress
+        As of `numerics.kernel`.
+
+    Returns
+    -------
+    DEQKernel
+    """
+    model = DEQ(activation, sigma_w, sigma_u, sigma_b, sigma_v)
+    return equilibrium_kernel(model, x1, x2, refine=refine, progress=progress)
+
+
+def equilibrium_kernel(
+    model: DEQ,
+    x1: ArrayLike,
+    x2: ArrayLike | None = None,
     *,
     refine: bool = True,
     progress: Callable[[float], Any] | None = None,
@@ -83,14 +121,12 @@ def deq_kernel(
 
     Parameters
     ----------
+    model : theory.DEQ
     x1 : array_like, shape (n1, d)
     x2 : array_like, shape (n2, d), optional
         ``x1`` by default.
-    activation : str, sympy.Expr or Activation
-    sigma_w, sigma_u, sigma_b, sigma_v : float
-        Standard deviations of W (times sqrt of the width), U (times sqrt(d)), b and the readout.
     refine : bool, default True
-        As in `numerics.mlp_kernel`.
+        As in `numerics.kernels.mlp.perceptron_kernel`.
     progress : callable, optional
         Told the fraction done.
 
@@ -101,7 +137,7 @@ def deq_kernel(
     Raises
     ------
     ValueError
-        For inputs, an activation or scales that make no sense.
+        For inputs that make no sense, and scales that are symbols.
     DivergenceError
         If one of the three conditions of `ConditionReport` fails; the message says which, and by how
         much. Known before any pair is computed.
@@ -118,9 +154,9 @@ def deq_kernel(
     determinants taken from S, so that nothing cancels.
     """
     a, b = check_inputs(x1, x2)
-    scales = check_scales(sigma_w=sigma_w, sigma_u=sigma_u, sigma_b=sigma_b, sigma_v=sigma_v)
-    w2, u2, b2, v2 = (scales[f"sigma_{s}"] ** 2 for s in "wubv")
-    found = dual(activation)
+    scales = model_scales(model)
+    w2, u2, b2, v2 = (scale**2 for scale in scales.values())
+    found = model.dual
     n1, n2 = len(a), len(a if b is None else b)
     check_memory(n1, n2, 3, extra=40 * (n1 + n2) * a.shape[1])
     sides = [Side(x, u2 / a.shape[1], b2) for x in ((a,) if b is None else (a, b))]
@@ -140,9 +176,9 @@ def deq_kernel(
             f"the iteration did not converge: residual {max(steps):.2g} at stability {report.stability:.6g}; "
             "make sigma_w smaller"
         )
-    model = Equilibria(found, w2, v2, (alone[0].k, alone[-1].k))
+    again = Equilibria(found, w2, v2, (alone[0].k, alone[-1].k))
     own = Own(ends, noise.own, b2 == 0.0)
-    errors.settle(sides, model if refine else None, out, own, noise.pairs)
+    errors.settle(sides, again if refine else None, out, own, noise.pairs)
     note = singular_note(found.activation, a, **scales) if b is None else ""
     name = str(found.activation)
     nngp, ntk, fixed = out
@@ -151,11 +187,11 @@ def deq_kernel(
 
 def deq_diagonal(
     x: ArrayLike,
-    activation: str | Expr | Activation = "erf",
-    sigma_w: float = 0.4,
-    sigma_u: float = 1.0,
-    sigma_b: float = 0.0,
-    sigma_v: float = 1.0,
+    activation: str | Expr | Activation = DEQ.activation,
+    sigma_w: Number = DEQ.sigma_w,
+    sigma_u: Number = DEQ.sigma_u,
+    sigma_b: Number = DEQ.sigma_b,
+    sigma_v: Number = DEQ.sigma_v,
 ) -> tuple[Array, Array, Array]:
     """Diagonals of NNGP, NTK and fixed point, input by input.
 
@@ -165,12 +201,20 @@ def deq_diagonal(
     -------
     tuple of ndarray, shape (n,)
     """
+    return equilibrium_diagonal(DEQ(activation, sigma_w, sigma_u, sigma_b, sigma_v), x)
+
+
+def equilibrium_diagonal(model: DEQ, x: ArrayLike) -> tuple[Array, Array, Array]:
+    """Diagonals of `equilibrium_kernel`.
+
+    Returns
+    -------
+    tuple of ndarray, shape (n,)
+    """
     a, _ = check_inputs(x, None)
-    scales = check_scales(sigma_w=sigma_w, sigma_u=sigma_u, sigma_b=sigma_b, sigma_v=sigma_v)
-    w2, u2, b2, v2 = (scales[f"sigma_{s}"] ** 2 for s in "wubv")
-    found = dual(activation)
-    alone = _solved(found, Side(a, u2 / a.shape[1], b2).k, w2)
-    _checked(found, [alone], w2)
+    w2, u2, b2, v2 = (scale**2 for scale in model_scales(model).values())
+    alone = _solved(model.dual, Side(a, u2 / a.shape[1], b2).k, w2)
+    _checked(model.dual, [alone], w2)
     return _own(alone, w2, v2)
 
 
@@ -224,8 +268,8 @@ def _checked(found: Dual, alone: list[_Alone], w2: float) -> ConditionReport:
 
 def _own(alone: _Alone, w2: float, v2: float) -> tuple[Array, Array, Array]:
     """NNGP, NTK and fixed point of single inputs."""
-    theta = alone.k / (1.0 - w2 * alone.slope)
-    return v2 * alone.d, v2 * (alone.d + alone.slope * theta), alone.k
+    theta = equilibrium_tangent(alone.k, alone.slope, w2)
+    return *readout(alone.d, alone.slope, theta, v2), alone.k
 
 
 def _work(
@@ -247,8 +291,9 @@ def _work(
         return lambda some: module.equilibrium(
             some, one is two, one.x, one.z, two.xt, two.zt, w2, v2, *roots, *out
         )
-    tables = [stacked(one.path).reshape(-1, len(one.k)) for one in (p, q)]
-    tables[0] = np.ascontiguousarray(tables[0].T)
+    first, second = stacked(p.path, q.path)
+    first, second = first.reshape(-1, len(one.k)), second.reshape(-1, len(two.k))
+    tables = np.ascontiguousarray(first.T), second
     phi = packed(found, "limit", p.path, q.path)
     return lambda some: module.equilibrium(
         some, one is two, one.x, one.z, two.xt, two.zt, one.scale, one.b2, w2, v2, one.k, two.k,

@@ -12,6 +12,7 @@ from numerics.errors import DivergenceError
 from numerics.kernels.loops.code import kernel_module, uses_power_loops, uses_series
 from numerics.kernels.loops.functions import functions
 from numerics.kernels.series.series import ENOUGH, EXTRA, Tables, series
+from theory.kernels import recursion
 from theory.kernels.duals import Dual, Tangent
 
 __all__ = ["LIMIT", "Single", "advance", "check_path", "packed", "representatives", "stacked"]
@@ -87,11 +88,12 @@ def _by_series(
             k[layer + 1 :], theta[layer + 1 :] = np.nan, np.nan
             break
         tables.append(own.tables(k[layer]))
-        k[layer + 1] = scale * tables[-1].second + bias
+        k[layer + 1] = recursion.layer(tables[-1].second, scale, bias)
         slopes = np.where(k[layer] > 0.0, np.inf, 0.0) if infinite else tables[-1].slopes
         with np.errstate(invalid="ignore"):
-            grown = np.where(theta[layer] * scale != 0.0, scale * slopes * theta[layer], 0.0)
-        theta[layer + 1] = k[layer + 1] + grown
+            # nothing times an infinite slope is nothing
+            slopes = np.where(theta[layer] * scale != 0.0, slopes, 0.0)
+            theta[layer + 1] = recursion.tangent(k[layer + 1], slopes, theta[layer], scale)
     return Single(k, theta, tables=tuple(tables))
 
 
@@ -153,11 +155,16 @@ def _refuse(found: Dual, layer: int, value: float, limit: float) -> None:
     )
 
 
-def stacked(path: Single) -> Array:
-    """Tables of some layers with as many coefficients each; those that are not there are 0."""
+def stacked(one: Single, two: Single) -> tuple[Array, Array]:
+    """Tables of some layers of both sides, all with as many coefficients; those that are not there are 0."""
+    count = max((len(t.rows) for path in (one, two) for t in path.tables), default=0)
+    first = _stacked(one, count)
+    return first, first if two is one else _stacked(two, count)
+
+
+def _stacked(path: Single, count: int) -> Array:
     if not path.tables:
         return np.zeros((0, 0, 0))
-    count = max(len(t.rows) for t in path.tables)
     made = np.zeros((len(path.tables), count, path.k.shape[1]))
     for layer, table in enumerate(path.tables):
         own = len(table.rows) - EXTRA

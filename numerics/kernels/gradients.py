@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics.kernels.series.jet import jet
+from theory.kernels import recursion
 from theory.kernels.duals import Dual, Tangent
 
 __all__ = ["deq_gradient", "mlp_gradient"]
@@ -38,7 +39,7 @@ def mlp_gradient(
     tuple of ndarray, or None
         Two arrays of shape (n, n, 3); None where they are not to be trusted.
     """
-    c = w2 * gram + b2
+    c = recursion.layer(gram, w2, b2)
     k = np.diag(c).copy()
     theta = c.copy()
     dc = [2 * w2 * gram, np.full_like(c, 2 * b2)]
@@ -59,9 +60,9 @@ def mlp_gradient(
                 dtheta[p] = new + scale * (d_slope * theta + at.slope * dtheta[p])
                 dtheta[p] += grown * at.slope * theta
             dc[p], dk[p] = new, np.diag(new).copy()
-        c = scale * at.value + (0.0 if last else b2)
+        c = recursion.layer(at.value, scale, 0.0 if last else b2)
         with np.errstate(all="ignore"):
-            theta = c + scale * at.slope * theta
+            theta = recursion.tangent(c, at.slope, theta, scale)
         k = np.diag(c).copy()
     return np.stack([*dc, 2 * c], axis=2), np.stack([*dtheta, 2 * theta], axis=2)
 
@@ -90,7 +91,7 @@ def deq_gradient(
     if not at.converged:
         return None
     left = 1.0 - w2 * at.slope
-    theta = fixed / left
+    theta = recursion.equilibrium_tangent(fixed, at.slope, w2)
     along = np.divide(2.0 * np.diag(at.value_one), k, out=np.zeros_like(k), where=k > 0.0)
     nngp, ntk = [], []
     for p, part in enumerate((2 * w2 * at.value, 2 * u2 * gram, np.full_like(gram, 2 * b2))):

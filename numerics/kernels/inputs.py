@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,9 +11,18 @@ from numpy.typing import ArrayLike, NDArray
 from numerics.errors import DivergenceError
 from numerics.kernels.loops.primitives import squares, sum_roundings
 from numerics.kernels.series.rounding import UNIT
+from theory.kernels.architectures import Architecture
 from theory.kernels.duals import Tangent
 
-__all__ = ["Side", "check_inputs", "check_scales", "check_tangent", "equal_rows", "row_keys"]
+__all__ = [
+    "Side",
+    "check_inputs",
+    "check_scales",
+    "check_tangent",
+    "equal_rows",
+    "model_scales",
+    "row_keys",
+]
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -72,6 +82,28 @@ def check_scales(**scales: float) -> dict[str, float]:
             raise ValueError(f"{name} must be a finite number >= 0, got {value!r}")
         made[name] = number
     return made
+
+
+def model_scales(model: Architecture) -> dict[str, float]:
+    """Return an architecture's standard deviations as doubles: floats as they are, others rounded.
+
+    Raises
+    ------
+    ValueError
+        If one is a symbol, or beyond 1e50.
+    """
+    for name, value in model.scales.items():
+        if getattr(value, "free_symbols", None):
+            raise ValueError(f"{name} of {model} is a symbol; give it a number")
+    return check_scales(**{name: _rounded(value) for name, value in model.scales.items()})
+
+
+def _rounded(value: Any) -> float:
+    """The double nearest to a number."""
+    try:
+        return value.p / value.q if getattr(value, "is_Rational", False) else float(value)
+    except OverflowError:
+        return math.inf
 
 
 def check_tangent(kind: str) -> Tangent:

@@ -20,16 +20,26 @@ from numerics.errors import DivergenceError
 from numerics.kernels.loops.code import kernel_module, uses_power_loops, uses_series
 from numerics.kernels.series.series import EXTRA, TIERS
 from theory.kernels.activations import Activation
-from theory.kernels.duals import Dual, Tangent, dual
+from theory.kernels.architectures import MLP
+from theory.kernels.duals import Dual, Tangent
+from theory.parameters import Number
 
 from .diagonal import Single, advance, check_path, packed, representatives, stacked
 from .errors import Errors, Own
-from .inputs import Side, check_inputs, check_scales, check_tangent
+from .inputs import Side, check_inputs, check_tangent, model_scales
 from .noise import Noise, mlp_noise
 from .refine import Layers
 from .tiles import check_memory, over_tiles, tiles
 
-__all__ = ["DivergenceError", "MLPKernel", "mlp_diagonal", "mlp_kernel"]
+__all__ = [
+    "DivergenceError",
+    "MLPKernel",
+    "Perceptron",
+    "mlp_diagonal",
+    "mlp_kernel",
+    "perceptron_diagonal",
+    "perceptron_kernel",
+]
 
 Array = NDArray[np.float64]
 CHUNK = 64
@@ -63,11 +73,39 @@ class MLPKernel:
 def mlp_kernel(
     x1: ArrayLike,
     x2: ArrayLike | None = None,
-    activation: str | Expr | Activation = "relu",
-    depth: int = 3,
-    sigma_w: float = 1.1,
-    sigma_b: float = 0.2,
-    sigma_v: float = 0.9,
+    activation: str | Expr | Activation = MLP.activation,
+    depth: int = MLP.depth,
+    sigma_w: Number = MLP.sigma_w,
+    sigma_b: Number = MLP.sigma_b,
+    sigma_v: Number = MLP.sigma_v,
+    *,
+    tangent: Tangent = "limit",
+    refine: bool = True,
+    progress: Callable[[float], Any] | None = None,
+) -> MLPKernel:
+    """NNGP and NTK of a wide multilayer perceptron: `numerics.kernel` of `theory.MLP` with these parameters.
+
+    Parameters
+    ----------
+    x1 : array_like, shape (n1, d)
+    x2 : array_like, shape (n2, d), optional
+    activation, depth, sigma_w, sigma_b, sigma_v
+        As of `theory.MLP`.
+    tangent, refine, progress
+        As of `numerics.kernel`.
+
+    Returns
+    -------
+    MLPKernel
+    """
+    model = MLP(activation, depth, sigma_w, sigma_b, sigma_v)
+    return perceptron_kernel(model, x1, x2, tangent=tangent, refine=refine, progress=progress)
+
+
+def perceptron_kernel(
+    model: MLP,
+    x1: ArrayLike,
+    x2: ArrayLike | None = None,
     *,
     tangent: Tangent = "limit",
     refine: bool = True,
@@ -77,15 +115,10 @@ def mlp_kernel(
 
     Parameters
     ----------
+    model : theory.MLP
     x1 : array_like, shape (n1, d)
     x2 : array_like, shape (n2, d), optional
         ``x1`` by default; the matrices are then exactly symmetric.
-    activation : str, sympy.Expr or Activation
-        See `theory.kernels.activations.activation`.
-    depth : int
-        Hidden layers, >= 1.
-    sigma_w, sigma_b, sigma_v : float
-        Standard deviations of weights (times sqrt of the fan-in), biases, and the readout.
     tangent : {"limit", "almost_everywhere"}
         The tangent kernel of an activation that jumps: the limit of smooth activations, whose slope is
         dD/dk12 and which is infinite at correlation 1; or the one of derivatives almost everywhere, which
@@ -103,7 +136,7 @@ def mlp_kernel(
     Raises
     ------
     ValueError
-        For inputs, an activation or scales that make no sense.
+        For inputs that make no sense, and scales that are symbols.
     DivergenceError
         If a variance leaves the range of doubles, or phi or phi' is not square integrable at one; known
         before any pair is computed.
@@ -120,26 +153,26 @@ def mlp_kernel(
     multiply-adds.
     """
     a, b = check_inputs(x1, x2)
-    model = _model(activation, depth, tangent, sigma_w=sigma_w, sigma_b=sigma_b, sigma_v=sigma_v)
+    made = perceptron(model, tangent)
     n1, n2 = len(a), len(a if b is None else b)
     check_memory(n1, n2, 2, extra=(_SERIES_CHUNK * (TIERS[-1] + EXTRA) + CHUNK) * 8 * (n1 + n2))
-    sides = [model.side(x) for x in ((a,) if b is None else (a, b))]
-    noise = model.noise(sides)
-    errors = Errors(model.found, (n1, n2), depth=len(model.sw2))
+    sides = [made.side(x) for x in ((a,) if b is None else (a, b))]
+    noise = made.noise(sides)
+    errors = Errors(made.found, (n1, n2), depth=model.depth)
     rows = noise.rows if errors.follow(max(noise.pairs)) else None
-    nngp, ntk = model.matrices(sides, rows, errors.marks, progress)
-    own = model.own(sides, noise)
-    errors.settle(sides, model.layers if refine else None, (nngp, ntk), own, noise.pairs)
-    return MLPKernel(nngp, ntk, str(model.found.activation), len(model.sw2), errors.largest)
+    nngp, ntk = made.matrices(sides, rows, errors.marks, progress)
+    own = made.own(sides, noise)
+    errors.settle(sides, made.layers if refine else None, (nngp, ntk), own, noise.pairs)
+    return MLPKernel(nngp, ntk, str(made.found.activation), model.depth, errors.largest)
 
 
 def mlp_diagonal(
     x: ArrayLike,
-    activation: str | Expr | Activation = "relu",
-    depth: int = 3,
-    sigma_w: float = 1.1,
-    sigma_b: float = 0.2,
-    sigma_v: float = 0.9,
+    activation: str | Expr | Activation = MLP.activation,
+    depth: int = MLP.depth,
+    sigma_w: Number = MLP.sigma_w,
+    sigma_b: Number = MLP.sigma_b,
+    sigma_v: Number = MLP.sigma_v,
     *,
     tangent: Tangent = "limit",
 ) -> tuple[Array, Array]:
@@ -151,28 +184,37 @@ def mlp_diagonal(
     -------
     tuple of ndarray, shape (n,)
     """
+    model = MLP(activation, depth, sigma_w, sigma_b, sigma_v)
+    return perceptron_diagonal(model, x, tangent=tangent)
+
+
+def perceptron_diagonal(
+    model: MLP, x: ArrayLike, *, tangent: Tangent = "limit"
+) -> tuple[Array, Array]:
+    """Diagonals of `perceptron_kernel`.
+
+    Returns
+    -------
+    tuple of ndarray, shape (n,)
+    """
     a, _ = check_inputs(x, None)
-    model = _model(activation, depth, tangent, sigma_w=sigma_w, sigma_b=sigma_b, sigma_v=sigma_v)
-    path = model.advance(model.side(a).k)
-    check_path(model.found, tangent, path)
+    made = perceptron(model, tangent)
+    path = made.advance(made.side(a).k)
+    check_path(made.found, tangent, path)
     return path.k[-1], path.theta[-1]
 
 
-def _model(
-    activation: str | Expr | Activation, depth: int, tangent: Tangent, **scales: float
-) -> _Model:
-    known = check_scales(**scales)
-    if isinstance(depth, bool) or int(depth) != depth or depth < 1:
-        raise ValueError(f"depth must be an integer >= 1, got {depth!r}")
-    w2, b2, v2 = (known[s] ** 2 for s in ("sigma_w", "sigma_b", "sigma_v"))
-    sw2, sb2 = np.full(int(depth), w2), np.full(int(depth), b2)
+def perceptron(model: MLP, tangent: Tangent = "limit") -> Perceptron:
+    """Return a model's numbers; the readout is the last layer, with sigma_v and without bias."""
+    w2, b2, v2 = (scale**2 for scale in model_scales(model).values())
+    sw2, sb2 = np.full(model.depth, w2), np.full(model.depth, b2)
     sw2[-1], sb2[-1] = v2, 0.0
-    return _Model(dual(activation), check_tangent(tangent), w2, b2, sw2, sb2)
+    return Perceptron(model.dual, check_tangent(tangent), w2, b2, sw2, sb2)
 
 
 @dataclass(frozen=True)
-class _Model:
-    """A perceptron: its dual, and sigma^2 of the inputs' layer and of what follows each layer."""
+class Perceptron:
+    """A perceptron in doubles: its dual, and sigma^2 of the inputs' layer and of what follows each layer."""
 
     found: Dual
     tangent: Tangent
@@ -195,11 +237,16 @@ class _Model:
         start = k if theta is None else theta
         return advance(self.found, self.tangent, k, start, self.sw2[part], self.sb2[part])
 
-    def noise(self, sides: list[Side]) -> Noise:
-        """Bounds of the errors; refuses what diverges."""
+    def check(self, sides: list[Side]) -> Single:
+        """Refuse what diverges, from inputs that represent all; return their path."""
         k = np.concatenate([side.k for side in sides])
         path = self.advance(representatives(k))
         check_path(self.found, self.tangent, path)
+        return path
+
+    def noise(self, sides: list[Side]) -> Noise:
+        """Bounds of the errors; refuses what diverges."""
+        path = self.check(sides)
         return mlp_noise(self.found, self.tangent, sides, path, self.sw2, self.sb2)
 
     def own(self, sides: list[Side], noise: Noise) -> Own:
@@ -266,7 +313,8 @@ class _Model:
                 some, one is two, first, last, one.x, one.z, two.xt, two.zt, np.sqrt(p.k[0]),
                 np.sqrt(q.k[0]), *p.angles, *q.angles, *out, noise, marks,
             )  # fmt: skip
-        tables = np.ascontiguousarray(stacked(p).transpose(0, 2, 1)), stacked(q)
+        left, right = stacked(p, q)
+        tables = np.ascontiguousarray(left.transpose(0, 2, 1)), right
         own = packed(self.found, self.tangent, p, q)
         return lambda some: module.run(
             some, one is two, first, one.x, one.z, two.xt, two.zt, one.scale, one.b2, p.k, q.k,

@@ -192,7 +192,7 @@ def _map(found: Dual, path: Single, w2: Array, b2: float) -> Map:
             return share * made[:, 0], share * made[:, 2] / module.NORM
 
         return homogeneous
-    tables = stacked(path)
+    tables, _ = stacked(path, path)
     table = tables[0] if len(tables) else np.zeros((0, 0))
     own = packed(found, "limit", path)
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from numerics.balls.program import ball_sum
 from theory.kernels.duals import Dual, Tangent
+from theory.kernels.recursion import equilibrium_tangent, layer, readout, tangent
 
 from .balls import Maps, Precision, enclosed_diagonal, enclosed_pair
 from .inputs import Side
@@ -60,7 +61,7 @@ class Layers:
         for scale, bias in self._layers():
             d, slope, _ = maps.own(k)
             made.append((k, d, slope))
-            k = scale * d + bias
+            k = layer(d, scale, bias)
         return made
 
     def pair(
@@ -76,11 +77,12 @@ class Layers:
         for (scale, bias), one, two in zip(self._layers(), a, b, strict=True):
             d, slope = maps.both(one[0].mid(), c, two[0].mid())
             moved, twisted = _moduli(maps, one, two, c, off, slope)
-            value, grown = scale * d + bias, scale * slope * theta
+            value = layer(d, scale, bias)
             off = value.rad() + scale * moved
-            turned = off + grown.rad() + scale * (slope.abs_upper() * turned + abs(theta) * twisted)
             c = value.mid()
-            theta = (c + grown).mid()
+            new = tangent(c, slope, theta, scale)
+            turned = off + new.rad() + scale * (slope.abs_upper() * turned + abs(theta) * twisted)
+            theta = new.mid()
         return c + arb(0, off.upper()), theta + arb(0, turned.upper())
 
     def _layers(self) -> list[tuple[arb, arb]]:
@@ -108,7 +110,7 @@ class Equilibria:
         q = (a[1] * b[1]).nonnegative_part().sqrt().upper()
         c = enclosed_pair(maps, a[0], b[0], s, arb(self.w2), q, guess)
         d, slope = maps.both(a[0], c, b[0])
-        return self.v2 * d, self.v2 * (d + slope * c / (1 - self.w2 * slope)), c
+        return *readout(d, slope, equilibrium_tangent(c, slope, self.w2), self.v2), c
 
 
 def _moduli(

@@ -1,14 +1,16 @@
 """scikit-learn kernels of wide networks (extra ``widegap[sklearn]``), for GaussianProcessRegressor.
 
-Hyper-parameters are the standard deviations; as everywhere in scikit-learn, ``theta`` holds their
-logarithms, and gradients are with respect to those.
+Hyper-parameters are the standard deviations of `theory.MLP` and `theory.DEQ`, whose defaults they have. As
+everywhere in scikit-learn, ``theta`` holds their logarithms, and gradients are with respect to those; a
+standard deviation of 0, which has none, is fixed unless it is given bounds.
 """
 
 from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from typing import Any
+from dataclasses import fields
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,13 +22,14 @@ except ImportError as error:  # pragma: no cover - depends on the installation
         "kernels for scikit-learn need scikit-learn: pip install 'widegap[sklearn]'"
     ) from error
 
-from theory import activation as known_activation
-from theory import dual
+import theory
 
-from .deq import deq_diagonal, deq_kernel, lipschitz_constant
+from .deq import lipschitz_constant
 from .errors import AccuracyWarning
 from .gradients import deq_gradient, mlp_gradient
-from .mlp import DivergenceError, mlp_diagonal, mlp_kernel
+from .inputs import model_scales
+from .kernel import kernel, kernel_diagonal
+from .mlp import DivergenceError
 
 __all__ = ["DEQ", "MLP"]
 
@@ -41,17 +44,48 @@ _STEP = 1e-5
 class _Wide(Kernel):
     """What both kernels share."""
 
+    activation: Any
     kind: str
-    sigma_b_bounds: Bounds
-    sigma_v_bounds: Bounds
+    tangent: Any = "limit"
+    _model: type[theory.MLP | theory.DEQ]
 
-    @abstractmethod
+    @property
+    def model(self) -> theory.MLP | theory.DEQ:
+        """The architecture."""
+        names = (field.name for field in fields(self._model))
+        return self._model(**{name: getattr(self, name) for name in names})
+
+    @classmethod
+    def from_model(cls, model: theory.MLP | theory.DEQ, **options: Any) -> Self:
+        """Return the kernel of an architecture.
+
+        Parameters
+        ----------
+        model : theory.MLP or theory.DEQ
+            The one that this class is the kernel of.
+        **options
+            ``kind``, bounds and whatever else the class takes.
+
+        Raises
+        ------
+        TypeError
+            If it is another architecture.
+        """
+        if not isinstance(model, cls._model):
+            raise TypeError(f"expected theory.{cls._model.__name__}, got {model}")
+        shape = {f.name: getattr(model, f.name) for f in fields(model)} | model_scales(model)
+        return cls(**shape, **options)
+
     def _evaluate(self, x: ArrayLike, y: ArrayLike | None) -> Any:
         """Kernel with ``nngp`` and ``ntk``."""
+        return kernel(self.model, x, y, tangent=self.tangent, refine=False)
 
-    @abstractmethod
-    def _diagonal(self, x: Array) -> tuple[Array, ...]:
-        """Diagonals of NNGP and NTK."""
+    def _bounded(self, name: str) -> Hyperparameter:
+        """A standard deviation with its bounds."""
+        bounds = getattr(self, f"{name}_bounds")
+        if bounds is None:
+            bounds = "fixed" if getattr(self, name) == 0 else WIDE
+        return Hyperparameter(name, "numeric", bounds)
 
     @abstractmethod
     def _gradient(self, x: Array) -> Array | None:
@@ -60,12 +94,12 @@ class _Wide(Kernel):
     @property
     def hyperparameter_sigma_b(self) -> Hyperparameter:
         """Of the biases."""
-        return Hyperparameter("sigma_b", "numeric", self.sigma_b_bounds)
+        return self._bounded("sigma_b")
 
     @property
     def hyperparameter_sigma_v(self) -> Hyperparameter:
         """Of the readout."""
-        return Hyperparameter("sigma_v", "numeric", self.sigma_v_bounds)
+        return self._bounded("sigma_v")
 
     def __call__(
         self, X: ArrayLike, Y: ArrayLike | None = None, eval_gradient: bool = False
@@ -116,9 +150,8 @@ class _Wide(Kernel):
 
     def _check(self) -> None:
         """Refuse a tangent kernel that is infinite."""
-        limit = getattr(self, "tangent", "limit") == "limit"
-        existence = known_activation(self.activation).existence
-        if self.kind == "ntk" and limit and not existence.smooth:
+        existence = theory.activation(self.activation).existence
+        if self.kind == "ntk" and self.tangent == "limit" and not existence.smooth:
             raise ValueError(
                 f"the tangent kernel of {self.activation} is infinite on the diagonal; "
                 "take kind='nngp', or tangent='almost_everywhere' if it only jumps"
@@ -140,7 +173,8 @@ class _Wide(Kernel):
     def diag(self, X: ArrayLike) -> Array:
         """Return the diagonal of k(X, X), input by input."""
         self._check()
-        return self._diagonal(np.atleast_2d(np.asarray(X, dtype=float)))[self.kind == "ntk"]
+        x = np.atleast_2d(np.asarray(X, dtype=float))
+        return kernel_diagonal(self.model, x, tangent=self.tangent)[self.kind == "ntk"]
 
     def is_stationary(self) -> bool:
         """Kernels of networks depend on more than x - x'."""
@@ -158,31 +192,32 @@ class _Wide(Kernel):
 
 
 class MLP(_Wide):
-    """Kernel of a wide multilayer perceptron; see `numerics.mlp_kernel`.
+    """Kernel of a wide multilayer perceptron; see `numerics.kernel`.
 
     Parameters
     ----------
-    activation : str or sympy.Expr
-    depth : int
-    sigma_w, sigma_b, sigma_v : float
+    activation, depth, sigma_w, sigma_b, sigma_v
+        As of `theory.MLP`.
     kind : {"nngp", "ntk"}
         Prior of the Bayesian network, or of gradient descent.
-    sigma_w_bounds, sigma_b_bounds, sigma_v_bounds : pair of float or "fixed"
+    sigma_w_bounds, sigma_b_bounds, sigma_v_bounds : pair of float or "fixed", optional
     tangent : {"limit", "almost_everywhere"}
-        As in `numerics.mlp_kernel`.
+        As in `numerics.kernel`.
     """
+
+    _model = theory.MLP
 
     def __init__(
         self,
-        activation: Any = "relu",
-        depth: int = 3,
-        sigma_w: float = 1.1,
-        sigma_b: float = 0.2,
-        sigma_v: float = 0.9,
+        activation: Any = theory.MLP.activation,
+        depth: int = theory.MLP.depth,
+        sigma_w: Any = theory.MLP.sigma_w,
+        sigma_b: Any = theory.MLP.sigma_b,
+        sigma_v: Any = theory.MLP.sigma_v,
         kind: str = "nngp",
         sigma_w_bounds: Bounds = (1e-2, 3.0),
-        sigma_b_bounds: Bounds = WIDE,
-        sigma_v_bounds: Bounds = WIDE,
+        sigma_b_bounds: Bounds | None = None,
+        sigma_v_bounds: Bounds | None = None,
         tangent: str = "limit",
     ) -> None:
         self.activation = activation
@@ -199,26 +234,13 @@ class MLP(_Wide):
     @property
     def hyperparameter_sigma_w(self) -> Hyperparameter:
         """Of the weights."""
-        return Hyperparameter("sigma_w", "numeric", self.sigma_w_bounds)
-
-    def _scales(self) -> tuple[float, float, float]:
-        return float(self.sigma_w), float(self.sigma_b), float(self.sigma_v)
-
-    def _evaluate(self, x: ArrayLike, y: ArrayLike | None) -> Any:
-        tangent: Any = self.tangent
-        return mlp_kernel(
-            x, y, self.activation, self.depth, *self._scales(), tangent=tangent, refine=False
-        )
-
-    def _diagonal(self, x: Array) -> tuple[Array, ...]:
-        tangent: Any = self.tangent
-        return mlp_diagonal(x, self.activation, self.depth, *self._scales(), tangent=tangent)
+        return self._bounded("sigma_w")
 
     def _gradient(self, x: Array) -> Array | None:
-        tangent: Any = self.tangent
-        squares = (s**2 for s in self._scales())
+        model = self.model
+        squares = (s**2 for s in model_scales(model).values())
         gram = x @ x.T / x.shape[1]
-        found = mlp_gradient(dual(self.activation), tangent, gram, self.depth, *squares)
+        found = mlp_gradient(model.dual, self.tangent, gram, self.depth, *squares)
         if found is None:
             return None
         w, b, v = np.moveaxis(found[self.kind == "ntk"], 2, 0)
@@ -229,30 +251,32 @@ class MLP(_Wide):
 
 
 class DEQ(_Wide):
-    """Kernel of a wide deep equilibrium model; see `numerics.deq_kernel`.
+    """Kernel of a wide deep equilibrium model; see `numerics.kernel`.
 
     Parameters
     ----------
-    activation : str or sympy.Expr
-    sigma_w, sigma_u, sigma_b, sigma_v : float
+    activation, sigma_w, sigma_u, sigma_b, sigma_v
+        As of `theory.DEQ`.
     kind : {"nngp", "ntk"}
     sigma_w_bounds : pair of float or "fixed", optional
         By default up to 0.98/Lip(phi): beyond 1/Lip(phi) there is no equilibrium.
-    sigma_u_bounds, sigma_b_bounds, sigma_v_bounds : pair of float or "fixed"
+    sigma_u_bounds, sigma_b_bounds, sigma_v_bounds : pair of float or "fixed", optional
     """
+
+    _model = theory.DEQ
 
     def __init__(
         self,
-        activation: Any = "erf",
-        sigma_w: float = 0.4,
-        sigma_u: float = 1.0,
-        sigma_b: float = 0.1,
-        sigma_v: float = 1.0,
+        activation: Any = theory.DEQ.activation,
+        sigma_w: Any = theory.DEQ.sigma_w,
+        sigma_u: Any = theory.DEQ.sigma_u,
+        sigma_b: Any = theory.DEQ.sigma_b,
+        sigma_v: Any = theory.DEQ.sigma_v,
         kind: str = "nngp",
         sigma_w_bounds: Bounds | None = None,
-        sigma_u_bounds: Bounds = WIDE,
-        sigma_b_bounds: Bounds = WIDE,
-        sigma_v_bounds: Bounds = WIDE,
+        sigma_u_bounds: Bounds | None = None,
+        sigma_b_bounds: Bounds | None = None,
+        sigma_v_bounds: Bounds | None = None,
     ) -> None:
         self.activation = activation
         self.sigma_w = sigma_w
@@ -268,30 +292,24 @@ class DEQ(_Wide):
     @property
     def hyperparameter_sigma_u(self) -> Hyperparameter:
         """Of the input weights."""
-        return Hyperparameter("sigma_u", "numeric", self.sigma_u_bounds)
+        return self._bounded("sigma_u")
 
     @property
     def hyperparameter_sigma_w(self) -> Hyperparameter:
         """Of the recurrent weights."""
         bounds = self.sigma_w_bounds
+        if bounds is None and self.sigma_w == 0:
+            bounds = "fixed"
         if bounds is None:
-            lip = lipschitz_constant(known_activation(self.activation))
+            lip = lipschitz_constant(theory.activation(self.activation))
             bounds = (1e-3, 0.98 / lip if 0.0 < lip < 1e3 else 1.0)
         return Hyperparameter("sigma_w", "numeric", bounds)
 
-    def _scales(self) -> tuple[float, float, float, float]:
-        return float(self.sigma_w), float(self.sigma_u), float(self.sigma_b), float(self.sigma_v)
-
-    def _evaluate(self, x: ArrayLike, y: ArrayLike | None) -> Any:
-        return deq_kernel(x, y, self.activation, *self._scales(), refine=False)
-
-    def _diagonal(self, x: Array) -> tuple[Array, ...]:
-        return deq_diagonal(x, self.activation, *self._scales())
-
     def _gradient(self, x: Array) -> Array | None:
+        model = self.model
         fixed = self._evaluate(x, None).fixed_point
-        squares = (s**2 for s in self._scales())
-        found = deq_gradient(dual(self.activation), x @ x.T / x.shape[1], fixed, *squares)
+        squares = (s**2 for s in model_scales(model).values())
+        found = deq_gradient(model.dual, x @ x.T / x.shape[1], fixed, *squares)
         if found is None:
             return None
         w, u, b, v = np.moveaxis(found[self.kind == "ntk"], 2, 0)

@@ -70,6 +70,8 @@ GOOD = {
         "sbp --level 3",
         "sk --level 2 --steps",
         "dual relu",
+        "mlp relu --depth 2",
+        "deq erf --steps",
         "hopfield --alpha 1/3 --level 1",
     ),
     "experiment": (

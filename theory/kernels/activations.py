@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import sympy
 from sympy import Abs, Expr, Max, Min, Rational, S, Symbol, exp, sqrt
@@ -119,6 +119,7 @@ def _number(text: str, name: str) -> Rational:
     return Rational(value.numerator, value.denominator)
 
 
+@lru_cache(maxsize=256)
 def _named(text: str) -> Activation | None:
     name, *given = (part.strip() for part in text.lower().split(":"))
     if name in _REAL:

@@ -2,12 +2,17 @@
 
 Conventions (NTK parameterisation): inputs x, x' in R^d, weights N(0, sigma_w^2/fan-in), biases
 N(0, sigma_b^2), a readout N(0, sigma_v^2/width) without bias. D and D' are those of `theory.kernels.duals`.
+
+`layer`, `tangent`, `readout` and `equilibrium_tangent` are the recursion: plain arithmetic, with which the
+equations below are made from symbols, and numerics' kernels from arrays of doubles and from balls. Loops that
+are compiled rewrite it to be stable or fast; ``tests/numerics/kernels/test_recursion.py`` ties them to it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import sympy
 from sympy import Eq, Expr, S, Symbol, symbols
@@ -26,7 +31,11 @@ __all__ = [
     "EquilibriumEquations",
     "PerceptronEquations",
     "equilibrium_equations",
+    "equilibrium_tangent",
+    "layer",
     "perceptron_equations",
+    "readout",
+    "tangent",
 ]
 
 SIGMA_W, SIGMA_B, SIGMA_U, SIGMA_V = symbols("sigma_w sigma_b sigma_u sigma_v", nonnegative=True)
@@ -35,6 +44,54 @@ SIGMA_W, SIGMA_B, SIGMA_U, SIGMA_V = symbols("sigma_w sigma_b sigma_u sigma_v", 
 THETA = Symbol("Theta", real=True)
 S1, S12, S2 = symbols("s11 s12 s22", real=True)
 """Input covariances S of an equilibrium model."""
+
+
+class Name(Symbol):
+    """What stands on the left of an equation; knows its LaTeX."""
+
+    def _latex(self, _printer: object) -> str:
+        if self.name.isupper() and len(self.name) > 1:
+            return rf"\mathrm{{{self.name}}}"
+        return self.name.replace("Theta", r"\Theta")
+
+
+NNGP, NTK, NEXT_K, NEXT_THETA = (Name(name) for name in ("NNGP", "NTK", "K_{l+1}", "Theta_{l+1}"))
+
+
+def layer(value: Any, w2: Any, b2: Any) -> Any:
+    """Return the covariance behind a layer whose D is ``value``: sigma_w^2 D + sigma_b^2.
+
+    Parameters
+    ----------
+    value, w2, b2
+        D, sigma_w^2, and sigma_b^2 (of an equilibrium model S), in any arithmetic.
+    """
+    return w2 * value + b2
+
+
+def tangent(k: Any, slope: Any, theta: Any, w2: Any) -> Any:
+    """Return Theta behind a layer, K + sigma_w^2 D' Theta: the chain rule, with Price's theorem for D'.
+
+    Parameters
+    ----------
+    k, slope, theta, w2
+        K behind the layer, D' and Theta before it, sigma_w^2.
+    """
+    return k + w2 * slope * theta
+
+
+def equilibrium_tangent(k: Any, slope: Any, w2: Any) -> Any:
+    """Return the fixed point of `tangent`, K/(1 - sigma_w^2 D')."""
+    return k / (1 - w2 * slope)
+
+
+def readout(value: Any, slope: Any, theta: Any, v2: Any) -> tuple[Any, Any]:
+    """Return NNGP and NTK, sigma_v^2 D and sigma_v^2 (D + D' Theta): a layer of sigma_v without bias."""
+    return v2 * value, v2 * (value + slope * theta)
+
+
+def _readout(dual: Dual) -> tuple[Expr, Expr]:
+    return readout(dual.expr, dual.derivative, THETA, SIGMA_V**2)
 
 
 @dataclass(frozen=True)
@@ -51,23 +108,23 @@ class PerceptronEquations:
     @cached_property
     def layer(self) -> Eq:
         """K_{l+1} in k11, k12, k22, the entries of K_l."""
-        return Eq(Symbol("K_{l+1}"), SIGMA_W**2 * self.dual.expr + SIGMA_B**2)
+        return Eq(NEXT_K, layer(self.dual.expr, SIGMA_W**2, SIGMA_B**2))
 
     @cached_property
     def tangent(self) -> Eq:
-        """Theta_{l+1}: the chain rule through one layer, with Price's theorem for its slope."""
-        slope = SIGMA_W**2 * self.dual.derivative
-        return Eq(Symbol("Theta_{l+1}"), self.layer.rhs + slope * THETA)
+        """Theta_{l+1}, from K and Theta_l."""
+        value = tangent(self.layer.rhs, self.dual.derivative, THETA, SIGMA_W**2)
+        return Eq(NEXT_THETA, value)
 
     @cached_property
     def nngp(self) -> Eq:
         """The outputs' covariance at initialisation, from the last K."""
-        return Eq(Symbol("NNGP"), SIGMA_V**2 * self.dual.expr)
+        return Eq(NNGP, _readout(self.dual)[0])
 
     @cached_property
     def ntk(self) -> Eq:
         """The neural tangent kernel, from the last K and Theta."""
-        return Eq(Symbol("NTK"), SIGMA_V**2 * (self.dual.expr + self.dual.derivative * THETA))
+        return Eq(NTK, _readout(self.dual)[1])
 
     @cached_property
     def susceptibility(self) -> Expr:
@@ -77,16 +134,16 @@ class PerceptronEquations:
 
 @dataclass(frozen=True)
 class Condition:
-    """Something an equilibrium model needs: ``value`` < ``bound``.
+    """Something a kernel needs to exist: ``value`` < ``bound``.
 
     Attributes
     ----------
     name : str
-        "kernel", "equilibrium" or "stability".
+        "kernel", "equilibrium" or "stability"; "variance" where D exists for some variances only.
     statement : str
         What fails otherwise.
     value : Expr
-        In sigma_w and k11, the variance at the fixed point.
+        In sigma_w and k11, the variance (of an equilibrium model at its fixed point).
     bound : Expr
     """
 
@@ -110,12 +167,12 @@ class EquilibriumEquations:
     @cached_property
     def fixed_point(self) -> Eq:
         """k12 = sigma_w^2 D(k11, k12, k22) + s12."""
-        return Eq(C, SIGMA_W**2 * self.dual.expr + S12)
+        return Eq(C, layer(self.dual.expr, SIGMA_W**2, S12))
 
     @cached_property
     def diagonal(self) -> Eq:
         """k11 = sigma_w^2 D(k11, k11, k11) + s11."""
-        return Eq(K1, SIGMA_W**2 * self.dual.diagonal + S1)
+        return Eq(K1, layer(self.dual.diagonal, SIGMA_W**2, S1))
 
     @cached_property
     def diagonal_solution(self) -> Expr | None:
@@ -128,19 +185,17 @@ class EquilibriumEquations:
     @cached_property
     def nngp(self) -> Eq:
         """The outputs' covariance."""
-        return Eq(Symbol("NNGP"), SIGMA_V**2 * self.dual.expr)
+        return Eq(NNGP, _readout(self.dual)[0])
 
     @cached_property
     def tangent(self) -> Eq:
         """Theta at the fixed point of Theta = K + sigma_w^2 D' Theta."""
-        step = Eq(THETA, C + SIGMA_W**2 * self.dual.derivative * THETA)
-        (found,) = sympy.solve(step, THETA)
-        return Eq(THETA, found)
+        return Eq(THETA, equilibrium_tangent(C, self.dual.derivative, SIGMA_W**2))
 
     @cached_property
     def ntk(self) -> Eq:
         """The neural tangent kernel."""
-        return Eq(Symbol("NTK"), SIGMA_V**2 * (self.dual.expr + self.dual.derivative * THETA))
+        return Eq(NTK, _readout(self.dual)[1])
 
     def implicit(self, parameter: Symbol) -> tuple[Expr, Expr]:
         """Derivatives of the fixed point in a hyper-parameter, by the implicit function theorem.

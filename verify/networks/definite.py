@@ -101,17 +101,9 @@ def spectrum(
     scale = float(np.diag(k).max())
     bound = certified = None
     try:
-        from numerics import certify_deq
+        from numerics import certify
 
-        proved = certify_deq(
-            x,
-            network.phi,
-            network.sigma_w,
-            network.sigma_u,
-            network.sigma_b,
-            network.sigma_v,
-            digits=digits,
-        )
+        proved = certify(network.model, x, digits=digits)
     except ValueError:
         proved = None  # no closed dual
     if proved is not None:

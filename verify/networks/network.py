@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sympy import Expr
 
 from numerics.errors import DivergenceError
-from numerics.kernels.inputs import check_inputs, check_scales
+from numerics.kernels.inputs import check_inputs, check_scales, model_scales
 from theory.kernels.activations import Activation, activation
+from theory.kernels.architectures import DEQ, MLP
 from verify.errors import MemoryBudgetError
 
 __all__ = ["MEMORY", "MemoryBudgetError", "Network", "check_budget", "check_draws"]
@@ -22,9 +23,14 @@ MEMORY = 4 * 2**30
 """Bytes that one draw may take, unless a caller says otherwise."""
 
 
+def _as_the_model() -> Any:
+    """A scale that is the architecture's if it is not given."""
+    return field(default=None)
+
+
 @dataclass(frozen=True)
 class Network:
-    """A random network of finite width.
+    """A random network of finite width; `Network.of` makes the one of an architecture.
 
     Attributes
     ----------
@@ -35,10 +41,11 @@ class Network:
     width : int
         Units n of each hidden layer.
     depth : int
-        Hidden layers of a perceptron; not used by an equilibrium.
+        Hidden layers of a perceptron; not used by an equilibrium. By default that of `theory.MLP`.
     sigma_w, sigma_u, sigma_b, sigma_v : float
         Standard deviations of W (times sqrt(n)), U (times sqrt(d)), b, and the readout (times sqrt(n)).
-        A perceptron's first layer has ``sigma_w``, as in `numerics.mlp_kernel`, and no ``sigma_u``.
+        A perceptron's first layer has ``sigma_w``, as in `numerics.kernel`, and no ``sigma_u``. By default
+        those of `theory.MLP` for a perceptron, of `theory.DEQ` for the others.
     expansive : bool
         Whether to draw equilibrium models that nothing guarantees to have an equilibrium.
 
@@ -51,19 +58,23 @@ class Network:
     """
 
     kind: Literal["deq", "mlp", "untied"] = "deq"
-    activation: str | Expr | Activation = "erf"
+    activation: str | Expr | Activation = DEQ.activation
     width: int = 100
-    depth: int = 2
-    sigma_w: float = 0.4
-    sigma_u: float = 1.0
-    sigma_b: float = 0.0
-    sigma_v: float = 1.0
+    depth: int = MLP.depth
+    sigma_w: float = _as_the_model()
+    sigma_u: float = _as_the_model()
+    sigma_b: float = _as_the_model()
+    sigma_v: float = _as_the_model()
     expansive: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
         if self.kind not in ("deq", "mlp", "untied"):
             raise ValueError(f"a network is deq, mlp or untied, got {self.kind!r}")
+        for name in ("sigma_w", "sigma_u", "sigma_b", "sigma_v"):
+            if getattr(self, name) is None:
+                known = MLP if self.kind == "mlp" and hasattr(MLP, name) else DEQ
+                object.__setattr__(self, name, getattr(known, name))
         for name in ("width", "depth"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | np.integer):
@@ -88,6 +99,41 @@ class Network:
     def phi(self) -> Activation:
         """The activation."""
         return activation(self.activation)
+
+    @property
+    def model(self) -> MLP | DEQ:
+        """The architecture that this is the finite network of.
+
+        Raises
+        ------
+        ValueError
+            For untied networks.
+        """
+        if self.kind == "untied":
+            raise ValueError("an untied network is neither a perceptron nor an equilibrium model")
+        made = MLP if self.kind == "mlp" else DEQ
+        return made(**{f.name: getattr(self, f.name) for f in fields(made)})
+
+    @classmethod
+    def of(cls, model: MLP | DEQ, width: int = 100, expansive: bool = False) -> Self:
+        """Return the network of an architecture at a width.
+
+        Parameters
+        ----------
+        model : theory.MLP or theory.DEQ
+            With numbers for all scales.
+        width : int
+        expansive : bool
+
+        Raises
+        ------
+        ValueError, DivergenceError
+            As of the class.
+        """
+        shape: dict[str, Any] = {"kind": model.name, **model_scales(model)}
+        if isinstance(model, MLP):
+            shape["depth"] = model.depth
+        return cls(activation=model.phi, width=width, expansive=expansive, **shape)
 
 
 def check_draws(x: ArrayLike, draws: int, heads: int = 1) -> Array:

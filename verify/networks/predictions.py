@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numerics import deq_kernel
+from numerics.kernels.deq import equilibrium_kernel
+from theory import DEQ
 
 from .functions import unit_functions
 from .network import Network
@@ -30,7 +33,7 @@ def one_step_error(x: ArrayLike, network: Network) -> float:
     Raises
     ------
     ValueError
-        As `numerics.deq_kernel`.
+        As `numerics.kernel`.
 
     Notes
     -----
@@ -42,8 +45,10 @@ def one_step_error(x: ArrayLike, network: Network) -> float:
     10% for chi up to a half.
     """
     phi = unit_functions(network.phi)
-    scales = {f"sigma_{s}": getattr(network, f"sigma_{s}") for s in "wub"}
-    found = deq_kernel(x, activation=network.phi, **scales)
+    model = network.model
+    if not isinstance(model, DEQ):
+        raise ValueError(f"the prediction is for equilibrium models, got {model}")
+    found = equilibrium_kernel(replace(model, sigma_v=1.0), x)
     k, w2 = found.fixed_point, network.sigma_w**2
     nodes, weights = np.polynomial.hermite_e.hermegauss(60)
     weights = weights / weights.sum()

@@ -7,7 +7,7 @@ tests see to it that it does, and ``widegap verify --wrong NAME`` shows it to an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from .subject import NestValue, Theory
@@ -247,15 +247,11 @@ class Untied(Theory):
     def deq(self, x: Array, **parameters: Any) -> DEQKernel:
         """Return the kernels of a perceptron of 60 layers with the same scales."""
         found = super().deq(x, **parameters)
-        sigma_w = parameters.get("sigma_w", 0.4)
-        other = super().mlp(
-            x * (parameters.get("sigma_u", 1.0) / sigma_w),
-            activation=parameters.get("activation", "erf"),
-            depth=self.depth,
-            sigma_w=sigma_w,
-            sigma_b=parameters.get("sigma_b", 0.0),
-            sigma_v=parameters.get("sigma_v", 1.0),
-        )
+        from theory import DEQ
+
+        given = {f.name: parameters.get(f.name, getattr(DEQ, f.name)) for f in fields(DEQ)}
+        ratio = given.pop("sigma_u") / given["sigma_w"]
+        other = super().mlp(x * ratio, depth=self.depth, **given)
         return replace(found, nngp=other.nngp, ntk=other.ntk)
 
 

@@ -1,21 +1,24 @@
-"""The command ``widegap derive``: the functional of a model at a level, or the dual of an activation."""
+"""The command ``widegap derive``: functionals of models, duals and kernels of activations."""
 
 import click
 
 from widegap.arguments import MAX_LEVEL, MODELS, Integer, OneOf, alpha_option, build, kappa_option
+from widegap.commands.kernel import MAX_DEPTH, ModelOption
 from widegap.errors import emit, shown
 
 __all__ = ["derive"]
 
 FORMATS = ("text", "latex", "python")
+KERNELS = ("dual", "mlp", "deq")
 
 
 @click.command(
     epilog="\b\nExamples:\n  widegap derive sbp --level 3\n"
     "  widegap derive sbp --level 4 --format latex --steps\n"
-    "  widegap derive dual relu --steps"
+    "  widegap derive dual relu --steps\n"
+    "  widegap derive deq erf --format latex"
 )
-@click.argument("model", type=OneOf("model", (*MODELS, "dual")), metavar="MODEL")
+@click.argument("model", type=OneOf("model", (*MODELS, *KERNELS)), metavar="MODEL")
 @click.argument("activation", required=False)
 @click.option(
     "--level",
@@ -25,6 +28,14 @@ FORMATS = ("text", "latex", "python")
 )
 @kappa_option
 @alpha_option
+@click.option(
+    "--depth",
+    cls=ModelOption,
+    model="MLP",
+    type=Integer("--depth", 1, MAX_DEPTH),
+    metavar="L",
+    help="Hidden layers of MODEL mlp.",
+)
 @click.option(
     "--format",
     "output_format",
@@ -40,25 +51,29 @@ def derive(
     level: int | None,
     kappa: str | None,
     alpha: str | None,
+    depth: int | None,
     output_format: str,
     steps: bool,
 ) -> None:
     """Derive the functional of MODEL at a level: alpha of a capacity or xi of a ground state.
 
     Parameters that are not given stay symbolic. With MODEL dual, derive the dual of an ACTIVATION, from
-    which the kernels of wide networks are made.
+    which the kernels of wide networks are made; with mlp or deq these kernels, of a perceptron or an
+    equilibrium model.
     """
     if steps and output_format == "python":
         raise click.UsageError("--steps explains a formula and cannot go with --format python")
-    if model == "dual":
+    if model in KERNELS:
         if level is not None or kappa is not None or alpha is not None:
             raise click.UsageError(
-                "derive dual takes an activation, no --level, --kappa or --alpha"
+                f"derive {model} takes an activation, no --level, --kappa or --alpha"
             )
-        from widegap.commands.kernel import derive_dual
+        from widegap.commands.kernel import derive_kernel
 
-        derive_dual(activation, output_format, steps)
+        derive_kernel(model, activation, depth, output_format, steps)
         return
+    if depth is not None:
+        raise click.UsageError(f"derive {model} takes no --depth")
     if activation is not None:
         raise click.UsageError(f"derive {model} takes no activation, got {shown(activation)}")
     if level is None:

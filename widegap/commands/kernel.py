@@ -5,6 +5,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from theory.kernels.duals import Tangent
 
-__all__ = ["derive_dual", "kernel", "read_inputs", "refusals", "scale_option"]
+__all__ = ["ModelOption", "derive_kernel", "kernel", "read_inputs", "refusals", "scale_option"]
 
 DATA = (".npy", ".csv")
 MAX_DEPTH = 1_000_000
@@ -49,16 +50,38 @@ class Scale(click.ParamType):
         return number
 
 
-def scale_option(name: str, default: float | None, text: str) -> Callable[..., Any]:
-    """Return the option of a standard deviation."""
+class ModelOption(click.Option):
+    """An option that says what an architecture has if it is not given; theory is imported only then."""
+
+    def __init__(self, *args: Any, model: str, **rest: Any) -> None:
+        super().__init__(*args, **rest)
+        self.model = model
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The help with the architecture's value."""
+        names, text = super().get_help_record(ctx) or ("", "")
+        return names, f"{text} [default: {model_default(self.model, str(self.name))}]".strip()
+
+
+def model_default(model: str, name: str) -> Any:
+    """What theory's MLP or DEQ has if nothing is given."""
+    import theory
+
+    return getattr(getattr(theory, model), name)
+
+
+def model_option(model: str, option: str, **rest: Any) -> Callable[..., Any]:
+    """Return an option of an architecture, whose default is the architecture's."""
+    name = option.removeprefix("--").replace("-", "_")
+    default = partial(model_default, model, name)
+    return click.option(option, cls=ModelOption, model=model, default=default, **rest)
+
+
+def scale_option(name: str, text: str, model: str | None = None) -> Callable[..., Any]:
+    """Return the option of a standard deviation, None if it is not given and of no architecture."""
     option = f"--sigma-{name}"
-    return click.option(
-        option,
-        type=Scale(option),
-        default=default,
-        metavar="S",
-        help=text if default is None else f"{text} [default: {default}]",
-    )
+    rest: dict[str, Any] = {"type": Scale(option), "metavar": "S", "help": text}
+    return model_option(model, option, **rest) if model else click.option(option, **rest)
 
 
 def _files(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -100,17 +123,13 @@ def kernel(ctx: click.Context) -> None:
 @kernel.command(
     epilog="\b\nExamples:\n  widegap kernel mlp --activation relu --depth 3 --data x.npy --out k.npz"
 )
-@click.option("--activation", default="relu", metavar="PHI", help="[default: relu]")
-@click.option(
-    "--depth",
-    type=Integer("--depth", 1, MAX_DEPTH),
-    default=3,
-    metavar="L",
-    help="Hidden layers. [default: 3]",
+@model_option("MLP", "--activation", metavar="PHI")
+@model_option(
+    "MLP", "--depth", type=Integer("--depth", 1, MAX_DEPTH), metavar="L", help="Hidden layers."
 )
-@scale_option("w", 1.1, "Of the weights.")
-@scale_option("b", 0.2, "Of the biases.")
-@scale_option("v", 0.9, "Of the readout.")
+@scale_option("w", "Of the weights.", "MLP")
+@scale_option("b", "Of the biases.", "MLP")
+@scale_option("v", "Of the readout.", "MLP")
 @click.option(
     "--tangent",
     type=click.Choice(["limit", "almost_everywhere"]),
@@ -129,37 +148,26 @@ def mlp(
     **scales: Any,
 ) -> None:
     """Kernels of a wide multilayer perceptron."""
-
-    def compute(x1: "np.ndarray", x2: "np.ndarray | None", tell: Callable[[float], None]) -> Any:
-        from numerics import mlp_kernel
-
-        return mlp_kernel(x1, x2, activation, depth, tangent=tangent, progress=tell, **scales)
-
+    fields = {"activation": activation, "depth": depth, **scales}
     about = {"depth": depth, "tangent": tangent, **scales}
-    _run(compute, activation, data, data2, out, about, ("nngp", "ntk"))
+    _run("MLP", fields, about, data, data2, out, tangent)
 
 
 @kernel.command(
     epilog="\b\nExamples:\n  widegap kernel deq --activation relu --sigma-w 0.8 --data x.npy --out k.npz"
 )
-@click.option("--activation", default="erf", metavar="PHI", help="[default: erf]")
-@scale_option("w", 0.4, "Of the recurrent weights.")
-@scale_option("u", 1.0, "Of the input weights.")
-@scale_option("b", 0.0, "Of the biases.")
-@scale_option("v", 1.0, "Of the readout.")
+@model_option("DEQ", "--activation", metavar="PHI")
+@scale_option("w", "Of the recurrent weights.", "DEQ")
+@scale_option("u", "Of the input weights.", "DEQ")
+@scale_option("b", "Of the biases.", "DEQ")
+@scale_option("v", "Of the readout.", "DEQ")
 @_files
 def deq(activation: str, data: str, data2: str | None, out: str, **scales: Any) -> None:
     """Kernels of a wide deep equilibrium model, z = phi(W z + U x + b).
 
     Refused, with the condition that fails and by how much, where the equilibrium does not exist.
     """
-
-    def compute(x1: "np.ndarray", x2: "np.ndarray | None", tell: Callable[[float], None]) -> Any:
-        from numerics import deq_kernel
-
-        return deq_kernel(x1, x2, activation, progress=tell, **scales)
-
-    _run(compute, activation, data, data2, out, scales, ("nngp", "ntk", "fixed_point"))
+    _run("DEQ", {"activation": activation, **scales}, scales, data, data2, out)
 
 
 @kernel.command(epilog="\b\nExamples:\n  widegap kernel phase --activation tanh --out tanh.png")
@@ -190,67 +198,86 @@ def phase(activation: str, sigma_w: tuple[Any, ...], sigma_b: tuple[Any, ...], o
     emit(f"plot written to {out}\n")
 
 
-def derive_dual(activation: str | None, output_format: str, steps: bool) -> None:
-    """Print the dual of an activation, with its derivation if asked for.
+def derive_kernel(
+    kind: str, activation: str | None, depth: int | None, output_format: str, steps: bool
+) -> None:
+    """Print the dual of an activation, or the recursion of an architecture in symbols for its scales.
 
     Parameters
     ----------
+    kind
+        "dual", "mlp" or "deq".
     activation
         A name or an expression in x, as typed.
+    depth
+        Hidden layers of a perceptron.
     output_format
-        "text", "latex" or "python".
+        "text", "latex" or, of a dual, "python".
     steps
-        Whether to show Price's ladder.
+        Whether to show the derivation.
     """
     if activation is None:
-        raise click.UsageError("derive dual needs an activation, such as relu")
-    from theory import dual
+        raise click.UsageError(f"derive {kind} needs an activation, such as relu")
+    if output_format == "python" and kind != "dual":
+        raise click.UsageError(
+            f"derive {kind} writes text and latex; the program of a dual is that of derive dual, and numbers "
+            f"come from widegap kernel {kind}"
+        )
+    if depth is not None and kind != "mlp":
+        raise click.UsageError(f"derive {kind} takes no --depth")
+    import theory
 
     try:
-        found = dual(activation)
+        if kind == "dual":
+            found: Any = theory.dual(activation)
+        elif kind == "deq":
+            found = theory.DEQ(activation).generic
+        else:
+            found = theory.MLP(activation, *(() if depth is None else (depth,))).generic
         if steps:
             from widegap.show.derivations import steps_text
 
-            emit(steps_text(found, output_format) + "\n")  # pyright: ignore[reportArgumentType] - has steps
+            emit(steps_text(found, output_format) + "\n")
         emit(getattr(found, output_format)().rstrip("\n") + "\n")
     except ValueError as error:
         raise click.UsageError(str(error)) from error
 
 
 def _run(
-    compute: Callable[..., Any],
-    activation: str,
+    kind: str,
+    fields: dict[str, Any],
+    about: dict[str, Any],
     data: str,
     data2: str | None,
     out: str,
-    parameters: dict[str, Any],
-    arrays: tuple[str, ...],
+    tangent: "Tangent" = "limit",
 ) -> None:
     """Check everything, compute, and write."""
     place = output_file("--out", out, (".npz",))
     with refusals():
-        from theory import activation as known
+        import theory
 
-        known(activation)
+        model = getattr(theory, kind)(**fields)
         x1 = read_inputs("--data", data)
         x2 = None if data2 is None else read_inputs("--data2", data2, x1)
         with warnings.catch_warnings(record=True) as notes, _bar() as tell:
-            found = compute(x1, x2, tell)
+            from numerics import kernel as compute
+
+            found = compute(model, x1, x2, tangent=tangent, progress=tell)
     import numpy as np
 
     from widegap import __version__
     from widegap.files import atomic_write
 
+    arrays = [name for name in ("nngp", "ntk", "fixed_point") if hasattr(found, name)]
     if not all(np.isfinite(getattr(found, name)).all() for name in (*arrays, "error")):
         raise Failure("the kernel leaves the range of doubles; take smaller scales or inputs")
-    about = json.dumps(
-        {"activation": activation, "version": __version__, "error": found.error, **parameters},
-        allow_nan=False,
-    )
+    first = {"activation": fields["activation"], "version": __version__, "error": found.error}
+    text = json.dumps(first | about, allow_nan=False)
     try:
         with atomic_write(place) as stream:
             np.savez(
-                stream, about=np.array(about), **{name: getattr(found, name) for name in arrays}
+                stream, about=np.array(text), **{name: getattr(found, name) for name in arrays}
             )
     except OSError as error:
         raise Failure(f"cannot write {out}: {error.strerror or error}") from error

@@ -17,7 +17,13 @@ from widegap.arguments import (
     resumable_options,
     seed_option,
 )
-from widegap.commands.kernel import MAX_DEPTH, read_inputs, refusals, scale_option
+from widegap.commands.kernel import (
+    MAX_DEPTH,
+    ModelOption,
+    read_inputs,
+    refusals,
+    scale_option,
+)
 from widegap.errors import Failure, deliver, emit, say
 from widegap.show.plots import SUFFIXES
 
@@ -28,8 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["network", "width_figure", "width_report"]
 
-_DEFAULTS = {"deq": {"w": 0.4, "u": 1.0, "b": 0.0, "v": 1.0}, "mlp": {"w": 1.1, "b": 0.2, "v": 0.9}}
-"""Scales if none are given: those of ``widegap kernel``."""
+_SCALES = {"deq": "wubv", "mlp": "wbv"}
 
 
 @click.command(
@@ -42,14 +47,16 @@ _DEFAULTS = {"deq": {"w": 0.4, "u": 1.0, "b": 0.0, "v": 1.0}, "mlp": {"w": 1.1, 
 @click.option("--activation", default="relu", metavar="PHI", help="[default: relu]")
 @click.option(
     "--depth",
+    cls=ModelOption,
+    model="MLP",
     type=Integer("--depth", 1, MAX_DEPTH),
     metavar="L",
-    help="Hidden layers of a perceptron. [default: 3]",
+    help="Hidden layers of a perceptron.",
 )
-@scale_option("w", None, "Of the weights. [default: as widegap kernel]")
-@scale_option("u", None, "Of an equilibrium model's input weights.")
-@scale_option("b", None, "Of the biases.")
-@scale_option("v", None, "Of the readout.")
+@scale_option("w", "Of the weights. [default: as widegap kernel]")
+@scale_option("u", "Of an equilibrium model's input weights.")
+@scale_option("b", "Of the biases.")
+@scale_option("v", "Of the readout.")
 @click.option(
     "--data", required=True, metavar="FILE", help="Inputs, one a row: .npy, or .csv of numbers."
 )
@@ -101,15 +108,20 @@ def network(
     one_place(workers, scheduler)
     distinct(out=options["out"], plot=plot)
     place = None if plot is None else output_file("--plot", plot, SUFFIXES)
-    scales = _scales(kind, {name: options.pop(f"sigma_{name}") for name in "wubv"})
+    given = _given(kind, {name: options.pop(f"sigma_{name}") for name in "wubv"})
     if kind == "deq" and depth is not None:
         raise click.UsageError("an equilibrium model has no --depth")
+    if depth is not None:
+        given["depth"] = depth
     with refusals():
+        import theory
+        from numerics import kernel as limit
         from verify.networks import Network
 
-        made = Network(kind, activation, 1, 3 if depth is None else depth, **scales)  # pyright: ignore[reportArgumentType]
+        model = getattr(theory, kind.upper())(activation, **given)
+        made = Network.of(model, 1)
         x = read_inputs("--data", data)
-        kernel = _kernel(made, x)
+        kernel = limit(model, x).nngp  # known first, as it refuses what has none
     rows = _run(made, x, kernel, workers, scheduler, **options)
 
     def draw() -> None:
@@ -124,25 +136,13 @@ def network(
         raise Failure(f"no network of width {', '.join(lost)} has an equilibrium that was found")
 
 
-def _scales(kind: str, given: dict[str, float | None]) -> dict[str, float]:
-    known = _DEFAULTS[kind]
-    for name, value in given.items():
-        if value is not None and name not in known:
+def _given(kind: str, scales: dict[str, float | None]) -> dict[str, Any]:
+    """What is given of an architecture."""
+    given = {name: value for name, value in scales.items() if value is not None}
+    for name in given:
+        if name not in _SCALES[kind]:
             raise click.UsageError(f"{kind} takes no --sigma-{name}")
-    chosen = {name: given[name] for name in known}
-    return {
-        f"sigma_{name}": known[name] if value is None else value for name, value in chosen.items()
-    }
-
-
-def _kernel(made: "Network", x: Any) -> Any:
-    """The limit of infinite width: known first, as it refuses what has none."""
-    from numerics import deq_kernel, mlp_kernel
-
-    scales = {f"sigma_{s}": getattr(made, f"sigma_{s}") for s in "wbv"}
-    if made.kind == "deq":
-        return deq_kernel(x, activation=made.phi, sigma_u=made.sigma_u, **scales).nngp
-    return mlp_kernel(x, activation=made.phi, depth=made.depth, **scales).nngp
+    return {f"sigma_{name}": value for name, value in given.items()}
 
 
 class Row(NamedTuple):

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from numerics import DivergenceError, KernelMemoryError, mlp_kernel
+from numerics import DivergenceError, KernelMemoryError, MLPKernel, deq_kernel, mlp_kernel
 from numerics.kernels.balls import Maps, Precision, first_layer, path, through
 from numerics.kernels.loops.primitives import angle, exact_dot
 from theory import dual
@@ -144,6 +145,23 @@ def test_blocks_of_a_matrix_are_its_parts() -> None:
     part = mlp_kernel(x[:20], x[510:], "relu", 70)
     assert part.nngp == pytest.approx(whole.nngp[:20, 510:], rel=1e-14)
     assert part.ntk == pytest.approx(whole.ntk[:20, 510:], rel=1e-14)
+
+
+@pytest.mark.parametrize("compute", [mlp_kernel, deq_kernel])
+def test_series_of_both_sides_have_as_many_terms(compute: Callable[..., MLPKernel]) -> None:
+    # small variances need few terms, large ones many: sums must not run beyond the shorter table
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((6, 4)), rng.standard_normal((3, 4))
+    x[5] *= 3.0
+    whole = compute(np.vstack([x, y]), None, "tanh", sigma_w=0.7, refine=False)
+    for one, two, block in ((x, y, np.s_[:6, 6:]), (y, x, np.s_[6:, :6])):
+        parts = [compute(one, two, "tanh", sigma_w=0.7, refine=False) for _ in range(8)]
+        for name in ("nngp", "ntk"):
+            found, true = getattr(parts[0], name), getattr(whole, name)
+            size = np.sqrt(np.outer(np.diag(true), np.diag(true)))[block]
+            assert (abs(found - true[block]) <= (whole.error + parts[0].error) * size).all()
+        # what else is in memory does not matter
+        assert len({(p.error, p.nngp.tobytes(), p.ntk.tobytes()) for p in parts}) == 1
 
 
 def test_progress_is_told() -> None:

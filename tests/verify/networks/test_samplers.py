@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
 import sympy
 
 from numerics import DivergenceError
+from theory import DEQ, MLP
 from theory.kernels.activations import NAMES, activation
 from verify.networks import Network, equilibrium, sample, tangent_kernels, unit_functions
 from verify.networks.draws import generator
@@ -161,7 +163,7 @@ def test_tangent_kernels_near_their_limit():
     scales = {"sigma_w": 0.6, "sigma_b": 0.3}
     for kind, limit in (
         ("deq", deq_kernel(X, activation="tanh", **scales)),
-        ("mlp", mlp_kernel(X, activation="tanh", depth=2, sigma_v=1.0, **scales)),
+        ("mlp", mlp_kernel(X, activation="tanh", depth=2, **scales)),
     ):
         found = tangent_kernels(Network(kind, "tanh", 400, depth=2, **scales), X, 12)
         assert found.converged.all()
@@ -184,6 +186,28 @@ def test_networks_that_are_none(change, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(Network(), **change)
     assert issubclass(DivergenceError, ValueError)
+
+
+@pytest.mark.parametrize("model", [MLP("tanh", 2, sigma_w="3/2"), MLP(), DEQ("relu", 0.3)], ids=str)
+def test_networks_of_architectures_and_back(model):
+    network = Network.of(model, 7)
+    assert (network.kind, network.width, network.phi) == (model.name, 7, model.phi)
+    assert network.model == dataclasses.replace(
+        model, **{name: float(value) for name, value in model.scales.items()}
+    )
+    # one set of defaults
+    assert Network.of(type(model)(model.phi), 7) == Network(model.name, model.phi, 7)
+    assert pickle.loads(pickle.dumps(network)) == network
+
+
+def test_untied_networks_are_of_no_architecture_and_symbols_of_no_network():
+    with pytest.raises(ValueError, match="neither a perceptron nor an equilibrium"):
+        _ = Network("untied").model
+    with pytest.raises(ValueError, match="sigma_w of deq.* is a symbol"):
+        Network.of(DEQ("erf").generic)
+    with pytest.raises(DivergenceError, match="below 1"):
+        Network.of(DEQ("relu", 1.5))
+    assert Network.of(DEQ("relu", 1.5), expansive=True).sigma_w == 1.5
 
 
 def test_bad_input_is_refused_before_any_work():

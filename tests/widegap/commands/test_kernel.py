@@ -1,5 +1,6 @@
-"""``widegap kernel`` and ``widegap derive dual``: files in and out, one line for what makes no sense."""
+"""``widegap kernel`` and ``derive`` of activations: files in and out, one line for what makes no sense."""
 
+import dataclasses
 import json
 import os
 import runpy
@@ -11,6 +12,7 @@ import pytest
 from click.testing import Result
 
 from numerics import deq_kernel, mlp_kernel
+from theory import DEQ, MLP
 
 
 @pytest.fixture
@@ -183,9 +185,42 @@ def test_derive_dual_with_steps(run: Callable[..., Result]) -> None:
         assert part in result.stdout
 
 
+@pytest.mark.parametrize("output_format", ["text", "latex"])
+@pytest.mark.parametrize("steps", [(), ("--steps",)], ids=["plain", "steps"])
+def test_derive_architectures(
+    run: Callable[..., Result], output_format: str, steps: tuple[str, ...]
+) -> None:
+    for model, options in (
+        (MLP("relu", 2), ("mlp", "relu", "--depth", "2")),
+        (DEQ("erf"), ("deq", "erf")),
+    ):
+        result = run("derive", *options, "--format", output_format, *steps)
+        assert result.exit_code == 0, result.stderr
+        assert result.stdout.endswith(getattr(model.generic, output_format)().rstrip("\n") + "\n")
+        assert ("Price's theorem" in result.stdout) == bool(steps)
+    assert run("derive", "mlp", "relu").stdout.startswith("mlp(relu, depth=3,")
+
+
+def test_help_shows_what_the_models_have(run: Callable[..., Result]) -> None:
+    for kind in (MLP, DEQ):
+        text = run("kernel", kind.name, "--help").stdout
+        shown = {f.name: f.default for f in dataclasses.fields(kind)}
+        for name, value in shown.items():
+            option = f"--{name.replace('_', '-')} "
+            (line,) = (x for x in text.splitlines() if x.strip().startswith(option))
+            assert line.endswith(f"[default: {value}]")
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (("derive", "mlp"), "derive mlp needs an activation"),
+        (("derive", "mlp", "rleu"), "unknown activation"),
+        (("derive", "mlp", "relu", "--depth", "0"), "--depth is an integer >= 1"),
+        (("derive", "deq", "relu", "--depth", "2"), "derive deq takes no --depth"),
+        (("derive", "sbp", "--level", "2", "--depth", "2"), "derive sbp takes no --depth"),
+        (("derive", "deq", "relu", "--kappa", "1"), "no --level, --kappa or --alpha"),
+        (("derive", "deq", "relu", "--format", "python"), "derive deq writes text and latex"),
         (("derive", "dual"), "needs an activation"),
         (("derive", "dual", "rleu"), "unknown activation"),
         (("derive", "dual", "relu", "--level", "3"), "takes an activation, no --level"),

@@ -68,15 +68,14 @@ def _measured(run: Run, case: Case, at: float) -> tuple[Any, Any, int]:
 
     x = np.array(PAIR if case.entry != (0, 0) else PAIR[:1])
     i, j = case.entry
-    if case.kind == "deq":
-        limit = run.theory.deq(x, activation=case.activation, **case.scales).nngp[i, j]
+    kind: Any = case.kind
+    scales: dict[str, Any] = {"sigma_v": 1.0, **case.scales}
+    if kind == "deq":
+        limit = run.theory.deq(x, activation=case.activation, **scales).nngp[i, j]
     else:
-        scales = {"depth": DEPTH, "sigma_v": 1.0, **case.scales}
-        limit = run.theory.mlp(x, activation=case.activation, **scales).nngp[i, j]
+        limit = run.theory.mlp(x, activation=case.activation, depth=DEPTH, **scales).nngp[i, j]
     raw, sharp, lost = [], [], 0
     for width in case.widths:
-        kind: Any = case.kind
-        scales: dict[str, Any] = dict(case.scales)
         network = Network(kind, case.activation, width, DEPTH, **scales)
         rng = run.stream(CASES.index(case), width)
         found = ensemble(network, x, case.draws, rng, tolerance=1e-7)
@@ -270,7 +269,7 @@ def _tangent_claim(
         if kind == "deq":
             limit = run.theory.deq(x, activation=activation, **scales).ntk
         else:
-            limit = run.theory.mlp(x, activation=activation, depth=2, sigma_v=1.0, **scales).ntk
+            limit = run.theory.mlp(x, activation=activation, depth=2, **scales).ntk
         found = tangent_kernels(
             Network(kind, activation, _TANGENT, 2, **scales),
             x,
@@ -314,7 +313,7 @@ _tangent_claim(
     "The empirical neural tangent kernel of a perceptron at initialisation has the derived NTK as its limit.",
     "mlp",
     "tanh",
-    {"sigma_w": 1.2, "sigma_b": 0.3},
+    {"sigma_w": 1.2, "sigma_b": 0.3, "sigma_v": 1.0},
     4000,
     0.09,
     ("moved",),

@@ -1,0 +1,122 @@
+"""Kernels of an architecture, whatever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, overload
+
+from numpy.typing import ArrayLike
+
+from theory.kernels.architectures import DEQ, MLP
+from theory.kernels.duals import Tangent
+
+from .deq import DEQKernel, equilibrium_diagonal, equilibrium_kernel
+from .inputs import check_tangent
+from .mlp import MLPKernel, perceptron_diagonal, perceptron_kernel
+
+__all__ = ["kernel", "kernel_diagonal"]
+
+
+@overload
+def kernel(
+    model: MLP,
+    x1: ArrayLike,
+    x2: ArrayLike | None = ...,
+    *,
+    tangent: Tangent = ...,
+    refine: bool = ...,
+    progress: Callable[[float], Any] | None = ...,
+) -> MLPKernel: ...
+
+
+@overload
+def kernel(
+    model: DEQ,
+    x1: ArrayLike,
+    x2: ArrayLike | None = ...,
+    *,
+    tangent: Tangent = ...,
+    refine: bool = ...,
+    progress: Callable[[float], Any] | None = ...,
+) -> DEQKernel: ...
+
+
+def kernel(
+    model: MLP | DEQ,
+    x1: ArrayLike,
+    x2: ArrayLike | None = None,
+    *,
+    tangent: Tangent = "limit",
+    refine: bool = True,
+    progress: Callable[[float], Any] | None = None,
+) -> MLPKernel | DEQKernel:
+    """Gram matrices of a wide network: NNGP and NTK, and of an equilibrium model its fixed point.
+
+    Parameters
+    ----------
+    model : theory.MLP or theory.DEQ
+        With numbers for all scales. Floats are taken as they are, exact numbers are rounded to doubles.
+    x1 : array_like, shape (n1, d)
+    x2 : array_like, shape (n2, d), optional
+        ``x1`` by default; the matrices are then exactly symmetric.
+    tangent : {"limit", "almost_everywhere"}
+        The tangent kernel of an activation that jumps: the limit of smooth activations, whose slope is
+        dD/dk12 and which is infinite at correlation 1; or the one of derivatives almost everywhere, which
+        gradient descent sees. The same for all others, and so for equilibrium models, whose activations
+        do not jump.
+    refine : bool, default True
+        Whether pairs that doubles do not resolve are computed again in higher precision, for at most some
+        twenty seconds.
+    progress : callable, optional
+        Told the fraction done, from 0 to 1.
+
+    Returns
+    -------
+    MLPKernel or DEQKernel
+
+    Raises
+    ------
+    TypeError
+        If ``model`` is no architecture.
+    ValueError
+        For inputs that make no sense, and scales that are symbols.
+    DivergenceError
+        If the kernels do not exist at these scales and inputs; the message says which condition fails.
+    KernelMemoryError
+        If the matrices do not fit into memory.
+
+    Notes
+    -----
+    Algorithms, cost and error law: `numerics.kernels.mlp.perceptron_kernel`,
+    `numerics.kernels.deq.equilibrium_kernel` and ``docs/kernels.md``.
+    """
+    check_tangent(tangent)
+    if isinstance(model, MLP):
+        return perceptron_kernel(model, x1, x2, tangent=tangent, refine=refine, progress=progress)
+    if isinstance(model, DEQ):
+        return equilibrium_kernel(model, x1, x2, refine=refine, progress=progress)
+    raise _no_model(model)
+
+
+def kernel_diagonal(
+    model: MLP | DEQ, x: ArrayLike, *, tangent: Tangent = "limit"
+) -> tuple[Any, ...]:
+    """Diagonals of what `kernel` returns, in the time of one scalar recursion for each input.
+
+    Parameters and errors are those of `kernel`.
+
+    Returns
+    -------
+    tuple of ndarray, shape (n,)
+        Of NNGP and NTK, and of an equilibrium model its fixed point.
+    """
+    check_tangent(tangent)
+    if isinstance(model, MLP):
+        return perceptron_diagonal(model, x, tangent=tangent)
+    if isinstance(model, DEQ):
+        return equilibrium_diagonal(model, x)
+    raise _no_model(model)
+
+
+def _no_model(model: object) -> TypeError:
+    return TypeError(f"expected theory.MLP or theory.DEQ, got {model!r}; mlp_kernel takes names")

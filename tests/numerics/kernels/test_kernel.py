@@ -1,0 +1,135 @@
+"""One object for all kernels: what it gives is what its parameters give, to the last bit."""
+
+import inspect
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from flint import arb
+from sympy import Rational, sqrt
+
+import theory
+from numerics import certify, certify_deq, certify_mlp, deq_kernel, kernel, mlp_kernel, solve
+from numerics.kernels import sklearn
+from numerics.kernels.balls import Precision
+from numerics.kernels.deq import deq_diagonal
+from numerics.kernels.kernel import kernel_diagonal
+from numerics.kernels.mlp import mlp_diagonal
+from theory import DEQ, MLP, SBP
+from theory.kernels.recursion import SIGMA_V
+
+X = np.random.default_rng(0).standard_normal((5, 3))
+Y = np.random.default_rng(1).standard_normal((2, 3))
+
+
+@pytest.mark.parametrize("other", [None, Y], ids=["symmetric", "rectangular"])
+@pytest.mark.parametrize("name", ["relu", "erf"])
+def test_a_model_is_its_parameters(name: str, other: np.ndarray | None) -> None:
+    scales = {"sigma_w": 0.7, "sigma_b": 0.3, "sigma_v": 1.3}
+    pairs = (
+        (kernel(MLP(name, 2, **scales), X, other), mlp_kernel(X, other, name, 2, **scales)),
+        (kernel(DEQ(name, sigma_u=0.9, **scales), X, other),
+         deq_kernel(X, other, name, sigma_u=0.9, **scales)),
+    )  # fmt: skip
+    for one, two in pairs:
+        assert type(one) is type(two)
+        for field, value in vars(one).items():
+            same = value == getattr(two, field)
+            assert same.all() if isinstance(value, np.ndarray) else same
+
+
+def test_diagonals_are_those_of_the_parameters() -> None:
+    mlp, deq = MLP("tanh", 2), DEQ("tanh")
+    for one, two in (
+        (kernel_diagonal(mlp, X), mlp_diagonal(X, "tanh", 2)),
+        (kernel_diagonal(deq, X), deq_diagonal(X, "tanh")),
+    ):
+        assert [v.tobytes() for v in one] == [v.tobytes() for v in two]
+    jumping = kernel_diagonal(MLP("sign", 2), X, tangent="almost_everywhere")
+    assert np.isfinite(jumping[1]).all()
+
+
+def test_exact_scales_are_rounded_once() -> None:
+    exact = kernel(DEQ("erf", "2/5", 1, 0, sqrt(2)), X)
+    floats = deq_kernel(X, None, "erf", 0.4, 1.0, 0.0, float(np.sqrt(2.0)))
+    assert (exact.ntk == floats.ntk).all()
+    numpy = kernel(MLP("relu", np.int64(2), np.float32(0.1)), X)
+    assert (numpy.nngp == mlp_kernel(X, None, "relu", 2, float(np.float32(0.1))).nngp).all()
+
+
+def test_one_set_of_defaults() -> None:
+    # functions, scikit-learn's kernels and certificates have those of the models, which stay what they are
+    assert (MLP.activation, MLP.depth) == ("relu", 3)
+    assert (MLP.sigma_w, MLP.sigma_b, MLP.sigma_v) == (1.1, 0.2, 0.9)
+    assert (DEQ.activation, DEQ.sigma_w, DEQ.sigma_u) == ("erf", 0.4, 1.0)
+    assert (DEQ.sigma_b, DEQ.sigma_v) == (0.0, 1.0)
+    for model, functions in (
+        (MLP, (mlp_kernel, mlp_diagonal, certify_mlp, sklearn.MLP)),
+        (DEQ, (deq_kernel, deq_diagonal, certify_deq, sklearn.DEQ)),
+    ):
+        known = {name: p.default for name, p in inspect.signature(model).parameters.items()}
+        for function in functions:
+            found = inspect.signature(function).parameters
+            assert {name: found[name].default for name in known} == known
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (lambda: kernel(MLP("relu", sigma_v=SIGMA_V), X), ValueError, "sigma_v of mlp.* is a symbol"),
+        (lambda: kernel(MLP("relu", sigma_w="1e60"), X), ValueError, "sigma_w must be a finite"),
+        (lambda: kernel(MLP("relu", sigma_w="1e900"), X), ValueError, "sigma_w must be a finite"),
+        (lambda: kernel("relu", X), TypeError, "expected theory.MLP or theory.DEQ, got 'relu'"),
+        (lambda: kernel_diagonal(SBP(1), X), TypeError, "expected theory.MLP or theory.DEQ"),
+        (lambda: kernel(DEQ(), X, tangent="both"), ValueError, "tangent must be"),
+        (lambda: certify("relu"), TypeError, "expected a Solution, theory.MLP or theory.DEQ"),
+        (lambda: certify(MLP("tanh"), X), ValueError, "only closed duals"),
+        (lambda: certify(MLP("relu", sigma_w=1e49, depth=4), X), ValueError, "outside the range"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_said(call, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        call()
+
+
+def bits(matrix) -> list:
+    return [(v.mid().man_exp(), v.rad().man_exp()) for v in matrix.entries()]
+
+
+def test_certify_takes_solutions_and_models() -> None:
+    for one, two in (
+        (certify(MLP("erf", 2), X), certify_mlp(X, "erf", 2)),
+        (certify(DEQ("relu", 0.7), X, digits=40), certify_deq(X, "relu", 0.7, digits=40)),
+    ):
+        assert bits(one.nngp) == bits(two.nngp)
+        assert bits(one.ntk) == bits(two.ntk)
+    assert certify(solve(SBP(1), 2), 10).digits == 10
+
+
+def test_exact_scales_are_enclosed_and_floats_are_what_they_are() -> None:
+    # on one input NNGP = sigma_v^2 sigma_w^2 x^2/2 for ReLU of depth 1, without bias
+    for given, exact in (
+        ("0.1", Rational(1, 10)),
+        (Fraction(1, 3), Rational(1, 3)),
+        (0.1, Rational(Fraction(0.1).numerator, Fraction(0.1).denominator)),
+    ):
+        found = certify(MLP("relu", 1, given, 0, 1), [[1.0]], digits=40).nngp[0, 0]
+        half = exact**2 / 2
+        with Precision(60):
+            true = arb(int(half.p)) / arb(int(half.q))
+            assert found.contains(true)
+            assert float((found - true).abs_upper()) < 1e-38
+    root = certify(MLP("relu", 1, sqrt(2), 0, 1), [[1.0]], digits=40).nngp[0, 0]
+    assert root.overlaps(arb(1))
+
+
+def test_kernels_for_scikit_learn_and_models_are_two_views() -> None:
+    for kind, model in ((sklearn.MLP, MLP("erf", 2, 0.7)), (sklearn.DEQ, DEQ("relu", "1/2"))):
+        made = kind.from_model(model, kind="ntk")
+        assert (made(X) == kernel(model, X, refine=False).ntk).all()
+        assert made.model.phi == model.phi
+        assert type(made.sigma_w) is float
+        assert made.hyperparameter_sigma_b.fixed == (model.sigma_b == 0)
+        assert kind().model == type(model)()
+        with pytest.raises(TypeError, match="expected theory"):
+            kind.from_model(theory.DEQ() if kind is sklearn.MLP else theory.MLP())

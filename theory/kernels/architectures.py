@@ -1,0 +1,461 @@
+"""Architectures as models: what a wide network is, its recursion, and the conditions under which it exists.
+
+An architecture holds an activation and standard deviations, as a perceptron problem holds a prior and a
+constraint. `numerics.kernel`, `numerics.certify`, the kernels for scikit-learn, networks of finite width and
+the command line take it, and have their defaults from here.
+
+>>> print(MLP("relu", depth=2, sigma_w="3/2"))
+mlp(relu, depth=2, sigma_w=3/2, sigma_b=0.2, sigma_v=0.9)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, ClassVar, Self, cast
+
+import sympy
+from sympy import Eq, Expr, Function, S, Symbol
+
+from theory.calculus.price import K1
+from theory.calculus.steps import Step
+from theory.kernels.activations import Activation, activation
+from theory.kernels.duals import Dual, dual
+from theory.kernels.recursion import (
+    NEXT_K,
+    NEXT_THETA,
+    NNGP,
+    NTK,
+    SIGMA_B,
+    SIGMA_U,
+    SIGMA_V,
+    SIGMA_W,
+    THETA,
+    Condition,
+    EquilibriumEquations,
+    PerceptronEquations,
+    equilibrium_tangent,
+    layer,
+    readout,
+    tangent,
+)
+from theory.parameters import Number, exact_number, shown
+
+__all__ = ["DEQ", "MLP", "Architecture"]
+
+_SYMBOLS = {str(symbol): symbol for symbol in (SIGMA_W, SIGMA_U, SIGMA_B, SIGMA_V)}
+_GRAM = Symbol("g", real=True)
+_Row = tuple[Symbol, Expr, str]
+_D, _SLOPE = Function("D"), Function("D'")
+
+
+@dataclass(frozen=True)
+class Architecture(ABC):
+    """What perceptrons and equilibrium models share: an activation, and standard deviations."""
+
+    name: ClassVar[str]
+    activation: str | Expr | Activation
+
+    def __post_init__(self) -> None:
+        """Read the activation and the scales."""
+        object.__setattr__(self, "activation", activation(self.activation))
+        for name, value in self.scales.items():
+            object.__setattr__(self, name, _scale(name, value))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what it is, without what was derived from it."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    @property
+    def phi(self) -> Activation:
+        """The activation."""
+        return cast("Activation", self.activation)
+
+    @property
+    def scales(self) -> dict[str, Any]:
+        """Standard deviations by name: floats as they were given, other numbers exactly, or symbols."""
+        names = (field.name for field in dataclasses.fields(self))
+        return {name: getattr(self, name) for name in names if name in _SYMBOLS}
+
+    @property
+    def parameters(self) -> dict[Symbol, Expr]:
+        """Numbers given for the scales, by symbol; symbolic ones are left out."""
+        values = {_SYMBOLS[name]: sympy.sympify(value) for name, value in self.scales.items()}
+        return {symbol: value for symbol, value in values.items() if value != symbol}
+
+    @property
+    def generic(self) -> Self:
+        """The same architecture with all scales symbolic."""
+        return dataclasses.replace(self, **{name: _SYMBOLS[name] for name in self.scales})
+
+    @property
+    def dual(self) -> Dual:
+        """D and D' of the activation."""
+        return dual(self.phi)
+
+    @cached_property
+    @abstractmethod
+    def equations(self) -> PerceptronEquations | EquilibriumEquations:
+        """The recursion in symbols for the scales."""
+
+    @property
+    @abstractmethod
+    def conditions(self) -> tuple[Condition, ...]:
+        """What has to hold for the kernels to exist, at these scales."""
+
+    @property
+    def nngp(self) -> Eq:
+        """The outputs' covariance, from the last K."""
+        return self._at(self.equations.nngp)
+
+    @property
+    def ntk(self) -> Eq:
+        """The neural tangent kernel, from the last K and Theta."""
+        return self._at(self.equations.ntk)
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The derivation: of the dual, of the recursion, and of what follows at these scales."""
+        return (*self.dual.steps, *self._own_steps(), *self._conditions_shown(), *self._ends())
+
+    @abstractmethod
+    def _own_steps(self) -> tuple[Step, ...]:
+        """How the recursion comes about."""
+
+    @abstractmethod
+    def _rows(self) -> list[_Row]:
+        """The recursion line by line: left-hand side, right-hand side, and for which layers."""
+
+    def _at(self, equation: Eq) -> Eq:
+        """An equation at these scales."""
+        return Eq(equation.lhs, equation.rhs.subs(self.parameters), evaluate=False)
+
+    def _squares(self, *names: str) -> list[Expr]:
+        return [(_SYMBOLS[name] ** 2).subs(self.parameters) for name in names]
+
+    def _conditions_shown(self) -> tuple[Step, ...]:
+        return tuple(
+            Step(
+                f"Condition: {c.name}",
+                f"The kernels need {c.statement}.",
+                sympy.StrictLessThan(c.value, c.bound, evaluate=False),
+            )
+            for c in self.conditions
+        )
+
+    def _ends(self) -> tuple[Step, ...]:
+        return (
+            Step(
+                "The outputs' covariance",
+                "The readout is a layer of its own, with sigma_v and without bias.",
+                self.nngp,
+            ),
+            Step(
+                "The neural tangent kernel",
+                "The readout's own weights give D, all others what Theta has.",
+                self.ntk,
+            ),
+        )
+
+    def __str__(self) -> str:
+        """Return the name with all that it holds, as in ``deq(erf, sigma_w=0.4, ..)``."""
+        rest = [f for f in dataclasses.fields(self) if f.name != "activation"]
+        values = [f"{f.name}={getattr(self, f.name)}" for f in rest]
+        return f"{self.name}({', '.join([str(self.phi), *values])})"
+
+    def text(self) -> str:
+        """The recursion, D and D' in plain text."""
+        rows = [(left, _plain(right), where) for left, right, where in self._rows()]
+        width = max(len(str(left)) for left, _, _ in rows)
+        lines = [
+            f"  {left!s:{width}} = {right}{where and f',  l = {where}'}"
+            for left, right, where in rows
+        ]
+        found = self.dual
+        return (
+            f"{self}\n\n"
+            + "\n".join(lines)
+            + f"\n\n  D  = {found.expr}\n  D' = {found.derivative}\n\n"
+            "  g = <x, x'>/d; D = E phi(u) phi(v), D' = dD/dk12, (u, v) ~ N(0, K), "
+            f"phi(x) = {self.phi.expr}\n"
+        )
+
+    def latex(self) -> str:
+        """The recursion, D and D' as a LaTeX ``aligned`` environment."""
+        lines = []
+        for left, right, where in self._rows():
+            body = sympy.latex(right).replace(r"\operatorname{D'}", "D'")
+            lines.append(f"{sympy.latex(left)} &= {body}" + (where and rf", \quad l = {where}"))
+        lines += [
+            f"D &= {sympy.latex(self.dual.expr)}",
+            f"D' &= {sympy.latex(self.dual.derivative)}",
+        ]
+        body = " \\\\\n".join(lines).replace("..", r"\dots")
+        return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+
+@dataclass(frozen=True)
+class MLP(Architecture):
+    """A wide multilayer perceptron: hidden layers with fresh weights and biases, a readout without bias.
+
+    Parameters
+    ----------
+    activation : str, sympy.Expr or Activation
+        See `theory.kernels.activations.activation`.
+    depth : int
+        Hidden layers, >= 1.
+    sigma_w, sigma_b, sigma_v
+        Standard deviations of weights (times the root of the fan-in), biases and the readout, >= 0. A
+        float is the binary number that it is; int, Fraction, Decimal, decimal text and sympy numbers are
+        exact. Its symbol keeps it symbolic, and `generic` all of them.
+
+    Raises
+    ------
+    ActivationError
+        For what is no activation.
+    ValueError
+        For a depth or a scale that makes no sense.
+
+    Notes
+    -----
+    K_1 = Theta_1 = sigma_w^2 <x, x'>/d + sigma_b^2, then `theory.kernels.recursion`. Lee et al., ICLR 2018
+    (NNGP); Jacot, Gabriel and Hongler, NeurIPS 2018 (NTK).
+
+    Examples
+    --------
+    >>> MLP("relu").equations.susceptibility
+    sigma_w**2/2
+    """
+
+    name: ClassVar[str] = "mlp"
+    activation: str | Expr | Activation = "relu"
+    depth: int = 3
+    sigma_w: Number = 1.1
+    sigma_b: Number = 0.2
+    sigma_v: Number = 0.9
+
+    def __post_init__(self) -> None:
+        """Read what was given."""
+        super().__post_init__()
+        object.__setattr__(self, "depth", _whole(self.depth))
+
+    @cached_property
+    def equations(self) -> PerceptronEquations:
+        """One layer and the readout, in symbols for the scales."""
+        return PerceptronEquations(self.dual)
+
+    @property
+    def layer(self) -> Eq:
+        """K_{l+1} in k11, k12, k22, the entries of K_l."""
+        return self._at(self.equations.layer)
+
+    @property
+    def tangent(self) -> Eq:
+        """Theta_{l+1} in the entries of K_l and Theta."""
+        return self._at(self.equations.tangent)
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """Of every layer's variance, where D exists for some variances only; otherwise none."""
+        largest = self.dual.existence.largest
+        if largest is S.Infinity:
+            return ()
+        statement = "E phi(u)^2 to exist at the variance of every layer"
+        return (Condition("variance", statement, K1, largest),)
+
+    def _own_steps(self) -> tuple[Step, ...]:
+        d, slope = Symbol("D"), Symbol("D'")
+        return (
+            Step(
+                "The first layer",
+                "Weights and biases are independent normal, so pre-activations are: g = <x, x'>/d.",
+                Eq(Symbol("K_1"), layer(_GRAM, SIGMA_W**2, SIGMA_B**2)),
+            ),
+            Step(
+                "A layer",
+                "Given the layer before, a unit's pre-activation is normal; as the width grows its "
+                "covariance, a mean over units, tends to its expectation D(K_l).",
+                Eq(NEXT_K, layer(d, SIGMA_W**2, SIGMA_B**2)),
+            ),
+            Step(
+                "Its tangent kernel",
+                "Gradients in this layer's own parameters give K_{l+1}; those of the layers before come "
+                "through phi', and E phi' phi' is D' by Price's theorem.",
+                Eq(NEXT_THETA, tangent(NEXT_K, slope, THETA, SIGMA_W**2)),
+            ),
+            Step("The layer at these scales", "With D as derived.", self.layer),
+            Step("Its tangent kernel at these scales", "With D' as derived.", self.tangent),
+        )
+
+    def _rows(self) -> list[_Row]:
+        w2, b2, v2 = self._squares("sigma_w", "sigma_b", "sigma_v")
+        first = Symbol("K_1")
+        rows: list[_Row] = [(first, layer(_GRAM, w2, b2), ""), (Symbol("Theta_1"), first, "")]
+        if self.depth > 1:
+            k, theta = Symbol("K_l"), Symbol("Theta_l")
+            where = ", ".join(map(str, range(1, min(self.depth, 3))))
+            where += f", .., {self.depth - 1}" if self.depth > 3 else ""
+            rows.append((NEXT_K, layer(_D(k), w2, b2), where))
+            rows.append((NEXT_THETA, tangent(NEXT_K, _SLOPE(k), theta, w2), where))
+        k, theta = Symbol(f"K_{self.depth}"), Symbol(f"Theta_{self.depth}")
+        nngp, ntk = readout(_D(k), _SLOPE(k), theta, v2)
+        return [*rows, (NNGP, nngp, ""), (NTK, ntk, "")]
+
+
+@dataclass(frozen=True)
+class DEQ(Architecture):
+    """A wide deep equilibrium model, z = phi(W z + U x + b), with a readout without bias.
+
+    Parameters
+    ----------
+    activation : str, sympy.Expr or Activation
+    sigma_w, sigma_u, sigma_b, sigma_v
+        Standard deviations of W (times the root of the width), U (times sqrt(d)), b and the readout; read
+        as by `MLP`.
+
+    Raises
+    ------
+    ActivationError
+        For what is no activation.
+    ValueError
+        For a scale that makes no sense. Whether the `conditions` hold depends on the inputs.
+
+    Notes
+    -----
+    K* = sigma_w^2 D(K*) + S, S = sigma_u^2 <x, x'>/d + sigma_b^2. Gao, Huo, Liu and Gao, NeurIPS 2023.
+
+    Examples
+    --------
+    >>> [condition.value for condition in DEQ("relu", sigma_w="1/2").conditions]
+    [1/8, 1/2, 1/8]
+    """
+
+    name: ClassVar[str] = "deq"
+    activation: str | Expr | Activation = "erf"
+    sigma_w: Number = 0.4
+    sigma_u: Number = 1.0
+    sigma_b: Number = 0.0
+    sigma_v: Number = 1.0
+
+    @cached_property
+    def equations(self) -> EquilibriumEquations:
+        """The fixed point and what follows from it, in symbols for the scales."""
+        return EquilibriumEquations(self.dual)
+
+    @property
+    def fixed_point(self) -> Eq:
+        """k12 in k11, k12, k22 and s12."""
+        return self._at(self.equations.fixed_point)
+
+    @property
+    def diagonal(self) -> Eq:
+        """k11 in k11 and s11."""
+        return self._at(self.equations.diagonal)
+
+    @property
+    def tangent(self) -> Eq:
+        """Theta at the fixed point."""
+        return self._at(self.equations.tangent)
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The three of `theory.kernels.recursion.EquilibriumEquations.conditions`, at these scales."""
+        if self.sigma_w == 0:  # K = S whatever phi is
+            return tuple(dataclasses.replace(c, value=S.Zero) for c in self.equations.conditions)
+        return tuple(
+            dataclasses.replace(c, value=c.value.subs(self.parameters))
+            for c in self.equations.conditions
+        )
+
+    def _own_steps(self) -> tuple[Step, ...]:
+        d, slope, k, s = Symbol("D"), Symbol("D'"), Symbol("K"), Symbol("S")
+        w2 = SIGMA_W**2
+        solved = self.equations.diagonal_solution
+        closed = () if solved is None else (Eq(K1, solved.subs(self.parameters)),)
+        return (
+            Step(
+                "The inputs' part",
+                "U x + b is normal and the same in every iteration: g = <x, x'>/d.",
+                Eq(s, layer(_GRAM, SIGMA_U**2, SIGMA_B**2)),
+            ),
+            Step(
+                "The fixed point",
+                "As the width grows W z becomes independent of z, and its covariance a mean over units.",
+                Eq(k, layer(d, w2, s)),
+            ),
+            Step(
+                "Its tangent kernel",
+                "The chain rule through one iteration: gradients come through phi', and E phi' phi' is D'.",
+                Eq(THETA, tangent(k, slope, THETA, w2)),
+            ),
+            Step(
+                "Its solution",
+                "It is linear in Theta.",
+                Eq(THETA, equilibrium_tangent(k, slope, w2)),
+            ),
+            Step(
+                "A single input at these scales", "On the diagonal k22 = k12 = k11.", self.diagonal
+            ),
+            *(Step("Its variance", "phi is homogeneous, so D is linear.", e) for e in closed),
+            Step("A pair at these scales", "Given both variances.", self.fixed_point),
+            Step("Its tangent kernel at these scales", "With D' as derived.", self.tangent),
+        )
+
+    def _rows(self) -> list[_Row]:
+        w2, u2, b2, v2 = self._squares("sigma_w", "sigma_u", "sigma_b", "sigma_v")
+        k, s = Symbol("K"), Symbol("S")
+        nngp, ntk = readout(_D(k), _SLOPE(k), THETA, v2)
+        return [
+            (s, layer(_GRAM, u2, b2), ""),
+            (k, layer(_D(k), w2, s), ""),
+            (THETA, equilibrium_tangent(k, _SLOPE(k), w2), ""),
+            (NNGP, nngp, ""),
+            (NTK, ntk, ""),
+        ]
+
+
+def _scale(name: str, value: Any) -> Any:
+    """Read a standard deviation: a float that is no short decimal stays the float that it is."""
+    symbol = _SYMBOLS[name]
+    if value == symbol:
+        return symbol
+    wrong = ValueError(f"{name} must be a finite number >= 0, got {shown(value)}")
+    try:
+        if isinstance(value, int | str | Fraction | Decimal | Expr) and not isinstance(value, bool):
+            number = exact_number(name, value, Symbol(name, real=True))
+        else:
+            number = float(value)
+            if not math.isfinite(number):
+                raise wrong
+            decimal = Fraction(repr(number))
+            if decimal == Fraction(number):
+                number = sympy.Rational(decimal.numerator, decimal.denominator)
+    except (TypeError, ValueError, OverflowError):
+        raise wrong from None
+    if not number >= 0:
+        raise wrong
+    return number
+
+
+def _whole(depth: Any) -> int:
+    """Read a number of layers."""
+    try:
+        number = int(depth)
+        good = not isinstance(depth, bool) and number == depth and number >= 1
+    except (TypeError, ValueError, OverflowError):
+        good, number = False, 0
+    if not good:
+        raise ValueError(f"depth must be an integer >= 1, got {shown(depth)}")
+    return number
+
+
+def _plain(expr: Expr) -> str:
+    return sympy.sstr(expr, full_prec=False)
