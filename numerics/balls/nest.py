@@ -1,9 +1,9 @@
 """The lifted Gaussian expectation in balls: any number of digits, and every error inside the ball.
 
 The same chained grids as in doubles (`numerics.nests.doubles`), for any number of digits
-(`numerics.balls.plan`). A level is one product of polynomials, the weights ``exp(s f_{k-1})`` times
-a Gaussian, of which every (h_k/h_{k-1})-th coefficient is kept; or, where the weights differ too
-much in size, a sum for every output over the window outside of which nothing matters.
+(`numerics.balls.plan`). A level is a product of polynomials for every place that outputs have between
+nodes, the weights ``exp(s f_{k-1})`` times a Gaussian; or, where the weights differ too much in size, a
+sum for every output over the window outside of which nothing matters.
 
 Error law. What a ball does not know of itself is added to it, for every output:
 
@@ -67,10 +67,14 @@ class BallValue:
 
 @dataclass
 class _Level:
-    """One function on its grid: f at index ``first``, ``first + 1``, ..; an even one on both sides."""
+    """One function on its grid: f at index ``first``, ``first + 1``, ..; an even one on both sides.
+
+    An even one of ``first`` > 0 is flat before, see `numerics.nests.chain`, and is not mirrored.
+    """
 
     f: list[arb]
     first: int
+    added: int = 0  # leading nodes that are no outputs of the lifting inside
 
 
 @dataclass
@@ -81,7 +85,7 @@ class _Stage:
     outer: _Level
     raw: list[arb]  # exp(s (f - ref))
     sums: list[arb]  # Z of every output, relative to exp(s ref)
-    ratio: int  # h_k / h_{k-1}
+    steps: tuple[int, int]  # of nodes and outputs
 
 
 def evaluate_ball_nest(
@@ -131,8 +135,7 @@ def planned_nodes(leaf: BallLeaf, inputs: Sequence[arb], depth: int, grid: BallG
     int
     """
     nest = _Nest(leaf, inputs, depth, grid)
-    ends = [nest.plan.interval(k) for k in range(depth)]
-    return sum(last - first + 1 for first, last in ends)
+    return nest.plan.kept(leaf.compiled, nest.numbers)
 
 
 class _Nest:
@@ -160,14 +163,17 @@ class _Nest:
         for k in range(self.depth - 1):
             stage = self._lift(k, level)
             stages.append(stage)
-            level = stage.outer
+            level = self._with_head(k + 1, stage) if self._headed(level) else stage.outer
         value, mu, partial = self._outermost(level, gradient)
         if not gradient:
             return BallValue(value, [], self.plan.proved, self.nodes)
         d_v, d_s = [arb(0)] * self.depth, [arb(0)] * self.depth
         d_x, d_v[-1], d_s[-1] = partial
         for k in range(self.depth - 2, -1, -1):
+            if self._headed(stages[k].inner):
+                mu = _outputs_of(mu, level)
             mu, d_v[k], d_s[k] = self._push(k, stages[k], mu)
+            level = stages[k].inner
         d_own = [arb(0)] * len(self.own)
         for weight, at_node in zip(mu, slopes, strict=bool(slopes)):
             for i, slope in enumerate(at_node):
@@ -177,29 +183,61 @@ class _Nest:
     def _node(self, k: int, index: int) -> arb:
         return arb(self.plan.multiples[k] * index) * arb(2) ** -self.plan.power
 
+    def _unit(self, k: int) -> arb:
+        """What distances between nodes and outputs of a lifting are multiples of."""
+        return arb(self.plan.unit(k)) * arb(2) ** -self.plan.power
+
     def _leaf_level(self, gradient: bool) -> tuple[_Level, list[list[arb]]]:
         """The leaf where it is wanted, and its derivatives in the parameters at every node."""
         first, last = self.plan.leaf_interval(self.leaf.compiled, self.numbers)
         function = self.leaf.both if gradient else self.leaf.value
-        start = 0 if self.even else first
+        head = self.plan.head() if self.even else 0
+        start = head if self.even else first
+        self.plan.check(last - start)
         found = [function(self._node(0, j), *self.own) for j in range(start, last + 1)]
         self.nodes += len(found)
-        if self.even:
+        if self.even and not head:
             found = found[:0:-1] + found
         slopes = [values[1:] for values in found] if gradient else []
-        return _Level([values[0] for values in found], first), slopes
+        return _Level([values[0] for values in found], head or first), slopes
+
+    def _headed(self, level: _Level) -> bool:
+        """Whether only the upper half of an even function is there, flat before its first node."""
+        return self.even and level.first > 0
+
+    def _with_head(self, k: int, stage: _Stage) -> _Level:
+        """Outputs of a lifting, after as much of their flat head as windows of f_k reach, or all of it."""
+        f, first = stage.outer.f, stage.outer.first
+        window = self.plan.window(k)
+        added = first if k + 1 == self.depth else min(2 * window + 2, first)
+        if first - added <= window:
+            added = first
+        # f falls from its own top, which is no higher than the leaf's, to its first output
+        f = [f[0].union(self._top())] * added + f
+        if added < first:
+            return _Level(f, first - added, added)
+        return _Level(f[:0:-1] + f, 1 - len(f), added)
+
+    def _top(self) -> arb:
+        """The leaf at 0, where an even one that falls is largest."""
+        return self.leaf.value(arb(0), *self.own)[0]
 
     def _lift(self, k: int, inner: _Level) -> _Stage:
         """One lifting on a whole grid; f at the outputs, with their errors."""
         s = self.s[k]
-        ratio = self.plan.ratio(k)
+        steps = self.plan.steps(k)
         norm = self._node(k, 1) / (2 * arb.pi() * self.v[k]).sqrt()
         middle = self._tallest(inner)
-        ref = inner.f[middle]
+        # a number without a radius: one with its own would count it in every weight
+        ref = arb(inner.f[middle].mid())
         raw = [(s * (f - ref)).exp() for f in inner.f]
         self.nodes += len(raw)
-        order = self.plan.outputs(k + 1, round((inner.first + middle) / ratio))
-        sums = self._sums(k, inner, raw, ratio)
+        headed = self._headed(inner)
+        # the first output whose window is on the grid
+        begin = -(-(inner.first + self.plan.window(k) + 1) * steps[0] // steps[1]) if headed else 0
+        top = round((inner.first + middle) * steps[0] / steps[1])
+        order = self.plan.outputs(k + 1, top, begin)
+        sums = self._sums(k, inner, raw, steps)
         enclosed = self._enclosure(k, inner, ref)
         drop = self.plan.drop(k + 1)
         found: dict[int, tuple[arb, arb]] = {}
@@ -214,22 +252,26 @@ class _Nest:
                     break
                 best = max(best, rough)
                 found[i] = (value, z)
+            self.plan.check(len(found))
         begin, end = min(found), max(found)
         f = [found[i][0] for i in range(begin, end + 1)]
         kept = [found[i][1] for i in range(begin, end + 1)]
         outer = _Level(f, begin)
-        if self.even:
+        if self.even and not headed:
             outer = _Level(f[:0:-1] + f, 1 - len(f))
             kept = kept[:0:-1] + kept
-        return _Stage(inner, outer, raw, kept, ratio)
+        return _Stage(inner, outer, raw, kept, steps)
 
-    def _sums(self, k: int, inner: _Level, raw: list[arb], ratio: int) -> Callable[[int], arb]:
+    def _sums(
+        self, k: int, inner: _Level, raw: list[arb], steps: tuple[int, int]
+    ) -> Callable[[int], arb]:
         """Sums of the weights times a Gaussian, by output: all at once, or each in its own window.
 
-        One product of polynomials gives all, but takes longer the more its coefficients differ in size; the
-        weights of a leaf that falls like a Gaussian differ by any amount, and every output has a window of
-        its own outside of which nothing matters.
+        One product of polynomials gives all outputs that lie alike between nodes, but takes longer the more
+        its coefficients differ in size; the weights of a leaf that falls like a Gaussian differ by any
+        amount, and every output has a window of its own outside of which nothing matters.
         """
+        a, b = steps
         log_weights = np.array([self.plan.exponents[k] * float_of(f) for f in inner.f])
         c = 0.5 * self.h[k] ** 2 / self.plan.increments[k]
         margin = self.log_inverse + math.log(log_weights.size) + _OMITTED
@@ -237,14 +279,19 @@ class _Nest:
         if spread < _DENSE * ctx.prec * math.log(2.0):
             first, last = self.plan.interval(k + 1)
             final = inner.first + log_weights.size - 1
-            farthest = max(abs(first * ratio - final), abs(last * ratio - inner.first))
-            reach = min(int(farthest), math.ceil(math.sqrt((margin + spread) / c)))
-            table = self._gaussian(k, reach)
-            product = (arb_poly(raw) * arb_poly(table[:0:-1] + table)).coeffs()
+            farthest = max(abs(first * b - final * a), abs(last * b - inner.first * a)) // a + 2
+            reach = min(farthest, math.ceil(math.sqrt((margin + spread) / c)) + 1)
+            table = self._gaussian(k, (reach + 1) * a)
             offset = reach - inner.first
+            products: dict[int, list[arb]] = {}
 
             def looked_up(i: int) -> arb:
-                n = i * ratio + offset
+                node, phase = divmod(i * b, a)
+                if phase not in products:
+                    around = [table[abs(d * a - phase)] for d in range(reach, -reach - 1, -1)]
+                    products[phase] = (arb_poly(raw) * arb_poly(around)).coeffs()
+                n = node + offset
+                product = products[phase]
                 return product[n] if 0 <= n < len(product) else arb(0)
 
             return looked_up
@@ -252,11 +299,11 @@ class _Nest:
         window = Windows(log_weights, inner.first, c, margin)
 
         def summed(i: int) -> arb:
-            low, high = window.around(i * ratio)
-            start = inner.first + low - i * ratio
-            end = inner.first + high - i * ratio
+            low, high = window.around(i * b / a)
+            start = (inner.first + low) * a - i * b
+            end = (inner.first + high) * a - i * b
             self._longer(k, table, max(abs(start), abs(end)))
-            return windowed_sum(raw, table, low, high + 1, start)
+            return windowed_sum(raw, table, low, high + 1, start, a)
 
         return summed
 
@@ -264,18 +311,22 @@ class _Nest:
         """Continue a table of Gaussian weights."""
         if reach >= len(table):
             self.plan.check(reach)
-            scale = -(self._node(k, 1) ** 2) / (2 * self.v[k])
+            scale = -(self._unit(k) ** 2) / (2 * self.v[k])
             end = max(reach + 1, len(table) + len(table) // 4)
             self.nodes += end - len(table)
             table.extend((scale * (d * d)).exp() for d in range(len(table), end))
 
     def _tallest(self, level: _Level) -> int:
-        return self.plan.tallest([float_of(f) for f in level.f], level.first)
+        return (
+            0
+            if self._headed(level)
+            else self.plan.tallest([float_of(f) for f in level.f], level.first)
+        )
 
     def _gaussian(self, k: int, reach: int) -> list[arb]:
-        """exp(-(d h)^2 / (2 v)) for d = 0 .. reach."""
+        """exp(-(d u)^2 / (2 v)) for d = 0 .. reach, where distances are multiples of u."""
         self.nodes += reach
-        scale = -(self._node(k, 1) ** 2) / (2 * self.v[k])
+        scale = -(self._unit(k) ** 2) / (2 * self.v[k])
         return [(scale * (d * d)).exp() for d in range(reach + 1)]
 
     # -- errors ------------------------------------------------------------------------------------
@@ -322,7 +373,10 @@ class _Nest:
         tails = []
         for side, y, f, _, slope in ends:
             tilt = s * slope
-            tails.append((side, y, (s * (f - ref)).exp(), tilt, tilt * tilt * v / 2, tilt * v))
+            weight = (s * (f - ref)).exp()
+            if side < 0 and self._headed(inner):  # up to the top, by less than this
+                weight *= 2
+            tails.append((side, y, weight, tilt, tilt * tilt * v / 2, tilt * v))
         twice = 2 * v
 
         def annealed(z: arb, x: arb) -> arb:
@@ -364,7 +418,7 @@ class _Nest:
         k = self.depth - 1
         v, s, x = self.v[k], self.s[k], self.x
         norm = self._node(k, 1) / (2 * arb.pi() * v).sqrt()
-        ref = level.f[self._tallest(level)]
+        ref = arb(level.f[self._tallest(level)].mid())
         offsets = [self._node(k, level.first + j) - x for j in range(len(level.f))]
         half = self.even
         squares = [u * u / v for u in (offsets[len(offsets) // 2 :] if half else offsets)]
@@ -407,23 +461,24 @@ class _Nest:
     def _push(self, k: int, stage: _Stage, mu: list[arb]) -> tuple[list[arb], arb, arb]:
         """Gibbs weights of the inner function, and derivatives in v_k and s_k."""
         v, s = self.v[k], self.s[k]
-        inner, outer, ratio = stage.inner, stage.outer, stage.ratio
+        inner, outer, (a, b) = stage.inner, stage.outer, stage.steps
         norm = self._node(k, 1) / (2 * arb.pi() * v).sqrt()
-        unit = self._node(k, 1) ** 2 / v
+        unit = self._unit(k) ** 2 / v
         scaled = [norm * m / z for m, z in zip(mu, stage.sums, strict=True)]
         logs = np.array([log_of(a) for a in scaled])
         log_weights = np.array([log_of(w) for w in stage.raw])
-        index = (outer.first + np.arange(logs.size)) * ratio
-        c = 0.5 * self.h[k] ** 2 / self.plan.increments[k]
+        index = (outer.first + np.arange(logs.size)) * b
+        c = 0.5 * (self.h[k] / a) ** 2 / self.plan.increments[k]
         floor = -(self.log_inverse + _OMITTED)
-        half = len(inner.f) // 2 if self.even else 0
+        mirrored = self.even and not self._headed(inner)
+        half = len(inner.f) // 2 if mirrored else 0
         if float(np.ptp(logs)) < _DENSE * ctx.prec * math.log(2.0):
             pairs = self._spread(k, stage, scaled, unit)[half:]
         else:
             pairs = []
             table, second = self._gaussian(k, 0), [-arb(1)]
             for j in range(half, len(inner.f)):
-                distance = index - (inner.first + j)
+                distance = index - (inner.first + j) * a
                 kept = np.flatnonzero(logs - c * distance * distance + log_weights[j] > floor)
                 if not kept.size:
                     pairs.append((arb(0), arb(0)))
@@ -435,16 +490,15 @@ class _Nest:
                     second.append(table[d] * (unit * (d * d) - 1))
                 pairs.append(
                     (
-                        windowed_sum(scaled, table, low, high, start, ratio),
-                        windowed_sum(scaled, second, low, high, start, ratio),
+                        windowed_sum(scaled, table, low, high, start, b),
+                        windowed_sum(scaled, second, low, high, start, b),
                     )
                 )
         weights = [w * a for w, (a, _) in zip(stage.raw[half:], pairs, strict=True)]
         bent = [w * a for w, (_, a) in zip(stage.raw[half:], pairs, strict=True)]
         d_v = ball_sum(bent)
-        if self.even:
+        if mirrored:
             d_v = 2 * d_v - bent[0]
-        if self.even:
             weights = weights[:0:-1] + weights
         mean_inner = ball_sum([w * f for w, f in zip(weights, inner.f, strict=True)])
         mean_outer = ball_sum([m * f for m, f in zip(mu, outer.f, strict=True)])
@@ -452,29 +506,40 @@ class _Nest:
 
     def _spread(self, k: int, stage: _Stage, scaled: list[arb], unit: arb) -> list[tuple[arb, arb]]:
         """Sums over the outputs of a Gaussian and of its second derivative, for every inner node."""
-        inner, outer, ratio = stage.inner, stage.outer, stage.ratio
-        last = inner.first + len(inner.f) - 1
-        ends = outer.first * ratio, (outer.first + len(outer.f) - 1) * ratio
-        farthest = max(ends[1] - inner.first, last - ends[0])
+        inner, outer, (a, b) = stage.inner, stage.outer, stage.steps
+        last = (inner.first + len(inner.f) - 1) * a
+        ends = outer.first * b, (outer.first + len(outer.f) - 1) * b
+        farthest = max(ends[1] - inner.first * a, last - ends[0])
         margin = 2.0 * self.log_inverse + _DENSE * ctx.prec
         reach = min(
-            farthest, math.ceil(math.sqrt(2.0 * self.plan.increments[k] * margin) / self.h[k])
+            farthest, math.ceil(a * math.sqrt(2.0 * self.plan.increments[k] * margin) / self.h[k])
         )
         table = self._gaussian(k, reach)
         second = [g * (unit * (d * d) - 1) for d, g in enumerate(table)]
-        sparse: list[Any] = [0] * ((len(scaled) - 1) * ratio + 1)
-        sparse[::ratio] = scaled
+        sparse: list[Any] = [0] * ((len(scaled) - 1) * b + 1)
+        sparse[::b] = scaled
         found = [
             (arb_poly(sparse) * arb_poly(side[:0:-1] + side)).coeffs() for side in (table, second)
         ]
-        shift = inner.first - outer.first * ratio + reach
+        shift = inner.first * a - outer.first * b + reach
         zero = arb(0)
         return [
             (found[0][n], found[1][n])
-            if 0 <= (n := j + shift) < min(map(len, found))
+            if 0 <= (n := j * a + shift) < min(map(len, found))
             else (zero, zero)
             for j in range(len(inner.f))
         ]
+
+
+def _outputs_of(mu: list[arb], level: _Level) -> list[arb]:
+    """Weights of a lifting's outputs, from those of the nodes made of them; see `_Nest._with_head`."""
+    if level.first < 0:  # both sides of what has no head any more
+        half = len(mu) // 2
+        mu = [mu[half], *(2 * m for m in mu[half + 1 :])]
+    # all nodes of a head count as the first output, which is flat, too
+    own = mu[level.added :]
+    own[0] += ball_sum(mu[: level.added])
+    return own
 
 
 def _between(size: arb) -> arb:

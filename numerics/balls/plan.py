@@ -1,18 +1,19 @@
 """Grids for any number of digits, laid in doubles: spacings, extents, cuts.
 
 The rules are those of `numerics.nests.grids` and `numerics.nests.extent`. Nodes of level k lie at
-multiples of h_k, each h_k is a multiple of h_{k-1}, and all are whole numbers of one power of two,
-so that nodes are exact in any precision.
+multiples of h_k, each h_k is a multiple or a fraction of h_{k-1}, and all are whole numbers of one power of
+two, so that nodes are exact in any precision.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
-from numerics.nests.extent import Extent, extent
+from numerics.nests.extent import Extent, crossing, extent
 from numerics.nests.grids import ResolutionError, Strip, lifted_strips, log_spacing
 from numerics.nests.leaf import CompiledLeaf
 from numerics.nests.shape import Shape
@@ -21,6 +22,10 @@ __all__ = ["SHARE", "BallGrid", "Plan", "plan"]
 
 #: Strips come from doubles; this covers their rounding, and that parameters may be small balls.
 SHARE = 1e-6
+# Nodes that a flat middle has to have for leaving it out; what covers the number of nodes in a window.
+_WORTHWHILE, _SAFE = 256, 25.0
+# Log-tolerance from which doubles do not tell how flat a leaf is.
+_UNSEEN = 600.0
 # Nodes of one grid beyond which a point is refused.
 _MAX_NODES = 2_000_000
 
@@ -71,6 +76,8 @@ class Plan:
     multiples : tuple of int
         h_0, .., h_{K-1} in that unit.
     extent : Extent
+    flat : float
+        Field up to which an even leaf that falls differs from its top by nothing that matters, or 0.
     """
 
     grid: BallGrid
@@ -83,6 +90,7 @@ class Plan:
     power: int
     multiples: tuple[int, ...]
     extent: Extent
+    flat: float
 
     @property
     def depth(self) -> int:
@@ -94,9 +102,14 @@ class Plan:
         """The same in doubles."""
         return tuple(m * 2.0**-self.power for m in self.multiples)
 
-    def ratio(self, k: int) -> int:
-        """``h_{k+1} / h_k``."""
-        return self.multiples[k + 1] // self.multiples[k]
+    def steps(self, k: int) -> tuple[int, int]:
+        """``h_k : h_{k+1} = a : b``, a = 1 or b = 1 but for chance; in units of `unit`."""
+        unit = self.unit(k)
+        return self.multiples[k] // unit, self.multiples[k + 1] // unit
+
+    def unit(self, k: int) -> int:
+        """What nodes of f_k and f_{k+1} are multiples of, in units of ``2**-power``."""
+        return math.gcd(*self.multiples[k : k + 2])
 
     def interval(self, k: int) -> tuple[int, int]:
         """First and last node at which f_k is wanted."""
@@ -104,9 +117,18 @@ class Plan:
         low = -high if self.even else low
         h = self.multiples[k] * 2.0**-self.power
         first = math.floor(low * self.grid.narrow / h)
-        last = math.ceil(high * self.grid.narrow / h)
-        self.check(last - first)
-        return first, last
+        return first, math.ceil(high * self.grid.narrow / h)
+
+    def window(self, k: int) -> int:
+        """Nodes of f_k on either side of which an integration of it knows nothing."""
+        return math.ceil(
+            math.sqrt(2.0 * self.increments[k] * (self.grid.log_inverse + _SAFE)) / self.spacings[k]
+        )
+
+    def head(self) -> int:
+        """First node of an even leaf that is flat around its top, see `numerics.nests.chain`; or 0."""
+        start = math.floor(self.flat / self.spacings[0]) - 2 * self.window(0) - 2
+        return start if start > _WORTHWHILE and self.depth > 1 else 0
 
     def drop(self, k: int) -> float:
         """How far below its top f_k is cut."""
@@ -115,8 +137,13 @@ class Plan:
     def leaf_interval(self, leaf: CompiledLeaf, numbers: np.ndarray) -> tuple[int, int]:
         """First and last node at which the leaf is wanted, without those where it is cut."""
         first, last = self.interval(0)
-        if math.isfinite(self.drop(0)):
+        if math.isfinite(self.drop(0)) and self.even:
             h = self.spacings[0]
+            last = min(last, math.ceil(self._cut(leaf, numbers, self.drop(0), last * h) / h))
+            first = -last
+        elif math.isfinite(self.drop(0)):
+            h = self.spacings[0]
+            self.check(last - first)
             with np.errstate(all="ignore"):
                 f = leaf.values(h * np.arange(first, last + 1.0), numbers)
             kept = np.flatnonzero(f >= f.max() - self.drop(0))
@@ -126,13 +153,34 @@ class Plan:
             first = -last
         return first, last
 
-    def outputs(self, k: int, top: int) -> list[range]:
-        """Nodes of f_k in the order in which it falls: from its top outwards."""
+    def _cut(self, leaf: CompiledLeaf, numbers: np.ndarray, drop: float, farthest: float) -> float:
+        """Field at which an even leaf that falls is so much below its top."""
+        floor = float(leaf.values(np.zeros(1), numbers)[0]) - drop
+        with np.errstate(all="ignore"):
+            return crossing(lambda y: leaf.values(y, numbers) - floor, 0.0, farthest)[0]
+
+    def outputs(self, k: int, top: int, begin: int = 0) -> list[range]:
+        """Nodes of f_k from its top outwards, in which order it falls; of an even one from ``begin``."""
         first, last = self.interval(k)
         if self.even:
-            return [range(last + 1)]
+            return [range(begin, max(last, begin) + 1)]
         top = min(max(top, first), last)
         return [range(top, last + 1), range(top - 1, first - 1, -1)]
+
+    def kept(self, leaf: CompiledLeaf, numbers: np.ndarray) -> int:
+        """Nodes of all grids, about: outputs are cut at most a window beyond where the leaf would be."""
+        total, moved = 0, 0.0
+        for k in range(self.depth):
+            first, last = self.interval(k)
+            h = self.spacings[k]
+            if self.even and math.isfinite(self.drop(k)):
+                place = self._cut(leaf, numbers, self.drop(k), last * h)
+                last = min(last, math.ceil((place + moved) / h))
+                head = max(math.floor((self.flat - moved) / h) - 2 * self.window(k), 0)
+                first = head if head > _WORTHWHILE else -last
+            total += last - first + 1
+            moved += self.window(k) * h
+        return total
 
     def tallest(self, f: list[float], first: int) -> int:
         """Position of the value that others are taken relative to."""
@@ -190,18 +238,37 @@ def plan(
     ]
     if not min(wanted) > 0.0:
         raise ResolutionError(f"no strip of analyticity is known for increments {v}, exponents {s}")
-    smallest = [min(wanted[k:]) for k in range(len(v))]
-    power = 8 - math.floor(math.log2(smallest[0]))
-    multiples = [math.floor(smallest[0] * 2.0**power)]
-    for h in smallest[1:]:
-        multiples.append(multiples[-1] * max(1, math.floor(h * 2.0**power / multiples[-1])))
+    ratios = [Fraction(1)]  # h_k / h_0
+    for h in wanted[1:]:
+        grown = h / (wanted[0] * float(ratios[-1]))
+        ratios.append(ratios[-1] * _whole(grown))
+    common = math.lcm(*(r.denominator for r in ratios))
+    power = 8 - math.floor(math.log2(wanted[0] / common))
+    first = common * math.floor(wanted[0] / common * 2.0**power)
+    multiples = [int(first * r) for r in ratios]
     deviations = math.sqrt(2.0 * (grid.log_inverse + math.log(10.0)))
     reaches = extent(
         field, v, s, shape, deviations, grid.log_inverse + math.log(1e3), even=even,
-        depth=_depth_below_top(leaf, numbers, field, v, s, shape),
+        depth=0.0 if even else _depth_below_top(leaf, numbers, field, v, s, shape),
     )  # fmt: skip
     proved = strip.kind in ("cone", "log-concave")
-    return Plan(grid, v, s, strips, shape, even, proved, power, tuple(multiples), reaches)
+    flat = 0.0
+    if even and math.isfinite(reaches.drops[0]) and grid.log_inverse < _UNSEEN:
+        flat = _flat(leaf, numbers, grid.log_inverse + math.log(max(1.0, *s)), reaches.highs[0])
+    return Plan(grid, v, s, strips, shape, even, proved, power, tuple(multiples), reaches, flat)
+
+
+def _whole(ratio: float) -> Fraction:
+    """The largest whole number or inverse of one that is no larger."""
+    return Fraction(math.floor(ratio)) if ratio >= 1.0 else Fraction(1, math.ceil(1.0 / ratio))
+
+
+def _flat(leaf: CompiledLeaf, numbers: np.ndarray, log_inverse: float, farthest: float) -> float:
+    """Field up to which an even leaf that falls is at its top."""
+    top, least = float(leaf.values(np.zeros(1), numbers)[0]), math.exp(-log_inverse - _SAFE)
+    with np.errstate(all="ignore"):
+        edge, _ = crossing(lambda y: least - (top - leaf.values(y, numbers)), 0.0, farthest)
+    return edge * (1.0 - 1.0 / 32.0)
 
 
 def _shrunk(strip: Strip) -> Strip:

@@ -38,13 +38,13 @@ class Windows:
         self.low = first + starts
         self.high = np.minimum(self.low + _BLOCK, first + log_weights.size) - 1
 
-    def around(self, x: int) -> tuple[int, int]:
+    def around(self, x: float) -> tuple[int, int]:
         """Find the window of a Gaussian.
 
         Parameters
         ----------
-        x : int
-            Index of its centre, which may lie beyond the nodes.
+        x : float
+            Index of its centre, which may lie between nodes or beyond them.
 
         Returns
         -------
@@ -67,7 +67,7 @@ class Windows:
 
         return within(kept, 0), within(kept[::-1], -1)
 
-    def _inside(self, block: int, x: int) -> np.ndarray:
+    def _inside(self, block: int, x: float) -> np.ndarray:
         part = slice(block * _BLOCK, (block + 1) * _BLOCK)
         weights = self.log_weights[part]
         distance = self.first + part.start - x + np.arange(weights.size)
