@@ -89,7 +89,9 @@ def evaluate_mp_nest(
     x, v, s = inputs[0], inputs[1 : 1 + depth], inputs[1 + depth : 1 + 2 * depth]
     own = inputs[1 + 2 * depth :]
     numbers = np.array([float(a) for a in own])
-    laid = plan(compiled, numbers, float(x), tuple(map(float, v)), tuple(map(float, s)), grid)
+    laid = plan(
+        compiled, numbers, float(x), tuple(map(float, v)), tuple(map(float, s)), grid, nested=True
+    )
     unit = mpmath.ldexp(mpmath.mpf(1), -laid.power)
     first, last = laid.leaf_interval(compiled, numbers)
     start = 0 if laid.even else first
@@ -113,7 +115,7 @@ def _lifted(
     laid: Plan, k: int, f: list[Any], first: int, v: Any, s: Any, unit: Any
 ) -> tuple[list[Any], int]:
     """One lifting on its grid: values and first node."""
-    ratio = laid.ratio(k)
+    _, ratio = laid.steps(k)
     h = unit * laid.multiples[k]
     norm = h / mpmath.sqrt(2 * mp.pi * v)
     rough = np.array([float(a) for a in f])

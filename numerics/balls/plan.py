@@ -206,6 +206,8 @@ def plan(
     increments: tuple[float, ...],
     exponents: tuple[float, ...],
     grid: BallGrid,
+    *,
+    nested: bool = False,
 ) -> Plan:
     """Lay the grids of a nest.
 
@@ -218,6 +220,8 @@ def plan(
     increments, exponents : tuple of float
         Innermost first.
     grid : BallGrid
+    nested : bool, default False
+        Whether all outputs of a lifting lie on nodes, which makes inner grids as fine as the outermost one.
 
     Returns
     -------
@@ -238,6 +242,8 @@ def plan(
     ]
     if not min(wanted) > 0.0:
         raise ResolutionError(f"no strip of analyticity is known for increments {v}, exponents {s}")
+    if nested:
+        wanted = [min(wanted[k:]) for k in range(len(v))]
     ratios = [Fraction(1)]  # h_k / h_0
     for h in wanted[1:]:
         grown = h / (wanted[0] * float(ratios[-1]))

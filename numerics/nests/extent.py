@@ -1,9 +1,9 @@
 """How far the grids of a nest must reach, before anything is evaluated.
 
-From the outside in, for either side: the outermost function is wanted at one field; an integration
-around x needs its inner function as far as a few standard deviations beyond the farthest tilted
-centre. Where the outward slope is at most b from some field on, the tilted centre of a point beyond that
-field moves by at most ``s v b``, and that of any other point at most to it.
+From the outside in, for either side: the outermost function is wanted at one field; the inner ones as far
+as a few standard deviations of all the increments between, beyond the farthest tilted centre. Where the
+outward slope is at most b from some field on, the tilted centre of a point beyond that field moves by at
+most ``s v b``, and that of any other point at most to it.
 
 A leaf that falls off is in addition cut where its weight cannot matter to any outer level: at level k
 where ``min_{j>k} s_j (top - f_k(y))`` exceeds one ``log(1/tolerance)`` for every level outside, plus what
@@ -26,6 +26,9 @@ from .shape import Shape
 __all__ = ["Extent", "crossing", "extent", "heavy_interval", "peak_window"]
 
 Array = NDArray[np.float64]
+
+# Margin in the squares of standard deviations at the ends of grids.
+_EDGE = 20.0
 
 
 @dataclass(frozen=True)
@@ -113,17 +116,25 @@ def _reaches(
     settled: float,
     deviations: float,
 ) -> list[float]:
-    """Farthest fields at which f_0, .., f_{K-1} are wanted, to the right."""
+    """Farthest fields at which f_0, .., f_{K-1} are wanted, to the right.
+
+    Increments add up as variances do. What is left out makes a function wrong where it ends, by its own
+    size, and its derivative in v by that over v; a path that ends there has a weight below the tolerance
+    times ``exp(-_EDGE/2)``.
+    """
     reaches = [0.0] * len(increments)
+    variance, deviations = 0.0, math.sqrt(deviations * deviations + _EDGE)
     for k in range(len(increments) - 1, -1, -1):
         v, s = increments[k], exponents[k]
         shift = s * v * slope
+        reach = position + deviations * math.sqrt(variance)
         if steepest > slope and s > 0.0:
             # a lifting moves the field where a function settles by a window at most
-            moved = settled + deviations * sum(map(math.sqrt, increments[:k]))
-            shift = min(s * v * steepest, max(moved - position, 0.0) + shift)
-        position += deviations * math.sqrt(v) + shift
-        reaches[k] = position
+            moved = settled + deviations * math.sqrt(sum(increments[:k]))
+            shift = min(s * v * steepest, max(moved - reach, 0.0) + shift)
+        position += shift
+        variance += v
+        reaches[k] = position + deviations * math.sqrt(variance)
     return reaches
 
 
