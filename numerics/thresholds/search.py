@@ -46,6 +46,8 @@ Progress = Callable[[int, str, float], None]
 _COARSE: dict[str, Any] = {"tolerance": 1e-10, "work_limit": 200_000_000}
 # How far below the level below a minimum lies at least, in the objective.
 _ABOVE = 1e-10
+# Gradient, relative, at which a search on coarse grids has arrived; these are good to some 1e-10.
+_STATIONARY = 1e-8
 # A stationary point this close to the value below, relatively, is that of the level below again, with
 # liftings merged: nothing that doubles could tell from it.
 _MERGED = 1e-14
@@ -351,6 +353,17 @@ class _Search:
         theta, value, size = minimise(
             self.coarse, theta, domain=self.inside, gradient_tolerance=1e-5
         )
+        if self.fe.level > _COMPETING and math.isfinite(value):
+            # valleys of high levels are long, and what is gained along them is what a level gains
+            unit = self.coarse.size(value)
+            theta, value, size = follow(
+                self.coarse,
+                theta,
+                self.coarse.ascents,
+                domain=self.inside,
+                gradient_tolerance=_STATIONARY * unit,
+                iterations=40,
+            )
         # a minimum lies below the level below, whose points are saddles here
         if self.below is not None and not value < self.objective(self.below) - _ABOVE:
             value = math.inf
@@ -407,7 +420,7 @@ class _Search:
             self.tell(self.fe.level, "refine", 0.8 + 0.2 * index / min(len(ends), _SEEDS + 1))
             try:
                 with self.fine.limited(theta):
-                    if not self.saddles:
+                    if not self.saddles and self.fe.level <= _COMPETING:
                         theta, _, _ = minimise(
                             self.fine,
                             theta,
