@@ -34,8 +34,9 @@ _POINT, _LEAST, _HESSIAN = 8, 3, 5
 _LOOKS = 6
 # Digits by which a sweep from far away has to come nearer, and the first one nearer than 1.
 _NEARER = 0.3
-# What a central difference of gradients is off by, relative to the largest eigenvalue.
-_DIFFERENCE = 1e-8
+# What differences of gradients are off by, relative to the largest eigenvalue, and their step: two central
+# ones, of this step and twice that, leave step^4.
+_DIFFERENCE, _STEP = 1e-10, 2e-3
 # Digits beyond those wanted, in every evaluation.
 _GUARD = 5
 
@@ -152,7 +153,7 @@ def _doubles_inverse(
         return found.value, found.gradient
 
     point = np.array(start)
-    curvature = hessian(function, point)
+    curvature = (4.0 * hessian(function, point, _STEP) - hessian(function, point, 2.0 * _STEP)) / 3.0
     finite = bool(np.isfinite(curvature).all())
     sizes = np.abs(np.linalg.eigvalsh(curvature)) if finite else np.zeros(1)
     if not sizes.min(initial=1.0) > 0.0:  # beyond the doubles: the balls' own will be made

@@ -236,14 +236,14 @@ def _followed_within(
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def hessian(function: Function, theta: Array) -> Array:
+def hessian(function: Function, theta: Array, step: float = _STEP) -> Array:
     """Hessian of an objective by central differences of its gradient; 2 size evaluations."""
     rows = np.empty((theta.size, theta.size))
     for i in range(theta.size):
-        step = np.zeros_like(theta)
-        step[i] = _STEP
-        rows[i] = function(theta + step)[1] - function(theta - step)[1]
-    rows /= 2.0 * _STEP
+        move = np.zeros_like(theta)
+        move[i] = step
+        rows[i] = function(theta + move)[1] - function(theta - move)[1]
+    rows /= 2.0 * step
     return 0.5 * (rows + rows.T)
 
 
