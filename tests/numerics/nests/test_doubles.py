@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -359,3 +360,40 @@ def test_the_gradient_costs_little_more_than_the_value(recorded):
     with_gradient, without = counts(recorded, True), counts(recorded, False)
     assert with_gradient[0][-1] < 2.0 * without[0][-1]
     assert with_gradient[1][-1] < 2.0 * without[1][-1]
+
+
+# A point near level 12's, whose leaf is flat but for 1e-3 around the margin.
+DEEP = (
+    (3.6e-6, 3.3e-5, 2e-4, 9.4e-4, 3.5e-3, 1.1e-2, 3.5e-2, 0.05),
+    (3.7, 9.6, 21.0, 42.0, 76.0, 130.0, 200.0, 290.0),
+)
+
+
+def test_a_flat_middle_is_left_out_and_nothing_is_lost(leaf_case, shifted, monkeypatch):
+    """Value and derivatives as with it, also in what moves the flat middle; nodes fewer by a factor."""
+    case = leaf_case("falling", 1.0, 3e-7)
+    leaf, parameters = shifted(case.leaf), np.append(case.parameters, 0.0)
+    for field in (0.0, 0.3):
+        without = evaluate_nest(leaf, parameters, field, *DEEP)
+        with monkeypatch.context() as patch:
+            patch.setattr("numerics.nests.windows._WORTHWHILE", math.inf)
+            whole = evaluate_nest(leaf, parameters, field, *DEEP)
+        assert without.value == whole.value
+        for name in ("d_field", "d_increments", "d_exponents", "d_parameters"):
+            assert getattr(without, name) == pytest.approx(
+                getattr(whole, name), rel=1e-11, abs=1e-15
+            )
+        assert without.d_parameters[-1] == pytest.approx(1.0, rel=1e-12)
+        assert 1.4 * without.exponentials < whole.exponentials
+
+
+def test_how_little_a_leaf_is_blurred_costs_nothing(leaf_case):
+    """The grids follow the edge of the flat middle, whatever their spacing."""
+    work = []
+    for blur in (1e-6, 1e-8, 1e-10):
+        case = leaf_case("falling", 1.0, blur)
+        v = tuple(blur * 10.0 ** (k + 1) for k in range(round(-math.log10(blur)) - 1))
+        s = tuple(4.0 * 2.0**k for k in range(len(v)))
+        found = evaluate_nest(case.leaf, case.parameters, 0.0, v, s)
+        work.append((found.exponentials + found.products) / len(v))
+    assert max(work) < 2.0 * min(work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 
 import mpmath
 import pytest
@@ -121,6 +122,44 @@ def test_equal_exponents_merge_in_balls(v, s, w, r):
         assert first.rad() < 1e-16
         other = [arb(0), arb(v), arb(w), arb(s), arb(r)]
         assert (evaluate_ball_nest(leaf, other, 2, BallGrid(18)).value < first) == (r < s) or r == s
+
+
+def test_radii_do_not_grow_with_the_level():
+    """A lifting is a contraction; in balls, too, though every level refers to a ball of the one inside."""
+    leaf = ball_program(free_energy(SBP(), 4)).nests[0].leaf
+    radii = []
+    with ctx.workdps(40):
+        for depth in (2, 4, 8):
+            v = [arb(1) / (2 * 3**k) for k in range(depth)]
+            s = [arb(3) * 2**k for k in range(depth)]
+            radii.append(
+                float(evaluate_ball_nest(leaf, [arb(0), *v, *s], depth, BallGrid(18)).value.rad())
+            )
+    assert max(radii) < 1e-17
+    assert radii[-1] < 3.0 * radii[0]
+
+
+def test_flat_middles_in_balls_are_left_out_and_nothing_is_lost(monkeypatch):
+    """One ball in the other, however the deviation from flat is left out; derivatives as with it."""
+    program = ball_program(free_energy(SBP(), 4))
+    leaf = program.nests[1].leaf
+    v = [arb(x) for x in (3.6e-6, 3.3e-5, 2e-4, 9.4e-4, 3.5e-3, 1.1e-2, 3.5e-2, 0.05)]
+    s = [arb(x) for x in (3.7, 9.6, 21.0, 42.0, 76.0, 130.0, 200.0, 290.0)]
+    own = {"kappa": arb(1), "gap_p_2_0": arb(3e-7)}
+    inputs = [arb(0), *v, *s, *(own[x] for x in leaf.compiled.parameters)]
+    with ctx.workdps(40):
+        without = evaluate_ball_nest(leaf, inputs, 8, BallGrid(18), gradient=True)
+        with monkeypatch.context() as patch:
+            patch.setattr("numerics.balls.plan._WORTHWHILE", math.inf)
+            whole = evaluate_ball_nest(leaf, inputs, 8, BallGrid(18), gradient=True)
+            finer = evaluate_ball_nest(leaf, inputs, 8, BallGrid(28)).value
+    assert without.value.contains(finer.mid())
+    assert without.value.overlaps(whole.value)
+    assert without.value.rad() < 1e-17
+    assert 3 * without.nodes < whole.nodes
+    # in units of what they are derivatives in
+    for x, a, b in zip(inputs, without.d_inputs, whole.d_inputs, strict=True):
+        assert abs((a - b) * x).mid() < 1e-15
 
 
 def test_gradient_in_balls_is_the_difference_of_values():

@@ -13,8 +13,10 @@ from numerics import Solution, cross_check, solve, solve_levels
 from numerics.functionals.doubles import evaluator
 from numerics.nests.grids import Strip, spacing, trapezoid_error
 from numerics.thresholds.objective import Objective
+from numerics.thresholds.starts import _read, _resampled, interpolated, seed
 from numerics.thresholds.stationary import minimise
-from theory import SBP, free_energy
+from theory import ABP, SBP, SK, Hopfield, free_energy
+from theory.thresholds.finite_exponents import without_quenched_average
 from verify.strategies import order_parameters
 
 SOLVED: dict[int, Solution] = {}
@@ -146,3 +148,56 @@ def test_bad_input_is_refused(arguments: tuple, error: type[Exception]):
     with pytest.raises(error) as caught:
         solve(*arguments)
     assert "\n" not in str(caught.value)
+
+
+# -- starts from the profile, high levels -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", [SBP(1), SK(), Hopfield(alpha=1), ABP(0)], ids=str)
+def test_a_profile_read_at_its_own_places_is_itself(model):
+    """Read between them it keeps its order, its ends, and what is left of the multipliers outermost."""
+    below = solve(model, 4)
+    at, fe = seed(below), free_energy(model, 5)
+    if len(fe.q) - len(fe.c) != len(below.q) - len(below.c):
+        fe = without_quenched_average(fe)
+    found = interpolated(fe, at)
+    assert found is not None
+    assert found.s.size == len(fe.c) == at.s.size + 1
+    assert np.all(found.q > 0.0)
+    assert found.p.sum() == pytest.approx(at.p.sum(), rel=1e-12)
+    rising = np.diff(at.s) > 0
+    if rising.all() or not rising.any():
+        assert np.all((np.diff(found.s) > 0) == rising[0])
+    same = _read(np.log(at.s), at.s.size)
+    assert np.exp(same) == pytest.approx(at.s, rel=1e-12)
+    if at.p.any():
+        assert _resampled(at.p / at.p.sum(), at.p.size - 1) == pytest.approx(
+            at.p / at.p.sum(), rel=1e-9
+        )
+
+
+def test_a_straight_profile_stays_straight():
+    values = 3.0 + 2.0 * (np.arange(4) + 0.5) / 4
+    assert _read(values, 9) == pytest.approx(3.0 + 2.0 * (np.arange(9) + 0.5) / 9, rel=1e-12)
+
+
+def test_sk_goes_on_falling_and_high_levels_are_lower_than_any_found_before():
+    """Level 8 of SK was once 0.7631796854, a minimum, but not the lowest; 9 to 12 were said to be merged."""
+    parisi = 0.7631667265665
+    values = [float(s.value) for s in solve_levels(SK(), range(7, 11))]
+    assert values[1] == pytest.approx(0.76317681766, abs=1e-11)
+    gaps = np.array(values) - parisi
+    assert np.all(gaps > 0)
+    # levels approach the limit as a power, here near the fourth
+    powers = np.diff(np.log(gaps)) / np.diff(np.log(np.arange(7, 11)))
+    assert np.all((powers < -3.0) & (powers > -5.0))
+
+
+@pytest.mark.slow
+def test_level_fourteen_changes_its_shape():
+    """The best minimum has a lifting outermost that the one continued from below has not."""
+    *_, last = solve_levels(SBP(1), range(2, 15))
+    assert float(last.value) < 1.5970054
+    assert last.error < 1e-14
+    assert len(last.branches) > 1
+    assert min(last.p) < 0.7 < min(last.branches[1].p)
