@@ -32,9 +32,9 @@ _CERTAIN = 1e-17
 
 
 @lru_cache(maxsize=32)
-def _maps(found: Dual, tangent: Tangent) -> Maps | None:
+def _maps(dual: Dual, tangent: Tangent) -> Maps | None:
     try:
-        return Maps(found, _NODE_DIGITS, tangent)
+        return Maps(dual, _NODE_DIGITS, tangent)
     except ValueError:
         return None
 
@@ -43,7 +43,7 @@ def _maps(found: Dual, tangent: Tangent) -> Maps | None:
 class Layers:
     """A perceptron: sigma_w^2 and sigma_b^2 of its inputs, and those of what follows each layer."""
 
-    found: Dual
+    dual: Dual
     tangent: Tangent
     w2: float
     b2: float
@@ -93,7 +93,7 @@ class Layers:
 class Equilibria:
     """An equilibrium model: sigma_w^2, sigma_v^2, and both sides' variances in doubles."""
 
-    found: Dual
+    dual: Dual
     w2: float
     v2: float
     starts: tuple[Array, Array]
@@ -176,7 +176,7 @@ def refined(
     Cost: some 50 microseconds a pair and layer, a thousand times that for mixtures.
     """
     done = np.zeros(error.shape, dtype=bool)
-    maps = _maps(model.found, model.tangent)
+    maps = _maps(model.dual, model.tangent)
     if maps is None:
         return done, 0.0
     pairs = np.argwhere(np.triu(coarse) if len(sides) == 1 else coarse)
@@ -217,7 +217,7 @@ def _again(
         a, b = alone(0, i), alone(len(sides) - 1, j)
         c = covariance(sides[0].x[i].tolist(), sides[-1].x[j].tolist())
         try:
-            found = model.pair(maps, a, b, c, float(matrices[-1][i, j]))
+            values = model.pair(maps, a, b, c, float(matrices[-1][i, j]))
         except ArithmeticError:
             rest.append((i, j))
             continue
@@ -227,11 +227,11 @@ def _again(
             sizes = [s if s < 1e300 else 0.0 for s in ends]
         if not all(
             bool(v.rad() <= _CERTAIN * max(abs(float(v.mid())), size) + 1e-280)
-            for v, size in zip(found, sizes, strict=True)
+            for v, size in zip(values, sizes, strict=True)
         ):
             rest.append((i, j))
             continue
-        for matrix, value in zip(matrices, found, strict=True):
+        for matrix, value in zip(matrices, values, strict=True):
             matrix[i, j] = float(value.mid())
             if len(sides) == 1:
                 matrix[j, i] = matrix[i, j]
