@@ -158,12 +158,12 @@ def through(
     tuple of flint.arb
         NNGP and NTK.
     """
-    theta = c
+    ntk = c
     for (scale, bias), a, b in zip(layers, one, two, strict=True):
         d, slope = maps.own(a)[:2] if one is two else maps.both(a, c, b)
         c = layer(d, scale, bias)
-        theta = tangent(c, slope, theta, scale)
-    return c, theta
+        ntk = tangent(c, slope, ntk, scale)
+    return c, ntk
 
 
 def enclosed_diagonal(maps: Maps, s: arb, w2: arb, start: float) -> arb:

@@ -269,8 +269,8 @@ def _checked(dual: Dual, alone: list[_Alone], w2: float) -> ConditionReport:
 
 def _own(alone: _Alone, w2: float, v2: float) -> tuple[Array, Array, Array]:
     """NNGP, NTK and fixed point of single inputs."""
-    theta = equilibrium_tangent(alone.k, alone.slope, w2)
-    return *readout(alone.d, alone.slope, theta, v2), alone.k
+    ntk = equilibrium_tangent(alone.k, alone.slope, w2)
+    return *readout(alone.d, alone.slope, ntk, v2), alone.k
 
 
 def _work(

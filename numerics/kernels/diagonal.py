@@ -29,7 +29,7 @@ class Single:
 
     Attributes
     ----------
-    k, theta : ndarray, shape (layers + 1, n)
+    k, ntk : ndarray, shape (layers + 1, n)
         Variances and tangent kernels before each layer and after the last.
     angles : tuple of ndarray, shape (layers, n)
         For homogeneous activations, what `numerics.kernels.loops.power` needs.
@@ -38,19 +38,19 @@ class Single:
     """
 
     k: Array
-    theta: Array
+    ntk: Array
     angles: tuple[Array, ...] = ()
     tables: tuple[Tables, ...] = field(default=())
 
 
-def advance(dual: Dual, tangent: Tangent, k: Array, theta: Array, sw2: Array, sb2: Array) -> Single:
+def advance(dual: Dual, tangent: Tangent, k: Array, ntk: Array, sw2: Array, sb2: Array) -> Single:
     """Run the single-input recursion.
 
     Parameters
     ----------
     dual : theory.kernels.duals.Dual
     tangent : {"limit", "almost_everywhere"}
-    k, theta : ndarray, shape (n,)
+    k, ntk : ndarray, shape (n,)
         Before the first of the layers.
     sw2, sb2 : ndarray, shape (layers,)
 
@@ -60,22 +60,22 @@ def advance(dual: Dual, tangent: Tangent, k: Array, theta: Array, sw2: Array, sb
         May hold infinities; see `check_path`.
     """
     count, n = len(sw2), len(k)
-    ks, thetas = np.empty((count + 1, n)), np.empty((count + 1, n))
-    ks[0], thetas[0] = k, theta
+    ks, ntks = np.empty((count + 1, n)), np.empty((count + 1, n))
+    ks[0], ntks[0] = k, ntk
     if uses_series(dual):
-        return _by_series(dual, tangent, ks, thetas, sw2, sb2)
+        return _by_series(dual, tangent, ks, ntks, sw2, sb2)
     module = kernel_module(dual, tangent)
     with np.errstate(all="ignore"):
         if uses_power_loops(dual):
             angles = tuple(np.empty((count, n)) for _ in range(4))
-            module.diagonal(ks, thetas, sw2, sb2, *angles)
-            return Single(ks, thetas, angles)
-        module.diagonal(ks, thetas, sw2, sb2)
-    return Single(ks, thetas)
+            module.diagonal(ks, ntks, sw2, sb2, *angles)
+            return Single(ks, ntks, angles)
+        module.diagonal(ks, ntks, sw2, sb2)
+    return Single(ks, ntks)
 
 
 def _by_series(
-    dual: Dual, tangent: Tangent, k: Array, theta: Array, sw2: Array, sb2: Array
+    dual: Dual, tangent: Tangent, k: Array, ntk: Array, sw2: Array, sb2: Array
 ) -> Single:
     own = series(dual.activation)
     infinite = (tangent == "limit" and not own.smooth) or dual.existence.largest_slope == 0
@@ -83,16 +83,16 @@ def _by_series(
     for layer, (scale, bias) in enumerate(zip(sw2, sb2, strict=True)):
         fine = (k[layer] < float(dual.existence.largest)) & (k[layer] < LIMIT)
         if not fine.all():
-            k[layer + 1 :], theta[layer + 1 :] = np.nan, np.nan
+            k[layer + 1 :], ntk[layer + 1 :] = np.nan, np.nan
             break
         tables.append(own.tables(k[layer]))
         k[layer + 1] = recursion.layer(tables[-1].second, scale, bias)
         slopes = np.where(k[layer] > 0.0, np.inf, 0.0) if infinite else tables[-1].slopes
         with np.errstate(invalid="ignore"):
             # nothing times an infinite slope is nothing
-            slopes = np.where(theta[layer] * scale != 0.0, slopes, 0.0)
-            theta[layer + 1] = recursion.tangent(k[layer + 1], slopes, theta[layer], scale)
-    return Single(k, theta, tables=tuple(tables))
+            slopes = np.where(ntk[layer] * scale != 0.0, slopes, 0.0)
+            ntk[layer + 1] = recursion.tangent(k[layer + 1], slopes, ntk[layer], scale)
+    return Single(k, ntk, tables=tuple(tables))
 
 
 def representatives(k: Array) -> Array:
@@ -128,10 +128,10 @@ def check_path(dual: Dual, tangent: Tangent, path: Single, readout: bool = True)
         layer, column = np.argwhere(wrong)[0]
         _refuse(dual, layer, float(k[layer, column]), limit)
     infinite = tangent == "limit" and not dual.existence.smooth
-    if not infinite and not np.isfinite(path.theta).all():
-        layer, column = np.argwhere(~np.isfinite(path.theta))[0]
+    if not infinite and not np.isfinite(path.ntk).all():
+        layer, column = np.argwhere(~np.isfinite(path.ntk))[0]
         raise DivergenceError(
-            f"the tangent kernel is {path.theta[layer, column]:.3g} after layer {layer}: E phi'(u)^2 is "
+            f"the tangent kernel is {path.ntk[layer, column]:.3g} after layer {layer}: E phi'(u)^2 is "
             "infinite or outside the range of doubles; make sigma_w, the inputs or the depth smaller"
         )
 

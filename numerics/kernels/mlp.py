@@ -202,7 +202,7 @@ def perceptron_diagonal(
     made = perceptron(model, tangent)
     path = made.advance(made.side(a).k)
     check_path(made.dual, tangent, path)
-    return path.k[-1], path.theta[-1]
+    return path.k[-1], path.ntk[-1]
 
 
 def perceptron(model: MLP, tangent: Tangent = "limit") -> Perceptron:
@@ -233,9 +233,9 @@ class Perceptron:
         """Layer 1 of inputs."""
         return Side(x, self.w2 / x.shape[1], self.b2)
 
-    def advance(self, k: Array, theta: Array | None = None, part: slice = slice(None)) -> Single:
+    def advance(self, k: Array, ntk: Array | None = None, part: slice = slice(None)) -> Single:
         """Single inputs through some layers."""
-        start = k if theta is None else theta
+        start = k if ntk is None else ntk
         return advance(self.dual, self.tangent, k, start, self.sw2[part], self.sb2[part])
 
     def check(self, sides: list[Side]) -> Single:
@@ -282,7 +282,7 @@ class Perceptron:
             for side in sides:
                 path = self.advance(*state[id(side)], part)
                 check_path(self.dual, self.tangent, path, readout=last)
-                state[id(side)] = path.k[-1], path.theta[-1]
+                state[id(side)] = path.k[-1], path.ntk[-1]
                 paths[id(side)] = path
             go = self._work(sides, paths, part, chunk == 0, last, (cov, ntk), noise[part], marks)
 

@@ -83,7 +83,7 @@ def mlp_noise(
     with np.errstate(all="ignore"):
         for layer, (scale, bias) in enumerate(zip(sw2, sb2, strict=True)):
             k, new = path.k[layer], path.k[layer + 1]
-            theta, grown = path.theta[layer], path.theta[layer + 1]
+            before, grown = path.ntk[layer], path.ntk[layer + 1]
             at = pair_noise(dual, tangent, path, layer)
             given = pair if layer == 0 else pair + 2.0 * UNIT
             turn = max(given, angle) if layer == 0 else given
@@ -94,15 +94,15 @@ def mlp_noise(
             )  # fmt: skip
             own, part = _largest(new - bias, new), _largest(new, grown)
             rate = _largest(scale * k * at.true, new)
-            tangent_rate = _largest(scale * at.chi * theta, grown)
-            turned = _largest(scale * theta * at.bend * k, grown) * (turn + alone)
+            tangent_rate = _largest(scale * at.chi * before, grown)
+            turned = _largest(scale * before * at.bend * k, grown) * (turn + alone)
             pair = rate * (given + alone) + own * value + 4.0 * UNIT
             tangents = part * pair + tangent_rate * (tangents + slope) + turned + 4.0 * UNIT
             # single inputs, with their own derivatives
-            moved = _largest(scale * theta * at.chi * at.chi_rate, grown) * alone
+            moved = _largest(scale * before * at.chi * at.chi_rate, grown) * alone
             alone = _largest((new - bias) * at.rate, new) * alone + own * at.value_own + 3.0 * UNIT
             single = part * alone + tangent_rate * (single + at.slope_own) + moved + 3.0 * UNIT
-    single = single if math.isfinite(path.theta[-1].max()) else alone
+    single = single if math.isfinite(path.ntk[-1].max()) else alone
     return Noise(rows, (_bound(alone), _bound(single)), (_bound(pair), _bound(tangents)))
 
 
@@ -150,8 +150,8 @@ def equilibrium_noise(
         row = single + 2.0 * UNIT, value, slope + 2.0 * UNIT, chi, sum(angles), product
         turned = _largest(at.bend * k, at.chi) * max(pair + single + 2.0 * UNIT, sum(angles))
         nngp = value + _largest(k * at.chi, d) * (pair + single) + 2.0 * UNIT
-        theta = pair + grown * (slope + turned) + 3.0 * UNIT
-        ntk = max(nngp, slope + turned + theta) + 3.0 * UNIT
+        of_tangent = pair + grown * (slope + turned) + 3.0 * UNIT
+        ntk = max(nngp, slope + turned + of_tangent) + 3.0 * UNIT
         own = at.value_own + float(at.rate.max()) * single + 2.0 * UNIT
         own_slope = at.slope_own + float(at.chi_rate.max()) * single
         own_ntk = max(own, (1.0 + grown) * own_slope + single) + 3.0 * UNIT
@@ -173,9 +173,9 @@ def _power_equilibrium(
     pair = 1.5 * turn + single + 2.0 * UNIT
     nngp = 1.5 * (turn + noise) + single + 3.0 * UNIT
     slope = (0.5 * module.T_BEND * turn + module.T_NOISE * UNIT) / chi
-    theta = pair + rate / rest * slope + 3.0 * UNIT
+    of_tangent = pair + rate / rest * slope + 3.0 * UNIT
     own = single + 2.0 * UNIT, single + (2.0 + 2.0 * rate / rest) * UNIT, single
-    return Noise(np.zeros((1, 6)), own, (nngp, max(nngp, slope + theta) + 3.0 * UNIT, pair))
+    return Noise(np.zeros((1, 6)), own, (nngp, max(nngp, slope + of_tangent) + 3.0 * UNIT, pair))
 
 
 def _second(dual: Dual, k: Array) -> Array:
@@ -199,12 +199,12 @@ def _power(
     chi = sum(module.profile(1.0, 0.0, 0.0, 0.0)[-2:]) or 1.0  # the slope itself is 0
     with np.errstate(all="ignore"):
         for layer, bias in enumerate(sb2):
-            new, grown = path.k[layer + 1], path.theta[layer + 1]
+            new, grown = path.k[layer + 1], path.ntk[layer + 1]
             rows[layer, :3] = alone, *angles
             cosine, steep = path.angles[0][layer], path.angles[3][layer]
             own = _largest(new - bias, new)
             after = own * (module.DEGREE * (alone + UNIT) + 2.0 * UNIT) + 2.0 * UNIT
-            rate = _largest(steep**2 * chi * path.theta[layer], grown)
+            rate = _largest(steep**2 * chi * path.ntk[layer], grown)
             part = _largest(new, grown)
             twist = (0.5 * module.T_BEND * turn + module.T_NOISE * UNIT) / chi + abs(
                 module.DEGREE - 1.0
@@ -218,7 +218,7 @@ def _power(
             )
             tangents = part * (turn + after) + rate * (tangents + twist) + 6.0 * UNIT
             alone = after
-    single = single if math.isfinite(path.theta[-1].max()) else alone
+    single = single if math.isfinite(path.ntk[-1].max()) else alone
     if module.DEGREE != 1.0:
         return Noise(rows, (_bound(alone), _bound(single)), (math.inf, math.inf))
     return Noise(rows, (_bound(alone), _bound(single)), (_bound(turn + alone), _bound(tangents)))

@@ -72,7 +72,7 @@ class Layers:
         Midpoints go through the layers, and radii with the slopes there: a ball's image would be wider by the
         root of the determinant in every layer.
         """
-        theta, off, turned = c.mid(), c.rad(), c.rad()
+        ntk, off, turned = c.mid(), c.rad(), c.rad()
         c = c.mid()
         for (scale, bias), one, two in zip(self._layers(), a, b, strict=True):
             d, slope = maps.both(one[0].mid(), c, two[0].mid())
@@ -80,10 +80,10 @@ class Layers:
             value = layer(d, scale, bias)
             off = value.rad() + scale * moved
             c = value.mid()
-            new = tangent(c, slope, theta, scale)
-            turned = off + new.rad() + scale * (slope.abs_upper() * turned + abs(theta) * twisted)
-            theta = new.mid()
-        return c + arb(0, off.upper()), theta + arb(0, turned.upper())
+            new = tangent(c, slope, ntk, scale)
+            turned = off + new.rad() + scale * (slope.abs_upper() * turned + abs(ntk) * twisted)
+            ntk = new.mid()
+        return c + arb(0, off.upper()), ntk + arb(0, turned.upper())
 
     def _layers(self) -> list[tuple[arb, arb]]:
         return [(arb(float(s)), arb(float(b))) for s, b in zip(self.sw2, self.sb2, strict=True)]

@@ -77,7 +77,7 @@ class Row(NamedTuple):
 @numba.njit(error_model="numpy", cache=True)
 def diagonal(
     k: np.ndarray,
-    theta: np.ndarray,
+    ntk: np.ndarray,
     sw2: np.ndarray,
     sb2: np.ndarray,
     cosine: np.ndarray,
@@ -85,7 +85,7 @@ def diagonal(
     root: np.ndarray,
     slope: np.ndarray,
 ) -> None:
-    """Fill everything a layer needs of single inputs; k and theta have one row more than the others."""
+    """Fill everything a layer needs of single inputs; k and ntk have one row more than the others."""
     _, _, _, _, even, odd = profile(1.0, 0.0, 0.0, 0.0)
     for layer in range(sw2.shape[0]):
         for i in range(k.shape[1]):
@@ -101,8 +101,8 @@ def diagonal(
             sine[layer, i] = math.sqrt(sb2[layer] / new) if new > 0.0 else 0.0
             slope[layer, i] = math.sqrt(sw2[layer] * (power / v)) if v > 0.0 else 0.0
             g = sw2[layer] * (power / v) if v > 0.0 else 0.0
-            grown = g * (even + odd) * theta[layer, i] if g * theta[layer, i] != 0.0 else 0.0
-            theta[layer + 1, i] = new + grown
+            grown = g * (even + odd) * ntk[layer, i] if g * ntk[layer, i] != 0.0 else 0.0
+            ntk[layer + 1, i] = new + grown
 
 
 @numba.njit(error_model="numpy")

@@ -57,15 +57,15 @@ class Step(NamedTuple):
 
 
 @numba.njit(error_model="numpy", cache=True)
-def diagonal(k: np.ndarray, theta: np.ndarray, sw2: np.ndarray, sb2: np.ndarray) -> None:
-    """Fill k and theta, of shape (layers + 1, n), from their first rows."""
+def diagonal(k: np.ndarray, ntk: np.ndarray, sw2: np.ndarray, sb2: np.ndarray) -> None:
+    """Fill k and ntk, of shape (layers + 1, n), from their first rows."""
     for layer in range(sw2.shape[0]):
         for i in range(k.shape[1]):
             v = k[layer, i]
             d, dd = once(v, v, v, 0.0, 0.0, 4.0 * v)
             k[layer + 1, i] = sw2[layer] * d + sb2[layer]
-            grown = sw2[layer] * dd * theta[layer, i] if theta[layer, i] != 0.0 else 0.0
-            theta[layer + 1, i] = k[layer + 1, i] + grown
+            grown = sw2[layer] * dd * ntk[layer, i] if ntk[layer, i] != 0.0 else 0.0
+            ntk[layer + 1, i] = k[layer + 1, i] + grown
 
 
 @numba.njit(error_model="numpy")
