@@ -1,5 +1,6 @@
 """The house: layers import what lies below them, rooms of a layer those before them, tests mirror both."""
 
+import ast
 import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -9,6 +10,66 @@ import pytest
 from house import LAYERS, ROOMS, ROOT
 
 FILES = house.files()
+
+PUBLIC, LOOP, OPTIONS = "keywords of a public function", "compiled loop", "a command's options"
+SPLITTING = "being split"
+LONG = {  # functions over 100 lines or with more than 8 parameters, and why
+    "numerics.kernels.deq.deq_kernel": PUBLIC,
+    "numerics.kernels.loops.double.moments": LOOP,
+    "numerics.kernels.mlp.mlp_kernel": PUBLIC,
+    "numerics.kernels.sklearn.DEQ.__init__": PUBLIC,
+    "numerics.kernels.sklearn.MLP.__init__": PUBLIC,
+    "numerics.nests.chain.lifting": SPLITTING,
+    "numerics.nests.convolution._extreme_centres": LOOP,
+    "numerics.nests.convolution.adjoint": LOOP,
+    "numerics.nests.convolution.lift": SPLITTING,
+    "numerics.nests.doubles.evaluate_nest": SPLITTING,
+    "numerics.nests.outermost.lift_point": SPLITTING,
+    "numerics.runs.sweeps.sweep": PUBLIC,
+    "verify.networks.covariances.equilibrium_covariances": PUBLIC,
+    "verify.networks.draws.sample": PUBLIC,
+    "verify.networks.experiments.width_experiment": PUBLIC,
+    "verify.suite.claims.claim": PUBLIC,
+    "verify.suite.properties.prop": PUBLIC,
+    "verify.thresholds.algorithms.belief._reinforce": LOOP,
+    "verify.thresholds.algorithms.clup._loosen": LOOP,
+    "verify.thresholds.algorithms.focusing._focus": LOOP,
+    "verify.thresholds.algorithms.replicas._anneal": LOOP,
+    "verify.thresholds.algorithms.replicas._sweep": LOOP,
+    "verify.thresholds.enumeration._count": LOOP,
+    "verify.thresholds.enumeration._list": LOOP,
+    "verify.thresholds.experiments.experiment": PUBLIC,
+    "verify.thresholds.reach.energy_within": PUBLIC,
+    "verify.thresholds.reach.no_solver_above": PUBLIC,
+    "widegap.commands.experiment._run": OPTIONS,
+    "widegap.commands.network._run": OPTIONS,
+    "widegap.commands.solve.solve": OPTIONS,
+    "widegap.commands.verify.verify": OPTIONS,
+}
+
+
+def long_functions(module: str, tree: ast.AST) -> set[str]:
+    """Names of a module's functions over 100 lines or with more than 8 parameters."""
+    found: set[str] = set()
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            parts = node.args
+            given = [a.arg for a in (*parts.posonlyargs, *parts.args, *parts.kwonlyargs)]
+            count = len(given) - (given[:1] in (["self"], ["cls"]))
+            if count > 8 or (node.end_lineno or 0) - node.lineno >= 100:
+                found.add(f"{module}.{node.name}")
+        name = f"{module}.{node.name}" if isinstance(node, ast.ClassDef) else module
+        found |= long_functions(name, node)
+    return found
+
+
+def test_functions_are_short_and_take_few_parameters() -> None:
+    found: set[str] = set()
+    for path in FILES:
+        if path.suffix == ".py":
+            found |= long_functions(house.module(path), ast.parse(path.read_text("utf-8")))
+    assert found <= set(LONG)
+    assert {name for name, why in LONG.items() if why != SPLITTING} <= found
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

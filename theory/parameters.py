@@ -117,8 +117,8 @@ class Parametrised:
 
     @classmethod
     def _fields(cls) -> list[tuple[str, Symbol]]:
-        found = [(f.name, f.metadata.get("symbol")) for f in dataclasses.fields(cls)]
-        return [(name, symbol) for name, symbol in found if symbol is not None]
+        symbols = [(f.name, f.metadata.get("symbol")) for f in dataclasses.fields(cls)]
+        return [(name, symbol) for name, symbol in symbols if symbol is not None]
 
     @property
     def parameters(self) -> dict[Symbol, Expr]:

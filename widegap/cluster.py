@@ -49,9 +49,9 @@ def cluster(address: str) -> Iterator[Executor]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         # Client's own time limit does not cover a peer that accepts and then says nothing
-        found = asyncio.run(asyncio.wait_for(_identity(address), PATIENCE))
-        if found.get("type") != "Scheduler":
-            raise ValueError(f"there is a {found.get('type')}")
+        identity = asyncio.run(asyncio.wait_for(_identity(address), PATIENCE))
+        if identity.get("type") != "Scheduler":
+            raise ValueError(f"there is a {identity.get('type')}")
         client = Client(address, timeout=PATIENCE, set_as_default=False)
     except Exception as error:
         reason = str(error) or f"no answer within {PATIENCE:.0f} s"
@@ -59,7 +59,7 @@ def cluster(address: str) -> Iterator[Executor]:
             reason = "what answers does not speak Dask's protocol"
         raise click.UsageError(f"no Dask scheduler at --scheduler {address}: {reason}") from error
     try:
-        if not found.get("workers"):
+        if not identity.get("workers"):
             say(f"no workers yet at {address}; waiting for them")
         yield client.get_executor(pure=False)
     except Exception as error:

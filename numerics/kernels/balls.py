@@ -47,7 +47,7 @@ class Maps:
 
     Parameters
     ----------
-    found : theory.kernels.duals.Dual
+    dual : theory.kernels.duals.Dual
     digits : int, optional
         For duals that are mixtures, the digits of the mixture's nodes.
     tangent : {"limit", "almost_everywhere"}
@@ -64,23 +64,23 @@ class Maps:
         For a dual without a closed form; with ``digits``, for one that is no mixture either.
     """
 
-    def __init__(self, found: Dual, digits: int | None = None, tangent: Tangent = "limit") -> None:
-        source, self._nodes = found, ()
-        if not found.is_closed:
-            source = mixture(found.activation) if digits is not None else None
+    def __init__(self, dual: Dual, digits: int | None = None, tangent: Tangent = "limit") -> None:
+        source, self._nodes = dual, ()
+        if not dual.is_closed:
+            source = mixture(dual.activation) if digits is not None else None
             if source is None:
                 raise ValueError(
-                    f"only closed duals are certified; that of {found.activation} is a mixture or a series"
+                    f"only closed duals are certified; that of {dual.activation} is a mixture or a series"
                 )
             nodes, masses = mixture_nodes(digits or 16)
             self._nodes = tuple(zip(map(mpf_ball, nodes), map(mpf_ball, masses), strict=True))
         self.members = max(1, len(self._nodes) ** 2)
         scales = [A, B] if self._nodes else []
-        slope = found.tangent(tangent) if source is found else source.moment(1, 1)
+        slope = dual.tangent(tangent) if source is dual else source.moment(1, 1)
         both = [source.moment(0, 0).stable, slope.stable]
         self._both = printed([*scales, *_ARGUMENTS], both, _FUNCTIONS)
         self._bend = printed([*scales, *_ARGUMENTS], [source.moment(2, 0).stable], _FUNCTIONS)
-        drift = found.tangent(tangent, 1, 1) if source is found else source.moment(2, 2)
+        drift = dual.tangent(tangent, 1, 1) if source is dual else source.moment(2, 2)
         drifts = [source.moment(1, 1).stable, drift.stable]
         self._drift = printed([*scales, *_ARGUMENTS], drifts, _FUNCTIONS)
 
@@ -158,12 +158,12 @@ def through(
     tuple of flint.arb
         NNGP and NTK.
     """
-    theta = c
+    ntk = c
     for (scale, bias), a, b in zip(layers, one, two, strict=True):
         d, slope = maps.own(a)[:2] if one is two else maps.both(a, c, b)
         c = layer(d, scale, bias)
-        theta = tangent(c, slope, theta, scale)
-    return c, theta
+        ntk = tangent(c, slope, ntk, scale)
+    return c, ntk
 
 
 def enclosed_diagonal(maps: Maps, s: arb, w2: arb, start: float) -> arb:

@@ -51,7 +51,7 @@ class ConditionReport:
 
     def failures(self) -> list[str]:
         """What fails, in words with numbers."""
-        found = []
+        reasons = []
         for name, words in _WORDS.items():
             value = getattr(self, name)
             if not value < 1.0:
@@ -62,8 +62,8 @@ class ConditionReport:
                         if name == "kernel"
                         else "it is not bounded, or no bound is found"
                     )
-                found.append(f"{name} ({words}): {by}")
-        return found
+                reasons.append(f"{name} ({words}): {by}")
+        return reasons
 
     def refuse(self, activation: str) -> None:
         """Raise if a condition fails.

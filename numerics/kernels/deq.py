@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from sympy import Expr
 
 from numerics.errors import DivergenceError
+from numerics.kernels.loops import state
 from numerics.kernels.loops.code import kernel_module, uses_power_loops, uses_series
 from numerics.kernels.series.series import series
 from theory.kernels.activations import Activation
@@ -156,19 +157,19 @@ def equilibrium_kernel(
     a, b = check_inputs(x1, x2)
     scales = model_scales(model)
     w2, u2, b2, v2 = (scale**2 for scale in scales.values())
-    found = model.dual
+    dual = model.dual
     n1, n2 = len(a), len(a if b is None else b)
     check_memory(n1, n2, 3, extra=40 * (n1 + n2) * a.shape[1])
     sides = [Side(x, u2 / a.shape[1], b2) for x in ((a,) if b is None else (a, b))]
-    alone = [_solved(found, side.k, w2) for side in sides]
-    report = _checked(found, alone, w2)
+    alone = [_solved(dual, side.k, w2) for side in sides]
+    report = _checked(dual, alone, w2)
     out = tuple(np.empty((n1, n2)) for _ in range(3))
     ends = [_own(one, w2, v2) for one in alone]
-    noise = equilibrium_noise(found, sides, [one.path for one in alone], w2, v2)
-    errors = Errors(found, (n1, n2), depth=8, kernels=3)
-    if not uses_power_loops(found):
+    noise = equilibrium_noise(dual, sides, [one.path for one in alone], w2, v2)
+    errors = Errors(dual, (n1, n2), depth=8, kernels=3)
+    if not uses_power_loops(dual):
         errors.follow(max(noise.pairs))
-    work = _work(found, sides, alone, w2, v2, out, noise.rows[0], errors.marks)
+    work = _work(dual, sides, alone, w2, v2, out, noise.rows[0], errors.marks)
     steps: list[float] = []
     over_tiles(lambda some: steps.append(work(some)), tiles(n1, n2, b is None), progress)
     if not max(steps) < 1e-10:
@@ -176,11 +177,11 @@ def equilibrium_kernel(
             f"the iteration did not converge: residual {max(steps):.2g} at stability {report.stability:.6g}; "
             "make sigma_w smaller"
         )
-    again = Equilibria(found, w2, v2, (alone[0].k, alone[-1].k))
+    again = Equilibria(dual, w2, v2, (alone[0].k, alone[-1].k))
     own = Own(ends, noise.own, b2 == 0.0)
     errors.settle(sides, again if refine else None, out, own, noise.pairs)
-    note = singular_note(found.activation, a, **scales) if b is None else ""
-    name = str(found.activation)
+    note = singular_note(dual.activation, a, **scales) if b is None else ""
+    name = str(dual.activation)
     nngp, ntk, fixed = out
     return DEQKernel(nngp, ntk, fixed, name, report, max(steps), errors.largest, note)
 
@@ -229,37 +230,37 @@ class _Alone:
     path: Single
 
 
-def _solved(found: Dual, s: Array, w2: float) -> _Alone:
+def _solved(dual: Dual, s: Array, w2: float) -> _Alone:
     made = [np.empty_like(s) for _ in range(4)]
-    if uses_power_loops(found):
-        norm = kernel_module(found).NORM
-        if found.degree == 1 and w2 * norm < 1.0:
+    if uses_power_loops(dual):
+        norm = kernel_module(dual).NORM
+        if dual.degree == 1 and w2 * norm < 1.0:
             k = s / (1.0 - w2 * norm)
             made = [k, norm * k, np.full_like(s, w2 * norm), np.full_like(s, norm)]
         else:
             made = [np.full_like(s, np.inf) for _ in range(4)]
-            made[2][:] = w2 * norm if found.degree == 1 else np.inf
-            made[3][:] = norm if found.degree == 1 else np.inf
-    elif uses_series(found):
-        made = series(found.activation).fixed_points(s, w2)
+            made[2][:] = w2 * norm if dual.degree == 1 else np.inf
+            made[3][:] = norm if dual.degree == 1 else np.inf
+    elif uses_series(dual):
+        made = series(dual.activation).fixed_points(s, w2)
     else:
-        kernel_module(found).solve_diagonal(s, w2, *made)
+        kernel_module(dual).solve_diagonal(s, w2, *made)
     tables = ()
-    if uses_series(found) and np.isfinite(made[0]).all():
-        tables = (series(found.activation).tables(made[0]),)
+    if uses_series(dual) and np.isfinite(made[0]).all():
+        tables = (series(dual.activation).tables(made[0]),)
     k, d, rate, slope = made
     return _Alone(k, d, rate, slope, Single(k[None, :], k[None, :], tables=tables))
 
 
-def _checked(found: Dual, alone: list[_Alone], w2: float) -> ConditionReport:
+def _checked(dual: Dual, alone: list[_Alone], w2: float) -> ConditionReport:
     """Refuse what has no equilibrium, or one that doubles cannot hold."""
-    equilibrium = math.sqrt(w2) * lipschitz_constant(found.activation) if w2 > 0.0 else 0.0
+    equilibrium = math.sqrt(w2) * lipschitz_constant(dual.activation) if w2 > 0.0 else 0.0
     rate = max(float(np.abs(one.rate).max()) for one in alone)
     chi = max(float(one.slope.max()) for one in alone) * w2 if w2 > 0.0 else 0.0
     report = ConditionReport(rate, equilibrium, chi, 2.0 * equilibrium)
-    report.refuse(str(found.activation))
+    report.refuse(str(dual.activation))
     k = np.concatenate([one.k for one in alone])
-    if not uses_power_loops(found) and ((k > 0.0) & (k < 1.0 / LIMIT)).any():
+    if not uses_power_loops(dual) and ((k > 0.0) & (k < 1.0 / LIMIT)).any():
         raise DivergenceError(
             f"a variance is {k[k > 0.0].min():.3g}, below the range of doubles; scale the inputs up"
         )
@@ -268,12 +269,12 @@ def _checked(found: Dual, alone: list[_Alone], w2: float) -> ConditionReport:
 
 def _own(alone: _Alone, w2: float, v2: float) -> tuple[Array, Array, Array]:
     """NNGP, NTK and fixed point of single inputs."""
-    theta = equilibrium_tangent(alone.k, alone.slope, w2)
-    return *readout(alone.d, alone.slope, theta, v2), alone.k
+    ntk = equilibrium_tangent(alone.k, alone.slope, w2)
+    return *readout(alone.d, alone.slope, ntk, v2), alone.k
 
 
 def _work(
-    found: Dual,
+    dual: Dual,
     sides: list[Side],
     alone: list[_Alone],
     w2: float,
@@ -283,19 +284,19 @@ def _work(
     marks: NDArray[np.float32],
 ) -> Callable[[NDArray[np.int64]], float]:
     """Return what solves the pairs of some tiles."""
-    module = kernel_module(found)
+    module = kernel_module(dual)
     one, two = sides[0], sides[-1]
     p, q = alone[0], alone[-1]
-    if uses_power_loops(found):
+    inputs = state.Inputs(one.x, one.z, two.xt, two.zt, one.scale, one.b2)
+    nngp, ntk, fixed = out
+    matrices = state.Matrices(nngp, ntk, fixed, marks, one is two)
+    if uses_power_loops(dual):
         roots = np.sqrt(p.k), np.sqrt(q.k)
-        return lambda some: module.equilibrium(
-            some, one is two, one.x, one.z, two.xt, two.zt, w2, v2, *roots, *out
-        )
+        return lambda some: module.equilibrium(some, inputs, w2, v2, *roots, matrices)
     first, second = stacked(p.path, q.path)
     first, second = first.reshape(-1, len(one.k)), second.reshape(-1, len(two.k))
-    tables = np.ascontiguousarray(first.T), second
-    phi = packed(found, "limit", p.path, q.path)
-    return lambda some: module.equilibrium(
-        some, one is two, one.x, one.z, two.xt, two.zt, one.scale, one.b2, w2, v2, one.k, two.k,
-        p.k, q.k, p.d, q.d, *out, noise, marks, *tables, phi,
-    )  # fmt: skip
+    phi = packed(dual, "limit", p.path, q.path)
+    tables = state.Series(np.ascontiguousarray(first.T), second)
+    scales = state.Scales(w2, v2, noise)
+    left, right = (state.Alone(side.k, at.k, at.d) for side, at in ((one, p), (two, q)))
+    return lambda some: module.equilibrium(some, inputs, scales, left, right, matrices, tables, phi)

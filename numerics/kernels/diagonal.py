@@ -29,7 +29,7 @@ class Single:
 
     Attributes
     ----------
-    k, theta : ndarray, shape (layers + 1, n)
+    k, ntk : ndarray, shape (layers + 1, n)
         Variances and tangent kernels before each layer and after the last.
     angles : tuple of ndarray, shape (layers, n)
         For homogeneous activations, what `numerics.kernels.loops.power` needs.
@@ -38,21 +38,19 @@ class Single:
     """
 
     k: Array
-    theta: Array
+    ntk: Array
     angles: tuple[Array, ...] = ()
     tables: tuple[Tables, ...] = field(default=())
 
 
-def advance(
-    found: Dual, tangent: Tangent, k: Array, theta: Array, sw2: Array, sb2: Array
-) -> Single:
+def advance(dual: Dual, tangent: Tangent, k: Array, ntk: Array, sw2: Array, sb2: Array) -> Single:
     """Run the single-input recursion.
 
     Parameters
     ----------
-    found : theory.kernels.duals.Dual
+    dual : theory.kernels.duals.Dual
     tangent : {"limit", "almost_everywhere"}
-    k, theta : ndarray, shape (n,)
+    k, ntk : ndarray, shape (n,)
         Before the first of the layers.
     sw2, sb2 : ndarray, shape (layers,)
 
@@ -62,39 +60,39 @@ def advance(
         May hold infinities; see `check_path`.
     """
     count, n = len(sw2), len(k)
-    ks, thetas = np.empty((count + 1, n)), np.empty((count + 1, n))
-    ks[0], thetas[0] = k, theta
-    if uses_series(found):
-        return _by_series(found, tangent, ks, thetas, sw2, sb2)
-    module = kernel_module(found, tangent)
+    ks, ntks = np.empty((count + 1, n)), np.empty((count + 1, n))
+    ks[0], ntks[0] = k, ntk
+    if uses_series(dual):
+        return _by_series(dual, tangent, ks, ntks, sw2, sb2)
+    module = kernel_module(dual, tangent)
     with np.errstate(all="ignore"):
-        if uses_power_loops(found):
+        if uses_power_loops(dual):
             angles = tuple(np.empty((count, n)) for _ in range(4))
-            module.diagonal(ks, thetas, sw2, sb2, *angles)
-            return Single(ks, thetas, angles)
-        module.diagonal(ks, thetas, sw2, sb2)
-    return Single(ks, thetas)
+            module.diagonal(ks, ntks, sw2, sb2, *angles)
+            return Single(ks, ntks, angles)
+        module.diagonal(ks, ntks, sw2, sb2)
+    return Single(ks, ntks)
 
 
 def _by_series(
-    found: Dual, tangent: Tangent, k: Array, theta: Array, sw2: Array, sb2: Array
+    dual: Dual, tangent: Tangent, k: Array, ntk: Array, sw2: Array, sb2: Array
 ) -> Single:
-    own = series(found.activation)
-    infinite = (tangent == "limit" and not own.smooth) or found.existence.largest_slope == 0
+    own = series(dual.activation)
+    infinite = (tangent == "limit" and not own.smooth) or dual.existence.largest_slope == 0
     tables: list[Tables] = []
     for layer, (scale, bias) in enumerate(zip(sw2, sb2, strict=True)):
-        fine = (k[layer] < float(found.existence.largest)) & (k[layer] < LIMIT)
+        fine = (k[layer] < float(dual.existence.largest)) & (k[layer] < LIMIT)
         if not fine.all():
-            k[layer + 1 :], theta[layer + 1 :] = np.nan, np.nan
+            k[layer + 1 :], ntk[layer + 1 :] = np.nan, np.nan
             break
         tables.append(own.tables(k[layer]))
         k[layer + 1] = recursion.layer(tables[-1].second, scale, bias)
         slopes = np.where(k[layer] > 0.0, np.inf, 0.0) if infinite else tables[-1].slopes
         with np.errstate(invalid="ignore"):
             # nothing times an infinite slope is nothing
-            slopes = np.where(theta[layer] * scale != 0.0, slopes, 0.0)
-            theta[layer + 1] = recursion.tangent(k[layer + 1], slopes, theta[layer], scale)
-    return Single(k, theta, tables=tuple(tables))
+            slopes = np.where(ntk[layer] * scale != 0.0, slopes, 0.0)
+            ntk[layer + 1] = recursion.tangent(k[layer + 1], slopes, ntk[layer], scale)
+    return Single(k, ntk, tables=tuple(tables))
 
 
 def representatives(k: Array) -> Array:
@@ -104,12 +102,12 @@ def representatives(k: Array) -> Array:
     return ordered[places]
 
 
-def check_path(found: Dual, tangent: Tangent, path: Single, readout: bool = True) -> None:
+def check_path(dual: Dual, tangent: Tangent, path: Single, readout: bool = True) -> None:
     """Refuse what leaves the domain of D or the range of doubles.
 
     Parameters
     ----------
-    found : theory.kernels.duals.Dual
+    dual : theory.kernels.duals.Dual
     tangent : {"limit", "almost_everywhere"}
     path : Single
     readout : bool
@@ -121,24 +119,24 @@ def check_path(found: Dual, tangent: Tangent, path: Single, readout: bool = True
         Saying which layer, and what its variance is.
     """
     k = path.k
-    limit = min(float(found.existence.largest), LIMIT)
-    least = 0.0 if uses_power_loops(found) else 1.0 / LIMIT
+    limit = min(float(dual.existence.largest), LIMIT)
+    least = 0.0 if uses_power_loops(dual) else 1.0 / LIMIT
     wrong = ~(k < limit) | ((k > 0.0) & (k < least))
     if readout:  # no layer follows it: it has to be finite only
         wrong[-1] = ~np.isfinite(k[-1])
     if wrong.any():
         layer, column = np.argwhere(wrong)[0]
-        _refuse(found, layer, float(k[layer, column]), limit)
-    infinite = tangent == "limit" and not found.existence.smooth
-    if not infinite and not np.isfinite(path.theta).all():
-        layer, column = np.argwhere(~np.isfinite(path.theta))[0]
+        _refuse(dual, layer, float(k[layer, column]), limit)
+    infinite = tangent == "limit" and not dual.existence.smooth
+    if not infinite and not np.isfinite(path.ntk).all():
+        layer, column = np.argwhere(~np.isfinite(path.ntk))[0]
         raise DivergenceError(
-            f"the tangent kernel is {path.theta[layer, column]:.3g} after layer {layer}: E phi'(u)^2 is "
+            f"the tangent kernel is {path.ntk[layer, column]:.3g} after layer {layer}: E phi'(u)^2 is "
             "infinite or outside the range of doubles; make sigma_w, the inputs or the depth smaller"
         )
 
 
-def _refuse(found: Dual, layer: int, value: float, limit: float) -> None:
+def _refuse(dual: Dual, layer: int, value: float, limit: float) -> None:
     where = f"layer {layer + 1} has variance {value:.3g}"
     if value < limit and value < 1.0:
         raise DivergenceError(
@@ -146,7 +144,7 @@ def _refuse(found: Dual, layer: int, value: float, limit: float) -> None:
         )
     if limit < LIMIT and not value < limit:
         raise DivergenceError(
-            f"E phi(u)^2 exists for variances below {limit:.6g} only ({found.exists} with k11 the "
+            f"E phi(u)^2 exists for variances below {limit:.6g} only ({dual.exists} with k11 the "
             f"variance), but {where}; make sigma_w or the inputs smaller"
         )
     raise DivergenceError(
@@ -164,7 +162,7 @@ def stacked(one: Single, two: Single) -> tuple[Array, Array]:
 
 def _stacked(path: Single, count: int) -> Array:
     if not path.tables:
-        return np.zeros((0, 0, 0))
+        return np.zeros((len(path.k), 0, path.k.shape[1]))
     made = np.zeros((len(path.tables), count, path.k.shape[1]))
     for layer, table in enumerate(path.tables):
         own = len(table.rows) - EXTRA
@@ -173,11 +171,11 @@ def _stacked(path: Single, count: int) -> Array:
     return made
 
 
-def packed(found: Dual, tangent: Tangent, *paths: Single) -> tuple[Any, ...]:
+def packed(dual: Dual, tangent: Tangent, *paths: Single) -> tuple[Any, ...]:
     """The activation itself, where series are summed or quadrature takes their place."""
-    if not uses_series(found):
+    if not uses_series(dual):
         return ()
-    own = functions(found.activation, tangent)
+    own = functions(dual.activation, tangent)
     tables = [table for path in paths for table in path.tables]
     largest = max(float(path.k[: len(path.tables)].max(initial=0.0)) for path in paths)
     return own.packed(largest, not own.sums_slope or any(t.left > ENOUGH for t in tables))

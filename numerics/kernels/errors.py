@@ -52,7 +52,7 @@ class Errors:
 
     Parameters
     ----------
-    found : theory.kernels.duals.Dual
+    dual : theory.kernels.duals.Dual
     shape : tuple of int
         Of the Gram matrices.
     depth : int
@@ -68,9 +68,9 @@ class Errors:
         Bound of all errors, once they are settled.
     """
 
-    def __init__(self, found: Dual, shape: tuple[int, int], depth: int, kernels: int = 2) -> None:
-        self.found, self.shape, self.kernels = found, shape, kernels
-        self.exact_ends = uses_power_loops(found)
+    def __init__(self, dual: Dual, shape: tuple[int, int], depth: int, kernels: int = 2) -> None:
+        self.dual, self.shape, self.kernels = dual, shape, kernels
+        self.exact_ends = uses_power_loops(dual)
         self.work = shape[0] * shape[1] * depth
         self.marks = np.zeros((kernels, 0, shape[1]), dtype=np.float32)
         self.largest = 0.0
@@ -110,7 +110,7 @@ class Errors:
         one, two = sides[0], sides[-1]
         known: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
         senses = [1.0]
-        parity = Definiteness(self.found.activation).parity
+        parity = Definiteness(self.dual.activation).parity
         if own.central and parity:
             senses.append(-1.0)
         for sense in senses:
@@ -131,7 +131,7 @@ class Errors:
         error = self._relative(matrices, own)
         for rows, columns in known:
             error[rows, columns] = 0.0
-        coarse = error > (GOOD if self.found.is_closed and self.work <= LITTLE else FAIR)
+        coarse = error > (GOOD if self.dual.is_closed and self.work <= LITTLE else FAIR)
         if coarse.any() and model is not None:
             done, certain = refined(model, sides, matrices, error, coarse)
             error[done] = certain

@@ -20,13 +20,13 @@ Array = NDArray[np.float64]
 
 
 def mlp_gradient(
-    found: Dual, tangent: Tangent, gram: Array, depth: int, w2: float, b2: float, v2: float
+    dual: Dual, tangent: Tangent, gram: Array, depth: int, w2: float, b2: float, v2: float
 ) -> tuple[Array, Array] | None:
     """Derivatives of NNGP and NTK in log sigma_w, log sigma_b and log sigma_v.
 
     Parameters
     ----------
-    found : Dual
+    dual : Dual
     tangent : {"limit", "almost_everywhere"}
     gram : ndarray, shape (n, n)
         <x, x'>/d, symmetric.
@@ -48,7 +48,7 @@ def mlp_gradient(
     for layer in range(depth):
         last = layer == depth - 1
         scale = v2 if last else w2
-        at = jet(found, tangent, k, c)
+        at = jet(dual, tangent, k, c)
         if not at.converged:
             return None
         # how sigma_w^2 itself moves, for each of the two parameters
@@ -68,13 +68,13 @@ def mlp_gradient(
 
 
 def deq_gradient(
-    found: Dual, gram: Array, fixed: Array, w2: float, u2: float, b2: float, v2: float
+    dual: Dual, gram: Array, fixed: Array, w2: float, u2: float, b2: float, v2: float
 ) -> tuple[Array, Array] | None:
     """Derivatives of NNGP and NTK in log sigma_w, log sigma_u, log sigma_b and log sigma_v.
 
     Parameters
     ----------
-    found : Dual
+    dual : Dual
     gram : ndarray, shape (n, n)
         <x, x'>/d, symmetric.
     fixed : ndarray, shape (n, n)
@@ -87,7 +87,7 @@ def deq_gradient(
         Two arrays of shape (n, n, 4); None where they are not to be trusted.
     """
     k = np.diag(fixed).copy()
-    at = jet(found, "limit", k, fixed)
+    at = jet(dual, "limit", k, fixed)
     if not at.converged:
         return None
     left = 1.0 - w2 * at.slope

@@ -166,6 +166,6 @@ def equal_rows(one: Side, two: Side, sense: float = 1.0) -> tuple[Places, Places
     where: dict[bytes, list[int]] = {}
     for j, key in enumerate(row_keys(sense * two.x)):
         where.setdefault(key, []).append(j)
-    found = [(i, j) for i, key in enumerate(row_keys(one.x)) for j in where.get(key, ())]
-    rows, columns = np.array(found, dtype=np.int64).reshape(-1, 2).T
+    pairs = [(i, j) for i, key in enumerate(row_keys(one.x)) for j in where.get(key, ())]
+    rows, columns = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     return rows, columns

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from sympy import Expr
 
 from numerics.errors import DivergenceError
+from numerics.kernels.loops import state
 from numerics.kernels.loops.code import kernel_module, uses_power_loops, uses_series
 from numerics.kernels.series.series import EXTRA, TIERS
 from theory.kernels.activations import Activation
@@ -158,12 +159,12 @@ def perceptron_kernel(
     check_memory(n1, n2, 2, extra=(_SERIES_CHUNK * (TIERS[-1] + EXTRA) + CHUNK) * 8 * (n1 + n2))
     sides = [made.side(x) for x in ((a,) if b is None else (a, b))]
     noise = made.noise(sides)
-    errors = Errors(made.found, (n1, n2), depth=model.depth)
+    errors = Errors(made.dual, (n1, n2), depth=model.depth)
     rows = noise.rows if errors.follow(max(noise.pairs)) else None
     nngp, ntk = made.matrices(sides, rows, errors.marks, progress)
     own = made.own(sides, noise)
     errors.settle(sides, made.layers if refine else None, (nngp, ntk), own, noise.pairs)
-    return MLPKernel(nngp, ntk, str(made.found.activation), model.depth, errors.largest)
+    return MLPKernel(nngp, ntk, str(made.dual.activation), model.depth, errors.largest)
 
 
 def mlp_diagonal(
@@ -200,8 +201,8 @@ def perceptron_diagonal(
     a, _ = check_inputs(x, None)
     made = perceptron(model, tangent)
     path = made.advance(made.side(a).k)
-    check_path(made.found, tangent, path)
-    return path.k[-1], path.theta[-1]
+    check_path(made.dual, tangent, path)
+    return path.k[-1], path.ntk[-1]
 
 
 def perceptron(model: MLP, tangent: Tangent = "limit") -> Perceptron:
@@ -216,7 +217,7 @@ def perceptron(model: MLP, tangent: Tangent = "limit") -> Perceptron:
 class Perceptron:
     """A perceptron in doubles: its dual, and sigma^2 of the inputs' layer and of what follows each layer."""
 
-    found: Dual
+    dual: Dual
     tangent: Tangent
     w2: float
     b2: float
@@ -226,28 +227,28 @@ class Perceptron:
     @property
     def layers(self) -> Layers:
         """For the second computation of pairs."""
-        return Layers(self.found, self.tangent, self.w2, self.b2, self.sw2, self.sb2)
+        return Layers(self.dual, self.tangent, self.w2, self.b2, self.sw2, self.sb2)
 
     def side(self, x: Array) -> Side:
         """Layer 1 of inputs."""
         return Side(x, self.w2 / x.shape[1], self.b2)
 
-    def advance(self, k: Array, theta: Array | None = None, part: slice = slice(None)) -> Single:
+    def advance(self, k: Array, ntk: Array | None = None, part: slice = slice(None)) -> Single:
         """Single inputs through some layers."""
-        start = k if theta is None else theta
-        return advance(self.found, self.tangent, k, start, self.sw2[part], self.sb2[part])
+        start = k if ntk is None else ntk
+        return advance(self.dual, self.tangent, k, start, self.sw2[part], self.sb2[part])
 
     def check(self, sides: list[Side]) -> Single:
         """Refuse what diverges, from inputs that represent all; return their path."""
         k = np.concatenate([side.k for side in sides])
         path = self.advance(representatives(k))
-        check_path(self.found, self.tangent, path)
+        check_path(self.dual, self.tangent, path)
         return path
 
     def noise(self, sides: list[Side]) -> Noise:
         """Bounds of the errors; refuses what diverges."""
         path = self.check(sides)
-        return mlp_noise(self.found, self.tangent, sides, path, self.sw2, self.sb2)
+        return mlp_noise(self.dual, self.tangent, sides, path, self.sw2, self.sb2)
 
     def own(self, sides: list[Side], noise: Noise) -> Own:
         """What single inputs have, for equal ones."""
@@ -270,7 +271,7 @@ class Perceptron:
         cut = tiles(len(one.k), len(two.k), one is two)
         cov = np.empty((len(one.k), len(two.k)))
         ntk = np.empty_like(cov)
-        size = _SERIES_CHUNK if uses_series(self.found) else CHUNK
+        size = _SERIES_CHUNK if uses_series(self.dual) else CHUNK
         chunks = -(-len(self.sw2) // size)
         state = {id(side): (side.k, side.k) for side in sides}
         noise = np.zeros((len(self.sw2), 6)) if rows is None else rows
@@ -280,10 +281,10 @@ class Perceptron:
             paths = {}
             for side in sides:
                 path = self.advance(*state[id(side)], part)
-                check_path(self.found, self.tangent, path, readout=last)
-                state[id(side)] = path.k[-1], path.theta[-1]
+                check_path(self.dual, self.tangent, path, readout=last)
+                state[id(side)] = path.k[-1], path.ntk[-1]
                 paths[id(side)] = path
-            go = self._work(one, two, paths, part, chunk == 0, last, (cov, ntk), noise[part], marks)
+            go = self._work(sides, paths, part, chunk == 0, last, (cov, ntk), noise[part], marks)
 
             def report(done: float, before: int = chunk) -> None:
                 if progress is not None:
@@ -295,8 +296,7 @@ class Perceptron:
 
     def _work(
         self,
-        one: Side,
-        two: Side,
+        sides: list[Side],
         paths: dict[int, Single],
         part: slice,
         first: bool,
@@ -306,17 +306,16 @@ class Perceptron:
         marks: NDArray[np.float32],
     ) -> Callable[[NDArray[np.int64]], None]:
         """Return what advances tiles by a chunk of layers."""
-        module = kernel_module(self.found, self.tangent)
+        module = kernel_module(self.dual, self.tangent)
+        one, two = sides[0], sides[-1]
         p, q = paths[id(one)], paths[id(two)]
-        if uses_power_loops(self.found):
-            return lambda some: module.run(
-                some, one is two, first, last, one.x, one.z, two.xt, two.zt, np.sqrt(p.k[0]),
-                np.sqrt(q.k[0]), *p.angles, *q.angles, *out, noise, marks,
-            )  # fmt: skip
+        inputs = state.Inputs(one.x, one.z, two.xt, two.zt, one.scale, one.b2)
+        matrices = state.Matrices(*out, np.empty((0, 0)), marks, one is two)
+        if uses_power_loops(self.dual):
+            left, right = (state.Angles(np.sqrt(path.k[0]), *path.angles) for path in (p, q))
+            return lambda some: module.run(some, first, last, inputs, left, right, matrices, noise)
         left, right = stacked(p, q)
-        tables = np.ascontiguousarray(left.transpose(0, 2, 1)), right
-        own = packed(self.found, self.tangent, p, q)
-        return lambda some: module.run(
-            some, one is two, first, one.x, one.z, two.xt, two.zt, one.scale, one.b2, p.k, q.k,
-            self.sw2[part], self.sb2[part], *out, noise, marks, *tables, own,
-        )  # fmt: skip
+        own = packed(self.dual, self.tangent, p, q)
+        tables = state.Series(np.ascontiguousarray(left.transpose(0, 2, 1)), right)
+        layers = state.Layers(p.k, q.k, self.sw2[part], self.sb2[part])
+        return lambda some: module.run(some, first, inputs, layers, matrices, noise, tables, own)

@@ -57,13 +57,13 @@ class Noise:
 
 
 def mlp_noise(
-    found: Dual, tangent: Tangent, sides: list[Side], path: Single, sw2: Array, sb2: Array
+    dual: Dual, tangent: Tangent, sides: list[Side], path: Single, sw2: Array, sb2: Array
 ) -> Noise:
     """Bound the errors of a perceptron's kernels.
 
     Parameters
     ----------
-    found : theory.kernels.duals.Dual
+    dual : theory.kernels.duals.Dual
     tangent : {"limit", "almost_everywhere"}
     sides : list of Side
     path : Single
@@ -74,8 +74,8 @@ def mlp_noise(
     -------
     Noise
     """
-    if uses_power_loops(found):
-        return _power(found, tangent, path, sw2, sb2, sides[0].noise)
+    if uses_power_loops(dual):
+        return _power(dual, tangent, path, sw2, sb2, sides[0].noise)
     alone, product, *angles = sides[0].noise
     angle = sum(angles)
     rows = np.zeros((len(sw2), 6))
@@ -83,8 +83,8 @@ def mlp_noise(
     with np.errstate(all="ignore"):
         for layer, (scale, bias) in enumerate(zip(sw2, sb2, strict=True)):
             k, new = path.k[layer], path.k[layer + 1]
-            theta, grown = path.theta[layer], path.theta[layer + 1]
-            at = pair_noise(found, tangent, path, layer)
+            before, grown = path.ntk[layer], path.ntk[layer + 1]
+            at = pair_noise(dual, tangent, path, layer)
             given = pair if layer == 0 else pair + 2.0 * UNIT
             turn = max(given, angle) if layer == 0 else given
             value, slope = at.value + at.value_scale * alone, at.slope + at.slope_scale * alone
@@ -94,26 +94,26 @@ def mlp_noise(
             )  # fmt: skip
             own, part = _largest(new - bias, new), _largest(new, grown)
             rate = _largest(scale * k * at.true, new)
-            tangent_rate = _largest(scale * at.chi * theta, grown)
-            turned = _largest(scale * theta * at.bend * k, grown) * (turn + alone)
+            tangent_rate = _largest(scale * at.chi * before, grown)
+            turned = _largest(scale * before * at.bend * k, grown) * (turn + alone)
             pair = rate * (given + alone) + own * value + 4.0 * UNIT
             tangents = part * pair + tangent_rate * (tangents + slope) + turned + 4.0 * UNIT
             # single inputs, with their own derivatives
-            moved = _largest(scale * theta * at.chi * at.chi_rate, grown) * alone
+            moved = _largest(scale * before * at.chi * at.chi_rate, grown) * alone
             alone = _largest((new - bias) * at.rate, new) * alone + own * at.value_own + 3.0 * UNIT
             single = part * alone + tangent_rate * (single + at.slope_own) + moved + 3.0 * UNIT
-    single = single if math.isfinite(path.theta[-1].max()) else alone
+    single = single if math.isfinite(path.ntk[-1].max()) else alone
     return Noise(rows, (_bound(alone), _bound(single)), (_bound(pair), _bound(tangents)))
 
 
 def equilibrium_noise(
-    found: Dual, sides: list[Side], paths: list[Single], w2: float, v2: float
+    dual: Dual, sides: list[Side], paths: list[Single], w2: float, v2: float
 ) -> Noise:
     """Bound the errors of an equilibrium model's kernels.
 
     Parameters
     ----------
-    found : theory.kernels.duals.Dual
+    dual : theory.kernels.duals.Dual
     sides : list of Side
     paths : list of Single
         Of fixed points.
@@ -131,14 +131,14 @@ def equilibrium_noise(
     k = np.concatenate([path.k[0] for path in paths])
     s = np.concatenate([side.k for side in sides])
     alone, product, *angles = sides[0].noise
-    if uses_power_loops(found):
-        return _power_equilibrium(found, w2, alone, product, angles)
+    if uses_power_loops(dual):
+        return _power_equilibrium(dual, w2, alone, product, angles)
     some = np.isin(k, representatives(k))
     k, s = k[some], s[some]
-    at = pair_noise(found, "limit", _selected(found, k), 0)
+    at = pair_noise(dual, "limit", _selected(dual, k), 0)
     with np.errstate(all="ignore"):
         given, inside, chi = _largest(s, k), _largest(k - s, k), float(at.chi.max())
-        d = (k - s) / w2 if w2 > 0.0 else _second(found, k)
+        d = (k - s) / w2 if w2 > 0.0 else _second(dual, k)
         rest = max(1.0 - w2 * chi, 1e-300)
         grown = w2 * chi / rest
         alone_rest = max(1.0 - float((np.where(k > 0.0, 1.0 - s / k, 0.0) * at.rate).max()), rest)
@@ -150,8 +150,8 @@ def equilibrium_noise(
         row = single + 2.0 * UNIT, value, slope + 2.0 * UNIT, chi, sum(angles), product
         turned = _largest(at.bend * k, at.chi) * max(pair + single + 2.0 * UNIT, sum(angles))
         nngp = value + _largest(k * at.chi, d) * (pair + single) + 2.0 * UNIT
-        theta = pair + grown * (slope + turned) + 3.0 * UNIT
-        ntk = max(nngp, slope + turned + theta) + 3.0 * UNIT
+        of_tangent = pair + grown * (slope + turned) + 3.0 * UNIT
+        ntk = max(nngp, slope + turned + of_tangent) + 3.0 * UNIT
         own = at.value_own + float(at.rate.max()) * single + 2.0 * UNIT
         own_slope = at.slope_own + float(at.chi_rate.max()) * single
         own_ntk = max(own, (1.0 + grown) * own_slope + single) + 3.0 * UNIT
@@ -160,10 +160,10 @@ def equilibrium_noise(
 
 
 def _power_equilibrium(
-    found: Dual, w2: float, alone: float, product: float, angles: list[float]
+    dual: Dual, w2: float, alone: float, product: float, angles: list[float]
 ) -> Noise:
     """The pair's equation for t = 1 - rho, solved for the error of the angle."""
-    module = kernel_module(found)
+    module = kernel_module(dual)
     rate = w2 * module.NORM
     rest = max(1.0 - rate, 1e-300)
     chi = sum(module.profile(1.0, 0.0, 0.0, 0.0)[-2:])
@@ -173,38 +173,38 @@ def _power_equilibrium(
     pair = 1.5 * turn + single + 2.0 * UNIT
     nngp = 1.5 * (turn + noise) + single + 3.0 * UNIT
     slope = (0.5 * module.T_BEND * turn + module.T_NOISE * UNIT) / chi
-    theta = pair + rate / rest * slope + 3.0 * UNIT
+    of_tangent = pair + rate / rest * slope + 3.0 * UNIT
     own = single + 2.0 * UNIT, single + (2.0 + 2.0 * rate / rest) * UNIT, single
-    return Noise(np.zeros((1, 6)), own, (nngp, max(nngp, slope + theta) + 3.0 * UNIT, pair))
+    return Noise(np.zeros((1, 6)), own, (nngp, max(nngp, slope + of_tangent) + 3.0 * UNIT, pair))
 
 
-def _second(found: Dual, k: Array) -> Array:
+def _second(dual: Dual, k: Array) -> Array:
     """E phi^2 at some variances."""
-    return advance(found, "limit", k, k, np.ones(1), np.zeros(1)).k[1]
+    return advance(dual, "limit", k, k, np.ones(1), np.zeros(1)).k[1]
 
 
-def _selected(found: Dual, k: Array) -> Single:
-    tables = (series(found.activation).tables(k),) if uses_series(found) else ()
+def _selected(dual: Dual, k: Array) -> Single:
+    tables = (series(dual.activation).tables(k),) if uses_series(dual) else ()
     return Single(k[None, :], k[None, :], tables=tables)
 
 
 def _power(
-    found: Dual, tangent: Tangent, path: Single, sw2: Array, sb2: Array, inputs: tuple[float, ...]
+    dual: Dual, tangent: Tangent, path: Single, sw2: Array, sb2: Array, inputs: tuple[float, ...]
 ) -> Noise:
     """Angles do not expand where phi is homogeneous of degree 1 (Schwarz and Pick)."""
-    module = kernel_module(found, tangent)
+    module = kernel_module(dual, tangent)
     rows = np.zeros((len(sw2), 6))
     alone, product, *angles = inputs
     turn, tangents, single = sum(angles), product, alone
     chi = sum(module.profile(1.0, 0.0, 0.0, 0.0)[-2:]) or 1.0  # the slope itself is 0
     with np.errstate(all="ignore"):
         for layer, bias in enumerate(sb2):
-            new, grown = path.k[layer + 1], path.theta[layer + 1]
+            new, grown = path.k[layer + 1], path.ntk[layer + 1]
             rows[layer, :3] = alone, *angles
             cosine, steep = path.angles[0][layer], path.angles[3][layer]
             own = _largest(new - bias, new)
             after = own * (module.DEGREE * (alone + UNIT) + 2.0 * UNIT) + 2.0 * UNIT
-            rate = _largest(steep**2 * chi * path.theta[layer], grown)
+            rate = _largest(steep**2 * chi * path.ntk[layer], grown)
             part = _largest(new, grown)
             twist = (0.5 * module.T_BEND * turn + module.T_NOISE * UNIT) / chi + abs(
                 module.DEGREE - 1.0
@@ -218,7 +218,7 @@ def _power(
             )
             tangents = part * (turn + after) + rate * (tangents + twist) + 6.0 * UNIT
             alone = after
-    single = single if math.isfinite(path.theta[-1].max()) else alone
+    single = single if math.isfinite(path.ntk[-1].max()) else alone
     if module.DEGREE != 1.0:
         return Noise(rows, (_bound(alone), _bound(single)), (math.inf, math.inf))
     return Noise(rows, (_bound(alone), _bound(single)), (_bound(turn + alone), _bound(tangents)))
@@ -255,22 +255,22 @@ class PairNoise:
     chi_rate: Array
 
 
-def pair_noise(found: Dual, tangent: Tangent, path: Single, layer: int) -> PairNoise:
+def pair_noise(dual: Dual, tangent: Tangent, path: Single, layer: int) -> PairNoise:
     """Look at one layer of representative inputs."""
     k = path.k[layer]
     some = k[k > 0.0]
     if not some.size:
         none = np.zeros_like(k)
         return PairNoise(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, none, none, none, none, none)
-    if uses_series(found):
+    if uses_series(dual):
         tables = path.tables[layer]
         noise = tables.noise.copy()
         if tables.left > ENOUGH:
             noise = np.maximum(noise, _FALLBACK)
         chi = tables.slopes
-        true = chi if found.existence.smooth else np.full_like(chi, np.inf)
+        true = chi if dual.existence.smooth else np.full_like(chi, np.inf)
         bend = tables.bends[0] * np.divide(chi, k, out=np.zeros_like(k), where=k > 0.0)
-        if found.existence.kinks or not found.existence.smooth:
+        if dual.existence.kinks or not dual.existence.smooth:
             bend = np.full_like(k, np.inf)
         value, slope = noise
         value_own, slope_own = tables.own
@@ -280,21 +280,21 @@ def pair_noise(found: Dual, tangent: Tangent, path: Single, layer: int) -> PairN
         )  # fmt: skip
     low = 2.0 ** math.floor(math.log2(some.min()))
     high = 2.0 ** math.ceil(math.log2(some.max()))
-    at = pair_rounding(found, tangent, low, high)
+    at = pair_rounding(dual, tangent, low, high)
     return PairNoise(
         at.value * UNIT, at.slope * UNIT, at.value_scale, at.slope_scale, at.value_own * UNIT,
         at.slope_own * UNIT,
-        *_diagonal(found, tangent)(np.maximum(k, low)),
+        *_diagonal(dual, tangent)(np.maximum(k, low)),
     )  # fmt: skip
 
 
 @lru_cache(maxsize=64)
-def _diagonal(found: Dual, tangent: Tangent) -> Any:
+def _diagonal(dual: Dual, tangent: Tangent) -> Any:
     """E tau^2, E phi'^2, E tau'^2, and logarithmic derivatives of E phi^2 and E tau^2, as functions of k."""
     at = {DET: 0, DELTA: 0, SIGMA: 4 * K1, C: K1, K2: K1}
     moments = (
-        *(found.moment(0, 0), found.tangent(tangent)),
-        *(found.moment(1, 1), found.tangent(tangent, 1, 1)),
+        *(dual.moment(0, 0), dual.tangent(tangent)),
+        *(dual.moment(1, 1), dual.tangent(tangent, 1, 1)),
     )
     exprs = [_finite(m.stable.subs(at, simultaneous=True)) for m in moments]
     names = {ExpDifference.__name__: lambda a, b, apart: np.exp(b) * np.expm1(apart)}

@@ -14,7 +14,8 @@ from numerics.kernels.loops.code import kernel_module, uses_power_loops, uses_se
 from numerics.kernels.series.rounding import UNIT
 from numerics.kernels.series.series import series
 from theory.kernels.activations import Activation
-from theory.kernels.duals import Dual, dual
+from theory.kernels.duals import Dual
+from theory.kernels.duals import dual as dual_of
 
 from .diagonal import Single, packed, stacked
 from .inputs import check_scales
@@ -92,34 +93,34 @@ def phase_diagram(
     negative terms, so that it is convex on [0, 1], and f(1) = 1: for chi <= 1 the fixed point is 1, else
     Newton's method from 0 rises to it.
     """
-    found = dual(activation)
+    dual = dual_of(activation)
     w, b = (np.array([float(v) for v in values]) for values in (sigma_w, sigma_b))
     for name, values in (("sigma_w", w), ("sigma_b", b)):
         for value in values:
             check_scales(**{name: value})
     rows = []
     for i, bias in enumerate(b):
-        rows.append(_row(found, w * w, float(bias) ** 2))
+        rows.append(_row(dual, w * w, float(bias) ** 2))
         if progress is not None:
             progress((i + 1) / len(b))
     made = np.array(rows).transpose(1, 0, 2)
     variance, chi, correlation, length = made[:4]
-    return PhaseDiagram(str(found.activation), w, b, variance, chi, correlation, length, made[4:])
+    return PhaseDiagram(str(dual.activation), w, b, variance, chi, correlation, length, made[4:])
 
 
-def _row(found: Dual, w2: Array, b2: float) -> Array:
+def _row(dual: Dual, w2: Array, b2: float) -> Array:
     """The four quantities and their errors for one bias, shape (8, len(w2))."""
     out = np.full((8, len(w2)), np.nan)
-    k, rate, slope = (np.array(v) for v in zip(*(_variance(found, s, b2) for s in w2), strict=True))
+    k, rate, slope = (np.array(v) for v in zip(*(_variance(dual, s, b2) for s in w2), strict=True))
     fine = np.isfinite(k)
     if not fine.any():
         return out
     k, rate, slope, w2 = k[fine], rate[fine], slope[fine], w2[fine]
-    tables = (series(found.activation).tables(k),) if uses_series(found) else ()
+    tables = (series(dual.activation).tables(k),) if uses_series(dual) else ()
     path = Single(k[None, :], k[None, :], tables=tables)
-    noise = _noise(found, path)
+    noise = _noise(dual, path)
     chi = w2 * slope
-    map_ = _map(found, path, w2, b2)
+    map_ = _map(dual, path, w2, b2)
     t, steep = _correlation(map_, k, chi)
     with np.errstate(all="ignore"):
         own = np.where(k > 0.0, (noise.value_own + 3.0 * UNIT) / np.abs(1.0 - rate), 0.0)
@@ -139,23 +140,23 @@ def _row(found: Dual, w2: Array, b2: float) -> Array:
     return out
 
 
-def _variance(found: Dual, w2: float, b2: float) -> tuple[float, float, float]:
+def _variance(dual: Dual, w2: float, b2: float) -> tuple[float, float, float]:
     """k*, the derivative of its map, and E phi'^2; infinite where there is none."""
     s = np.array([b2])
-    if uses_power_loops(found):
-        return _homogeneous(found, w2, b2)
-    if uses_series(found):
-        k, _, rate, slope = series(found.activation).fixed_points(s, w2)
+    if uses_power_loops(dual):
+        return _homogeneous(dual, w2, b2)
+    if uses_series(dual):
+        k, _, rate, slope = series(dual.activation).fixed_points(s, w2)
     else:
         k, own, rate, slope = (np.empty(1) for _ in range(4))
-        kernel_module(found).solve_diagonal(s, w2, k, own, rate, slope)
+        kernel_module(dual).solve_diagonal(s, w2, k, own, rate, slope)
     if b2 == 0.0 and k[0] < 1e-200:
         k[0] = 0.0
     return float(k[0]), float(rate[0]), float(slope[0])
 
 
-def _homogeneous(found: Dual, w2: float, b2: float) -> tuple[float, float, float]:
-    module, n = kernel_module(found), found.degree or 0
+def _homogeneous(dual: Dual, w2: float, b2: float) -> tuple[float, float, float]:
+    module, n = kernel_module(dual), dual.degree or 0
     chi = sum(module.profile(1.0, 0.0, 0.0, 0.0)[-2:])
     norm = module.NORM
     if n == 0:
@@ -180,12 +181,12 @@ def _homogeneous(found: Dual, w2: float, b2: float) -> tuple[float, float, float
 Map = Callable[[Array], tuple[Array, Array]]
 
 
-def _map(found: Dual, path: Single, w2: Array, b2: float) -> Map:
+def _map(dual: Dual, path: Single, w2: Array, b2: float) -> Map:
     """1 - f(rho) and f'(rho) as functions of 1 - rho, f the map of the correlation."""
-    module = kernel_module(found)
+    module = kernel_module(dual)
     k = path.k[0]
     share = np.divide(k - b2, k, out=np.ones_like(k), where=k > 0.0)
-    if uses_power_loops(found):
+    if uses_power_loops(dual):
 
         def homogeneous(t: Array) -> tuple[Array, Array]:
             made = np.array([module.layer_of(float(v)) for v in t])
@@ -194,7 +195,7 @@ def _map(found: Dual, path: Single, w2: Array, b2: float) -> Map:
         return homogeneous
     tables, _ = stacked(path, path)
     table = tables[0] if len(tables) else np.zeros((0, 0))
-    own = packed(found, "limit", path)
+    own = packed(dual, "limit", path)
 
     def smooth(t: Array) -> tuple[Array, Array]:
         d, slope = np.empty_like(k), np.empty_like(k)
@@ -234,11 +235,11 @@ def _bend(f: Map, t: Array, off: Array) -> Array:
     return np.abs(up - down) / (2.0 * step) * off / np.maximum(np.abs(here), 1e-300)
 
 
-def _noise(found: Dual, path: Single) -> PairNoise:
-    if not uses_power_loops(found):
-        return pair_noise(found, "limit", path, 0)
-    module = kernel_module(found)
-    flat, n = np.zeros_like(path.k[0]), float(found.degree or 0)
+def _noise(dual: Dual, path: Single) -> PairNoise:
+    if not uses_power_loops(dual):
+        return pair_noise(dual, "limit", path, 0)
+    module = kernel_module(dual)
+    flat, n = np.zeros_like(path.k[0]), float(dual.degree or 0)
     noise = (module.M_NOISE + 4.0) * UNIT
     slope = (module.T_NOISE + 4.0) * UNIT
     ones = flat + 1.0

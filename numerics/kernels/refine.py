@@ -32,9 +32,9 @@ _CERTAIN = 1e-17
 
 
 @lru_cache(maxsize=32)
-def _maps(found: Dual, tangent: Tangent) -> Maps | None:
+def _maps(dual: Dual, tangent: Tangent) -> Maps | None:
     try:
-        return Maps(found, _NODE_DIGITS, tangent)
+        return Maps(dual, _NODE_DIGITS, tangent)
     except ValueError:
         return None
 
@@ -43,7 +43,7 @@ def _maps(found: Dual, tangent: Tangent) -> Maps | None:
 class Layers:
     """A perceptron: sigma_w^2 and sigma_b^2 of its inputs, and those of what follows each layer."""
 
-    found: Dual
+    dual: Dual
     tangent: Tangent
     w2: float
     b2: float
@@ -72,7 +72,7 @@ class Layers:
         Midpoints go through the layers, and radii with the slopes there: a ball's image would be wider by the
         root of the determinant in every layer.
         """
-        theta, off, turned = c.mid(), c.rad(), c.rad()
+        ntk, off, turned = c.mid(), c.rad(), c.rad()
         c = c.mid()
         for (scale, bias), one, two in zip(self._layers(), a, b, strict=True):
             d, slope = maps.both(one[0].mid(), c, two[0].mid())
@@ -80,10 +80,10 @@ class Layers:
             value = layer(d, scale, bias)
             off = value.rad() + scale * moved
             c = value.mid()
-            new = tangent(c, slope, theta, scale)
-            turned = off + new.rad() + scale * (slope.abs_upper() * turned + abs(theta) * twisted)
-            theta = new.mid()
-        return c + arb(0, off.upper()), theta + arb(0, turned.upper())
+            new = tangent(c, slope, ntk, scale)
+            turned = off + new.rad() + scale * (slope.abs_upper() * turned + abs(ntk) * twisted)
+            ntk = new.mid()
+        return c + arb(0, off.upper()), ntk + arb(0, turned.upper())
 
     def _layers(self) -> list[tuple[arb, arb]]:
         return [(arb(float(s)), arb(float(b))) for s, b in zip(self.sw2, self.sb2, strict=True)]
@@ -93,7 +93,7 @@ class Layers:
 class Equilibria:
     """An equilibrium model: sigma_w^2, sigma_v^2, and both sides' variances in doubles."""
 
-    found: Dual
+    dual: Dual
     w2: float
     v2: float
     starts: tuple[Array, Array]
@@ -176,7 +176,7 @@ def refined(
     Cost: some 50 microseconds a pair and layer, a thousand times that for mixtures.
     """
     done = np.zeros(error.shape, dtype=bool)
-    maps = _maps(model.found, model.tangent)
+    maps = _maps(model.dual, model.tangent)
     if maps is None:
         return done, 0.0
     pairs = np.argwhere(np.triu(coarse) if len(sides) == 1 else coarse)
@@ -217,7 +217,7 @@ def _again(
         a, b = alone(0, i), alone(len(sides) - 1, j)
         c = covariance(sides[0].x[i].tolist(), sides[-1].x[j].tolist())
         try:
-            found = model.pair(maps, a, b, c, float(matrices[-1][i, j]))
+            values = model.pair(maps, a, b, c, float(matrices[-1][i, j]))
         except ArithmeticError:
             rest.append((i, j))
             continue
@@ -227,11 +227,11 @@ def _again(
             sizes = [s if s < 1e300 else 0.0 for s in ends]
         if not all(
             bool(v.rad() <= _CERTAIN * max(abs(float(v.mid())), size) + 1e-280)
-            for v, size in zip(found, sizes, strict=True)
+            for v, size in zip(values, sizes, strict=True)
         ):
             rest.append((i, j))
             continue
-        for matrix, value in zip(matrices, found, strict=True):
+        for matrix, value in zip(matrices, values, strict=True):
             matrix[i, j] = float(value.mid())
             if len(sides) == 1:
                 matrix[j, i] = matrix[i, j]

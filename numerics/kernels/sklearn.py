@@ -240,10 +240,10 @@ class MLP(_Wide):
         model = self.model
         squares = (s**2 for s in model_scales(model).values())
         gram = x @ x.T / x.shape[1]
-        found = mlp_gradient(model.dual, self.tangent, gram, self.depth, *squares)
-        if found is None:
+        gradient = mlp_gradient(model.dual, self.tangent, gram, self.depth, *squares)
+        if gradient is None:
             return None
-        w, b, v = np.moveaxis(found[self.kind == "ntk"], 2, 0)
+        w, b, v = np.moveaxis(gradient[self.kind == "ntk"], 2, 0)
         return np.stack([b, v, w], axis=2)  # in the order of hyperparameters, by name
 
     def _shape(self) -> str:
@@ -309,8 +309,8 @@ class DEQ(_Wide):
         model = self.model
         fixed = self._evaluate(x, None).fixed_point
         squares = (s**2 for s in model_scales(model).values())
-        found = deq_gradient(model.dual, x @ x.T / x.shape[1], fixed, *squares)
-        if found is None:
+        gradient = deq_gradient(model.dual, x @ x.T / x.shape[1], fixed, *squares)
+        if gradient is None:
             return None
-        w, u, b, v = np.moveaxis(found[self.kind == "ntk"], 2, 0)
+        w, u, b, v = np.moveaxis(gradient[self.kind == "ntk"], 2, 0)
         return np.stack([b, u, v, w], axis=2)

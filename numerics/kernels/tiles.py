@@ -73,13 +73,13 @@ def tiles(n1: int, n2: int, mirrored: bool) -> NDArray[np.int64]:
     ndarray, shape (tiles, 4)
         First row, row after the last, first column, column after the last.
     """
-    found = []
+    cut = []
     for i0 in range(0, n1, ROWS):
         i1 = min(i0 + ROWS, n1)
         first = i0 if mirrored else 0
         for j0 in range(first, n2, COLUMNS):
-            found.append((i0, i1, j0, min(j0 + COLUMNS, n2)))
-    return np.array(found, dtype=np.int64).reshape(-1, 4)
+            cut.append((i0, i1, j0, min(j0 + COLUMNS, n2)))
+    return np.array(cut, dtype=np.int64).reshape(-1, 4)
 
 
 def threads() -> int:

@@ -122,9 +122,9 @@ def gaussian_integral(expr: Expr, u: Symbol) -> Expr | None:
 
 
 def _innermost_kink(expr: Expr, u: Symbol) -> Expr | None:
-    found = [a for a in expr.atoms(*_KINKS) if u in a.free_symbols]
-    found = [a for a in found if not any(b is not a and a.has(b) for b in found)]
-    return min(found, key=lambda a: a.sort_key(), default=None)
+    kinks = [a for a in expr.atoms(*_KINKS) if u in a.free_symbols]
+    kinks = [a for a in kinks if not any(b is not a and a.has(b) for b in kinks)]
+    return min(kinks, key=lambda a: a.sort_key(), default=None)
 
 
 def _sides(kink: Expr) -> tuple[Expr, object, object]:

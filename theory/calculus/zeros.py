@@ -64,11 +64,11 @@ def zeros(expr: Expr, u: Symbol) -> tuple[Expr, ...] | None:
         Every place where ``expr`` may change its sign; None where they are not found. There may be
         places among them where it does not.
     """
-    found = _zeros(expr, u, 0)
-    if found is None:
+    roots = _zeros(expr, u, 0)
+    if roots is None:
         return None
     ordered: list[Expr] = []
-    for root in sorted(found, key=lambda r: sympy.N(r, _DIGITS)):
+    for root in sorted(roots, key=lambda r: sympy.N(r, _DIGITS)):
         if not ordered or less(ordered[-1], root):
             ordered.append(root)
     return tuple(ordered)
@@ -87,13 +87,13 @@ def _zeros(expr: Expr, u: Symbol, depth: int) -> set[Expr] | None:
         return _roots(sympy.expand(expr), u)
     factored = sympy.factor_terms(expr)
     if factored.is_Mul:
-        found: set[Expr] = set()
+        roots: set[Expr] = set()
         for factor in factored.args:
             own = _zeros(factor, u, depth + 1)
             if own is None:
                 return None
-            found |= own
-        return found
+            roots |= own
+        return roots
     if expr.is_Pow and not expr.exp.has(u):
         return _zeros(expr.base, u, depth + 1)
     return _inverse(expr, u, depth)
@@ -128,13 +128,13 @@ def _inverse(expr: Expr, u: Symbol, depth: int) -> set[Expr] | None:
         targets = [inverse(level)]
     else:
         return None
-    found: set[Expr] = set()
+    roots: set[Expr] = set()
     for target in targets:
         own = _zeros(sympy.expand(core.args[0] - target), u, depth + 1)
         if own is None:
             return None
-        found |= own
-    return found
+        roots |= own
+    return roots
 
 
 def _roots(expr: Expr, u: Symbol) -> set[Expr] | None:
@@ -153,10 +153,10 @@ def _roots(expr: Expr, u: Symbol) -> set[Expr] | None:
         if not vanishes(inside) and bool(sympy.N(inside, _DIGITS) < 0):
             return set()
         return {(-b + s * sympy.sqrt(inside)) / (2 * a) for s in (1, -1)}
-    found = sympy.roots(poly)
-    if sum(found.values()) != poly.degree():
+    roots = sympy.roots(poly)
+    if sum(roots.values()) != poly.degree():
         return None
-    return {sympy.re(r) for r in found if vanishes(sympy.im(r))}
+    return {sympy.re(r) for r in roots if vanishes(sympy.im(r))}
 
 
 def signs(expr: Expr, u: Symbol, lower: Expr, upper: Expr) -> list[tuple[Expr, Expr, int]] | None:
@@ -179,13 +179,13 @@ def signs(expr: Expr, u: Symbol, lower: Expr, upper: Expr) -> list[tuple[Expr, E
     if places is None:
         return None
     ends = [lower, *(p for p in places if less(lower, p) and less(p, upper)), upper]
-    found = []
+    intervals = []
     for a, b in itertools.pairwise(ends):
         value = sympy.N(expr.subs(u, inside(a, b)), 20)
         if not value.is_real:
             return None
-        found.append((a, b, 1 if value > 0 else -1))
-    return found
+        intervals.append((a, b, 1 if value > 0 else -1))
+    return intervals
 
 
 def inside(lower: Expr, upper: Expr) -> Expr:

@@ -163,9 +163,9 @@ def activation(phi: str | Expr | Activation) -> Activation:
     if isinstance(phi, Activation):
         return phi
     if isinstance(phi, str):
-        found = _named(phi)
-        if found is not None:
-            return found
+        known = _named(phi)
+        if known is not None:
+            return known
         expr = parse(phi, X, NAMES)
         return activation(expr)
     if not isinstance(phi, Expr):
@@ -180,6 +180,6 @@ def activation(phi: str | Expr | Activation) -> Activation:
     expr = phi.xreplace({symbols[0]: X}) if symbols else phi
     if expr.has(sympy.zoo, sympy.nan, S.Infinity, S.NegativeInfinity, sympy.I):
         raise ActivationError(f"an activation is a real function, got {phi}")
-    found = Activation(str(expr), expr)
-    _ = found.existence.pieces  # raises
-    return found
+    own = Activation(str(expr), expr)
+    _ = own.existence.pieces  # raises
+    return own

@@ -176,11 +176,9 @@ class Architecture(ABC):
             f"  {left!s:{width}} = {right}{where and f',  l = {where}'}"
             for left, right, where in rows
         ]
-        found = self.dual
+        own = self.dual
         return (
-            f"{self}\n\n"
-            + "\n".join(lines)
-            + f"\n\n  D  = {found.expr}\n  D' = {found.derivative}\n\n"
+            f"{self}\n\n" + "\n".join(lines) + f"\n\n  D  = {own.expr}\n  D' = {own.derivative}\n\n"
             "  g = <x, x'>/d; D = E phi(u) phi(v), D' = dD/dk12, (u, v) ~ N(0, K), "
             f"phi(x) = {self.phi.expr}\n"
         )

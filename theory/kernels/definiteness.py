@@ -107,11 +107,11 @@ class Definiteness:
         return True
 
     def _points(self, t: Rational) -> list[Expr]:
-        found = [s * p for p in _POINTS for s in (1, -1)]
+        points = [s * p for p in _POINTS for s in (1, -1)]
         for lower, upper, _ in self.activation.existence.pieces:
             for end in (lower, upper):
                 if end.is_finite:
-                    found += [
+                    points += [
                         r + s * p for r in (end, end / t) for p in _POINTS[:2] for s in (1, -1)
                     ]
-        return found
+        return points

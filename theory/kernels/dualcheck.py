@@ -69,10 +69,10 @@ def agrees(dual: Dual) -> bool:
         with mpmath.workdps(30):
             a, c, b = (mpmath.mpf(v) for v in at)
             h = mpmath.mpf(10) ** -10 * b
-            found = mpmath.re(value(a, c, b))
+            closed = mpmath.re(value(a, c, b))
             quotient = mpmath.re(value(a, c + h, b) - value(a, c - h, b)) / (2 * h)
             true = mpmath.re(slope(a, c, b))
-            if abs(found - fine) > _TOLERANCE * size:
+            if abs(closed - fine) > _TOLERANCE * size:
                 return False
             if abs(quotient - true) > _TOLERANCE * max(abs(true), size / math.sqrt(at[0] * at[2])):
                 return False

@@ -73,18 +73,18 @@ class Dual:
     def moment(self, i: int, j: int) -> Moment:
         """E phi^(i)(u) phi^(j)(v), for i and j up to 3."""
         if (i, j) not in self._moments:
-            found = None
+            made = None
             if self.terms is not None:
-                found = moment(self.ladder[i], self.ladder[j])
-            if found is None:
+                made = moment(self.ladder[i], self.ladder[j])
+            if made is None:
                 x = self.activation.symbol
                 f, g = (
                     Lambda(x, sympy.diff(self.activation.expr, x, n) if n else self.activation.expr)
                     for n in (i, j)
                 )
                 node = GaussianPair(f, g, K1, C, K2)
-                found = Moment(node, node)
-            self._moments[i, j] = found
+                made = Moment(node, node)
+            self._moments[i, j] = made
         return self._moments[i, j]
 
     @cached_property
@@ -103,13 +103,13 @@ class Dual:
         """
         if kind == "limit" or not self.existence.jumps:
             return self.moment(i + 1, j + 1)
-        found = None
+        closed = None
         if self.terms is not None:
             rungs = [tuple(t for t in self.ladder[1] if t.kind != "delta")]
             for _ in range(max(i, j)):
                 rungs.append(derivative(rungs[-1]))
-            found = moment(rungs[i], rungs[j])
-        return self.moment(i + 1, j + 1) if found is None else found
+            closed = moment(rungs[i], rungs[j])
+        return self.moment(i + 1, j + 1) if closed is None else closed
 
     @property
     def expr(self) -> Expr:
@@ -131,12 +131,12 @@ class Dual:
         """E phi'(u)^2, in k11: D' at correlation 1; infinite where phi jumps."""
         return self._diagonal(self.moment(1, 1))
 
-    def _diagonal(self, found: Moment) -> Expr:
-        if found is self.moment(1, 1) and not self.existence.smooth:
+    def _diagonal(self, product: Moment) -> Expr:
+        if product is self.moment(1, 1) and not self.existence.smooth:
             return S.Infinity
-        if found.expr.has(GaussianPair):
-            return found.expr.subs({C: K1, K2: K1}, simultaneous=True)
-        inside = found.stable.subs(
+        if product.expr.has(GaussianPair):
+            return product.expr.subs({C: K1, K2: K1}, simultaneous=True)
+        inside = product.stable.subs(
             {DET: 0, DELTA: 0, SIGMA: 4 * K1, C: K1, K2: K1}, simultaneous=True
         ).doit()
         return S.Infinity if inside.has(S.ComplexInfinity) else sympy.simplify(inside)
@@ -213,9 +213,9 @@ def _profile(terms: tuple[Term, ...]) -> tuple[Expr, Expr]:
     rho, s, theta = sympy.symbols("rho s theta", real=True)
     made = []
     for rung in (terms, derivative(terms)):
-        found = moment(rung, rung)
-        assert found is not None
-        expr = found.stable.subs({K1: 1, K2: 1})
+        square = moment(rung, rung)
+        assert square is not None
+        expr = square.stable.subs({K1: 1, K2: 1})
         expr = expr.replace(sympy.atan2, lambda *_: sympy.pi / 2 - theta)
         made.append(sympy.expand(expr.subs(DET, s**2).subs(C, rho)).replace(sympy.Abs, lambda a: a))
     return made[0], made[1]
@@ -225,9 +225,9 @@ def _profile(terms: tuple[Term, ...]) -> tuple[Expr, Expr]:
 def _dual(activation: Activation) -> Dual:
     if activation.existence.largest == 0:
         raise DivergenceError(activation.existence.text())
-    found = Dual(activation, read(activation.expr, activation.symbol))
+    derived = Dual(activation, read(activation.expr, activation.symbol))
     # a closed form that is not the integral would be worse than none
-    return found if not found.is_closed or agrees(found) else Dual(activation, None)
+    return derived if not derived.is_closed or agrees(derived) else Dual(activation, None)
 
 
 def dual(phi: str | Expr | Activation) -> Dual:

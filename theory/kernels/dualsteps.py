@@ -72,8 +72,8 @@ def steps(dual: Dual) -> tuple[Step, ...]:
             )
         )
     for j in range(depth, -1, -1):
-        found = moment(rungs[j], rungs[j])
-        assert found is not None
+        own = moment(rungs[j], rungs[j])
+        assert own is not None
         name = Symbol("D" + "'" * j)
         if j == depth:
             made.append(
@@ -82,7 +82,7 @@ def steps(dual: Dual) -> tuple[Step, ...]:
                     "A Gaussian integral: completing the square and differentiating the generating function."
                     if depth
                     else "Already elementary: a Gaussian integral.",
-                    Eq(name, found.expr),
+                    Eq(name, own.expr),
                 )
             )
             continue
@@ -94,7 +94,7 @@ def steps(dual: Dual) -> tuple[Step, ...]:
                 f"Up to rung {j}",
                 f"Integrate in k12 from 0, where u and v are independent: the constant is the product of the "
                 f"means, {constant}.",
-                Eq(name, found.expr),
+                Eq(name, own.expr),
             )
         )
     return tuple(made)

@@ -59,15 +59,15 @@ def smooth_pieces(expr: Expr, x: Symbol) -> tuple[Piece, ...]:
             f"cannot find exactly where {expr} has its kinks or changes its sign; write it with simpler "
             "arguments of abs, max, min and sign"
         )
-    found: list[Piece] = []
+    joined: list[Piece] = []
     for lower, upper, smooth in split:
         ends = [lower, *_singular(smooth, x, lower, upper), upper]
         for a, b in itertools.pairwise(ends):
-            if found and found[-1][2] == smooth and len(ends) == 2 and _analytic(smooth, x, a):
-                found[-1] = (found[-1][0], b, smooth)
+            if joined and joined[-1][2] == smooth and len(ends) == 2 and _analytic(smooth, x, a):
+                joined[-1] = (joined[-1][0], b, smooth)
             else:
-                found.append((a, b, smooth))
-    return tuple(found)
+                joined.append((a, b, smooth))
+    return tuple(joined)
 
 
 def logistic(expr: Expr) -> Expr:
@@ -92,14 +92,14 @@ def logistic(expr: Expr) -> Expr:
 
 def _delicate(expr: Expr, x: Symbol) -> list[tuple[Expr, bool]]:
     """Arguments of roots, logarithms and reciprocals, and whether they must not be negative."""
-    found = []
+    powers = []
     for node in sympy.preorder_traversal(expr):
         if node.is_Pow and node.base.has(x) and not node.exp.has(x):
             if not (node.exp.is_Integer and node.exp > 0):
-                found.append((node.base, not node.exp.is_Integer))
+                powers.append((node.base, not node.exp.is_Integer))
         elif node.func is sympy.log and node.args[0].has(x):
-            found.append((node.args[0], True))
-    return found
+            powers.append((node.args[0], True))
+    return powers
 
 
 def _singular(expr: Expr, x: Symbol, lower: Expr, upper: Expr) -> list[Expr]:
@@ -189,12 +189,12 @@ class Existence:
     @cached_property
     def kinks(self) -> tuple[Jump, ...]:
         """Where phi' jumps between finite limits, and how far."""
-        found = []
+        jumps = []
         limits = self.slope_limits
         for (_, place, _), left, right in zip(self.slopes, limits, limits[1:], strict=False):
             if None not in (left[1], right[0]) and not vanishes(right[0] - left[1]):  # type: ignore[operator]
-                found.append(Jump(place, sympy.simplify(right[0] - left[1])))  # type: ignore[operator]
-        return tuple(found)
+                jumps.append(Jump(place, sympy.simplify(right[0] - left[1])))  # type: ignore[operator]
+        return tuple(jumps)
 
     @cached_property
     def smooth(self) -> bool:
@@ -248,13 +248,13 @@ class Existence:
                 f = f.replace(sympy.sinh, lambda a: (sympy.exp(a) - sympy.exp(-a)) / 2)
                 f = f.replace(sympy.cosh, lambda a: (sympy.exp(a) + sympy.exp(-a)) / 2)
                 f = sympy.expand(f, power_exp=False)
-            found = far(f, T)
+            growth = far(f, T)
             # 1 - tanh^2 is exponentially small
-            if (found is None or not found.sharp) and f.has(sympy.tanh) and f.count_ops() < 100:
+            if (growth is None or not growth.sharp) and f.has(sympy.tanh) and f.count_ops() < 100:
                 f = f.replace(sympy.tanh, lambda a: 1 - 2 / (1 + sympy.exp(2 * a)))
                 again = far(sympy.factor(sympy.together(f)), T)
-                found = again if again is not None and again.sharp else found
-            return found
+                growth = again if again is not None and again.sharp else growth
+            return growth
         return near(f.subs(x, end + sense * T), T)
 
     def _allowed(self, f: Expr, end: Expr, sense: int) -> Expr:

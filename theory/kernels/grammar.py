@@ -65,15 +65,15 @@ class _Parser:
             raise self._error(f"it is longer than {MAX_LENGTH} characters")
         if not self.text.isascii():
             raise self._error("it has characters outside ASCII")
-        found, place = [], 0
+        tokens, place = [], 0
         stripped = self.text.rstrip()
         while place < len(stripped):
             match = _TOKEN.match(stripped, place)
             if match is None:
                 raise self._error(f"unexpected {stripped[place:].strip()[:1]!r}")
-            found.append(match.group(match.lastindex or 0))
+            tokens.append(match.group(match.lastindex or 0))
             place = match.end()
-        return found
+        return tokens
 
     def peek(self) -> str:
         return self.tokens[self.place] if self.place < len(self.tokens) else ""

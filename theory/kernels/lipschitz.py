@@ -43,15 +43,15 @@ def lipschitz(existence: Existence) -> Expr | None:
     wave = _wave(existence.expr, x)
     if wave is not None:
         return wave
-    found: list[Expr] = []
+    slopes: list[Expr] = []
     for (lower, upper, slope), ends in zip(existence.slopes, existence.slope_limits, strict=True):
         bend = sympy.diff(slope, x)
         places = zeros(sympy.simplify(bend) if bend.count_ops() <= _SIMPLE else bend, x)
         if places is None or None in ends:
             return None
-        found += [abs(v) for v in ends]  # type: ignore[arg-type]
-        found += [abs(slope.subs(x, p)) for p in places if less(lower, p) and less(p, upper)]
-    return max(found, key=lambda v: sympy.N(v, 30))
+        slopes += [abs(v) for v in ends]  # type: ignore[arg-type]
+        slopes += [abs(slope.subs(x, p)) for p in places if less(lower, p) and less(p, upper)]
+    return max(slopes, key=lambda v: sympy.N(v, 30))
 
 
 def _wave(expr: Expr, x: Symbol) -> Expr | None:

@@ -47,18 +47,18 @@ class Mixture:
 
     def terms(self, scale: Symbol, order: int) -> tuple[Term, ...]:
         """The member's derivative as terms of the ladder."""
-        found = read(self.expr.xreplace({A: scale}), self.activation.symbol)
-        assert found is not None
+        rungs = read(self.expr.xreplace({A: scale}), self.activation.symbol)
+        assert rungs is not None
         for _ in range(order):
-            found = derivative(found)
-        return found
+            rungs = derivative(rungs)
+        return rungs
 
 
 @lru_cache(maxsize=256)
 def _moment(member: Mixture, i: int, j: int) -> Moment:
-    found = moment(member.terms(A, i), member.terms(B, j))
-    assert found is not None
-    return found
+    product = moment(member.terms(A, i), member.terms(B, j))
+    assert product is not None
+    return product
 
 
 @lru_cache(maxsize=128)
@@ -97,8 +97,8 @@ def mixture(activation: Activation) -> Mixture | None:
     made = sympy.expand(made)
     if not hits or made.has(sympy.tanh):
         return None
-    found = read(made, x)
-    if found is None or any(t.kind == "plain" and t.beta != 0 for t in found):
+    terms = read(made, x)
+    if terms is None or any(t.kind == "plain" and t.beta != 0 for t in terms):
         return None
     mixed = sympy.Poly(made, *[f for f in made.atoms(sympy.erf) if f.has(A)])
     if mixed.total_degree() > 1:  # a product of two mixed factors is no mixture

@@ -179,8 +179,8 @@ class EquilibriumEquations:
         """k11 in closed form where phi is homogeneous of degree 1, as s11/(1 - sigma_w^2/2) for ReLU."""
         if self.dual.degree != 1:
             return None
-        (found,) = sympy.solve(self.diagonal, K1)
-        return sympy.factor(found)
+        (variance,) = sympy.solve(self.diagonal, K1)
+        return sympy.factor(variance)
 
     @cached_property
     def nngp(self) -> Eq:

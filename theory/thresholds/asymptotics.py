@@ -166,17 +166,17 @@ def _without_field(entropy: Expr, p: Symbol) -> tuple[Expr, Step]:
     slope = entropy.diff(FIELD).xreplace({sqrt(p): m}).rewrite(exp)
     root = next(h for h in solve(slope, FIELD) if h.subs(m, Rational(1, 2)).is_positive)
     value = entropy.xreplace({sqrt(p): m}).subs(FIELD, root)
-    found = binary_entropy((1 + m) / 2)
-    if not vanishes_between_0_and_1(value - found, m):
+    closed = binary_entropy((1 + m) / 2)
+    if not vanishes_between_0_and_1(value - closed, m):
         raise ValueError(f"cannot eliminate the field H from {entropy}")
     back = {m: sqrt(p)}
     step = Step(
         "Eliminate H",
         "tanh H = sqrt(p): the entropy is that of a centre and its leaves, at normalised overlap "
         "sqrt(p).",
-        Eq(entropy.subs(FIELD, root.xreplace(back)), found.xreplace(back), evaluate=False),
+        Eq(entropy.subs(FIELD, root.xreplace(back)), closed.xreplace(back), evaluate=False),
     )
-    return found.xreplace(back), step
+    return closed.xreplace(back), step
 
 
 def vanishes_between_0_and_1(expr: Expr, m: Symbol) -> bool:

@@ -314,7 +314,7 @@ def _without_multipliers(
 
 def _positive_root(slope: Expr, symbol: Symbol) -> Expr:
     """Return the one positive root of a slope that is rational in the symbol."""
-    found = [root for root in solve(slope, symbol) if root.is_positive]
-    if len(found) != 1:
-        raise ValueError(f"cannot eliminate {symbol}: {slope} has {len(found)} positive roots")
-    return found[0]
+    roots = [root for root in solve(slope, symbol) if root.is_positive]
+    if len(roots) != 1:
+        raise ValueError(f"cannot eliminate {symbol}: {slope} has {len(roots)} positive roots")
+    return roots[0]

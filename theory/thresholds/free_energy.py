@@ -100,11 +100,11 @@ class FreeEnergy:
     @property
     def nests(self) -> tuple[LiftedExpectation, ...]:
         """Its lifted expectations, those of Ent before those of En."""
-        found: list[LiftedExpectation] = []
+        used: list[LiftedExpectation] = []
         for part in (self.entropy, self.energy):
             own = sorted(part.atoms(LiftedExpectation), key=lambda nest: (nest.depth, str(nest)))
-            found += [nest for nest in own if nest not in found]
-        return tuple(found)
+            used += [nest for nest in own if nest not in used]
+        return tuple(used)
 
     @property
     def is_capacity(self) -> bool:
@@ -142,11 +142,11 @@ class FreeEnergy:
         """
         if not self.is_capacity:
             return {x: gathered(self.expr.diff(x)) for x in self.order_parameters}
-        found = {}
+        rates = {}
         for x in self.order_parameters:
             entropy, energy = (gathered(e.diff(x)) for e in (self.entropy, self.energy))
-            found[x] = -(entropy - self.entropy / self.energy * energy) / self.energy
-        return found
+            rates[x] = -(entropy - self.entropy / self.energy * energy) / self.energy
+        return rates
 
     def text(self) -> str:
         """Return the functional in plain text, with a legend."""

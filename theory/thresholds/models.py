@@ -172,10 +172,10 @@ class Model:
     @property
     def parameters(self) -> dict[Symbol, Expr]:
         """Numbers given for the parameters, by symbol; empty when the model is symbolic."""
-        found = self.prior.parameters
+        symbols = self.prior.parameters
         if self.constraint is not None:
-            found = found | self.constraint.parameters
-        return found if self.alpha in (None, ALPHA) else found | {ALPHA: self.alpha}
+            symbols = symbols | self.constraint.parameters
+        return symbols if self.alpha in (None, ALPHA) else symbols | {ALPHA: self.alpha}
 
     @property
     def generic(self) -> Self:

@@ -112,8 +112,8 @@ def numbered_nests(fe: FreeEnergy) -> list[tuple[str, int, LiftedExpectation]]:
     s_k, and the leaf is f_1, of exponent s_1 = 1; at finite exponents f_k has exponent c_k, and the
     leaf, already lifted once, is f_2.
     """
-    found = sorted(fe.expr.atoms(LiftedExpectation), key=str)
-    of_x = [nest for nest in found if nest.increments.free_symbols & {*fe.q}]
-    of_y = [nest for nest in found if nest not in of_x]
+    nests = sorted(fe.expr.atoms(LiftedExpectation), key=str)
+    of_x = [nest for nest in nests if nest.increments.free_symbols & {*fe.q}]
+    of_y = [nest for nest in nests if nest not in of_x]
     first = 2 if fe.is_finite else 1
     return [("f", first, nest) for nest in of_x] + [("g", first, nest) for nest in of_y]

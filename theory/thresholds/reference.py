@@ -203,9 +203,9 @@ def _code(expr: Expr) -> str:
 
 def _without_cancellation(expr: Expr) -> Expr:
     """Return a sum with c - c erf(z) as c erfc(z) and c erf(a) + c erf(b) as c ErfSum(a, b)."""
-    found = [(term, *_split(term)) for term in expr.args]
-    pairs = [(term, coefficient, z) for term, coefficient, z in found if z is not None]
-    plain = [term for term, _, z in found if z is None]
+    terms = [(term, *_split(term)) for term in expr.args]
+    pairs = [(term, coefficient, z) for term, coefficient, z in terms if z is not None]
+    plain = [term for term, _, z in terms if z is None]
     for constant in plain:
         ratios = [(term, (c / constant).cancel(), z) for term, c, z in pairs]
         mine = [(term, ratio, z) for term, ratio, z in ratios if ratio.is_number]

@@ -54,7 +54,7 @@ def equilibrium_covariances(
     ArithmeticError
         If an equilibrium is not reached in 1000 steps.
     """
-    found = np.empty((networks, len(x), len(x)))
+    covariances = np.empty((networks, len(x), len(x)))
     d = x.shape[1]
     for k in range(networks):
         progress(k / networks)
@@ -70,8 +70,8 @@ def equilibrium_covariances(
                 break
             if depth is None and step == 999:
                 raise ArithmeticError(f"no equilibrium after 1000 steps: moved by {moved:.1e}")
-        found[k] = z.T @ z / width
-    return found
+        covariances[k] = z.T @ z / width
+    return covariances
 
 
 def perceptron_variances(
@@ -95,10 +95,10 @@ def perceptron_variances(
     ``<z, z>/n`` is therefore that number times a mean of n independent squares of rectified normals, and no
     matrix is needed: exact, and cheap.
     """
-    found = np.empty((networks, depth))
+    scales = np.empty((networks, depth))
     scale = np.ones(networks)
     for layer in range(depth):
         h = rng.standard_normal((networks, width))
         scale = scale * 2.0 * np.mean(np.maximum(h, 0.0) ** 2, axis=1)
-        found[:, layer] = scale
-    return found
+        scales[:, layer] = scale
+    return scales

@@ -56,14 +56,14 @@ def data_sets(rng: np.random.Generator, inputs: int = 12, dimension: int = 4) ->
     clustered = centres[np.arange(inputs) % 3] + 0.05 * rng.standard_normal((inputs, dimension))
     directions = random.copy()
     directions[-1] = 2.0 * directions[0]
-    found = {"random": random, "clustered": clustered, "duplicated directions": directions}
+    sets = {"random": random, "clustered": clustered, "duplicated directions": directions}
     try:
         from sklearn.datasets import load_diabetes
     except ImportError:
-        return found
+        return sets
     raw: Any = load_diabetes(return_X_y=True)[0]
     scaled = (raw - raw.mean(axis=0)) / raw.std(axis=0)
-    return found | {"real": np.ascontiguousarray(scaled[:inputs])}
+    return sets | {"real": np.ascontiguousarray(scaled[:inputs])}
 
 
 def spectrum(
@@ -109,9 +109,9 @@ def spectrum(
     if proved is not None:
         bound = float(proved.smallest_eigenvalue.mid()) / scale
         certified = float(np.abs(np.diag(k) / np.diag(proved.midpoints()) - 1.0).max())
-    found = sample(network, x, draws, seed=seed, heads=0)
-    if found.failures:
-        raise ArithmeticError(found.failures[0])
-    least = np.linalg.eigvalsh(found.covariance)[:, 0] / scale
+    drawn = sample(network, x, draws, seed=seed, heads=0)
+    if drawn.failures:
+        raise ArithmeticError(drawn.failures[0])
+    least = np.linalg.eigvalsh(drawn.covariance)[:, 0] / scale
     own = float(np.linalg.eigvalsh(0.5 * (k + k.T))[0]) / scale
     return Spectrum(own, bound, certified, float(np.median(least)))

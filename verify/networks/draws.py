@@ -180,8 +180,8 @@ def draw_one(
     if network.kind == "deq":
         lazy = lazily(network, len(x), weights)
         w = (LazyMatrix if lazy else DenseMatrix)(rng, n, sigma)
-        found = equilibrium(w.apply, drive, phi, tolerance=tolerance)
-        return found.z, found.residual, found.converged, found.steps
+        solved = equilibrium(w.apply, drive, phi, tolerance=tolerance)
+        return solved.z, solved.residual, solved.converged, solved.steps
     z = phi.value(drive)
     for _ in range(network.depth - 1):
         w = (LazyMatrix if weights == "lazy" or weights == "auto" else DenseMatrix)(rng, n, sigma)

@@ -198,8 +198,8 @@ def _equilibria(
             break
     for k in np.flatnonzero(~(worst <= tolerance)):
         own = w[k]
-        found = equilibrium(lambda v, own=own: own @ v, drive[k], phi, tolerance=tolerance)
-        z[k], worst[k] = found.z, found.residual
+        solved = equilibrium(lambda v, own=own: own @ v, drive[k], phi, tolerance=tolerance)
+        z[k], worst[k] = solved.z, solved.residual
     return z, np.concatenate(controls, axis=1), worst
 
 

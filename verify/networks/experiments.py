@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from numerics.durable import (
     DurableFile,
@@ -91,8 +91,8 @@ def run_block(
 
     network = Network(width=width, **parameters)
     stream = int(np.random.SeedSequence((seed, width, block)).generate_state(1, np.uint64)[0])
-    found = sample(network, x, draws, seed=stream, heads=0, memory=1e18)
-    good = found.covariance[found.converged]
+    samples = sample(network, x, draws, seed=stream, heads=0, memory=1e18)
+    good = samples.covariance[samples.converged]
     with np.errstate(over="ignore"):
         totals = good.sum(axis=0), (good * good).sum(axis=0)
     if not all(np.isfinite(total).all() for total in totals):
@@ -159,41 +159,9 @@ def width_experiment(
     Memory is that of one block in each process, and the file's. Scripts without an executor need the usual
     ``if __name__ == "__main__":``, as processes are spawned.
     """
-    from dataclasses import replace
-
-    from .draws import bytes_of_a_draw
-    from .network import check_budget
-
     made = check_draws(x, draws)
-    if blocks < 1 or not widths:
-        raise ValueError("there is nothing to draw: widths and blocks are needed")
-    if blocks * len(widths) > MAX_BLOCKS:
-        raise ValueError(
-            f"at most {MAX_BLOCKS} blocks are drawn, got {blocks} for each of {len(widths)} widths"
-        )
-    for width in widths:
-        needed = bytes_of_a_draw(replace(network, width=width), len(made), made.shape[1], "auto")
-        needed += 8 * draws * len(made) ** 2
-        check_budget(needed, memory, f"a block of width {width} with {len(made)} inputs")
-    first = network.sigma_u if network.kind == "deq" else network.sigma_w
-    if first * float(np.abs(made).max()) > 1e70:
-        raise ValueError(
-            "squares of covariances would leave the range of doubles; scale the inputs down"
-        )
-    skipped = ("width", "activation")
-    parameters: dict[str, Any] = {
-        f.name: getattr(network, f.name) for f in fields(network) if f.name not in skipped
-    }
-    named = json.dumps(parameters | {"activation": str(network.phi)}, sort_keys=True)
-    parameters["activation"] = network.activation  # its name may be one that cannot be read back
-    settings = {
-        "network": named,
-        "inputs": json.dumps(made.tolist()),
-        "draws": str(draws),
-        "seed": str(seed),
-        "widegap": installed_version(),
-        "schema": "1",
-    }
+    _check_widths(network, made, widths, blocks, draws, memory)
+    parameters, settings = _settings(network, made, draws, seed)
     wanted = [(width, block) for block in range(blocks) for width in sorted(set(widths))[::-1]]
     check_file(out, _FORMAT, settings, resume=resume)
     if os.path.exists(out):
@@ -208,23 +176,10 @@ def width_experiment(
             if progress is not None:
                 progress(done, len(wanted), bad)
 
-        def keep(found: Block) -> None:
+        def keep(block: Block) -> None:
             nonlocal done, bad
-            if found.version != settings["widegap"]:
-                raise WorkersError(
-                    f"a worker runs widegap {found.version}; nothing of it is stored"
-                )
-            values = (
-                found.width,
-                found.block,
-                found.draws,
-                found.failures,
-                json.dumps(found.sums, allow_nan=False),
-                json.dumps(found.squares, allow_nan=False),
-            )
-            with store.transaction() as connection:
-                connection.execute(f"INSERT OR IGNORE INTO blocks VALUES ({marks(values)})", values)
-            done, bad = done + 1, bad + (found.failures > 0)
+            _insert(store, block, settings["widegap"])
+            done, bad = done + 1, bad + (block.failures > 0)
             tell()
 
         tell()
@@ -239,6 +194,74 @@ def width_experiment(
             with LocalPool(min(workers or cores(), len(tasks))) as pool:
                 run_tasks(pool, run_block, tasks, keep)
     return read_widths(out)
+
+
+def _check_widths(
+    network: Network,
+    x: NDArray[np.float64],
+    widths: Sequence[int],
+    blocks: int,
+    draws: int,
+    memory: float,
+) -> None:
+    """Refuse an experiment that is empty, too large, or leaves the range of doubles."""
+    from dataclasses import replace
+
+    from .draws import bytes_of_a_draw
+    from .network import check_budget
+
+    if blocks < 1 or not widths:
+        raise ValueError("there is nothing to draw: widths and blocks are needed")
+    if blocks * len(widths) > MAX_BLOCKS:
+        raise ValueError(
+            f"at most {MAX_BLOCKS} blocks are drawn, got {blocks} for each of {len(widths)} widths"
+        )
+    for width in widths:
+        needed = bytes_of_a_draw(replace(network, width=width), len(x), x.shape[1], "auto")
+        needed += 8 * draws * len(x) ** 2
+        check_budget(needed, memory, f"a block of width {width} with {len(x)} inputs")
+    first = network.sigma_u if network.kind == "deq" else network.sigma_w
+    if first * float(np.abs(x).max()) > 1e70:
+        raise ValueError(
+            "squares of covariances would leave the range of doubles; scale the inputs down"
+        )
+
+
+def _settings(
+    network: Network, x: NDArray[np.float64], draws: int, seed: int
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The network's parameters without its width, and what the file says about the experiment."""
+    skipped = ("width", "activation")
+    parameters: dict[str, Any] = {
+        f.name: getattr(network, f.name) for f in fields(network) if f.name not in skipped
+    }
+    named = json.dumps(parameters | {"activation": str(network.phi)}, sort_keys=True)
+    parameters["activation"] = network.activation  # its name may be one that cannot be read back
+    settings = {
+        "network": named,
+        "inputs": json.dumps(x.tolist()),
+        "draws": str(draws),
+        "seed": str(seed),
+        "widegap": installed_version(),
+        "schema": "1",
+    }
+    return parameters, settings
+
+
+def _insert(store: DurableFile, block: Block, version: str) -> None:
+    """Store a block, if this version has computed it."""
+    if block.version != version:
+        raise WorkersError(f"a worker runs widegap {block.version}; nothing of it is stored")
+    values = (
+        block.width,
+        block.block,
+        block.draws,
+        block.failures,
+        json.dumps(block.sums, allow_nan=False),
+        json.dumps(block.squares, allow_nan=False),
+    )
+    with store.transaction() as connection:
+        connection.execute(f"INSERT OR IGNORE INTO blocks VALUES ({marks(values)})", values)
 
 
 def read_widths(path: str | os.PathLike[str]) -> tuple[Block, ...]:
@@ -304,13 +327,13 @@ def errors_by_width(
 
     k = np.asarray(kernel, dtype=float)
     scale = per_diagonal(k)
-    found = {}
+    errors = {}
     for width in sorted({b.width for b in blocks}):
         own = [b for b in blocks if b.width == width]
         failures = sum(b.failures for b in own)
         count = sum(b.draws for b in own) - failures
         if not count:
-            found[width] = (float("nan"), float("nan"), float("nan"), failures)
+            errors[width] = (float("nan"), float("nan"), float("nan"), failures)
             continue
         mean = np.sum([b.sums for b in own], axis=0) / count
         square = np.sum([b.squares for b in own], axis=0) / count
@@ -322,5 +345,5 @@ def errors_by_width(
         bias = np.abs(mean - k) * scale
         spread = np.sqrt(np.maximum(square - mean**2, 0.0) / count) * scale
         at = np.unravel_index(int(np.argmax(bias)), bias.shape)
-        found[width] = (float(error), float(bias[at]), float(spread[at]), failures)
-    return found
+        errors[width] = (float(error), float(bias[at]), float(spread[at]), failures)
+    return errors

@@ -99,9 +99,9 @@ def _function(phi: Activation, expr: Expr) -> Callable[[Array], Array]:
 
 def _pairwise(function: Any) -> Callable[..., Expr]:
     def fold(*items: Expr) -> Expr:
-        found = items[0]
+        total = items[0]
         for item in items[1:]:
-            found = function(found, item)
-        return found
+            total = function(total, item)
+        return total
 
     return fold

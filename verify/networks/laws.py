@@ -190,11 +190,11 @@ def growth_rate(
     from scipy.optimize import curve_fit
 
     t, v, e = (np.asarray(a, dtype=float) for a in (ratio, variance, errors))
-    found, spread = curve_fit(
+    rates, spread = curve_fit(
         lambda s, c: np.expm1(c * s), t, v, p0=[3.0], sigma=e, absolute_sigma=True
     )
-    rest = (np.expm1(found[0] * t) - v) / e
-    return float(found[0]), float(np.sqrt(spread[0, 0])), float(rest @ rest / max(1, len(t) - 1))
+    rest = (np.expm1(rates[0] * t) - v) / e
+    return float(rates[0]), float(np.sqrt(spread[0, 0])), float(rest @ rest / max(1, len(t) - 1))
 
 
 @dataclass(frozen=True)

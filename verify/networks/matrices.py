@@ -78,13 +78,13 @@ class LazyMatrix:
         rest = block - q @ inside
         again = q.T @ rest  # twice is enough
         rest -= q @ again
-        found = a @ (inside + again)
+        product = a @ (inside + again)
         new = self._directions(rest, np.linalg.norm(block, axis=0))
         if new.shape[1]:
             images = self._scale * self._rng.standard_normal(new.shape)
-            found += images @ (new.T @ rest)
+            product += images @ (new.T @ rest)
             self._keep(new, images)
-        return found.reshape(z.shape)
+        return product.reshape(z.shape)
 
     def _directions(self, rest: Array, lengths: Array) -> Array:
         size = np.linalg.norm(rest, axis=0)

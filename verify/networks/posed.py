@@ -118,9 +118,9 @@ def census(
         solutions: list[Array] = []
         for start in range(starts):
             first = reach * rng.standard_normal(drive.shape) if start else None
-            found = equilibrium(w.apply, drive, phi, start=first, tolerance=1e-9, steps=150)
-            if found.converged and not any(_same(found.z, other) for other in solutions):
-                solutions.append(found.z)
+            solved = equilibrium(w.apply, drive, phi, start=first, tolerance=1e-9, steps=150)
+            if solved.converged and not any(_same(solved.z, other) for other in solutions):
+                solutions.append(solved.z)
         distinct[k] = len(solutions)
         if solutions:
             h = w.apply(solutions[0]) + drive

@@ -48,12 +48,12 @@ def one_step_error(x: ArrayLike, network: Network) -> float:
     model = network.model
     if not isinstance(model, DEQ):
         raise ValueError(f"the prediction is for equilibrium models, got {model}")
-    found = equilibrium_kernel(replace(model, sigma_v=1.0), x)
-    k, w2 = found.fixed_point, network.sigma_w**2
+    kernel = equilibrium_kernel(replace(model, sigma_v=1.0), x)
+    k, w2 = kernel.fixed_point, network.sigma_w**2
     nodes, weights = np.polynomial.hermite_e.hermegauss(60)
     weights = weights / weights.sum()
     total, m = 0.0, len(k)
-    sizes = np.sqrt(np.diag(found.nngp))
+    sizes = np.sqrt(np.diag(kernel.nngp))
     for i in range(m):
         for j in range(m):
             if sizes[i] == 0.0 or sizes[j] == 0.0:

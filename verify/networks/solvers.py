@@ -92,13 +92,13 @@ def equilibrium(
         z, worst, count = _anderson(apply, drive, phi, z, tolerance, memory, steps)
         undone = ~(worst <= tolerance)
         if not undone.any() or not newton:
-            found = float(np.max(worst)) if np.isfinite(worst).all() else float("inf")
-            return Equilibrium(z, found, not undone.any(), count, "anderson")
+            residual = float(np.max(worst)) if np.isfinite(worst).all() else float("inf")
+            return Equilibrium(z, residual, not undone.any(), count, "anderson")
         for j in np.flatnonzero(undone):
             z[:, j], worst[j], more = _newton(apply, drive[:, j], phi, z[:, j], tolerance, newton)
             count += more
-    found = float(np.max(worst)) if np.isfinite(worst).all() else float("inf")
-    return Equilibrium(z, found, bool((worst <= tolerance).all()), count, "newton")
+    residual = float(np.max(worst)) if np.isfinite(worst).all() else float("inf")
+    return Equilibrium(z, residual, bool((worst <= tolerance).all()), count, "newton")
 
 
 def _products(one: Array, other: Array) -> Array:

@@ -194,8 +194,8 @@ def _forward(
     drive = drive + network.sigma_b * weights.biases[0][:, None]
     if network.kind == "deq":
         w = step * weights.hidden[0]
-        found = equilibrium(lambda z: w @ z, drive, phi, tolerance=tolerance)
-        return [w @ found.z + drive], [found.z], found.residual
+        solved = equilibrium(lambda z: w @ z, drive, phi, tolerance=tolerance)
+        return [w @ solved.z + drive], [solved.z], solved.residual
     h, z = [drive], [phi.value(drive)]
     for w, b in zip(weights.hidden, weights.biases[1:], strict=True):
         h.append(step * (w @ z[-1]) + network.sigma_b * b[:, None])

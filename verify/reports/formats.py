@@ -43,8 +43,8 @@ class Summary:
     @property
     def counts(self) -> dict[str, int]:
         """Number of claims by verdict, every verdict named."""
-        found = [record.finding.verdict for record in self.records]
-        return {verdict: found.count(verdict) for verdict in VERDICTS}
+        verdicts = [record.finding.verdict for record in self.records]
+        return {verdict: verdicts.count(verdict) for verdict in VERDICTS}
 
     @property
     def worse(self) -> list[Record]:

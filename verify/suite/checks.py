@@ -134,10 +134,10 @@ def against_printed(
     run.progress(0.1, f"level {level}")
     solution = run.theory.solution(model, level)
     run.progress(0.8, "independent quadrature")
-    found = support(solution)
+    given = support(solution)
     difference = solution.value - float(printed)
-    evidence = {**found.evidence, "printed": printed, "difference": difference}
-    doubt = found.doubt
+    evidence = {**given.evidence, "printed": printed, "difference": difference}
+    doubt = given.doubt
     if not doubt and inertia is not None and solution.inertia != inertia:
         doubt = f"its Hessian has {solution.inertia} negative eigenvalues, not {inertia}"
     if doubt:

@@ -67,7 +67,7 @@ def read_expectations(path: str | os.PathLike[str], claims: Iterable[Claim]) -> 
     except ValueError as error:
         raise ExpectationError(f"{path} is not a file of recorded verdicts: {error}") from error
     known = {claim.id for claim in claims}
-    found = {}
+    expected = {}
     for id, entry in content.items():
         if id not in known:
             raise ExpectationError(f"{path} names {id!r}, which is no claim")
@@ -88,10 +88,10 @@ def read_expectations(path: str | os.PathLike[str], claims: Iterable[Claim]) -> 
         if not isinstance(entry.get("reason", ""), str):
             raise ExpectationError(f"{path}: the reason of {id} is text, got {entry['reason']!r}")
         try:
-            found[id] = Expected(**entry)
+            expected[id] = Expected(**entry)
         except (TypeError, ValueError) as error:
             raise ExpectationError(f"{path}: {id}: {error}") from error
-    return found
+    return expected
 
 
 def expectations_toml(records: Iterable[Record]) -> str:

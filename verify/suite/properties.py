@@ -261,7 +261,7 @@ def _token(name: str, notes: Sequence[str]) -> str:
     import re
 
     for line in notes:
-        found = re.search(r"@reproduce_failure\('([^']+)', b'([^']+)'\)", line)
-        if found:
-            return f"{name}:{found[1]}:{found[2]}"
+        match = re.search(r"@reproduce_failure\('([^']+)', b'([^']+)'\)", line)
+        if match:
+            return f"{name}:{match[1]}:{match[2]}"
     return ""

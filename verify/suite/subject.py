@@ -85,8 +85,8 @@ class Theory:
         """Return t and M(t), of which the small-margin constant is 2 sqrt(max M)."""
         from theory.thresholds.asymptotics import small_kappa_constant
 
-        found = small_kappa_constant()
-        return found.t, found.objective
+        constant = small_kappa_constant()
+        return constant.t, constant.objective
 
     def functional(
         self, fe: FreeEnergy, point: Mapping[str, float], *, gradient: bool = False
@@ -97,9 +97,9 @@ class Theory:
         from numerics.functionals.doubles import evaluator
 
         compiled = evaluator(fe)
-        theta = compiled.coordinates.from_order_parameters(dict(point))
-        found = compiled(theta, gradient=gradient)
-        return found.value, found.gradient if gradient else np.empty(0)
+        place = compiled.coordinates.from_order_parameters(dict(point))
+        value = compiled(place, gradient=gradient)
+        return value.value, value.gradient if gradient else np.empty(0)
 
     def mlp(self, x: Array, **parameters: Any) -> MLPKernel:
         """Kernels of a wide perceptron, as `numerics.mlp_kernel`."""
@@ -162,14 +162,14 @@ class Theory:
 
         compiled = compile_leaf(leaf)
         numbers = np.array([(parameters or {})[name] for name in compiled.parameters], dtype=float)
-        found = evaluate_nest(
+        value = evaluate_nest(
             compiled, numbers, field, tuple(increments), tuple(exponents), gradient=gradient
         )
         if not gradient:
-            return NestValue(found.value)
+            return NestValue(value.value)
         return NestValue(
-            found.value,
-            found.d_field,
-            tuple(found.d_increments.tolist()),
-            tuple(found.d_exponents.tolist()),
+            value.value,
+            value.d_field,
+            tuple(value.d_increments.tolist()),
+            tuple(value.d_exponents.tolist()),
         )

@@ -46,8 +46,8 @@ class Moved(Theory):
 
     def solution(self, model: Model, level: int) -> Solution:
         """Return the solution with its value moved; the order parameters stay."""
-        found = super().solution(model, level)
-        return replace(found, value=self.by * found.value)
+        right = super().solution(model, level)
+        return replace(right, value=self.by * right.value)
 
     def small_margin_objective(self) -> tuple[Expr, Expr]:
         """Return an objective whose constant, 2 sqrt(M), is moved."""
@@ -72,22 +72,22 @@ class Moved(Theory):
         gradient: bool = False,
     ) -> NestValue:
         """Return the value moved; the derivatives stay."""
-        found = super().nest(leaf, field, increments, exponents, parameters, gradient=gradient)
-        return found._replace(value=self.kernel_by * found.value)
+        right = super().nest(leaf, field, increments, exponents, parameters, gradient=gradient)
+        return right._replace(value=self.kernel_by * right.value)
 
     def mlp(self, x: Array, **parameters: Any) -> MLPKernel:
         """Return both kernels 2% too large."""
-        found = super().mlp(x, **parameters)
-        return replace(found, nngp=self.kernel_by * found.nngp, ntk=self.kernel_by * found.ntk)
+        right = super().mlp(x, **parameters)
+        return replace(right, nngp=self.kernel_by * right.nngp, ntk=self.kernel_by * right.ntk)
 
     def deq(self, x: Array, **parameters: Any) -> DEQKernel:
         """Return kernels and fixed point 2% too large."""
-        found = super().deq(x, **parameters)
+        right = super().deq(x, **parameters)
         return replace(
-            found,
-            nngp=self.kernel_by * found.nngp,
-            ntk=self.kernel_by * found.ntk,
-            fixed_point=self.kernel_by * found.fixed_point,
+            right,
+            nngp=self.kernel_by * right.nngp,
+            ntk=self.kernel_by * right.ntk,
+            fixed_point=self.kernel_by * right.fixed_point,
         )
 
     def row_probability(self, model: Model) -> float:
@@ -120,8 +120,8 @@ class Reversed(Theory):
 
     def solution(self, model: Model, level: int) -> Solution:
         """Return the solution with the inverse of its value."""
-        found = super().solution(model, level)
-        return replace(found, value=1.0 / found.value)
+        right = super().solution(model, level)
+        return replace(right, value=1.0 / right.value)
 
     def functional(
         self, fe: FreeEnergy, point: Mapping[str, float], *, gradient: bool = False
@@ -141,12 +141,12 @@ class Reversed(Theory):
         gradient: bool = False,
     ) -> NestValue:
         """Return the negative of the nest and of its derivatives."""
-        found = super().nest(leaf, field, increments, exponents, parameters, gradient=gradient)
+        right = super().nest(leaf, field, increments, exponents, parameters, gradient=gradient)
         return NestValue(
-            -found.value,
-            -found.field,
-            tuple(-x for x in found.increments),
-            tuple(-x for x in found.exponents),
+            -right.value,
+            -right.field,
+            tuple(-x for x in right.increments),
+            tuple(-x for x in right.exponents),
         )
 
 
@@ -158,8 +158,8 @@ class Lowered(Theory):
 
     def solution(self, model: Model, level: int) -> Solution:
         """Return the solution with its value lowered; the order parameters stay."""
-        found = super().solution(model, level)
-        return replace(found, value=self.by * found.value)
+        right = super().solution(model, level)
+        return replace(right, value=self.by * right.value)
 
 
 class Hasty(Theory):
@@ -210,20 +210,20 @@ class Shifted(Theory):
 
     def mlp(self, x: Array, **parameters: Any) -> MLPKernel:
         """Return kernels that are not those of a Gaussian process any more."""
-        found = super().mlp(x, **parameters)
-        return replace(found, nngp=_spoiled(found.nngp), ntk=_spoiled(found.ntk))
+        right = super().mlp(x, **parameters)
+        return replace(right, nngp=_spoiled(right.nngp), ntk=_spoiled(right.ntk))
 
     def deq(self, x: Array, **parameters: Any) -> DEQKernel:
         """Return kernels that are not those of a Gaussian process any more."""
-        found = super().deq(x, **parameters)
-        return replace(found, nngp=_spoiled(found.nngp), ntk=_spoiled(found.ntk))
+        right = super().deq(x, **parameters)
+        return replace(right, nngp=_spoiled(right.nngp), ntk=_spoiled(right.ntk))
 
 
 def _spoiled(kernel: Array) -> Array:
-    found = kernel.copy()
+    spoiled = kernel.copy()
     if kernel.shape[0] > 1:
-        found[0, 1] += 0.02 * float(abs(kernel).max()) + abs(kernel[0, 0] * kernel[1, 1]) ** 0.5
-    return found
+        spoiled[0, 1] += 0.02 * float(abs(kernel).max()) + abs(kernel[0, 0] * kernel[1, 1]) ** 0.5
+    return spoiled
 
 
 class Slanted(Theory):
@@ -246,13 +246,13 @@ class Untied(Theory):
 
     def deq(self, x: Array, **parameters: Any) -> DEQKernel:
         """Return the kernels of a perceptron of 60 layers with the same scales."""
-        found = super().deq(x, **parameters)
+        right = super().deq(x, **parameters)
         from theory import DEQ
 
         given = {f.name: parameters.get(f.name, getattr(DEQ, f.name)) for f in fields(DEQ)}
         ratio = given.pop("sigma_u") / given["sigma_w"]
         other = super().mlp(x * ratio, depth=self.depth, **given)
-        return replace(found, nngp=other.nngp, ntk=other.ntk)
+        return replace(right, nngp=other.nngp, ntk=other.ntk)
 
 
 WRONG: dict[str, type[Theory]] = {

@@ -117,17 +117,17 @@ def success_curves(experiment: Experiment) -> list[SuccessCurve]:
     list of SuccessCurve
         Ascending in kappa, algorithm, budget, n.
     """
-    found: dict[tuple, dict[Fraction, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    outcomes: dict[tuple, dict[Fraction, list[bool]]] = defaultdict(lambda: defaultdict(list))
     seconds: dict[tuple, list[float]] = defaultdict(list)
     for outcome in experiment:
         trial = outcome.trial
         key = (Fraction(trial.kappa), trial.algorithm, trial.budget, trial.n)
-        found[key][Fraction(trial.alpha)].append(outcome.violated == 0)
+        outcomes[key][Fraction(trial.alpha)].append(outcome.violated == 0)
         seconds[key].append(outcome.seconds)
     curves = []
-    for key in sorted(found):
+    for key in sorted(outcomes):
         kappa, algorithm, budget, n = key
-        points = sorted(found[key].items())
+        points = sorted(outcomes[key].items())
         curves.append(
             SuccessCurve(
                 str(kappa),
@@ -213,14 +213,14 @@ def extrapolate(curves: Iterable[SuccessCurve]) -> Extrapolation:
     if len(set(sizes)) < 2:
         raise ValueError(f"an extrapolation needs two sizes, got {list(sizes)}")
     crossings = tuple(crossing(curve.alphas, curve.trials, curve.solved) for curve in ordered)
-    without = [str(n) for n, found in zip(sizes, crossings, strict=True) if not found.bracketed]
+    without = [str(n) for n, each in zip(sizes, crossings, strict=True) if not each.bracketed]
     if without:
         sizes_without = ", ".join(without)
         raise ValueError(
             f"nothing to extrapolate: what was tried does not bracket the crossing of n = {sizes_without}"
         )
-    errors = np.array([found.error for found in crossings])
-    values = np.array([found.alpha for found in crossings])
+    errors = np.array([each.error for each in crossings])
+    values = np.array([each.alpha for each in crossings])
     design = np.stack([np.ones(len(sizes)), 1.0 / np.array(sizes)], axis=1) / errors[:, None]
     covariance = np.linalg.inv(design.T @ design)
     limit, slope = covariance @ design.T @ (values / errors)

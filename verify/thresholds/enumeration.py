@@ -84,8 +84,8 @@ class Census:
 
         Equal to m when the instance is satisfiable.
         """
-        found = [r for r, count in enumerate(self.counts, self.first) if count]
-        return found[-1] if found else None
+        rows = [r for r, count in enumerate(self.counts, self.first) if count]
+        return rows[-1] if rows else None
 
 
 def census(instance: Instance, *, threads: int | None = None) -> Census:
@@ -139,13 +139,13 @@ def solutions(instance: Instance, *, threads: int | None = None) -> NDArray[np.u
         As `census`.
     """
     work = _prepare(instance)
-    found = np.sort(np.concatenate([own[:count] for own, count in work.spread(_list, threads)]))
+    codes = np.sort(np.concatenate([own[:count] for own, count in work.spread(_list, threads)]))
     if work.halved:  # the last spin was +1
         top = np.uint64(1 << (instance.n - 1))
         everything = np.uint64((1 << instance.n) - 1)
-        found = np.concatenate([(found | top) ^ everything, found | top])
-        found.sort()
-    return found
+        codes = np.concatenate([(codes | top) ^ everything, codes | top])
+        codes.sort()
+    return codes
 
 
 def spins(codes: NDArray[np.uint64], n: int) -> NDArray[np.int8]:
@@ -358,7 +358,7 @@ def _count(columns, base, table, small, tested, step, lower, upper, doubt, begin
 @numba.njit(cache=True, nogil=True)
 def _list(columns, base, table, small, tested, step, lower, upper, doubt, begin, end):
     """Codes of the solutions, in an array that has room for more, and their number."""
-    found = np.empty(64, dtype=np.uint64)
+    codes = np.empty(64, dtype=np.uint64)
     count = 0
     fields, starts, widths, alive = _workspace(base.size, small)
     inner, size = small.shape[1], alive.size
@@ -375,13 +375,13 @@ def _list(columns, base, table, small, tested, step, lower, upper, doubt, begin,
                     if alive[j]:
                         r, _ = _rows_satisfied(fields, table[start + j], lower, upper, doubt)
                         if r == base.size:
-                            if count == found.size:
+                            if count == codes.size:
                                 larger = np.empty(2 * count, dtype=np.uint64)
-                                larger[:count] = found
-                                found = larger
-                            found[count] = code * inner + start + j
+                                larger[:count] = codes
+                                codes = larger
+                            codes[count] = code * inner + start + j
                             count += 1
-    return found, count
+    return codes, count
 
 
 @numba.njit(cache=True, inline="always")

@@ -160,11 +160,13 @@ def pair_overlap_check(
         where that shows best.
     """
     pair = pair or (lambda overlap: pair_probability(model, overlap))
-    found = np.array([overlap_counts(solutions(i), n) for i in _instances(model, n, m, size, seed)])
+    counts = np.array(
+        [overlap_counts(solutions(i), n) for i in _instances(model, n, m, size, seed)]
+    )
     expected = expected_pairs(model, n, m, pair)
-    errors = found.std(axis=0, ddof=1) / math.sqrt(size)
+    errors = counts.std(axis=0, ddof=1) / math.sqrt(size)
     tested = np.flatnonzero((expected > 20.0) & (np.arange(n + 1) > 0) & (errors > 0))
-    z = (found.mean(axis=0)[tested] - expected[tested]) / errors[tested]
+    z = (counts.mean(axis=0)[tested] - expected[tested]) / errors[tested]
     worst = int(np.argmax(np.abs(z)))
     shift = np.max((1.02**m - 1.0) * expected[tested] / errors[tested])
     return Evidence(
@@ -179,7 +181,7 @@ def pair_overlap_check(
         p_value=min(1.0, 2.0 * len(tested) * normal_tail(abs(float(z[worst])))),
         numbers={
             "distances": tested.tolist(),
-            "pairs": found.mean(axis=0)[tested].tolist(),
+            "pairs": counts.mean(axis=0)[tested].tolist(),
             "expected": expected[tested].tolist(),
             "standard_errors": errors[tested].tolist(),
         },
@@ -306,13 +308,13 @@ def _curve(
 
 def _satisfiable(instance: Instance) -> int:
     """Number of leading rows that one configuration can satisfy."""
-    found = census(instance, threads=1)
-    while found.satisfiable_rows is None:
-        rows = found.first - 1
+    counts = census(instance, threads=1)
+    while counts.satisfiable_rows is None:
+        rows = counts.first - 1
         if rows == 0:
             return 0
-        found = census(instance.leading(rows), threads=1)
-    return found.satisfiable_rows
+        counts = census(instance.leading(rows), threads=1)
+    return counts.satisfiable_rows
 
 
 def _counts(model: Model, n: int, m: int, size: int, seed: int) -> np.ndarray:

@@ -164,14 +164,14 @@ def energy_within(
     from scipy.stats import nct
     from scipy.stats import t as student
 
-    found = np.array(
+    energies = np.array(
         [
             ground_state(draw_ground(model, n, seed=s), algorithm, budget=budget, seed=s).energy
             for s in _seeds(seed, samples)
         ]
     )
-    mean = float(found.mean())
-    error = float(found.std(ddof=1)) / math.sqrt(samples)
+    mean = float(energies.mean())
+    error = float(energies.std(ddof=1)) / math.sqrt(samples)
     allowed = relative * abs(energy) + correction * n ** (-2.0 / 3.0)
     short = sign * (energy - mean)  # how far the algorithm stays behind
     statistic = max(short - allowed, -short, 0.0) / error

@@ -150,14 +150,14 @@ def run_trial(model: str, trial: Trial, seed: int) -> Outcome:
         seed=_seed(seed, model, trial.kappa, trial.n, trial.alpha, trial.sample),
     )
     began = time.perf_counter()
-    found = attempt(
+    outcome = attempt(
         instance,
         trial.algorithm,
         budget=trial.budget,
         seed=_seed(seed, model, *astuple(trial)),
     )
     spent = time.perf_counter() - began
-    return Outcome(trial, found.violated, found.iterations, spent, installed_version())
+    return Outcome(trial, outcome.violated, outcome.iterations, spent, installed_version())
 
 
 class TrialStore(DurableFile):
@@ -252,18 +252,18 @@ _COLUMNS = {
 
 def _outcome(row: tuple[Any, ...], version: str) -> Outcome:
     """One row of the table, if it is one."""
-    found = typed(tuple(_COLUMNS), tuple(_COLUMNS.values()), row)
-    trial = Trial(*found[:6])
+    values = typed(tuple(_COLUMNS), tuple(_COLUMNS.values()), row)
+    trial = Trial(*values[:6])
     for name, value, fits in (
         ("kappa", trial.kappa, abs(_fraction(trial.kappa)) < 10**300),
         ("alpha", trial.alpha, 0 < _fraction(trial.alpha) < 10**300),
         ("n", trial.n, trial.n >= 1),
-        ("violated", found[6], found[6] >= 0),
-        ("seconds", found[8], found[8] >= 0.0),
+        ("violated", values[6], values[6] >= 0),
+        ("seconds", values[8], values[8] >= 0.0),
     ):
         if not fits:
             raise ValueError(f"{name} holds {str(value)[:60]!r}")
-    return Outcome(trial, *found[6:], version=version)
+    return Outcome(trial, *values[6:], version=version)
 
 
 def _fraction(text: str) -> Fraction:

@@ -52,10 +52,10 @@ def certify(
 
     try:
         with Waiting("proving"):
-            found = certify_small_margin(30 if digits is None else digits)
+            proved = certify_small_margin(30 if digits is None else digits)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    deliver(partial(emit, f"{found}\n"), partial(write_certificate, found, target))
+    deliver(partial(emit, f"{proved}\n"), partial(write_certificate, proved, target))
 
 
 def _check(path: str) -> None:
@@ -70,10 +70,10 @@ def _check(path: str) -> None:
         raise click.UsageError(f"cannot read {path}: {reason}") from error
     try:
         with Waiting("verifying"):
-            found = check(text)
+            certificate = check(text)
     except CertificateError as error:
         raise click.UsageError(f"{path} is not verified: {error}") from error
-    emit(f"verified\n{found}\n")
+    emit(f"verified\n{certificate}\n")
 
 
 def certificate_target(path: str | None) -> Path | None:

@@ -116,24 +116,24 @@ def experiment(
     from widegap.commands.sweep import models_of
 
     models = models_of(model, {"kappa": options["kappa"]})
-    found = _run(models, out, resume, seed, **options)
+    trials = _run(models, out, resume, seed, **options)
 
     def draw() -> None:
         from widegap.show.plots import write_figure
 
         if target is not None:
-            write_figure(lambda: reach_figure(found, models), target, str(plot))
+            write_figure(lambda: reach_figure(trials, models), target, str(plot))
             say(f"plot written to {plot}")
 
-    deliver(lambda: emit(reach_report(found, models)), draw)
+    deliver(lambda: emit(reach_report(trials, models)), draw)
 
 
-def reach_report(found: "Experiment", models: "list[Model]") -> str:
+def reach_report(trials: "Experiment", models: "list[Model]") -> str:
     """Say how far algorithms reach, and what the theory has to say.
 
     Parameters
     ----------
-    found
+    trials
         An experiment; of its margins only those of ``models`` are reported.
     models
         Models with numeric margins.
@@ -144,7 +144,7 @@ def reach_report(found: "Experiment", models: "list[Model]") -> str:
         Lines of text.
     """
     lines = []
-    for model, curves in _by_model(found, models):
+    for model, curves in _by_model(trials, models):
         levels = ", ".join(f"{level}: {value:.5g}" for level, value in _thresholds(model).items())
         lines.append(f"{model}; alpha by level  {levels or '(none converged)'}")
         groups: dict[tuple[str, int], list[SuccessCurve]] = {}
@@ -187,7 +187,7 @@ def _limit(group: "list[SuccessCurve]") -> str:
     return f"alpha = {limit.limit:.4f} ({limit.low:.4f} to {limit.high:.4f})"
 
 
-def reach_figure(found: "Experiment", models: "list[Model]") -> "Figure":
+def reach_figure(trials: "Experiment", models: "list[Model]") -> "Figure":
     """Draw success against density, one panel for each margin, with the theory's levels as lines.
 
     Where half of the instances are solved there is a diamond with its 95 % interval; where the densities
@@ -195,7 +195,7 @@ def reach_figure(found: "Experiment", models: "list[Model]") -> "Figure":
 
     Parameters
     ----------
-    found, models
+    trials, models
         As for `reach_report`.
 
     Returns
@@ -207,7 +207,7 @@ def reach_figure(found: "Experiment", models: "list[Model]") -> "Figure":
 
     from widegap.show.plots import STYLE
 
-    chosen = _by_model(found, models)
+    chosen = _by_model(trials, models)
     with rc_context(STYLE):
         figure = Figure(figsize=(6.4, 0.6 + 2.7 * len(chosen)), layout="constrained")
         panels = figure.subplots(len(chosen), 1, squeeze=False)[:, 0]
@@ -310,11 +310,11 @@ def _run(
 
 
 def _by_model(
-    found: "Experiment", models: "list[Model]"
+    trials: "Experiment", models: "list[Model]"
 ) -> "list[tuple[Model, list[SuccessCurve]]]":
     from verify.thresholds.crossings import success_curves
 
-    curves = success_curves(found)
+    curves = success_curves(trials)
     return [
         (model, [c for c in curves if c.kappa == str(model.kappa)])  # pyright: ignore[reportAttributeAccessIssue]
         for model in models
@@ -326,10 +326,10 @@ def _thresholds(model: "Model") -> dict[int, float]:
     """Levels of the theory, as far as they converge."""
     from numerics import solve_levels
 
-    found: dict[int, float] = {}
+    thresholds: dict[int, float] = {}
     levels = _LEVELS if model.name == "sbp" else range(2, 6)
     # no convergence, no resolution: what was tried is shown all the same
     with suppress(ArithmeticError):
         for solution in solve_levels(model, levels, digits=6):
-            found[solution.level] = float(solution.value)
-    return found
+            thresholds[solution.level] = float(solution.value)
+    return thresholds

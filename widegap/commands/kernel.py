@@ -229,16 +229,16 @@ def derive_kernel(
 
     try:
         if kind == "dual":
-            found: Any = theory.dual(activation)
+            derived: Any = theory.dual(activation)
         elif kind == "deq":
-            found = theory.DEQ(activation).generic
+            derived = theory.DEQ(activation).generic
         else:
-            found = theory.MLP(activation, *(() if depth is None else (depth,))).generic
+            derived = theory.MLP(activation, *(() if depth is None else (depth,))).generic
         if steps:
             from widegap.show.derivations import steps_text
 
-            emit(steps_text(found, output_format) + "\n")
-        emit(getattr(found, output_format)().rstrip("\n") + "\n")
+            emit(steps_text(derived, output_format) + "\n")
+        emit(getattr(derived, output_format)().rstrip("\n") + "\n")
     except ValueError as error:
         raise click.UsageError(str(error)) from error
 
@@ -263,27 +263,27 @@ def _run(
         with warnings.catch_warnings(record=True) as notes, _bar() as tell:
             from numerics import kernel as compute
 
-            found = compute(model, x1, x2, tangent=tangent, progress=tell)
+            result = compute(model, x1, x2, tangent=tangent, progress=tell)
     import numpy as np
 
     from widegap import __version__
     from widegap.files import atomic_write
 
-    arrays = [name for name in ("nngp", "ntk", "fixed_point") if hasattr(found, name)]
-    if not all(np.isfinite(getattr(found, name)).all() for name in (*arrays, "error")):
+    arrays = [name for name in ("nngp", "ntk", "fixed_point") if hasattr(result, name)]
+    if not all(np.isfinite(getattr(result, name)).all() for name in (*arrays, "error")):
         raise Failure("the kernel leaves the range of doubles; take smaller scales or inputs")
-    first = {"activation": fields["activation"], "version": __version__, "error": found.error}
+    first = {"activation": fields["activation"], "version": __version__, "error": result.error}
     text = json.dumps(first | about, allow_nan=False)
     try:
         with atomic_write(place) as stream:
             np.savez(
-                stream, about=np.array(text), **{name: getattr(found, name) for name in arrays}
+                stream, about=np.array(text), **{name: getattr(result, name) for name in arrays}
             )
     except OSError as error:
         raise Failure(f"cannot write {out}: {error.strerror or error}") from error
-    rows, columns = found.nngp.shape
-    bound = f"; error bound {found.error:.1g}" if found.error else ""
-    for note in [getattr(found, "note", ""), *(str(w.message) for w in notes)]:
+    rows, columns = result.nngp.shape
+    bound = f"; error bound {result.error:.1g}" if result.error else ""
+    for note in [getattr(result, "note", ""), *(str(w.message) for w in notes)]:
         if note:
             say(f"note: {note}")
     emit(f"{', '.join(arrays)} ({rows} x {columns}) in {out}{bound}\n")
@@ -329,15 +329,15 @@ def read_inputs(option: str, name: str, other: "np.ndarray | None" = None) -> "n
     try:
         if path.exists() and not path.is_file():
             raise click.UsageError(f"cannot read {option} {name}: it is not a file")
-        found = _array(path) if path.suffix.lower() == ".npy" else _table(path)
+        data = _array(path) if path.suffix.lower() == ".npy" else _table(path)
     except OSError as error:
         raise click.UsageError(f"cannot read {option} {name}: {error.strerror or error}") from error
     except ValueError as error:
         raise click.UsageError(f"{option} {name} is no table of numbers: {error}") from error
     called = f"{option} {name}"
     if other is None:
-        return check_inputs(found, None, (called, ""))[0]
-    made = check_inputs(other, found, ("--data", called))[1]
+        return check_inputs(data, None, (called, ""))[0]
+    made = check_inputs(other, data, ("--data", called))[1]
     assert made is not None
     return made
 

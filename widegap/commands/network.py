@@ -195,7 +195,7 @@ def _run(
     with refusals(), resumable(out, scheduler, "blocks", WidthFileError) as (progress, executor):
         if made.kind == "deq":
             predicted = {n: one_step_error(x, replace(made, width=n)) for n in widths}
-        found = width_experiment(
+        drawn = width_experiment(
             made,
             x,
             widths,
@@ -209,7 +209,7 @@ def _run(
             resume=resume,
             progress=progress.update,
         )
-    mine = [b for b in found if b.width in widths and b.block < blocks]
+    mine = [b for b in drawn if b.width in widths and b.block < blocks]
     try:
         errors = errors_by_width(mine, kernel)
     except ValueError as error:

@@ -35,7 +35,7 @@ def plot(run: str, out: str | None) -> None:
     from numerics import SweepFileError, read_sweep
 
     try:
-        found = read_sweep(run)
+        sweep = read_sweep(run)
         place = check_writable(target)
     except SweepFileError as error:
         raise click.UsageError(str(error)) from error
@@ -46,7 +46,7 @@ def plot(run: str, out: str | None) -> None:
     from widegap.show.plots import phase_diagram, write_figure
 
     try:
-        figure = phase_diagram(found)
+        figure = phase_diagram(sweep)
     except ValueError as error:
         raise click.UsageError(f"{run}: {error}") from error
     write_figure(lambda: figure, place, target)

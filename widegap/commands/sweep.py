@@ -89,11 +89,11 @@ def sweep(
         raise click.UsageError("--retry is about the failures in an existing file: add --resume")
     one_place(workers, scheduler)
     models = models_of(model, {name: given for name, given in values.items() if given is not None})
-    progress, found = _run(models, levels, out, resume, retry, digits, workers, scheduler)
+    progress, stored = _run(models, levels, out, resume, retry, digits, workers, scheduler)
     from numerics.runs.sweeps import missing
 
-    failures = missing(found, models, levels)
-    emit(summary(found, len(models), progress.before, failures, levels, out))
+    failures = missing(stored, models, levels)
+    emit(summary(stored, len(models), progress.before, failures, levels, out))
     if failures:
         raise Failure(
             f"{len(failures)} of {len(models)} points failed; --resume --retry tries them again"
@@ -162,7 +162,7 @@ def _run(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     with resumable(out, scheduler, "points", SweepFileError) as (progress, executor):
-        found = run_sweep(
+        stored = run_sweep(
             models,
             levels,
             out=out,
@@ -173,11 +173,11 @@ def _run(
             digits=digits,
             progress=progress.update,
         )
-    return progress, found
+    return progress, stored
 
 
 def summary(
-    found: "Sweep",
+    stored: "Sweep",
     total: int,
     before: int,
     failures: "list[SweepFailure]",
@@ -188,7 +188,7 @@ def summary(
 
     Parameters
     ----------
-    found
+    stored
         What its file holds.
     total
         Number of points asked for.
@@ -211,7 +211,7 @@ def summary(
         where = f"levels {levels[0]} to {levels[-1]}"
     points = "1 point" if total == 1 else f"{total} points"
     lines = [
-        f"{found.settings.model}, {points}, {where}: {total - before} computed now, "
+        f"{stored.settings.model}, {points}, {where}: {total - before} computed now, "
         f"{before} there before, {len(failures)} failed"
     ]
     for failure in failures[:_SHOWN_FAILURES]:
@@ -220,5 +220,5 @@ def summary(
     if len(failures) > _SHOWN_FAILURES:
         more = len(failures) - _SHOWN_FAILURES
         lines.append(f"and {more} more in the table 'failures' of {out}")
-    lines.append(f"{len(found)} thresholds in {out}")
+    lines.append(f"{len(stored)} thresholds in {out}")
     return "\n".join(lines) + "\n"

@@ -238,10 +238,10 @@ def _swept(sweep: "Sweep") -> str:
 def _curves(sweep: "Sweep", along: str) -> tuple[list[float], dict[int, list[float]]]:
     """Places on the axis, and the values of each level there; nan where it has none."""
     places = sorted({row.coordinates[along] for row in (*sweep.rows, *sweep.failures)})
-    found = {(row.level, row.coordinates[along]): row.value for row in sweep.rows}
-    levels = sorted({level for level, _ in found})
+    values = {(row.level, row.coordinates[along]): row.value for row in sweep.rows}
+    levels = sorted({level for level, _ in values})
     return places, {
-        level: [found.get((level, place), math.nan) for place in places] for level in levels
+        level: [values.get((level, place), math.nan) for place in places] for level in levels
     }
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _QUIET = 20.0
 """Seconds after which, and between which, something is said where nobody may be looking."""
 
-__all__ = ["LevelProgress", "SweepProgress", "Waiting"]
+__all__ = ["Bars", "LevelProgress", "SweepProgress", "Waiting"]
 
 
 class Waiting:
@@ -48,7 +48,26 @@ class Waiting:
             say(f"{self._what}: {time.monotonic() - began:.0f} s so far")
 
 
-class LevelProgress:
+class Bars:
+    """Live bars on the standard error, which disappear with the context."""
+
+    _progress: "Progress | None" = None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Take the bars away."""
+        if self._progress is not None:
+            self._progress.stop()
+
+
+class LevelProgress(Bars):
     """One live bar per level on the standard error, if that is a terminal; otherwise a line now and then.
 
     Use it as a context manager and hand :meth:`update` to :func:`numerics.solve_levels`. The bars
@@ -57,7 +76,6 @@ class LevelProgress:
 
     def __init__(self) -> None:
         self._tasks: dict[int, TaskID] = {}
-        self._progress: Progress | None = None
         self._said = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -77,15 +95,6 @@ class LevelProgress:
             )
             self._progress.start()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._progress is not None:
-            self._progress.stop()
 
     def update(self, level: int, stage: str, fraction: float) -> None:
         """Show that a level's solve has come so far.
@@ -110,7 +119,7 @@ class LevelProgress:
         self._progress.update(self._tasks[level], completed=fraction, stage="" if done else stage)
 
 
-class SweepProgress:
+class SweepProgress(Bars):
     """One live bar of points, with their rate and the time left, if the standard error is a terminal.
 
     Use it as a context manager and hand :meth:`update` to :func:`numerics.sweep`.
@@ -132,7 +141,6 @@ class SweepProgress:
         self._what = what
         self.before = self.done = self.total = self.failed = 0
         self._task: TaskID | None = None
-        self._progress: Progress | None = None
 
     def __enter__(self) -> Self:
         if is_terminal(sys.stderr):
@@ -151,19 +159,6 @@ class SweepProgress:
             )
             self._progress.start()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Take the bar away."""
-        if self._progress is not None:
-            self._progress.stop()
 
     def update(self, done: int, total: int, failed: int) -> None:
         """Show that a sweep has come so far.

@@ -3,10 +3,11 @@
 import sys
 import time
 from collections.abc import Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from widegap.errors import is_terminal
+
+from .progress import Bars
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -142,7 +143,7 @@ def summary_text(summary: "Summary", terminal: bool, width: int) -> str:
     return render(*parts, "", tail, terminal=terminal, width=width)
 
 
-class VerifyProgress:
+class VerifyProgress(Bars):
     """Live verdicts and bars on the standard error, if that is a terminal; otherwise silence.
 
     Parameters
@@ -159,7 +160,6 @@ class VerifyProgress:
     def __init__(self, claims: "Sequence[Claim]") -> None:
         self._costs = {claim.id: claim.cost for claim in claims}
         self._tasks: dict[str, Any] = {}
-        self._progress: Any = None
         self._total: Any = None
         self._drawn = 0.0
 
@@ -182,19 +182,6 @@ class VerifyProgress:
                 f"{len(self._costs)} claims", total=sum(self._costs.values()), what=""
             )
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Take the bars away."""
-        if self._progress is not None:
-            self._progress.stop()
 
     def update(self, claim: str, fraction: float, what: str) -> None:
         """Show that a check has come so far.

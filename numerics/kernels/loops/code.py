@@ -1,7 +1,7 @@
 """From a dual activation to a compiled module that fills Gram matrices.
 
 The pair function is printed from theory's stable expressions, common subexpressions shared; the loops
-around it are the files ``kernel_loops_*.py``, pasted behind it.
+around it are files beside this one, pasted behind it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from numerics.kernels.series.series import ENOUGH, TIERS
 from theory.calculus.price import K1, K2, C
 from theory.kernels.duals import Dual, Tangent
 from theory.kernels.moments import DELTA, DET, SIGMA
+
+from . import state
 
 __all__ = ["kernel_module", "pasted", "printed", "uses_power_loops", "uses_series"]
 
@@ -105,6 +107,13 @@ def pasted(name: str) -> str:
     return text.replace("from __future__ import annotations\n", "")
 
 
+def _imports() -> str:
+    """Return what generated modules import, and its fields, on whose order compiled code depends."""
+    shared = [t for t in vars(state).values() if getattr(t, "__module__", "") == state.__name__]
+    lines = [f"from {state.__name__} import {t.__name__}  # {', '.join(t._fields)}" for t in shared]
+    return "\n".join(lines) + "\n"
+
+
 _OF_SERIES = ("rows", "row_bends", "moduli", "remainders", "inverse_roots", "needs_determinants")
 
 
@@ -140,7 +149,7 @@ def kernel_module(dual: Dual, tangent: Tangent = "limit") -> ModuleType:
     Returns
     -------
     types.ModuleType
-        With ``run`` and ``diagonal`` of `numerics.kernels.loops.power` or ``_smooth``.
+        With ``run``, ``diagonal`` and ``equilibrium`` of `numerics.kernels.loops.power` or ``smooth``.
     """
     if uses_power_loops(dual):
         parts = [_power(dual, tangent), pasted("power"), pasted("deq_power")]
@@ -149,7 +158,7 @@ def kernel_module(dual: Dual, tangent: Tangent = "limit") -> ModuleType:
         own = _series() if uses_series(dual) else _smooth(dual, tangent)
         parts = [own, pasted("smooth"), pasted("deq_smooth")]
         name = "series_kernel" if uses_series(dual) else "smooth_kernel"
-    return generated_module(name, "\n\n".join([pasted("primitives"), *parts]))
+    return generated_module(name, "\n\n".join([_imports(), pasted("primitives"), *parts]))
 
 
 _ARGUMENTS = [K1, K2, C, DET, DELTA, SIGMA]
@@ -177,9 +186,9 @@ def _series() -> str:
 
 def _on_diagonal(stable: Expr) -> Expr:
     """Put k12 = k22 = k11; 0 where phi jumps and this is not finite, as no equilibrium needs it."""
-    found = stable.subs({DET: 0, DELTA: 0, SIGMA: 4 * K1, C: K1, K2: K1}, simultaneous=True)
-    found = found.replace(sympy.DiracDelta, lambda *_: sympy.S.Zero)
-    return sympy.S.Zero if found.has(sympy.zoo, sympy.nan, sympy.oo) else found
+    value = stable.subs({DET: 0, DELTA: 0, SIGMA: 4 * K1, C: K1, K2: K1}, simultaneous=True)
+    value = value.replace(sympy.DiracDelta, lambda *_: sympy.S.Zero)
+    return sympy.S.Zero if value.has(sympy.zoo, sympy.nan, sympy.oo) else value
 
 
 def _power(dual: Dual, tangent: Tangent) -> str:

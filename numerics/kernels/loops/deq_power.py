@@ -14,9 +14,10 @@ import math
 import numba
 import numpy as np
 
-from .primitives import distance
+from .primitives import distance, mirror
 
 # pasted code above defines these
+from .state import Inputs, Matrices  # isort: skip
 from .power import _END, geometry, layer_of  # isort: skip
 from .stub import NORM  # isort: skip
 
@@ -26,20 +27,19 @@ _FAST_DEQ = {"contract", "nsz", "nnan"}
 @numba.njit(nogil=True, error_model="numpy", fastmath=_FAST_DEQ, cache=True)
 def equilibrium(
     tiles: np.ndarray,
-    mirrored: bool,
-    x: np.ndarray,
-    z: np.ndarray,
-    xt: np.ndarray,
-    zt: np.ndarray,
+    inputs: Inputs,
     w2: float,
     v2: float,
     q1: np.ndarray,
     q2: np.ndarray,
-    cov: np.ndarray,
-    ntk: np.ndarray,
-    fixed: np.ndarray,
+    out: Matrices,
 ) -> float:
-    """Solve all pairs of all tiles; return the largest residual relative to sqrt(k11 k22)."""
+    """Solve all pairs of all tiles; return the largest residual relative to sqrt(k11 k22).
+
+    A row of a tile is iterated together, until none of its angles moves. Every iterate of t stays within
+    [0, 2]. ``q1`` and ``q2`` are roots of variances.
+    """
+    nngp, ntk, fixed = out.nngp, out.ntk, out.fixed
     worst = 0.0
     rate = w2 * NORM
     for task in range(tiles.shape[0]):
@@ -51,7 +51,7 @@ def equilibrium(
         dd = np.empty(width)
         zeros = np.zeros(width)
         for i in range(i0, i1):
-            geometry(x[i], z[i], xt, zt, j0, j1, ts)
+            geometry(inputs, i, j0, j1, ts)
             for j in range(width):
                 v = ts[j]
                 v = v if v >= 0.0 else 2.0 + v
@@ -84,12 +84,8 @@ def equilibrium(
                 k = q * (1.0 - t[j])
                 value = q * NORM * (1.0 - m[j])
                 fixed[i, j0 + j] = k
-                cov[i, j0 + j] = v2 * value
+                nngp[i, j0 + j] = v2 * value
                 ntk[i, j0 + j] = v2 * (value + dd[j] * k / (1.0 - w2 * dd[j]))
-        if mirrored:
-            for j in range(max(j0, i0), j1):
-                for i in range(i0, min(i1, j)):
-                    cov[j, i] = cov[i, j]
-                    ntk[j, i] = ntk[i, j]
-                    fixed[j, i] = fixed[i, j]
+        if out.mirrored:
+            mirror(out, i0, i1, j0, j1)
     return worst

@@ -9,20 +9,39 @@ converged in some steps the plain iteration, which cannot fail, takes over.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
-from .primitives import distance
+from .primitives import distance, mirror
 
 # pasted code above defines these
 from .smooth import at, geometry, once  # isort: skip
+from .state import (  # isort: skip
+    Alone, Inputs, Matrices, Near, Pairs, Scales, Series, Tables,
+)  # fmt: skip
 from .stub import (  # isort: skip
     USES_SERIES, diagonal_slope, drift, inverse_roots, moduli, pair, remainders, row_bends, rows,
 )  # fmt: skip
 
 _FAST_DEQ = {"contract", "nsz", "nnan"}
+
+
+class Single(NamedTuple):
+    """One of them."""
+
+    s: float
+    k: float
+    d: float
+
+
+class Solved(NamedTuple):
+    """D, the slope and |w2 D - p12| at the last iterate of one input with others."""
+
+    d: np.ndarray
+    slope: np.ndarray
+    residual: np.ndarray
 
 
 @numba.njit(error_model="numpy", cache=True)
@@ -78,108 +97,91 @@ def solve_diagonal(
 
 @numba.njit(error_model="numpy", fastmath=_FAST_DEQ)
 def whole(
-    pa: float,
-    po: np.ndarray,
-    sa: float,
-    so: np.ndarray,
-    s12: np.ndarray,
-    c: np.ndarray,
-    parts: np.ndarray,
-    out: np.ndarray,
+    pa: float, po: np.ndarray, sa: float, so: np.ndarray, given: Pairs, p: np.ndarray, out: Pairs
 ) -> None:
-    """k12, determinant and variances of u - v and u + v of K = S + P, from those of S and p12 = c."""
-    for j in range(c.shape[0]):
-        m, v = s12[j], c[j]
-        out[0, j] = m + v
-        out[1, j] = parts[0, j] + (pa * so[j] + po[j] * sa - 2.0 * v * m) + (pa * po[j] - v * v)
-        out[1, j] = max(out[1, j], 0.0)
-        out[2, j] = parts[1, j] + max(pa + po[j] - 2.0 * v, 0.0)
-        out[3, j] = parts[2, j] + max(pa + po[j] + 2.0 * v, 0.0)
+    """Fill what K = S + P has, from that of S and p12 = p; every term of the determinant is positive."""
+    c, det, delta, sigma = out
+    s12, s_det, s_delta, s_sigma = given
+    for j in range(p.shape[0]):
+        m, v = s12[j], p[j]
+        c[j] = m + v
+        det[j] = s_det[j] + (pa * so[j] + po[j] * sa - 2.0 * v * m) + (pa * po[j] - v * v)
+        det[j] = max(det[j], 0.0)
+        delta[j] = s_delta[j] + max(pa + po[j] - 2.0 * v, 0.0)
+        sigma[j] = s_sigma[j] + max(pa + po[j] + 2.0 * v, 0.0)
 
 
 @numba.njit(error_model="numpy", fastmath=_FAST_DEQ)
 def row_values(
-    a: float,
-    others: np.ndarray,
-    at_k: np.ndarray,
-    one: np.ndarray,
-    two: np.ndarray,
-    most: np.ndarray,
-    inverse: np.ndarray,
-    own: Any,
-    d: np.ndarray,
-    dd: np.ndarray,
+    a: float, others: np.ndarray, pairs: Pairs, tables: Tables, d: np.ndarray, dd: np.ndarray
 ) -> None:
     """D and D' of one input with others."""
     if USES_SERIES:
-        rows(a, others, at_k[0], at_k[1], at_k[2], at_k[3], one, two, most, inverse, own, d, dd)
+        rows(a, others, pairs, tables, d, dd)
     else:
+        c, det, delta, sigma = pairs
         for j in range(others.shape[0]):
-            d[j], dd[j] = pair(a, others[j], at_k[0, j], at_k[1, j], at_k[2, j], at_k[3, j])
+            d[j], dd[j] = pair(a, others[j], c[j], det[j], delta[j], sigma[j])
 
 
 @numba.njit(error_model="numpy")
 def bounds(
-    a: float,
-    others: np.ndarray,
-    da: float,
-    do: np.ndarray,
-    sa: float,
-    so: np.ndarray,
-    at_k: np.ndarray,
-    one: np.ndarray,
-    two: np.ndarray,
-    phi: Any,
-    d: np.ndarray,
-    dd: np.ndarray,
-    residual: np.ndarray,
-    w2: float,
-    v2: float,
-    noise: np.ndarray,
+    one: Single,
+    two: Alone,
+    pairs: Pairs,
+    tables: Tables,
+    solved: Solved,
+    scales: Scales,
     marks: np.ndarray,
 ) -> None:
-    """Bounds of the errors of NNGP, NTK and fixed point of one input with others; ``noise`` as in `carry`."""
-    unit = 2.4e-16
+    """Bounds of the errors of NNGP, NTK and fixed point of one input with others.
+
+    The fixed point is off by what an evaluation of the map is off, over 1 - the map's rate of contraction.
+    """
+    a, da, sa = one.k, one.d, one.s
+    others, do, so = two.k, two.d, two.s
+    w2, v2, noise = scales
+    c12, dets, deltas, sigmas = pairs
+    _, slopes, residual = solved
+    unit = 2.4e-16  # two units in the last place
     bends = np.empty(others.shape[0])
     if USES_SERIES:
-        row_bends(phi[0], a, others, at_k[0], one, two, bends)
+        row_bends(a, others, c12, tables, bends)
     for j in range(others.shape[0]):
-        c = at_k[0, j]
+        c, det, delta, sigma, dd = c12[j], dets[j], deltas[j], sigmas[j], slopes[j]
         edge, size = math.sqrt(a) * math.sqrt(others[j]), math.sqrt(da) * math.sqrt(do[j])
         inner = w2 * size
         given = noise[5] * math.sqrt(sa) * math.sqrt(so[j])
         own = noise[1] * inner + residual[j] + 2.0 * unit * inner
         most = min(w2 * noise[3], 1.0)
         outside = given + noise[0] * edge
+        # with the largest rate first; how D' changes within that gives the rate itself
         guess = (own + most * outside) / max(1.0 - most, 1e-300)
         shift = guess + outside
-        turn = noise[4] * (math.sqrt(at_k[1, j]) + noise[4] * edge) + guess + noise[0] * inner
+        turn = noise[4] * (math.sqrt(det) + noise[4] * edge) + guess + noise[0] * inner
         if USES_SERIES:
-            moved, turned = moduli(
-                phi, edge, c, dd[j], one, two[:, j], shift, turn, noise[3], size, bends[j]
-            )
+            near = Near(edge, c, dd, bends[j])
+            moved, turned = moduli(tables, j, near, shift, turn, noise[3], size)
         else:
-            first, second = drift(a, others[j], c, at_k[1, j], at_k[2, j], at_k[3, j])
+            first, second = drift(a, others[j], c, det, delta, sigma)
             turned = 1.5 * abs(second) * turn
             moved = min(abs(first) + turned, 1.01 * noise[3]) * shift
             if not turn <= 0.25 * max(edge - abs(c), 0.0):
                 low = at(a, others[j], max(c - shift, -edge))
                 high = at(a, others[j], min(c + shift, edge))
-                turned = max(abs(low[1] - dd[j]), abs(high[1] - dd[j])) + min(
-                    turned, noise[2] * noise[3]
-                )
+                turned = max(abs(low[1] - dd), abs(high[1] - dd)) + min(turned, noise[2] * noise[3])
                 moved = min(abs(first) + turned, 1.01 * noise[3]) * shift
         rate = min(w2 * (moved / shift if shift > 0.0 else 0.0), most)
         off = (own + rate * outside) / max(1.0 - rate, 1e-300)
         slope = turned + noise[2] * noise[3]
         value = (rate * (off + outside) / w2 if w2 > 0.0 else moved) + (noise[1] + unit) * size
-        rest = max(1.0 - w2 * dd[j], 1e-300)
-        theta = abs(c) / rest
-        off_theta = (off + given + unit * edge + theta * w2 * slope) / rest + unit * theta
+        rest = max(1.0 - w2 * dd, 1e-300)
+        tangent = abs(c) / rest
+        tangent_off = (off + given + unit * edge + tangent * w2 * slope) / rest + unit * tangent
         marks[:, j] = 0.0
         if size > 0.0:  # relative to the first kernel, as v2 goes along
             marks[0, j] = value / size + unit
-            moved = abs(dd[j]) * (off_theta + unit * theta) + theta * slope
+            moved = abs(dd) * (tangent_off + unit * tangent) + tangent * slope
             marks[1, j] = marks[0, j] + moved / size
             marks[2, j] = (off + given + unit * edge) / size / v2 if v2 > 0.0 else 0.0
 
@@ -187,64 +189,50 @@ def bounds(
 @numba.njit(nogil=True, error_model="numpy", fastmath=_FAST_DEQ, cache=True)
 def equilibrium(
     tiles: np.ndarray,
-    mirrored: bool,
-    x: np.ndarray,
-    z: np.ndarray,
-    xt: np.ndarray,
-    zt: np.ndarray,
-    scale: float,
-    b2: float,
-    w2: float,
-    v2: float,
-    s1: np.ndarray,
-    s2: np.ndarray,
-    k1: np.ndarray,
-    k2: np.ndarray,
-    d1: np.ndarray,
-    d2: np.ndarray,
-    cov: np.ndarray,
-    ntk: np.ndarray,
-    fixed: np.ndarray,
-    noise: np.ndarray,
-    marks: np.ndarray,
-    series1: np.ndarray,
-    series2: np.ndarray,
+    inputs: Inputs,
+    scales: Scales,
+    left: Alone,
+    right: Alone,
+    out: Matrices,
+    series: Series,
     phi: Any,
 ) -> float:
     """Solve all pairs of all tiles; return the largest residual relative to r.
 
-    ``marks``, of shape (3, n1, n2) or without rows, takes bounds of the errors.
+    A row of a tile is iterated together, until none of its pairs moves. Every iterate stays within [-r, r].
+    ``phi`` is the activation itself.
     """
+    w2, v2, _ = scales
+    nngp, ntk, fixed = out.nngp, out.ntk, out.fixed
     worst = 0.0
-    careful = marks.shape[1] > 0
+    careful = out.marks.shape[1] > 0
     for task in range(tiles.shape[0]):
         i0, i1, j0, j1 = tiles[task, 0], tiles[task, 1], tiles[task, 2], tiles[task, 3]
         width = j1 - j0
-        s12 = np.empty(width)
-        parts = np.empty((3, width))
-        at_k = np.empty((4, width))
+        given = Pairs(np.empty(width), np.empty(width), np.empty(width), np.empty(width))
+        at_k = Pairs(np.empty(width), np.empty(width), np.empty(width), np.empty(width))
+        s12, k12 = given.c, at_k.c
         c = np.empty(width)
         d = np.empty(width)
         dd = np.empty(width)
         off = np.empty(width)
         zeros = np.zeros(width)
         own = np.empty((3, width))
-        one, two, most = np.empty(0), np.empty((0, 0)), np.empty(64)
+        most = np.empty(64)
         inverse = np.empty(width if USES_SERIES else 0)
         if USES_SERIES:
-            remainders(series2[:, j0:j1], most)
-            inverse_roots(k2[j0:j1], inverse)
+            remainders(series.two[:, j0:j1], most)
+            inverse_roots(right.k[j0:j1], inverse)
+        tables = Tables(series.one[i0], series.two[:, j0:j1], most, inverse, phi)
         for i in range(i0, i1):
-            geometry(
-                x[i], z[i], xt, zt, j0, j1, s1[i], s2, scale, b2, s12, parts[0], parts[1], parts[2]
-            )  # fmt: skip
-            a, sa = k1[i], s1[i]
-            kj = k2[j0:j1]
-            sj = s2[j0:j1]
-            pa = w2 * d1[i]
-            pj = w2 * d2[j0:j1]
+            geometry(inputs, i, j0, j1, left.s[i], right.s, given)
+            a, sa = left.k[i], left.s[i]
+            kj = right.k[j0:j1]
+            sj = right.s[j0:j1]
+            pa = w2 * left.d[i]
+            pj = w2 * right.d[j0:j1]
             if USES_SERIES:
-                one, two = series1[i], series2[:, j0:j1]
+                tables = Tables(series.one[i], series.two[:, j0:j1], most, inverse, phi)
             for j in range(width):
                 ss = math.sqrt(sa) * math.sqrt(sj[j])
                 c[j] = math.sqrt(pa) * math.sqrt(pj[j]) * (s12[j] / (ss if ss > 0.0 else 1.0))
@@ -252,8 +240,8 @@ def equilibrium(
             for trial in range(400):
                 newton = w2 if trial < 20 else 0.0
                 done = last < 1e-6  # the next step is the last: its error is quadratic
-                whole(pa, pj, sa, sj, s12, c, parts, at_k)
-                row_values(a, kj, at_k, one, two, most, inverse, phi, d, dd)
+                whole(pa, pj, sa, sj, given, c, at_k)
+                row_values(a, kj, at_k, tables, d, dd)
                 for j in range(width):
                     v = c[j]
                     r = math.sqrt(pa) * math.sqrt(pj[j])
@@ -265,28 +253,23 @@ def equilibrium(
                 c, d = d, c
                 if done:
                     break
-            whole(pa, pj, sa, sj, s12, c, parts, at_k)
-            row_values(a, kj, at_k, one, two, most, inverse, phi, d, dd)
+            whole(pa, pj, sa, sj, given, c, at_k)
+            row_values(a, kj, at_k, tables, d, dd)
             for j in range(width):
                 off[j] = abs(w2 * d[j] - c[j])
             if careful:
-                bounds(
-                    a, kj, d1[i], d2[j0:j1], sa, sj, at_k, one, two, phi, d, dd, off, w2, v2, noise, own
-                )  # fmt: skip
-                marks[:, i, j0:j1] = own
+                one, two = Single(sa, a, left.d[i]), Alone(sj, kj, right.d[j0:j1])
+                bounds(one, two, at_k, tables, Solved(d, dd, off), scales, own)
+                out.marks[:, i, j0:j1] = own
             for j in range(width):
                 r = math.sqrt(a) * math.sqrt(kj[j])
                 off[j] /= r if r > 0.0 else 1.0
             worst = max(worst, distance(off, zeros))
             for j in range(width):
-                theta = at_k[0, j] / (1.0 - w2 * dd[j])
-                fixed[i, j0 + j] = at_k[0, j]
-                cov[i, j0 + j] = v2 * d[j]
-                ntk[i, j0 + j] = v2 * (d[j] + dd[j] * theta)
-        if mirrored:
-            for j in range(max(j0, i0), j1):
-                for i in range(i0, min(i1, j)):
-                    cov[j, i] = cov[i, j]
-                    ntk[j, i] = ntk[i, j]
-                    fixed[j, i] = fixed[i, j]
+                tangent = k12[j] / (1.0 - w2 * dd[j])
+                fixed[i, j0 + j] = k12[j]
+                nngp[i, j0 + j] = v2 * d[j]
+                ntk[i, j0 + j] = v2 * (d[j] + dd[j] * tangent)
+        if out.mirrored:
+            mirror(out, i0, i1, j0, j1)
     return worst

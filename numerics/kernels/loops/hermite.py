@@ -10,7 +10,8 @@ import numpy as np
 
 from .quadrature import by_quadrature
 
-# pasted code above defines this
+# pasted code above defines these
+from .state import Near, Pairs, Tables  # isort: skip
 from .stub import ENOUGH, TIERS  # isort: skip
 
 _SUMS_HERMITE = {"contract", "nsz", "reassoc"}
@@ -126,24 +127,18 @@ def safe(shape: np.ndarray, one: np.ndarray, most: np.ndarray, tier: int) -> flo
 def rows(
     a: float,
     others: np.ndarray,
-    c: np.ndarray,
-    det: np.ndarray,
-    delta: np.ndarray,
-    sigma: np.ndarray,
-    one: np.ndarray,
-    two: np.ndarray,
-    most: np.ndarray,
-    inverse: np.ndarray,
-    own: Any,
+    pairs: Pairs,
+    tables: Tables,
     value: np.ndarray,
     slope: np.ndarray,
 ) -> None:
     """D and the slope of one input with others.
 
-    ``one`` and ``two`` are as `numerics.kernels.series.series.Series.tables` makes them, ``most``
-    as `remainders` does, ``inverse`` as `inverse_roots`. As few terms are taken as suffice for most
-    of the pairs; the others take more, or quadrature in two dimensions.
+    As few terms are taken as suffice for most of the pairs; the others take more, or quadrature in two
+    dimensions. Sums leave out at most ENOUGH of the values at correlation 1, by Parseval's bound.
     """
+    one, two, most, inverse, own = tables
+    c, det = pairs.c, pairs.det
     shape = own[0]
     n = others.shape[0]
     count = one.shape[0] - 2 * _COUNT - 3
@@ -185,16 +180,9 @@ def rows(
 
 
 @numba.njit(error_model="numpy", fastmath=_SUMS_HERMITE)
-def row_bends(
-    shape: np.ndarray,
-    a: float,
-    others: np.ndarray,
-    c: np.ndarray,
-    one: np.ndarray,
-    two: np.ndarray,
-    out: np.ndarray,
-) -> None:
+def row_bends(a: float, others: np.ndarray, c: np.ndarray, tables: Tables, out: np.ndarray) -> None:
     """|dD'/dk12| where the series has it; -1 where it does not."""
+    shape, one, two = tables.own[0], tables.one, tables.two
     count = one.shape[0] - 2 * _COUNT - 3
     top = 0
     while top < _COUNT - 1 and _LEVELS[top] < count:
@@ -219,42 +207,36 @@ def row_bends(
 
 @numba.njit(error_model="numpy")
 def moduli(
-    own: Any,
-    edge: float,
-    v: float,
-    slope: float,
-    one: np.ndarray,
-    two: np.ndarray,
-    shift: float,
-    turn: float,
-    most: float,
-    size: float,
-    known: float,
+    tables: Tables, j: int, near: Near, shift: float, turn: float, most: float, size: float
 ) -> tuple[float, float]:
-    """How far D moves with k12 within ``shift``, and the slope within ``turn``; ``known`` from `row_bends`.
+    """How far D moves with k12 within ``shift``, and the slope within ``turn``, with the tables of column j.
 
-    By Cauchy and Schwarz the derivative of the slope is at most prod_i (sigma_i + j_i y^(-1/4)), y = 1 -
-    rho^2, over both inputs: sigma_i^2 is the smooth part's E phi''^2, and j_i belongs to the kinks. Where
-    phi jumps, sums of n (n - 1) rho^(n-2) a_n^2 take its place.
+    ``most`` bounds the slope, and ``size`` is sqrt(D D) of the two inputs. By Cauchy and Schwarz the
+    derivative of the slope is at most prod_i (sigma_i + j_i y^(-1/4)), y = 1 - rho^2, over both inputs:
+    sigma_i^2 is the smooth part's E phi''^2, and j_i belongs to the kinks. Where phi jumps, sums of
+    n (n - 1) rho^(n-2) a_n^2 take its place.
     """
+    edge, slope, known = near.edge, near.slope, near.bend
+    jumps = tables.own[0][2] != 0
     if edge == 0.0:
         return 0.0, 0.0
-    gap = max(1.0 - abs(v) / edge, 0.0)
-    if known >= 0.0 and not (own[0][2] and gap * edge <= 4.0 * max(shift, turn)):
+    gap = max(1.0 - abs(near.c) / edge, 0.0)
+    if known >= 0.0 and not (jumps and gap * edge <= 4.0 * max(shift, turn)):
         second = 1.6 * known if turn > 1e-6 * edge else 1.01 * known
         return (abs(slope) + second * shift) * shift, second * turn
-    if own[0][2]:
+    if jumps:
         moved = 2.0 * size * math.sqrt(shift / edge)
         if gap * edge <= 2.0 * max(shift, turn):
             return moved, math.inf
         second = 0.55 * size / (edge * gap - max(shift, turn)) ** 2
         return min((abs(slope) + second * shift) * shift, moved), second * turn
     away = gap + turn / edge
-    s, q = one[one.shape[0] - 2], two[two.shape[0] - 2]
-    j, k = one[one.shape[0] - 1], two[two.shape[0] - 1]
+    one, end = tables.one, tables.one.shape[0]
+    s, q = one[end - 2], tables.two[end - 2, j]
+    t, k = one[end - 1], tables.two[end - 1, j]
     root = math.sqrt(math.sqrt(away))
     second = s * q
-    if j + k > 0.0:  # integrated over the shift
-        second = 3.0 * (second + (s * k + q * j) / root + j * k / (root * root))
+    if t + k > 0.0:  # integrated over the shift
+        second = 3.0 * (second + (s * k + q * t) / root + t * k / (root * root))
     rate = min(abs(slope) + 2.0 * second * shift, 1.01 * most)
-    return rate * shift, second * turn  # pyright: ignore[reportReturnType] - numbers
+    return rate * shift, second * turn

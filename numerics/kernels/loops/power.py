@@ -13,13 +13,15 @@ are. Near rho = -1 the state is -(1 + rho).
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numba
 import numpy as np
 
-from .primitives import angle, parallel, squared_distance, squared_distances
+from .primitives import angle, mirror, parallel, squared_distance, squared_distances
 
 # pasted code above defines these
+from .state import Angles, Inputs, Matrices  # isort: skip
 from .stub import (
     DEGREE,
     EVEN,
@@ -39,10 +41,43 @@ _END = 1e-300
 """Stands for 1 + rho = 0: the sign of the state says which end it is at."""
 
 
+class Turn(NamedTuple):
+    """How a layer turns inputs.
+
+    The direction (cosine, sine), the root of the variance after the layer, and of what multiplies kappa'.
+    """
+
+    cosine: np.ndarray
+    sine: np.ndarray
+    root: np.ndarray
+    slope: np.ndarray
+
+
+class TurnOfOne(NamedTuple):
+    """`Turn` of a single input."""
+
+    cosine: float
+    sine: float
+    root: float
+    slope: float
+
+
+class Row(NamedTuple):
+    """State of one input with others.
+
+    1 - rho where rho >= 0 or so, else -(1 + rho); the tangent kernel; and bounds of their absolute errors.
+    """
+
+    t: np.ndarray
+    tangent: np.ndarray
+    off: np.ndarray
+    tangent_off: np.ndarray
+
+
 @numba.njit(error_model="numpy", cache=True)
 def diagonal(
     k: np.ndarray,
-    theta: np.ndarray,
+    ntk: np.ndarray,
     sw2: np.ndarray,
     sb2: np.ndarray,
     cosine: np.ndarray,
@@ -50,7 +85,7 @@ def diagonal(
     root: np.ndarray,
     slope: np.ndarray,
 ) -> None:
-    """Fill everything a layer needs of single inputs; k and theta have one row more than the others."""
+    """Fill everything a layer needs of single inputs; k and ntk have one row more than the others."""
     _, _, _, _, even, odd = profile(1.0, 0.0, 0.0, 0.0)
     for layer in range(sw2.shape[0]):
         for i in range(k.shape[1]):
@@ -66,21 +101,14 @@ def diagonal(
             sine[layer, i] = math.sqrt(sb2[layer] / new) if new > 0.0 else 0.0
             slope[layer, i] = math.sqrt(sw2[layer] * (power / v)) if v > 0.0 else 0.0
             g = sw2[layer] * (power / v) if v > 0.0 else 0.0
-            grown = g * (even + odd) * theta[layer, i] if g * theta[layer, i] != 0.0 else 0.0
-            theta[layer + 1, i] = new + grown
+            grown = g * (even + odd) * ntk[layer, i] if g * ntk[layer, i] != 0.0 else 0.0
+            ntk[layer + 1, i] = new + grown
 
 
 @numba.njit(error_model="numpy")
-def geometry(
-    xi: np.ndarray,
-    zi: np.ndarray,
-    xt: np.ndarray,
-    zt: np.ndarray,
-    j0: int,
-    j1: int,
-    t: np.ndarray,
-) -> None:
-    """1 - rho of one input with inputs j0..j1 from differences of unit vectors."""
+def geometry(inputs: Inputs, i: int, j0: int, j1: int, t: np.ndarray) -> None:
+    """1 - rho of input i with inputs j0..j1 from differences of unit vectors."""
+    xi, zi, xt, zt = inputs.x[i], inputs.z[i], inputs.xt, inputs.zt
     n = j1 - j0
     squared_distances(zi, zt, j0, j1, t)
     for j in range(n):
@@ -119,27 +147,16 @@ def layer_of(v: float) -> tuple[float, float, float]:
 
 
 @numba.njit(error_model="numpy", fastmath=_FAST)
-def carry(
-    t: np.ndarray,
-    th: np.ndarray,
-    ci: float,
-    si: float,
-    gi: float,
-    cj: np.ndarray,
-    sj: np.ndarray,
-    gj: np.ndarray,
-    size: float,
-    sizes: np.ndarray,
-    noise: np.ndarray,
-    et: np.ndarray,
-    eth: np.ndarray,
-) -> None:
+def carry(row: Row, one: TurnOfOne, two: Turn, noise: np.ndarray) -> None:
     """Advance bounds of the errors of the state and of the tangent kernel by one layer.
 
     ``noise`` is the relative error of variances. Where the slope changes within the error of the state,
     differences take the place of derivatives.
     """
-    unit = 1.2e-16
+    t, th, et, eth = row
+    ci, si, gi, size = one.cosine, one.sine, one.slope, one.root
+    cj, sj, gj, sizes = two.cosine, two.sine, two.slope, two.root
+    unit = 1.2e-16  # one in the last place
     for j in range(t.shape[0]):
         a, e = (abs(t[j]) if abs(t[j]) > _END else 0.0), et[j]
         m, rest, slope = layer_of(t[j])
@@ -170,130 +187,154 @@ def carry(
         eth[j] += grown * bend + (abs(DEGREE - 1.0) * noise[0] + 4.0 * unit) * grown * abs(slope)
 
 
+@numba.njit(inline="always", error_model="numpy", fastmath=_FAST)
+def start(row: Row, noise: np.ndarray, qi: float, qj: np.ndarray) -> None:
+    """Tangent kernel and bounds of errors on the inputs; ``noise`` of variances, of angles and of 1 - rho."""
+    t, th, et, eth = row
+    for j in range(t.shape[0]):
+        v = t[j]
+        th[j] = qi * qj[j] * (1.0 - v if v >= 0.0 else -1.0 - v)
+        et[j] = noise[1] * (math.sqrt(2.0 * abs(v)) + noise[1]) + noise[2] * abs(v)
+        if JUMPS and abs(v) <= _END:
+            et[j] = 0.0  # collinear, exactly
+        eth[j] = qi * qj[j] * (et[j] + noise[0])
+
+
+@numba.njit(inline="always", error_model="numpy", fastmath=_FAST)
+def resume(row: Row, out: Matrices, i: int, j0: int, j1: int, qi: float, qj: np.ndarray) -> None:
+    """Take up what `keep` has left after an earlier run."""
+    row.t[:] = out.nngp[i, j0:j1]
+    row.tangent[:] = out.ntk[i, j0:j1]
+    eth, marks = row.tangent_off, out.marks
+    if marks.shape[1] > 0:
+        row.off[:] = marks[0, i, j0:j1]
+        for j in range(qj.shape[0]):
+            eth[j] = marks[1, i, j0 + j] * (qi * qj[j])
+
+
+@numba.njit(inline="always", error_model="numpy", fastmath=_FAST)
+def keep(row: Row, out: Matrices, i: int, j0: int, j1: int, ri: float, rj: np.ndarray) -> None:
+    """Put the state into the matrices, the tangent kernel's bound relative to sqrt(k11 k22)."""
+    out.nngp[i, j0:j1] = row.t
+    out.ntk[i, j0:j1] = row.tangent
+    eth, marks = row.tangent_off, out.marks
+    if marks.shape[1] > 0:
+        marks[0, i, j0:j1] = row.off
+        for j in range(rj.shape[0]):
+            size = ri * rj[j]
+            marks[1, i, j0 + j] = eth[j] / size if size > 0.0 else 0.0
+
+
+@numba.njit(inline="always", error_model="numpy", fastmath=_FAST)
+def through(row: Row, one: TurnOfOne, two: Turn) -> None:
+    """Advance the state and the tangent kernel by one layer."""
+    ci, si, ri, gi = one
+    cj, sj, rj, gj = two
+    t, th = row.t, row.tangent
+    for j in range(t.shape[0]):
+        m, rest, dd = layer_of(t[j])
+        dc = ci - cj[j]
+        ds = si - sj[j]
+        ss = si + sj[j]
+        cc = ci * cj[j]
+        new = 0.5 * (dc * dc + ds * ds) + cc * m
+        com = 0.5 * (dc * dc + ss * ss) + cc * max(rest, 0.0)
+        g = gi * gj[j]
+        close = new <= com  # of 1 - rho and 1 + rho, the smaller has all its digits
+        k = (ri * rj[j]) * (1.0 - new if close else com - 1.0)
+        if JUMPS and DEGREE == 0.0:  # D' may be infinite
+            dd = math.inf if abs(t[j]) <= _END else dd
+            th[j] = k + (g * dd * th[j] if g * th[j] != 0.0 else 0.0)
+        else:
+            th[j] = k + g * dd * th[j]
+        t[j] = new if close else -max(com, _END)
+
+
+@numba.njit(inline="always", error_model="numpy", fastmath=_FAST)
+def nearly_opposite(
+    row: Row, opposite: np.ndarray, q: float, one: TurnOfOne, right: Angles, j0: int
+) -> None:
+    """Both kernels after a single layer where inputs are nearly opposite and D itself vanishes.
+
+    ``opposite`` is the state on the inputs, and ``q`` and ``one`` belong to the first of them.
+    """
+    t, th = row.t, row.tangent
+    _, cosine, sine, root, slope = right
+    for j in range(opposite.shape[0]):
+        if abs(opposite[j] + 0.05) < 0.05:  # one branch, rarely taken
+            h = -opposite[j] if opposite[j] < -_END else 0.0
+            d, dd = far(2.0 * angle(math.sqrt(h), math.sqrt(2.0 - h)))
+            si = one.sine * one.root * sine[0, j0 + j] * root[0, j0 + j]
+            p = one.cosine * one.root * cosine[0, j0 + j] * root[0, j0 + j]
+            k = p * d / NORM + si
+            first = q * right.q[j0 + j] * (h - 1.0)
+            if JUMPS and DEGREE == 0.0 and h == 0.0:
+                continue
+            t[j] = k
+            th[j] = k + one.slope * slope[0, j0 + j] * dd * first
+
+
+@numba.njit(inline="always", error_model="numpy", fastmath=_FAST)
+def covariances(row: Row, ri: float, rj: np.ndarray, noise: float) -> None:
+    """Turn the state into covariances, as the last thing; its bound is then relative to sqrt(k11 k22)."""
+    t, et = row.t, row.off
+    for j in range(t.shape[0]):
+        v = t[j]
+        t[j] = ri * rj[j] * (1.0 - v if v >= 0.0 else -1.0 - v)
+        et[j] += noise + 4e-16
+
+
 @numba.njit(nogil=True, error_model="numpy", fastmath=_FAST, cache=True)
 def run(
     tiles: np.ndarray,
-    mirrored: bool,
     first: bool,
     last: bool,
-    x: np.ndarray,
-    z: np.ndarray,
-    xt: np.ndarray,
-    zt: np.ndarray,
-    q1: np.ndarray,
-    q2: np.ndarray,
-    cosine1: np.ndarray,
-    sine1: np.ndarray,
-    root1: np.ndarray,
-    slope1: np.ndarray,
-    cosine2: np.ndarray,
-    sine2: np.ndarray,
-    root2: np.ndarray,
-    slope2: np.ndarray,
-    cov: np.ndarray,
-    ntk: np.ndarray,
+    inputs: Inputs,
+    left: Angles,
+    right: Angles,
+    out: Matrices,
     noise: np.ndarray,
-    marks: np.ndarray,
 ) -> None:
-    """Advance the pairs of all tiles by the given layers, in place; ``last`` leaves covariances.
+    """Advance the pairs of all tiles by the given layers, in place.
 
-    ``q1`` and ``q2`` are roots of variances. ``marks``, of shape (2, n1, n2) or without rows, takes the
-    bounds that `carry` advances: of the state, of the tangent kernel relative to sqrt(k_ii k_jj), and
-    after the last layer of both kernels relative to that. ``noise`` has a row for each layer, see
-    `numerics.kernels.noise`.
+    A row of a tile goes through all layers before the next one. ``first`` says whether the layers begin with
+    the inputs, else with what `keep` has left; ``last`` leaves covariances. Bounds are of the state and of
+    the tangent kernel relative to sqrt(k_ii k_jj), and after the last layer of both kernels relative to that.
+    ``noise`` has a row for each layer, see `numerics.kernels.noise`.
     """
-    layers = cosine1.shape[0]
-    careful = marks.shape[1] > 0
+    layers = left.cosine.shape[0]
+    careful = out.marks.shape[1] > 0
     for task in range(tiles.shape[0]):
         i0, i1, j0, j1 = tiles[task, 0], tiles[task, 1], tiles[task, 2], tiles[task, 3]
         width = j1 - j0
-        t = np.empty(width)
-        th = np.empty(width)
+        row = Row(np.empty(width), np.empty(width), np.empty(width), np.empty(width))
         opposite = np.empty(width)
-        et = np.empty(width)
-        eth = np.empty(width)
         for i in range(i0, i1):
             if first:
-                geometry(x[i], z[i], xt, zt, j0, j1, t)
-                qi = q1[i]
-                qj = q2[j0:j1]
-                for j in range(width):
-                    v = t[j]
-                    th[j] = qi * qj[j] * (1.0 - v if v >= 0.0 else -1.0 - v)
-                    opposite[j] = v
-                    et[j] = noise[0, 1] * (math.sqrt(2.0 * abs(v)) + noise[0, 1]) + noise[
-                        0, 2
-                    ] * abs(v)
-                    if JUMPS and abs(v) <= _END:
-                        et[j] = 0.0  # collinear, exactly
-                    eth[j] = qi * qj[j] * (et[j] + noise[0, 0])
+                geometry(inputs, i, j0, j1, row.t)
+                start(row, noise[0], left.q[i], right.q[j0:j1])
+                opposite[:] = row.t
             else:
-                t[:] = cov[i, j0:j1]
-                th[:] = ntk[i, j0:j1]
-                if careful:
-                    et[:] = marks[0, i, j0:j1]
-                    for j in range(width):
-                        eth[j] = marks[1, i, j0 + j] * (q1[i] * q2[j0 + j])
+                resume(row, out, i, j0, j1, left.q[i], right.q[j0:j1])
             for layer in range(layers):
-                ci = cosine1[layer, i]
-                si = sine1[layer, i]
-                ri = root1[layer, i]
-                gi = slope1[layer, i]
-                cj = cosine2[layer, j0:j1]
-                sj = sine2[layer, j0:j1]
-                rj = root2[layer, j0:j1]
-                gj = slope2[layer, j0:j1]
+                one = TurnOfOne(
+                    left.cosine[layer, i], left.sine[layer, i], left.root[layer, i], left.slope[layer, i]
+                )  # fmt: skip
+                two = Turn(
+                    right.cosine[layer, j0:j1], right.sine[layer, j0:j1], right.root[layer, j0:j1],
+                    right.slope[layer, j0:j1],
+                )  # fmt: skip
                 if careful:
-                    carry(t, th, ci, si, gi, cj, sj, gj, ri, rj, noise[layer], et, eth)
-                for j in range(width):
-                    m, rest, dd = layer_of(t[j])
-                    dc = ci - cj[j]
-                    ds = si - sj[j]
-                    ss = si + sj[j]
-                    cc = ci * cj[j]
-                    new = 0.5 * (dc * dc + ds * ds) + cc * m
-                    com = 0.5 * (dc * dc + ss * ss) + cc * max(rest, 0.0)
-                    g = gi * gj[j]
-                    close = new <= com
-                    k = (ri * rj[j]) * (1.0 - new if close else com - 1.0)
-                    if JUMPS and DEGREE == 0.0:  # D' may be infinite
-                        dd = math.inf if abs(t[j]) <= _END else dd
-                        th[j] = k + (g * dd * th[j] if g * th[j] != 0.0 else 0.0)
-                    else:
-                        th[j] = k + g * dd * th[j]
-                    t[j] = new if close else -max(com, _END)
+                    carry(row, one, two, noise[layer])
+                through(row, one, two)
+            ri, rj = left.root[layers - 1, i], right.root[layers - 1, j0:j1]
             if last:
-                ri = root1[layers - 1, i]
-                rj = root2[layers - 1, j0:j1]
-                for j in range(width):
-                    v = t[j]
-                    t[j] = ri * rj[j] * (1.0 - v if v >= 0.0 else -1.0 - v)
-                    if careful:
-                        et[j] += noise[layers - 1, 0] + 4e-16
-            if first and last and layers == 1:  # nearly opposite inputs, where D itself vanishes
-                for j in range(width):
-                    if abs(opposite[j] + 0.05) < 0.05:  # one branch, rarely taken
-                        h = -opposite[j] if opposite[j] < -_END else 0.0
-                        d, dd = far(2.0 * angle(math.sqrt(h), math.sqrt(2.0 - h)))
-                        si = sine1[0, i] * root1[0, i] * sine2[0, j0 + j] * root2[0, j0 + j]
-                        p = cosine1[0, i] * root1[0, i] * cosine2[0, j0 + j] * root2[0, j0 + j]
-                        k = p * d / NORM + si
-                        theta1 = q1[i] * q2[j0 + j] * (h - 1.0)
-                        if JUMPS and DEGREE == 0.0 and h == 0.0:
-                            continue
-                        t[j] = k
-                        th[j] = k + slope1[0, i] * slope2[0, j0 + j] * dd * theta1
-            cov[i, j0:j1] = t
-            ntk[i, j0:j1] = th
-            if careful:
-                ri = root1[layers - 1, i]
-                rj = root2[layers - 1, j0:j1]
-                marks[0, i, j0:j1] = et
-                for j in range(width):
-                    size = ri * rj[j]
-                    marks[1, i, j0 + j] = eth[j] / size if size > 0.0 else 0.0
-        if mirrored:
-            for j in range(max(j0, i0), j1):
-                for i in range(i0, min(i1, j)):
-                    cov[j, i] = cov[i, j]
-                    ntk[j, i] = ntk[i, j]
+                covariances(row, ri, rj, noise[layers - 1, 0])
+            if first and last and layers == 1:
+                one = TurnOfOne(
+                    left.cosine[0, i], left.sine[0, i], left.root[0, i], left.slope[0, i]
+                )
+                nearly_opposite(row, opposite, left.q[i], one, right, j0)
+            keep(row, out, i, j0, j1, ri, rj)
+        if out.mirrored:
+            mirror(out, i0, i1, j0, j1)

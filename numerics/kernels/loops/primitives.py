@@ -12,6 +12,8 @@ import numba
 import numpy as np
 from numba.extending import intrinsic
 
+from .state import Matrices
+
 _FLAGS = {"contract", "nsz"}
 
 # atan(sqrt(w))/sqrt(w) on [0, 1], Chebyshev interpolation of degree 21, error 9e-19
@@ -218,3 +220,16 @@ def squared_distance(x: np.ndarray, columns: np.ndarray, j: int, sense: float) -
         e = x[k] - sense * columns[k, j]
         total += e * e
     return total
+
+
+@numba.njit(inline="always")
+def mirror(out: Matrices, i0: int, i1: int, j0: int, j1: int) -> None:
+    """Copy what a tile has above the diagonal to below it."""
+    nngp, ntk, fixed = out.nngp, out.ntk, out.fixed
+    three = fixed.shape[0] > 0
+    for j in range(max(j0, i0), j1):
+        for i in range(i0, min(i1, j)):
+            nngp[j, i] = nngp[i, j]
+            ntk[j, i] = ntk[i, j]
+            if three:
+                fixed[j, i] = fixed[i, j]

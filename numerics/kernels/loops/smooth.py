@@ -8,14 +8,15 @@ Generated modules paste this file behind ``pair``, which evaluates D and the tan
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
-from .primitives import exact_dot, products, squared_distance, squared_distances
+from .primitives import exact_dot, mirror, products, squared_distance, squared_distances
 
 # pasted code above defines these
+from .state import Inputs, Layers, Matrices, Near, Pairs, Series, Tables  # isort: skip
 from .stub import (  # isort: skip
     USES_DET, USES_GAP, USES_SERIES, drift, inverse_roots, moduli, needs_determinants, pair,
     remainders, row_bends, rows,
@@ -26,36 +27,64 @@ _FAR = 0.25
 """Share of k11 k22 above which k11 k22 - k12^2 has lost a few units in its last place only."""
 
 
+class Row(NamedTuple):
+    """State of one input with others, and what a layer needs room for.
+
+    Between layers ``pairs.c`` is k12 and ``tangent`` the tangent kernel, ``off`` and ``tangent_off`` bound
+    their errors, absolutely, and the other fields are whatever the last layer left there.
+    """
+
+    pairs: Pairs
+    tangent: np.ndarray
+    off: np.ndarray
+    tangent_off: np.ndarray
+    d: np.ndarray
+    slope: np.ndarray
+
+
+class Step(NamedTuple):
+    """A layer of one input with others: variances before and after it, sigma^2, bounds of its errors."""
+
+    one: float
+    two: np.ndarray
+    next_one: float
+    next_two: np.ndarray
+    sw2: float
+    sb2: float
+    noise: np.ndarray
+    first: bool
+    """Whether the layer is the first, for which `geometry` has found determinants."""
+
+
 @numba.njit(error_model="numpy", cache=True)
-def diagonal(k: np.ndarray, theta: np.ndarray, sw2: np.ndarray, sb2: np.ndarray) -> None:
-    """Fill k and theta, of shape (layers + 1, n), from their first rows."""
+def diagonal(k: np.ndarray, ntk: np.ndarray, sw2: np.ndarray, sb2: np.ndarray) -> None:
+    """Fill k and ntk, of shape (layers + 1, n), from their first rows."""
     for layer in range(sw2.shape[0]):
         for i in range(k.shape[1]):
             v = k[layer, i]
             d, dd = once(v, v, v, 0.0, 0.0, 4.0 * v)
             k[layer + 1, i] = sw2[layer] * d + sb2[layer]
-            grown = sw2[layer] * dd * theta[layer, i] if theta[layer, i] != 0.0 else 0.0
-            theta[layer + 1, i] = k[layer + 1, i] + grown
+            grown = sw2[layer] * dd * ntk[layer, i] if ntk[layer, i] != 0.0 else 0.0
+            ntk[layer + 1, i] = k[layer + 1, i] + grown
 
 
 @numba.njit(error_model="numpy")
 def geometry(
-    x: np.ndarray,
-    zi: np.ndarray,
-    xt: np.ndarray,
-    zt: np.ndarray,
-    j0: int,
-    j1: int,
-    ki: float,
-    kj: np.ndarray,
-    scale: float,
-    sb2: float,
-    c: np.ndarray,
-    det: np.ndarray,
-    delta: np.ndarray,
-    sigma: np.ndarray,
+    inputs: Inputs, i: int, j0: int, j1: int, ki: float, kj: np.ndarray, pairs: Pairs
 ) -> None:
-    """Layer-1 covariances of one input with inputs j0..j1, their determinants and E (u -+ v)^2."""
+    """Layer-1 covariances of input i with inputs j0..j1, their determinants and E (u -+ v)^2.
+
+    Determinants come from distances of unit vectors where k11 k22 - k12^2 would cancel.
+    """
+    x, zi, xt, zt, scale, sb2 = (
+        inputs.x[i],
+        inputs.z[i],
+        inputs.xt,
+        inputs.zt,
+        inputs.scale,
+        inputs.b2,
+    )
+    c, det, delta, sigma = pairs
     n = j1 - j0
     products(x, xt, j0, j1, c)
     others = kj[j0:j1]
@@ -102,15 +131,9 @@ def geometry(
 
 
 @numba.njit(error_model="numpy", fastmath=_FAST)
-def spread(
-    a: float,
-    others: np.ndarray,
-    c: np.ndarray,
-    det: np.ndarray,
-    delta: np.ndarray,
-    sigma: np.ndarray,
-) -> None:
+def spread(a: float, others: np.ndarray, pairs: Pairs) -> None:
     """Determinants and E (u -+ v)^2 from covariances."""
+    c, det, delta, sigma = pairs
     for j in range(c.shape[0]):
         o, v = others[j], c[j]
         det[j] = max(a * o - v * v, 0.0)
@@ -156,38 +179,15 @@ def pairwise(
             most, inverse = np.empty(64), np.empty(1)
             remainders(series[:, j : j + 1], most)
             inverse_roots(k[j : j + 1], inverse)
-            rows(
-                v, k[j : j + 1], np.array([c]), np.array([det]), np.array([delta]),
-                np.array([sigma]), series[:, j].copy(), series[:, j : j + 1], most, inverse,
-                own, d[j : j + 1], slope[j : j + 1],
-            )  # fmt: skip
+            pairs = Pairs(np.array([c]), np.array([det]), np.array([delta]), np.array([sigma]))
+            tables = Tables(series[:, j].copy(), series[:, j : j + 1], most, inverse, own)
+            rows(v, k[j : j + 1], pairs, tables, d[j : j + 1], slope[j : j + 1])
         else:
             d[j], slope[j] = once(v, v, c, det, delta, sigma)
 
 
 @numba.njit(error_model="numpy")
-def carry(
-    a: float,
-    others: np.ndarray,
-    c: np.ndarray,
-    th: np.ndarray,
-    det: np.ndarray,
-    delta: np.ndarray,
-    sigma: np.ndarray,
-    one: np.ndarray,
-    two: np.ndarray,
-    most: np.ndarray,
-    inverse: np.ndarray,
-    own: Any,
-    next_a: float,
-    next_others: np.ndarray,
-    sw2: float,
-    sb2: float,
-    noise: np.ndarray,
-    inputs: bool,
-    ec: np.ndarray,
-    et: np.ndarray,
-) -> None:
+def carry(row: Row, tables: Tables, step: Step) -> None:
     """Advance bounds of the errors of k12 and of the tangent kernel by one layer.
 
     ``noise`` holds, for this layer: the error of k12 that variances and determinants stand for, relative to
@@ -195,25 +195,28 @@ def carry(
     whichever is larger; and the largest slope. On the inputs determinants are known to better than k12 is.
     Where D' changes within the error of k12, differences take the place of derivatives.
     """
+    a, others, next_a, next_others, sw2, sb2, noise, inputs = step
+    pairs, th, ec, et, _, _ = row
+    c, det, delta, sigma = pairs
     n = others.shape[0]
     ds, dds, bends = np.empty(n), np.empty(n), np.empty(n)
     if USES_SERIES:
-        rows(a, others, c, det, delta, sigma, one, two, most, inverse, own, ds, dds)
-        row_bends(own[0], a, others, c, one, two, bends)
-    unit = 2.4e-16
+        rows(a, others, pairs, tables, ds, dds)
+        row_bends(a, others, c, tables, bends)
+    unit = 2.4e-16  # two units in the last place, for what rounds after D
     for j in range(n):
         o, v = others[j], c[j]
         edge = math.sqrt(a) * math.sqrt(o)
         size = math.sqrt(next_a) * math.sqrt(next_others[j])
+        # D is evaluated this far from where it should be, and the slope, which sees determinants, so far
         shift = ec[j] + noise[0] * edge
         turn = shift
         if inputs:
             turn = noise[4] * (math.sqrt(det[j]) + noise[4] * edge)
         if USES_SERIES:
             d, t = ds[j], dds[j]
-            moved, turned = moduli(
-                own, edge, v, t, one, two[:, j], shift, turn, noise[3], size / sw2, bends[j]
-            )
+            near = Near(edge, v, t, bends[j])
+            moved, turned = moduli(tables, j, near, shift, turn, noise[3], size / sw2)
         else:
             d, t = once(a, o, v, det[j], delta[j], sigma[j])
             first, second = drift(a, o, v, det[j], delta[j], sigma[j])
@@ -233,126 +236,131 @@ def carry(
         et[j] = ec[j] + new + unit * abs(sw2 * d + sb2)
 
 
+@numba.njit(inline="always", error_model="numpy", fastmath=_FAST)
+def start(row: Row, noise: float, a: float, others: np.ndarray) -> None:
+    """Tangent kernel and bounds of errors on the inputs: both kernels are k12, exact to ``noise``."""
+    row.tangent[:] = row.pairs.c
+    ec, et = row.off, row.tangent_off
+    for j in range(others.shape[0]):
+        ec[j] = noise * math.sqrt(a) * math.sqrt(others[j])
+        et[j] = ec[j]
+
+
+@numba.njit(inline="always", error_model="numpy", fastmath=_FAST)
+def resume(row: Row, out: Matrices, i: int, j0: int, j1: int, a: float, others: np.ndarray) -> None:
+    """Take up what `keep` has left after an earlier run."""
+    row.pairs.c[:] = out.nngp[i, j0:j1]
+    row.tangent[:] = out.ntk[i, j0:j1]
+    ec, et, marks = row.off, row.tangent_off, out.marks
+    if marks.shape[1] > 0:
+        for j in range(others.shape[0]):
+            size = math.sqrt(a) * math.sqrt(others[j])
+            ec[j] = marks[0, i, j0 + j] * size
+            et[j] = marks[1, i, j0 + j] * size
+
+
+@numba.njit(inline="always", error_model="numpy", fastmath=_FAST)
+def keep(row: Row, out: Matrices, i: int, j0: int, j1: int, a: float, others: np.ndarray) -> None:
+    """Put the state into the matrices, its bounds relative to sqrt(k11 k22)."""
+    out.nngp[i, j0:j1] = row.pairs.c
+    out.ntk[i, j0:j1] = row.tangent
+    ec, et, marks = row.off, row.tangent_off, out.marks
+    if marks.shape[1] > 0:
+        for j in range(others.shape[0]):
+            size = math.sqrt(a) * math.sqrt(others[j])
+            marks[0, i, j0 + j] = ec[j] / size if size > 0.0 else 0.0
+            marks[1, i, j0 + j] = et[j] / size if size > 0.0 else 0.0
+
+
+@numba.njit(inline="always", error_model="numpy", fastmath=_FAST)
+def through(
+    row: Row, tables: Tables, a: float, kj: np.ndarray, s: float, b: float, first: bool
+) -> None:
+    """Advance k12 and the tangent kernel by a layer with sigma^2 = s, b; ``first`` if that is the inputs'."""
+    c, det, delta, sigma = row.pairs
+    th = row.tangent
+    if USES_SERIES:
+        ds, dds = row.d, row.slope
+        rows(a, kj, row.pairs, tables, ds, dds)
+        for j in range(c.shape[0]):
+            c[j] = s * ds[j] + b
+            th[j] = c[j] + (s * dds[j] * th[j] if th[j] != 0.0 else 0.0)
+    elif first:
+        for j in range(c.shape[0]):
+            d, dd = once(a, kj[j], c[j], det[j], delta[j], sigma[j])
+            c[j] = s * d + b
+            slope = s * dd * th[j] if th[j] != 0.0 else 0.0
+            th[j] = c[j] + slope
+    else:
+        for j in range(c.shape[0]):  # vectors: pair is inlined
+            o = kj[j]
+            v = c[j]
+            d, dd = pair(
+                a,
+                o,
+                v,
+                max(a * o - v * v, 0.0),
+                max(a + o - 2.0 * v, 0.0),
+                max(a + o + 2.0 * v, 0.0),
+            )
+            v = s * d + b
+            c[j] = v
+            th[j] = v + s * dd * th[j]
+
+
 @numba.njit(nogil=True, error_model="numpy", fastmath=_FAST, cache=True)
 def run(
     tiles: np.ndarray,
-    mirrored: bool,
     first: bool,
-    x: np.ndarray,
-    z: np.ndarray,
-    xt: np.ndarray,
-    zt: np.ndarray,
-    scale: float,
-    input_b2: float,
-    k1: np.ndarray,
-    k2: np.ndarray,
-    sw2: np.ndarray,
-    sb2: np.ndarray,
-    cov: np.ndarray,
-    ntk: np.ndarray,
+    inputs: Inputs,
+    layers: Layers,
+    out: Matrices,
     noise: np.ndarray,
-    marks: np.ndarray,
-    series1: np.ndarray,
-    series2: np.ndarray,
+    series: Series,
     own: Any,
 ) -> None:
     """Advance the pairs of all tiles by the given layers, in place.
 
-    ``marks``, of shape (2, n1, n2) or without rows, takes the bounds that `carry` advances with a row of
-    ``noise`` for each layer, relative to sqrt(k_ii k_jj); ``series1`` (transposed) and ``series2`` are
-    tables for each layer that `rows` takes, ``own`` is the activation itself.
+    A row of a tile goes through all layers before the next one. ``first`` says whether the layers begin with
+    the inputs, else with what `keep` has left. ``noise`` has a row for each layer, see `carry`; the arrays of
+    ``series`` have an entry for each. ``own`` is the activation itself.
     """
-    layers = sw2.shape[0]
-    careful = marks.shape[1] > 0
+    count = layers.sw2.shape[0]
+    careful = out.marks.shape[1] > 0
     for task in range(tiles.shape[0]):
         i0, i1, j0, j1 = tiles[task, 0], tiles[task, 1], tiles[task, 2], tiles[task, 3]
         width = j1 - j0
-        c = np.empty(width)
-        th = np.empty(width)
-        det = np.empty(width)
-        delta = np.empty(width)
-        sigma = np.empty(width)
-        ds = np.empty(width)
-        dds = np.empty(width)
-        ec = np.empty(width)
-        et = np.empty(width)
-        one, two = np.empty(0), np.empty((0, 0))
-        most = np.empty((layers, 64))
-        inverse = np.empty((layers, width if USES_SERIES else 0))
+        pairs = Pairs(np.empty(width), np.empty(width), np.empty(width), np.empty(width))
+        row = Row(
+            pairs, np.empty(width), np.empty(width), np.empty(width), np.empty(width), np.empty(width)
+        )  # fmt: skip
+        most = np.empty((count, 64))
+        inverse = np.empty((count, width if USES_SERIES else 0))
         if USES_SERIES:
-            for layer in range(layers):
-                remainders(series2[layer, :, j0:j1], most[layer])
-                inverse_roots(k2[layer, j0:j1], inverse[layer])
+            for layer in range(count):
+                remainders(series.two[layer, :, j0:j1], most[layer])
+                inverse_roots(layers.two[layer, j0:j1], inverse[layer])
+        tables = Tables(series.one[0, i0], series.two[0, :, j0:j1], most[0], inverse[0], own)
         for i in range(i0, i1):
             if first:
-                geometry(
-                    x[i], z[i], xt, zt, j0, j1, k1[0, i], k2[0], scale, input_b2, c, det, delta, sigma
-                )  # fmt: skip
-                th[:] = c
-                for j in range(width):
-                    ec[j] = noise[0, 5] * math.sqrt(k1[0, i]) * math.sqrt(k2[0, j0 + j])
-                    et[j] = ec[j]
+                geometry(inputs, i, j0, j1, layers.one[0, i], layers.two[0], pairs)
+                start(row, noise[0, 5], layers.one[0, i], layers.two[0, j0:j1])
             else:
-                c[:] = cov[i, j0:j1]
-                th[:] = ntk[i, j0:j1]
-                if careful:
-                    for j in range(width):
-                        size = math.sqrt(k1[0, i]) * math.sqrt(k2[0, j0 + j])
-                        ec[j] = marks[0, i, j0 + j] * size
-                        et[j] = marks[1, i, j0 + j] * size
-            for layer in range(layers):
-                a = k1[layer, i]
-                kj = k2[layer, j0:j1]
-                s = sw2[layer]
-                b = sb2[layer]
-                inputs = first and layer == 0
+                resume(row, out, i, j0, j1, layers.one[0, i], layers.two[0, j0:j1])
+            for layer in range(count):
+                a, kj = layers.one[layer, i], layers.two[layer, j0:j1]
+                s, b = layers.sw2[layer], layers.sb2[layer]
+                on_inputs = first and layer == 0
                 if USES_SERIES:
-                    one, two = series1[layer, i], series2[layer, :, j0:j1]
-                if not inputs and (careful or (USES_SERIES and needs_determinants(own))):
-                    spread(a, kj, c, det, delta, sigma)
+                    tables = Tables(
+                        series.one[layer, i], series.two[layer, :, j0:j1], most[layer], inverse[layer], own
+                    )  # fmt: skip
+                if not on_inputs and (careful or (USES_SERIES and needs_determinants(own))):
+                    spread(a, kj, pairs)
                 if careful:
-                    carry(
-                        a, kj, c, th, det, delta, sigma, one, two, most[layer], inverse[layer], own,
-                        k1[layer + 1, i],
-                        k2[layer + 1, j0:j1], s, b, noise[layer], inputs, ec, et,
-                    )  # fmt: skip
-                if USES_SERIES:
-                    rows(
-                        a, kj, c, det, delta, sigma, one, two, most[layer], inverse[layer], own, ds, dds
-                    )  # fmt: skip
-                    for j in range(width):
-                        c[j] = s * ds[j] + b
-                        th[j] = c[j] + (s * dds[j] * th[j] if th[j] != 0.0 else 0.0)
-                elif inputs:
-                    for j in range(width):
-                        d, dd = once(a, kj[j], c[j], det[j], delta[j], sigma[j])
-                        c[j] = s * d + b
-                        slope = s * dd * th[j] if th[j] != 0.0 else 0.0
-                        th[j] = c[j] + slope
-                else:
-                    for j in range(width):
-                        o = kj[j]
-                        v = c[j]
-                        d, dd = pair(
-                            a,
-                            o,
-                            v,
-                            max(a * o - v * v, 0.0),
-                            max(a + o - 2.0 * v, 0.0),
-                            max(a + o + 2.0 * v, 0.0),
-                        )
-                        v = s * d + b
-                        c[j] = v
-                        th[j] = v + s * dd * th[j]
-            cov[i, j0:j1] = c
-            ntk[i, j0:j1] = th
-            if careful:
-                for j in range(width):
-                    size = math.sqrt(k1[layers, i]) * math.sqrt(k2[layers, j0 + j])
-                    marks[0, i, j0 + j] = ec[j] / size if size > 0.0 else 0.0
-                    marks[1, i, j0 + j] = et[j] / size if size > 0.0 else 0.0
-        if mirrored:
-            for j in range(max(j0, i0), j1):
-                for i in range(i0, min(i1, j)):
-                    cov[j, i] = cov[i, j]
-                    ntk[j, i] = ntk[i, j]
+                    after = layers.one[layer + 1, i], layers.two[layer + 1, j0:j1]
+                    carry(row, tables, Step(a, kj, *after, s, b, noise[layer], on_inputs))
+                through(row, tables, a, kj, s, b, on_inputs)
+            keep(row, out, i, j0, j1, layers.one[count, i], layers.two[count, j0:j1])
+        if out.mirrored:
+            mirror(out, i0, i1, j0, j1)

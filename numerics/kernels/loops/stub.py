@@ -11,6 +11,8 @@ from typing import Any
 import numba
 import numpy as np
 
+from .state import Near, Pairs, Tables
+
 USES_DET = False
 USES_GAP = False
 USES_SERIES = False
@@ -66,27 +68,12 @@ def diagonal_slope(k: float) -> float:
     return 0.0
 
 
-@numba.njit(forceinline=True)
-def jet(
-    k11: float, k22: float, k12: float, det: float, delta: float, sigma: float
-) -> tuple[float, float, float, float, float, float, float, float]:
-    """Return what `numerics.kernels.series.jet` lists."""
-    return k12, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0
-
-
 @numba.njit
 def rows(
     a: float,
     others: np.ndarray,
-    c: np.ndarray,
-    det: np.ndarray,
-    delta: np.ndarray,
-    sigma: np.ndarray,
-    one: np.ndarray,
-    two: np.ndarray,
-    most: np.ndarray,
-    inverse: np.ndarray,
-    own: Any,
+    pairs: Pairs,
+    tables: Tables,
     value: np.ndarray,
     slope: np.ndarray,
 ) -> None:
@@ -95,32 +82,14 @@ def rows(
 
 @numba.njit
 def moduli(
-    own: Any,
-    edge: float,
-    v: float,
-    slope: float,
-    one: np.ndarray,
-    two: np.ndarray,
-    shift: float,
-    turn: float,
-    most: float,
-    size: float,
-    known: float,
+    tables: Tables, j: int, near: Near, shift: float, turn: float, most: float, size: float
 ) -> tuple[float, float]:
     """How far D and the slope move with k12; see `numerics.kernels.loops.hermite`."""
     return shift, 0.0
 
 
 @numba.njit
-def row_bends(
-    shape: np.ndarray,
-    a: float,
-    others: np.ndarray,
-    c: np.ndarray,
-    one: np.ndarray,
-    two: np.ndarray,
-    out: np.ndarray,
-) -> None:
+def row_bends(a: float, others: np.ndarray, c: np.ndarray, tables: Tables, out: np.ndarray) -> None:
     """|dD'/dk12| where a series has it; see `numerics.kernels.loops.hermite`."""
 
 

@@ -165,16 +165,16 @@ class Moments:
     @staticmethod
     def _tails(rows: Array, squares: Array, q: Array) -> Array:
         """Relative sizes of the last terms, above what the rounding of q does to steep functions."""
-        found = np.abs(rows[:, -3:]).max(axis=1)
-        found[:-2] /= max(math.sqrt(float(squares[:, 0].min())), 1e-300)
-        found[-2:] /= np.maximum(np.abs(rows[-2:, 0]), 1e-300)
+        sizes = np.abs(rows[:, -3:]).max(axis=1)
+        sizes[:-2] /= max(math.sqrt(float(squares[:, 0].min())), 1e-300)
+        sizes[-2:] /= np.maximum(np.abs(rows[-2:, 0]), 1e-300)
         logs = np.ptp(np.log(np.maximum(squares[:, :2], 1e-300)), axis=0)
-        return found / (1.0 + logs.max() / np.ptp(np.log(q)))
+        return sizes / (1.0 + logs.max() / np.ptp(np.log(q)))
 
     def _remainders(self, a: Array, squares: Array, q: Array) -> Array:
         """Roots of the relative shares of E phi^2 and E phi'^2 beyond each tier, at increasing q."""
         n, count = self.orders(a.shape[1]), a.shape[1]
-        found = np.zeros((2, len(TIERS), len(q)))
+        left = np.zeros((2, len(TIERS), len(q)))
         steep = n * a * a / (q * q)[:, None]
         for row, (parts, whole) in enumerate(((a * a, squares[:, 0]), (steep, squares[:, 1]))):
             rest = np.clip(whole - parts.sum(axis=1), 0.0, None)
@@ -186,8 +186,8 @@ class Moments:
             for tier, used in enumerate(TIERS):
                 share = rest + (beyond[:, used] if used < count else 0.0)
                 share = np.divide(share, whole, out=np.zeros_like(share), where=whole > 0.0)
-                found[row, tier] = np.maximum.accumulate(np.sqrt(share))
-        return found
+                left[row, tier] = np.maximum.accumulate(np.sqrt(share))
+        return left
 
     def _bends(self, squares: Array, q: Array) -> Array:
         k = q * q
@@ -214,13 +214,13 @@ class Moments:
         ]
         scaled = np.sqrt(scaled) + 1.2 * moved[0] / q
         twice = np.sqrt(twice) + 1.2 * moved[1] / q
-        found = (
+        values = (
             k * bend / chi,
             scaled / np.sqrt(d),
             twice / np.sqrt(chi),
             kinks / math.sqrt(2.0 * math.pi) / np.sqrt(q),
         )
-        return np.array(found)
+        return np.array(values)
 
     def _nodes(self, largest: float, smallest: float) -> tuple[Array, Array, Array, Array]:
         """Nodes in x, weights, phi and its derivatives there, as pairs of doubles; what has not converged."""

@@ -79,12 +79,12 @@ class Jet:
         )
 
 
-def jet(found: Dual, tangent: Tangent, k: Array, c: Array) -> Jet:
+def jet(dual: Dual, tangent: Tangent, k: Array, c: Array) -> Jet:
     """Evaluate everything at all pairs.
 
     Parameters
     ----------
-    found : Dual
+    dual : Dual
     tangent : {"limit", "almost_everywhere"}
     k : ndarray, shape (n,)
     c : ndarray, shape (n, n)
@@ -98,13 +98,13 @@ def jet(found: Dual, tangent: Tangent, k: Array, c: Array) -> Jet:
     rho = np.divide(c, edge, out=np.zeros_like(c), where=edge > 0.0)
     at_end = 1.0 - np.abs(rho) <= 1e-14
     rho = np.where(at_end, np.sign(rho), rho)
-    if uses_series(found):
-        return _by_series(found, k, rho, at_end)
+    if uses_series(dual):
+        return _by_series(dual, k, rho, at_end)
     with np.errstate(all="ignore"):
-        if uses_power_loops(found):
-            made = _homogeneous(found, tangent, k, rho, edge)
+        if uses_power_loops(dual):
+            made = _homogeneous(dual, tangent, k, rho, edge)
         else:
-            made = _closed(found, tangent, k, c, edge, at_end)
+            made = _closed(dual, tangent, k, c, edge, at_end)
     value, slope, value_rho, slope_rho, value_one, slope_one = made
     zero = edge == 0.0
     value_rho, slope_rho = (np.where(at_end | zero, 0.0, v) for v in (value_rho, slope_rho))
@@ -112,14 +112,14 @@ def jet(found: Dual, tangent: Tangent, k: Array, c: Array) -> Jet:
     return Jet(rho, value, slope, value_rho, slope_rho, value_one, slope_one, at_end)
 
 
-def _homogeneous(found: Dual, tangent: Tangent, k: Array, rho: Array, edge: Array) -> list[Array]:
+def _homogeneous(dual: Dual, tangent: Tangent, k: Array, rho: Array, edge: Array) -> list[Array]:
     """D = edge^n kappa(rho), the slope edge^(n-1) times kappa'."""
-    n = float(found.degree or 0)
+    n = float(dual.degree or 0)
     root, theta = np.sqrt((1.0 - rho) * (1.0 + rho)), np.arccos(rho)
-    kappa, slope, bend = (f + 0.0 * rho for f in _profile(found)(rho, root, theta))
+    kappa, slope, bend = (f + 0.0 * rho for f in _profile(dual)(rho, root, theta))
     if tangent == "almost_everywhere" and n == 0.0:
         slope, bend = np.zeros_like(rho), np.zeros_like(rho)
-        true = _profile(found)(rho, root, theta)[1]
+        true = _profile(dual)(rho, root, theta)[1]
     else:
         true = slope
     value, steep = edge**n * kappa, edge ** (n - 1.0) * slope
@@ -129,9 +129,9 @@ def _homogeneous(found: Dual, tangent: Tangent, k: Array, rho: Array, edge: Arra
 
 
 @lru_cache(maxsize=32)
-def _profile(found: Dual) -> Callable[..., list[Any]]:
+def _profile(dual: Dual) -> Callable[..., list[Any]]:
     rho, s, theta = sympy.symbols("rho s theta", real=True)
-    value, slope = (sympy.Add(*parts) for parts in zip(*found.profile, strict=True))
+    value, slope = (sympy.Add(*parts) for parts in zip(*dual.profile, strict=True))
     along = sympy.diff(slope, theta) + sympy.diff(slope, s) * rho - sympy.diff(slope, rho) * s
     return sympy.lambdify((rho, s, theta), [value, slope, -along / s], "numpy", cse=True)
 
@@ -143,12 +143,12 @@ _ORDERS = ((0, 0), (1, 1), (2, 0))
 
 
 def _closed(
-    found: Dual, tangent: Tangent, k: Array, c: Array, edge: Array, at_end: NDArray[np.bool_]
+    dual: Dual, tangent: Tangent, k: Array, c: Array, edge: Array, at_end: NDArray[np.bool_]
 ) -> list[Array]:
     one, two = np.meshgrid(k, k, indexing="ij")
     det = np.where(at_end, 0.0, np.maximum(one * two - c * c, 0.0))
     delta, sigma = (np.maximum(one + two - s * c, 0.0) for s in (2.0, -2.0))
-    made = [v + 0.0 * c for v in _ladder(found, tangent)(one, two, c, det, delta, sigma)]
+    made = [v + 0.0 * c for v in _ladder(dual, tangent)(one, two, c, det, delta, sigma)]
     found_parts = []
     for value, cross, heat in (made[:3], made[3:]):
         along = (one * heat + c * cross) / 2
@@ -160,21 +160,21 @@ def _closed(
         for n, (whole, own) in enumerate(((value, value_one), (slope, slope_one))):
             wrong = ~np.isfinite(own) & at_end
             up, down = (
-                _diagonals(found, tangent, edge[wrong] * np.exp(s * step))[n] for s in (1, -1)
+                _diagonals(dual, tangent, edge[wrong] * np.exp(s * step))[n] for s in (1, -1)
             )
             own[wrong] = (up - down) / (4.0 * step) * np.sign(whole[wrong])
     return [value, slope, value_rho, slope_rho, value_one, slope_one]
 
 
-def _diagonals(found: Dual, tangent: Tangent, k: Array) -> list[Array]:
-    made = _ladder(found, tangent)(k, k, k, 0.0 * k, 0.0 * k, 4.0 * k)
+def _diagonals(dual: Dual, tangent: Tangent, k: Array) -> list[Array]:
+    made = _ladder(dual, tangent)(k, k, k, 0.0 * k, 0.0 * k, 4.0 * k)
     return [made[0] + 0.0 * k, made[3] + 0.0 * k]
 
 
 @lru_cache(maxsize=32)
-def _ladder(found: Dual, tangent: Tangent) -> Callable[..., list[Any]]:
-    exprs = [found.moment(i, j).stable for i, j in _ORDERS]
-    exprs += [found.tangent(tangent, i, j).stable for i, j in _ORDERS]
+def _ladder(dual: Dual, tangent: Tangent) -> Callable[..., list[Any]]:
+    exprs = [dual.moment(i, j).stable for i, j in _ORDERS]
+    exprs += [dual.tangent(tangent, i, j).stable for i, j in _ORDERS]
     names = {
         ExpDifference.__name__: lambda a, b, apart: np.where(
             apart >= 0.0, -np.exp(a) * np.expm1(-apart), np.exp(b) * np.expm1(apart)
@@ -185,8 +185,8 @@ def _ladder(found: Dual, tangent: Tangent) -> Callable[..., list[Any]]:
     )
 
 
-def _by_series(found: Dual, k: Array, rho: Array, at_end: NDArray[np.bool_]) -> Jet:
-    own = series(found.activation)
+def _by_series(dual: Dual, k: Array, rho: Array, at_end: NDArray[np.bool_]) -> Jet:
+    own = series(dual.activation)
     a, steep, left = own.derivatives(k)
     made = np.empty((5, len(k), len(k)))
     sums(a, steep, rho, own.first, own.step, made)

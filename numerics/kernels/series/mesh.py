@@ -203,13 +203,13 @@ class Mesh:
     @cached_property
     def _sizes(self) -> Array:
         """Largest |phi|, |phi'| and |phi''| seen up to each radius."""
-        found = np.zeros((3, len(self._radii)))
+        largest = np.zeros((3, len(self._radii)))
         for j, r in enumerate(self._radii):
             for x in (-arb(r), arb(r)):
                 piece = sum(bool(x > p) for p in self.places)
                 values = [abs(float(arb(v).mid())) for v in self.functions[piece](x)]
-                found[:, j] = np.fmax(found[:, j], np.where(np.isfinite(values), values, 0.0))
-        return np.maximum.accumulate(found, axis=1)
+                largest[:, j] = np.fmax(largest[:, j], np.where(np.isfinite(values), values, 0.0))
+        return np.maximum.accumulate(largest, axis=1)
 
     @cached_property
     def converged(self) -> bool:

@@ -50,7 +50,7 @@ def mixture_nodes(digits: int = 16) -> tuple[tuple[mpmath.mpf, ...], tuple[mpmat
     with mpmath.workdps(digits + 15):
         h = mpmath.pi**2 / (2 * (digits + 3) * mpmath.log(10))
         small = mpmath.mpf(10) ** (-digits - 4)
-        found = []
+        nodes = []
         for sense in (1, -1):
             j = 0 if sense > 0 else -1
             while True:
@@ -59,8 +59,8 @@ def mixture_nodes(digits: int = 16) -> tuple[tuple[mpmath.mpf, ...], tuple[mpmat
                 # the weight times erf(a x) relative to tanh(x): a is largest for small kappa
                 if abs(j) * h > 0.5 and weight / min(kappa, 1) < small:
                     break
-                found.append((1 / (mpmath.sqrt(2) * kappa), weight))
+                nodes.append((1 / (mpmath.sqrt(2) * kappa), weight))
                 j += sense
-        total = mpmath.fsum(w for _, w in found)
-        found.sort()
-        return tuple(a for a, _ in found), tuple(w / total for _, w in found)
+        total = mpmath.fsum(w for _, w in nodes)
+        nodes.sort()
+        return tuple(a for a, _ in nodes), tuple(w / total for _, w in nodes)

@@ -160,12 +160,12 @@ class PairRounding:
 
 
 @lru_cache(maxsize=512)
-def pair_rounding(found: Dual, tangent: Tangent, low: float, high: float) -> PairRounding:
+def pair_rounding(dual: Dual, tangent: Tangent, low: float, high: float) -> PairRounding:
     """Rounding of a pair, the largest over a grid of variances and angles, times 1.25 for what lies between.
 
     Parameters
     ----------
-    found : Dual
+    dual : Dual
         With closed forms.
     tangent : {"limit", "almost_everywhere"}
     low, high : float
@@ -176,7 +176,7 @@ def pair_rounding(found: Dual, tangent: Tangent, low: float, high: float) -> Pai
     k12 counts as exact and determinants as exact functions of it: what their cancellation does is what a
     change of k12 does.
     """
-    infinite = tangent == "limit" and not found.existence.smooth
+    infinite = tangent == "limit" and not dual.existence.smooth
     k = np.geomspace(low, high, 4 if high > low else 1)
     one, two, angle = (v.ravel() for v in np.meshgrid(k, k, _ANGLES, indexing="ij"))
     edge = np.sqrt(one * two)
@@ -200,8 +200,8 @@ def pair_rounding(found: Dual, tangent: Tangent, low: float, high: float) -> Pai
     scales: list[float] = []
     own_ones: list[float] = []
     for ladder, itself in (
-        (found.moment, False),
-        (lambda i, j: found.tangent(tangent, i, j), infinite),
+        (dual.moment, False),
+        (lambda i, j: dual.tangent(tangent, i, j), infinite),
     ):
         value, error = (v + 0.0 * one for v in rounded(ladder(0, 0).stable, noisy))
         alone, off = (np.abs(v + 0.0 * k) for v in rounded(ladder(0, 0).stable, at))

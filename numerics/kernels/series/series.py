@@ -122,13 +122,13 @@ class Series(Moments):
             last = TIERS.index(used)
             left[:, last:, some] = left[:, last : last + 1, some]
             there[some] = np.where(left[0, last, some] ** 2 > 64.0 * GONE, used, _ALL)
-            found = np.empty((used + 2, stop - start))
-            interpolate(np.vstack([block.rows[:used], block.rows[-2:]]), t, found)
-            rows[:used, some], values[:, some] = found[:-2], found[-2:]
+            both = np.empty((used + 2, stop - start))
+            interpolate(np.vstack([block.rows[:used], block.rows[-2:]]), t, both)
+            rows[:used, some], values[:, some] = both[:-2], both[-2:]
             steep = np.polynomial.chebyshev.chebder(
                 block.rows[-2:].T / (2.0 * math.log(2.0) * block.width)
             )
-            whole = np.maximum(found[-2:], 1e-300)
+            whole = np.maximum(both[-2:], 1e-300)
             rates[:, some] = np.polynomial.chebyshev.chebval(t, steep) / whole
             roots = np.sqrt(whole) * np.stack([np.ones_like(q), q])
             noise[:, some] = 2.0 * block.lost[:2, None] / roots + block.loose[:, None]
@@ -157,8 +157,8 @@ class Series(Moments):
         -------
         tuple of ndarray, shape (terms, n), (terms, n), (n,)
         """
-        found = self.tables(k)
-        count = len(found.rows) - EXTRA
+        tables = self.tables(k)
+        count = len(tables.rows) - EXTRA
         steep = np.zeros((count, len(k)))
         distinct, inverse = np.unique(k, return_inverse=True)
         for start, stop, block in self._parts(distinct, 0, len(distinct), 0):
@@ -173,8 +173,8 @@ class Series(Moments):
             steep[:used, where] = values[:, inverse[where] - start] / (
                 2.0 * math.log(2.0) * block.width
             )
-        left = found.rows[count + 2 * len(TIERS) - 1] ** 2
-        return found.rows[:count], steep, left
+        left = tables.rows[count + 2 * len(TIERS) - 1] ** 2
+        return tables.rows[:count], steep, left
 
     def fixed_points(self, s: Array, w2: float) -> list[Array]:
         """Solve k = w2 E phi(sqrt(k) Z)^2 + s for each input.
@@ -205,8 +205,8 @@ class Series(Moments):
         lost = np.zeros(len(s), dtype=bool)
 
         def excess(k: Array) -> tuple[Array, Tables]:
-            found = self.tables(np.where(lost | fixed, 0.0, k))
-            return k - w2 * found.second - s, found
+            tables = self.tables(np.where(lost | fixed, 0.0, k))
+            return k - w2 * tables.second - s, tables
 
         while True:
             below = (excess(high)[0] < 0.0) & ~lost & ~fixed
@@ -216,9 +216,9 @@ class Series(Moments):
             lost |= ~(high < most)
         k = np.where(fixed, 0.0, 0.5 * (low + high))
         for _ in range(200):
-            over, found = excess(k)
+            over, tables = excess(k)
             rate = w2 * np.divide(
-                found.second * found.steep, k, out=np.zeros_like(k), where=k > 0.0
+                tables.second * tables.steep, k, out=np.zeros_like(k), where=k > 0.0
             )
             high, low = np.where(over > 0.0, k, high), np.where(over > 0.0, low, k)
             with np.errstate(all="ignore"):
@@ -228,10 +228,10 @@ class Series(Moments):
             k = np.where(fixed, 0.0, new)
             if np.all((moved <= 4e-16 * k) | lost | fixed):
                 break
-        _, found = excess(k)
-        rate = w2 * np.divide(found.second * found.steep, k, out=np.zeros_like(k), where=k > 0.0)
+        _, tables = excess(k)
+        rate = w2 * np.divide(tables.second * tables.steep, k, out=np.zeros_like(k), where=k > 0.0)
         rate = np.where(k == 0.0, w2 * slope**2, rate)
-        made = [k, found.second, rate, found.slopes]
+        made = [k, tables.second, rate, tables.slopes]
         for values in made:
             values[lost] = np.inf
         return made

@@ -55,17 +55,17 @@ def _networks(run: Run, width: int, depth: int | None = None, stream: int = 0) -
     )
 
 
-def _mean_against(found: Any, kernel: Any) -> tuple[float, dict[str, Any]]:
+def _mean_against(covariances: Any, kernel: Any) -> tuple[float, dict[str, Any]]:
     """Largest excess of |mean - kernel| over what is allowed, in standard errors, and the numbers."""
     worst, evidence = -math.inf, {}
     for i, j in ENTRIES:
-        ratio = found[:, i, j] / kernel[i, j]
+        ratio = covariances[:, i, j] / kernel[i, j]
         error = float(ratio.std(ddof=1)) / math.sqrt(len(ratio))
         deviation = float(ratio.mean()) - 1.0
         worst = max(worst, (abs(deviation) - ALLOWED) / error)
         evidence[f"entry {i + 1}, {j + 1}"] = {
             "limit": float(kernel[i, j]),
-            "mean of networks": float(found[:, i, j].mean()),
+            "mean of networks": float(covariances[:, i, j].mean()),
             "relative deviation": deviation,
             "standard error": error,
         }
@@ -75,8 +75,8 @@ def _mean_against(found: Any, kernel: Any) -> tuple[float, dict[str, Any]]:
     }
 
 
-def _relative_variance(found: Any, kernel: Any) -> float:
-    return float((found[:, 0, 0] / kernel[0, 0]).var(ddof=1))
+def _relative_variance(covariances: Any, kernel: Any) -> float:
+    return float((covariances[:, 0, 0] / kernel[0, 0]).var(ddof=1))
 
 
 @claim(
@@ -98,7 +98,7 @@ def deq_gaussian_process(run: Run) -> Finding:
     widths = (100, 200, WIDTH)
     samples = {width: _networks(run, width) for width in widths}
     excess, evidence = _mean_against(samples[WIDTH], kernel)
-    variances = {width: _relative_variance(found, kernel) for width, found in samples.items()}
+    variances = {width: _relative_variance(drawn, kernel) for width, drawn in samples.items()}
     ratio = 100 * variances[100] / (WIDTH * variances[WIDTH])
     evidence |= {"relative variance by width": variances, "ratio of width times variance": ratio}
     good = excess <= _MEAN.critical() and 1 / 1.6 < ratio < 1.6
@@ -216,7 +216,7 @@ def mlp_limits_do_not_commute(run: Run) -> Finding:
 
     from verify.networks.covariances import perceptron_variances
 
-    found = perceptron_variances(run.stream(), width=_PERCEPTRON, depth=_DEPTH, networks=_DRAWS)
+    variances = perceptron_variances(run.stream(), width=_PERCEPTRON, depth=_DEPTH, networks=_DRAWS)
     root = math.sqrt(2.0)
     one = np.array([[1.0]])
     limit = float(
@@ -225,15 +225,15 @@ def mlp_limits_do_not_commute(run: Run) -> Finding:
         ).nngp[0, 0]
     )
     # K_1 = 2 and D of ReLU is k/2: in units of infinite width the readout at sigma_v^2 = 2 has covariance 2
-    ratio = 2.0 * found[:, 3] / limit
+    ratio = 2.0 * variances[:, 3] / limit
     first = (float(ratio.mean()) - 1.0) / (float(ratio.std(ddof=1)) / math.sqrt(_DRAWS))
-    squares = found[:, -1] ** 2
+    squares = variances[:, -1] ** 2
     law = (1.0 + 5.0 / _PERCEPTRON) ** _DEPTH
     second = (float(squares.mean()) - law) / (float(squares.std(ddof=1)) / math.sqrt(_DRAWS))
     critical = _PERCEPTRON_MEAN.critical()
     layers = tuple(float(k) for k in range(1, _DEPTH + 1))
     curves = (
-        Curve("networks", layers, tuple(found.var(axis=0).tolist()), style="points"),
+        Curve("networks", layers, tuple(variances.var(axis=0).tolist()), style="points"),
         Curve(
             "(1 + 5/n)^L - 1",
             layers,
@@ -291,8 +291,8 @@ def deq_positive_definite(run: Run) -> Finding:
         values = []
         for distance in distances:
             near = np.vstack((x, x[0] + distance * np.eye(5)[0]))
-            found = run.theory.deq(near, activation=name, sigma_w=0.5, sigma_u=1.0, sigma_b=bias)
-            values.append(float(_least_eigenvalue(found.nngp)) / float(np.diag(found.nngp).max()))
+            kernel = run.theory.deq(near, activation=name, sigma_w=0.5, sigma_u=1.0, sigma_b=bias)
+            values.append(float(_least_eigenvalue(kernel.nngp)) / float(np.diag(kernel.nngp).max()))
         evidence[f"{name}, sigma_b = {bias}"] = dict(zip(map(str, distances), values, strict=True))
         least.append(values)
     parallel = np.vstack((x, 2.0 * x[0]))
@@ -310,14 +310,14 @@ def deq_positive_definite(run: Run) -> Finding:
     as_said = True
     for what, row, (phi, bias), others in exceptions:
         for name, b in ((phi, bias), *others):
-            found = run.theory.deq(
+            kernel = run.theory.deq(
                 np.vstack((x, row)), activation=name, sigma_w=0.5, sigma_u=1.0, sigma_b=b
             )
-            value = _least_eigenvalue(found.nngp) / float(np.diag(found.nngp).max())
+            value = _least_eigenvalue(kernel.nngp) / float(np.diag(kernel.nngp).max())
             evidence[f"{what}, {name}, sigma_b = {b}"] = value
             singular_one = name == phi and b == bias
             as_said &= abs(value) < 1e-12 if singular_one else value > 1e-7
-            as_said &= bool(found.note) == singular_one
+            as_said &= bool(kernel.note) == singular_one
     variances = np.sum(x**2, axis=1) / 5
     closed = (
         0.5 * variances / (1.0 - 0.5**2 / 2.0)

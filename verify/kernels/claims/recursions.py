@@ -77,8 +77,8 @@ def dual(theory: Theory, activation: str, covariance: Any) -> Any:
     values, vectors = np.linalg.eigh(np.asarray(covariance, dtype=float))
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     x = math.sqrt(root.shape[1]) * root
-    found = theory.mlp(x, activation=activation, depth=1, sigma_w=1.0, sigma_b=0.0, sigma_v=1.0)
-    return found.nngp
+    kernel = theory.mlp(x, activation=activation, depth=1, sigma_w=1.0, sigma_b=0.0, sigma_v=1.0)
+    return kernel.nngp
 
 
 @prop(
@@ -100,8 +100,8 @@ def kernel_dual(theory: Theory, data: st.DataObject) -> None:
     k22 = data.draw(st.floats(0.1, 3.0), label="k22")
     rho = data.draw(st.floats(-0.98, 0.98), label="correlation")
     k12 = rho * math.sqrt(k11 * k22)
-    found = dual(theory, name, np.array([[k11, k12], [k12, k22]]))
-    close(float(found[0, 1]), dual_by_sums(name, k11, k12, k22), rel=1e-8, abs=1e-9)
+    value = dual(theory, name, np.array([[k11, k12], [k12, k22]]))
+    close(float(value[0, 1]), dual_by_sums(name, k11, k12, k22), rel=1e-8, abs=1e-9)
 
 
 @prop(
@@ -140,9 +140,9 @@ def kernel_recursion(theory: Theory, data: st.DataObject) -> None:
             break
         k = np.array([[entries[0], entries[1]], [entries[1], entries[2]]]) * w * w + b * b
         tangent = float(k[0, 1]) + w * w * slope * tangent
-    found = theory.mlp(x, activation=name, depth=depth, sigma_w=w, sigma_b=b, sigma_v=v)
-    close(float(found.nngp[0, 1]), v * v * entries[1], rel=1e-8, abs=1e-9)
-    close(float(found.ntk[0, 1]), v * v * (entries[1] + slope * tangent), rel=1e-6, abs=1e-7)
+    kernel = theory.mlp(x, activation=name, depth=depth, sigma_w=w, sigma_b=b, sigma_v=v)
+    close(float(kernel.nngp[0, 1]), v * v * entries[1], rel=1e-8, abs=1e-9)
+    close(float(kernel.ntk[0, 1]), v * v * (entries[1] + slope * tangent), rel=1e-6, abs=1e-7)
 
 
 @prop(
@@ -164,9 +164,9 @@ def kernel_gram(theory: Theory, data: st.DataObject) -> None:
     name = data.draw(activations(), label="activation")
     bias = data.draw(st.sampled_from([0.0, 0.4]), label="sigma_b")
     depth = data.draw(st.integers(1, 3), label="depth")
-    found = theory.mlp(x, activation=name, depth=depth, sigma_b=bias)
-    assert np.isfinite(found.nngp).all(), "a covariance is not finite"
-    for kernel in (found.nngp, found.ntk):
+    kernels = theory.mlp(x, activation=name, depth=depth, sigma_b=bias)
+    assert np.isfinite(kernels.nngp).all(), "a covariance is not finite"
+    for kernel in (kernels.nngp, kernels.ntk):
         scale = float(np.abs(np.diag(kernel)).max()) + 1e-300
         assert (kernel == kernel.T).all(), "a Gram matrix is not symmetric"
         diagonal = np.diag(kernel)
@@ -261,11 +261,11 @@ def deq_fixed_point(theory: Theory, data: st.DataObject) -> None:
         k = new
         if moved < 1e-13:
             break
-    found = theory.deq(x, activation=name, sigma_w=w, sigma_u=1.0, sigma_b=b, sigma_v=1.0)
-    close(float(found.fixed_point[0, 1]), float(k[0, 1]), rel=1e-7, abs=1e-9)
-    close(float(found.nngp[0, 1]), d[1], rel=1e-7, abs=1e-9)
+    kernel = theory.deq(x, activation=name, sigma_w=w, sigma_u=1.0, sigma_b=b, sigma_v=1.0)
+    close(float(kernel.fixed_point[0, 1]), float(k[0, 1]), rel=1e-7, abs=1e-9)
+    close(float(kernel.nngp[0, 1]), d[1], rel=1e-7, abs=1e-9)
     step = 1e-3 * math.sqrt(k11 * k22)
     up, down = (dual_by_sums(name, k11, k12 + t, k22) for t in (step, -step))
     slope = (up - down) / (2.0 * step)
     tangent = float(k[0, 1]) / (1.0 - w * w * slope)
-    close(float(found.ntk[0, 1]), d[1] + slope * tangent, rel=1e-4, abs=1e-5)
+    close(float(kernel.ntk[0, 1]), d[1] + slope * tangent, rel=1e-4, abs=1e-5)

@@ -50,11 +50,11 @@ def wide_depth_law(run: Run) -> Finding:
     root = math.sqrt(2.0)
     for width in _WIDTHS:
         depths = [round(ratio * width) for ratio in _RATIOS]
-        found = perceptron_variances(
+        variances = perceptron_variances(
             run.stream(width), width=width, depth=depths[-1], networks=_DRAWS
         )[:, [d - 1 for d in depths]]
-        blocks = np.array([part.var(axis=0) for part in np.array_split(found, 40)])
-        variance, spread = found.var(axis=0), blocks.std(axis=0) / math.sqrt(40)
+        blocks = np.array([part.var(axis=0) for part in np.array_split(variances, 40)])
+        variance, spread = variances.var(axis=0), blocks.std(axis=0) / math.sqrt(40)
         rate = growth_rate(_RATIOS, variance, spread)[0]
         rng = run.stream(width, 1)
         again = [
@@ -71,7 +71,7 @@ def wide_depth_law(run: Run) -> Finding:
             sigma_b=0.0,
             sigma_v=root,
         ).nngp[0, 0]
-        first = 2.0 * found[:, 0] / limit
+        first = 2.0 * variances[:, 0] / limit
         t = (first.mean() - 1.0) / (first.std(ddof=1) / math.sqrt(_DRAWS))
         worst = max(worst, abs(float(t)))
         evidence[f"width {width}"] = {"c": rate, "standard error": errors[-1], "mean, t": float(t)}
@@ -200,12 +200,14 @@ def wide_well_posed(run: Run) -> Finding:
 
     x = np.ones((1, 200))
     network = Network("deq", "tanh", _UNITS, sigma_w=0.4, sigma_u=1.0)
-    found = census(network, x, _NETWORKS, starts=2, seed=run.integer())
+    counted = census(network, x, _NETWORKS, starts=2, seed=run.integer())
     limit = run.theory.deq(x, activation="tanh", sigma_w=0.4)
-    ratio = controlled(found.variance / limit.fixed_point[0, 0] - 1.0, found.drive[:, None] - 1.0)
+    ratio = controlled(
+        counted.variance / limit.fixed_point[0, 0] - 1.0, counted.drive[:, None] - 1.0
+    )
     error = float(ratio.std(ddof=1)) / math.sqrt(_NETWORKS)
     off = (abs(float(ratio.mean())) - 0.004) / error
-    radius = float(np.mean(found.radius**2) / limit.conditions.stability)
+    radius = float(np.mean(counted.radius**2) / limit.conditions.stability)
     run.progress(0.4, "transition")
     sigmas = (0.9, 1.1, 2.2)
     bad = {}
@@ -214,7 +216,9 @@ def wide_well_posed(run: Run) -> Finding:
         counts = locate(start, np.ones((1, 3)), sigmas, _COUNTED, starts=3, seed=run.integer(2))
         bad[name] = [counts[s].none + counts[s].several for s in sigmas]
         run.progress(0.7, name)
-    good = off <= _VARIANCE.critical() and 0.9 < radius < 1.3 and found.none + found.several == 0.0
+    good = (
+        off <= _VARIANCE.critical() and 0.9 < radius < 1.3 and counted.none + counted.several == 0.0
+    )
     good = good and max(bad["relu"][0], bad["tanh"][0]) < 0.25 and bad["relu"][1] < 0.4
     good = good and bad["relu"][-1] > 0.5 and bad["tanh"][-1] > 0.15
     evidence = {

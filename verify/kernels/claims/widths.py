@@ -78,12 +78,12 @@ def _measured(run: Run, case: Case, at: float) -> tuple[Any, Any, int]:
     for width in case.widths:
         network = Network(kind, case.activation, width, DEPTH, **scales)
         rng = run.stream(CASES.index(case), width)
-        found = ensemble(network, x, case.draws, rng, tolerance=1e-7)
-        there = found.converged
+        drawn = ensemble(network, x, case.draws, rng, tolerance=1e-7)
+        there = drawn.converged
         lost += int((~there).sum())
-        values = found.covariance[there, i, j] / limit - 1.0
+        values = drawn.covariance[there, i, j] / limit - 1.0
         raw.append(values)
-        sharp.append(controlled(values, found.controls[there]))
+        sharp.append(controlled(values, drawn.controls[there]))
         run.progress(at + 0.05, f"{case.kind} {case.activation}, width {width}")
     spread = exponent(case.widths, raw, "deviation", seed=run.integer(99), next_order=True)
     try:
@@ -117,24 +117,24 @@ def wide_exponents(run: Run) -> Finding:
         evidence[f"{name}, networks without an equilibrium"] = lost
         if lost > LOST * len(case.widths) * case.draws:
             failures.append(f"{name}: {lost} networks have no equilibrium")
-        for what, found, law in (("deviation", spread, -0.5), ("mean", bias, -1.0)):
-            if isinstance(found, str):
-                failures.append(f"{name}: {found}")
+        for what, fit, law in (("deviation", spread, -0.5), ("mean", bias, -1.0)):
+            if isinstance(fit, str):
+                failures.append(f"{name}: {fit}")
                 continue
             evidence[f"{name}, {what}"] = {
-                "exponent": found.value,
-                "99% interval": (found.low, found.high),
-                "standard error": found.error,
-                "amplitude": found.amplitude,
+                "exponent": fit.value,
+                "99% interval": (fit.low, fit.high),
+                "standard error": fit.error,
+                "amplitude": fit.amplitude,
             }
-            off = (abs(found.value - law) - NEXT_ORDER[what]) / found.error
+            off = (abs(fit.value - law) - NEXT_ORDER[what]) / fit.error
             if off > _CRITICAL:
-                failures.append(f"{name}: exponent of the {what} {found.value:.2f}, law {law}")
-            elif found.error > 1.5 * _ERROR[what]:
-                vague.append(f"{name}: standard error {found.error:.2f}")
-            sizes = tuple(map(abs, found.sizes))
+                failures.append(f"{name}: exponent of the {what} {fit.value:.2f}, law {law}")
+            elif fit.error > 1.5 * _ERROR[what]:
+                vague.append(f"{name}: standard error {fit.error:.2f}")
+            sizes = tuple(map(abs, fit.sizes))
             label = f"{name}, {'fluctuation' if what == 'deviation' else 'bias'}"
-            curves.append(Curve(label, tuple(map(float, found.widths)), sizes, found.errors))
+            curves.append(Curve(label, tuple(map(float, fit.widths)), sizes, fit.errors))
     title = "Relative fluctuations and bias of the covariance against the width"
     plot = Plot(title, "width n", "relative to the kernel", tuple(curves), log=True)
     if failures:
@@ -194,18 +194,18 @@ def wide_joint_normality(run: Run) -> Finding:
     kernel = run.theory.deq(x, activation="erf", **_SCALES).nngp
     if not np.linalg.eigvalsh(0.5 * (kernel + kernel.T))[0] > 1e-9 * kernel.max():
         return Finding("refuted", "The kernel is singular, and outputs of networks are not.")
-    found = ensemble(
+    drawn = ensemble(
         Network("deq", "erf", _WIDE, **_SCALES),
         x,
         _OUTPUTS,
         run.stream(),
         progress=lambda fraction: run.progress(fraction, f"width {_WIDE}"),
     )
-    shape = normality(found.outputs, kernel)
-    sizes = np.trace(np.linalg.solve(kernel, found.covariance), axis1=1, axis2=2) / len(x) - 1.0
+    shape = normality(drawn.outputs, kernel)
+    sizes = np.trace(np.linalg.solve(kernel, drawn.covariance), axis1=1, axis2=2) / len(x) - 1.0
     off = (abs(sizes.mean()) - _SIZE_ALLOWED) / (sizes.std(ddof=1) / math.sqrt(_OUTPUTS))
     good = (
-        bool(found.converged.all())
+        bool(drawn.converged.all())
         and shape.accepts(_SHAPE_ALARM, _EXCESS)
         and off <= _SIZE.critical()
     )
@@ -270,7 +270,7 @@ def _tangent_claim(
             limit = run.theory.deq(x, activation=activation, **scales).ntk
         else:
             limit = run.theory.mlp(x, activation=activation, depth=2, **scales).ntk
-        found = tangent_kernels(
+        drawn = tangent_kernels(
             Network(kind, activation, _TANGENT, 2, **scales),
             x,
             draws,
@@ -278,16 +278,16 @@ def _tangent_claim(
             tolerance=1e-8,
             progress=lambda fraction: run.progress(fraction, f"width {_TANGENT}"),
         )
-        ratio = 0.5 * np.trace(found.ntk / limit, axis1=1, axis2=2) - 1.0
+        ratio = 0.5 * np.trace(drawn.ntk / limit, axis1=1, axis2=2) - 1.0
         error = float(ratio.std(ddof=1)) / math.sqrt(draws)
         off = (abs(float(ratio.mean())) - _TANGENT_ALLOWED) / error
-        good = bool(found.converged.all()) and off <= mean.critical()
+        good = bool(drawn.converged.all()) and off <= mean.critical()
         evidence = {
             "relative deviation of the mean": float(ratio.mean()),
             "standard error": error,
             "standard deviation of one network": float(ratio.std(ddof=1)),
-            "not converged": int((~found.converged).sum()),
-            "mean": found.ntk.mean(axis=0),
+            "not converged": int((~drawn.converged).sum()),
+            "mean": drawn.ntk.mean(axis=0),
             "limit": limit,
         }
         reason = (

@@ -75,13 +75,13 @@ def _anneal(
         temperature = hottest * math.pow(coldest / hottest, sweep / max(1, sweeps - 1))
         fields_of(columns, y, fields)
         energy = metropolis_sweep(columns, y, fields, lower, upper, temperature, rng)
-        found = outside(fields, lower, upper)
-        if found < best:
-            best = found
+        violated = outside(fields, lower, upper)
+        if violated < best:
+            best = violated
             x[:] = y
-        if found == 0 or sweep % every == 0:
-            note(trace, kept, sweep + 1, energy / n, found)
+        if violated == 0 or sweep % every == 0:
+            note(trace, kept, sweep + 1, energy / n, violated)
             kept += 1
-        if found == 0:
+        if violated == 0:
             return sweep + 1, trace[:kept]
     return sweeps, trace[:kept]

@@ -113,12 +113,12 @@ def _focus(
             y[j] = 1.0 if h > 0.0 else -1.0
         keep_awake(q, fields, magnetisations, start, rng)
         if t % _LOOK == _LOOK - 1 or t == budget - 1:
-            found = look(rows, y, lower, upper, trace, kept, t + 1, q)
+            violated = look(rows, y, lower, upper, trace, kept, t + 1, q)
             kept += 1
-            if found < best:
-                best = found
+            if violated < best:
+                best = violated
                 x[:] = y
-            if found == 0 or q > _POLARISED:
+            if violated == 0 or q > _POLARISED:
                 made = t + 1
                 break
     return best, made, trace[:kept]

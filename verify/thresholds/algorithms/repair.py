@@ -69,9 +69,9 @@ def repair(columns: Any, x: Any, lower: Any, upper: Any, sweeps: int, rng: Any) 
             columns, y, fields, lower, upper, HOTTEST * math.pow(COLDEST / HOTTEST, part), rng
         )
         made += 1
-        found = outside(fields, lower, upper)
-        if found < best:
-            best = found
+        violated = outside(fields, lower, upper)
+        if violated < best:
+            best = violated
             x[:] = y
     return best, made
 

@@ -74,11 +74,11 @@ def run(
     columns = columns_of(instance)
     sweeps = max(1, (budget - budget // 10) // copies)
     best = x[0].copy()
-    found, made, trace = _anneal(
+    violated, made, trace = _anneal(
         columns, x, best, lower, upper, sweeps, hottest, coldest, attraction, rng
     )
     made *= copies
-    if found and budget // 10:
+    if violated and budget // 10:
         made += repair(columns, best, lower, upper, budget // 10, rng)[1]
     return finished("replicas", instance, best, made, trace, budget, seed)
 
@@ -120,10 +120,10 @@ def _anneal(
         fields_of(columns, centre, fields[copies])
         now = m + 1
         for a in range(copies + 1):
-            found = outside(fields[a], lower, upper)
-            now = min(now, found)
-            if found < least:
-                least = found
+            violated = outside(fields[a], lower, upper)
+            now = min(now, violated)
+            if violated < least:
+                least = violated
                 best[:] = centre if a == copies else x[a]
         if now == 0 or sweep % every == 0:
             note(trace, kept, (sweep + 1) * copies, agreement / n, now)

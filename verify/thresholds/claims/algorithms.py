@@ -79,7 +79,7 @@ def _reaches(
         """Draw instances, look for a solution, have each checked exactly."""
         from verify.thresholds.reach import solver_reaches
 
-        found = solver_reaches(
+        evidence = solver_reaches(
             _model(kind),
             alpha,
             n=n,
@@ -88,7 +88,7 @@ def _reaches(
             budget=run.theory.budget(budget),
             seed=run.integer(),
         )
-        return judged(run, found)
+        return judged(run, evidence)
 
 
 _BELIEF = "Message passing with controlled norm"
@@ -139,7 +139,7 @@ def _stops(
         from verify.thresholds.reach import no_solver_above
 
         alpha = run.theory.solution(_model(kind), 3).value * (1.0 + margin)
-        found = no_solver_above(
+        evidence = no_solver_above(
             _model(kind),
             alpha,
             n=n,
@@ -148,7 +148,7 @@ def _stops(
             probability=allowed,
             seed=run.integer(),
         )
-        return judged(run, found)
+        return judged(run, evidence)
 
 
 # The smearing of a transition at finite n decides what is allowed: at the level itself some 15% of
@@ -199,7 +199,7 @@ def _comes_near(
         from verify.thresholds.reach import energy_within
 
         energy = run.theory.solution(_model(kind), level).value
-        found = energy_within(
+        evidence = energy_within(
             _model(kind),
             energy,
             relative=relative,
@@ -209,7 +209,7 @@ def _comes_near(
             correction=correction,
             seed=run.integer(),
         )
-        return judged(run, found)
+        return judged(run, evidence)
 
 
 _KINDS: tuple[tuple[str, float, float], ...] = (

@@ -181,7 +181,7 @@ def solvable(matrix) -> bool:
     cost = np.zeros(n + 1)
     cost[-1] = -1.0
     bounds = [(-1.0, 1.0)] * n + [(0.0, 1.0)]
-    found = linprog(cost, system, np.zeros(m), bounds=bounds, method="highs")
-    if not found.success:
-        raise ArithmeticError(f"the linear program was not solved: {found.message}")
-    return bool(-found.fun > 1e-9)
+    program = linprog(cost, system, np.zeros(m), bounds=bounds, method="highs")
+    if not program.success:
+        raise ArithmeticError(f"the linear program was not solved: {program.message}")
+    return bool(-program.fun > 1e-9)

@@ -30,13 +30,13 @@ def _stationary(run: Run, model: Model, level: int, printed: str = "") -> Findin
         rounds = abs((low + high) / 2 - Fraction(printed)) <= half
     right = certificate.kind == "stationary point" and inside
     if not right:
-        verdict, found = "refuted", "does not agree with"
+        verdict, agreement = "refuted", "does not agree with"
     else:
-        verdict, found = ("confirmed" if rounds else "differs"), "agrees with"
+        verdict, agreement = ("confirmed" if rounds else "differs"), "agrees with"
     return Finding(
         verdict,
         f"A locally unique stationary point exists, its value in [{certificate.lower}, {certificate.upper}], "
-        f"which {found} the solver's {solution.value!r}.",
+        f"which {agreement} the solver's {solution.value!r}.",
         solution.value,
         {
             "statement": certificate.statement,

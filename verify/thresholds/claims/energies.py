@@ -160,9 +160,9 @@ def sk_levels_supported(run: Run) -> Finding:
     for level in range(2, 6):
         run.progress((level - 2) / 4, f"level {level}")
         solution = run.theory.solution(SK(), level)
-        found = support(solution)
-        evidence[f"level {level}"] = found.evidence
-        if found.doubt or solution.inertia:
-            doubts.append(f"level {level}: {found.doubt or 'not a minimum'}")
+        given = support(solution)
+        evidence[f"level {level}"] = given.evidence
+        if given.doubt or solution.inertia:
+            doubts.append(f"level {level}: {given.doubt or 'not a minimum'}")
     verdict = "refuted" if doubts else "confirmed"
     return Finding(verdict, "; ".join(doubts) or "All four agree to nine digits.", None, evidence)

@@ -119,15 +119,15 @@ def sbp_pairs(run: Run) -> Finding:
     def pair(overlap: float) -> float:
         return run.theory.pair_probability(model, overlap)
 
-    found = pair_overlap_check(model, seed=run.integer(), pair=pair)
-    numbers = found.numbers
+    test = pair_overlap_check(model, seed=run.integer(), pair=pair)
+    numbers = test.numbers
     at = tuple(float(d) for d in numbers["distances"])
     curves = (
         Curve("theory", at, tuple(numbers["expected"]), style="line"),
         Curve("counted", at, tuple(numbers["pairs"]), tuple(numbers["standard_errors"]), "points"),
     )
     title = "Mean number of pairs of solutions by their Hamming distance, n = 12, m = 4"
-    return judged(run, found, (Plot(title, "Hamming distance", "pairs", curves),))
+    return judged(run, test, (Plot(title, "Hamming distance", "pairs", curves),))
 
 
 @claim(
@@ -154,10 +154,10 @@ def sbp_crossing(run: Run) -> Finding:
 
     model = _sbp()
     alpha = run.theory.solution(model, 2).value
-    found = satisfiability_crossing(model, seed=run.integer(), alpha_c=alpha)
-    numbers = found.numbers
+    test = satisfiability_crossing(model, seed=run.integer(), alpha_c=alpha)
+    numbers = test.numbers
     at = tuple(1.0 / n for n in numbers["n"])
     curve = Curve("enumerated", at, tuple(numbers["alpha"]), tuple(numbers["standard_errors"]))
     title = "Density up to which small symmetric perceptrons at kappa = 1 are satisfiable"
     plot = Plot(title, "1/n", "alpha", (curve,), {"alpha_c, level 2": alpha})
-    return judged(run, found, (plot,))
+    return judged(run, test, (plot,))

@@ -45,10 +45,10 @@ def routes(theory: Theory, data: st.DataObject) -> None:
     value, _ = theory.functional(fe, point)
     others = (cross_check(fe, point), _mpmath_value(fe, point))
     narrow, wide = _balls(fe, point, 15), _balls(fe, point, 9)
-    for found in (*others, float(narrow.mid())):
-        close(value, found, rel=1e-9, abs=1e-10)
-    for found in (value, *others):
-        assert wide.contains(arb(found)), f"{found!r} lies outside the ball {wide.str(17)}"
+    for other in (*others, float(narrow.mid())):
+        close(value, other, rel=1e-9, abs=1e-10)
+    for other in (value, *others):
+        assert wide.contains(arb(other)), f"{other!r} lies outside the ball {wide.str(17)}"
     assert wide.overlaps(narrow), f"{wide.str(17)} and {narrow.str(17)} have nothing in common"
 
 
@@ -83,8 +83,8 @@ def _mpmath_value(fe: FreeEnergy, point: dict[str, float]) -> float:
     extra = sorted(generic.expr.free_symbols - set(generic.order_parameters), key=str)
     given = {str(x): mpmath.mpf(v.p) / v.q for x, v in fe.model.parameters.items()}
     with mpmath.workdps(15):
-        found = function(*point.values(), *(given[str(x)] for x in extra))
-    return float(found)
+        value = function(*point.values(), *(given[str(x)] for x in extra))
+    return float(value)
 
 
 @prop(
@@ -110,7 +110,7 @@ def gradient(theory: Theory, data: st.DataObject) -> None:
     point = data.draw(order_parameters(fe, gaps=(0.2, 2.0), ratios=(1.1, 3.0)), label="point")
     _, slope = theory.functional(fe, point, gradient=True)
     coordinates = evaluator(fe).coordinates
-    theta = coordinates.from_order_parameters(point)
+    place = coordinates.from_order_parameters(point)
 
     def at(shifted) -> dict[str, float]:
         return coordinates.order_parameters(coordinates.gaps(shifted))
@@ -118,8 +118,8 @@ def gradient(theory: Theory, data: st.DataObject) -> None:
     step = 1e-4
     symbolic = _symbolic_gradient(fe, point)
     for k, mine in enumerate(slope):
-        unit = step * np.eye(theta.size)[k]
-        ends = (at(theta - 2 * unit), at(theta - unit), at(theta + unit), at(theta + 2 * unit))
+        unit = step * np.eye(place.size)[k]
+        ends = (at(place - 2 * unit), at(place - unit), at(place + unit), at(place + 2 * unit))
         weights = [w / (12.0 * step) for w in (1.0, -8.0, 8.0, -1.0)]
         quotient = sum(w * cross_check(fe, x) for w, x in zip(weights, ends, strict=True))
         close(float(mine), quotient, rel=1e-6, abs=1e-7)
@@ -169,14 +169,14 @@ def _in_many_digits(function: Any, y: Any) -> Any:
     import mpmath
     import numpy as np
 
-    found = np.full(y.shape, math.nan)
+    values = np.full(y.shape, math.nan)
     with mpmath.workdps(200):
         for k, x in enumerate(y.tolist()):
             try:
-                found[k] = float(function(mpmath.mpf(x)))
+                values[k] = float(function(mpmath.mpf(x)))
             except ZeroDivisionError:
                 continue
-    return found
+    return values
 
 
 @prop(
@@ -207,12 +207,12 @@ def upper_bound(theory: Theory, data: st.DataObject) -> None:
         coordinates = evaluator(fe).coordinates
         own = {str(x): solution.order_parameters.get(str(x)) for x in fe.order_parameters}
         assert None not in own.values(), f"no solution of level {level}"
-        theta = coordinates.from_order_parameters({k: float(v or 0.0) for k, v in own.items()})
+        place = coordinates.from_order_parameters({k: float(v or 0.0) for k, v in own.items()})
         size = data.draw(st.sampled_from([0.01, 0.1, 0.5]), label="distance")
         shift = data.draw(
-            st.lists(st.floats(-1.0, 1.0), min_size=theta.size, max_size=theta.size), label="shift"
+            st.lists(st.floats(-1.0, 1.0), min_size=place.size, max_size=place.size), label="shift"
         )
-        moved = theta + size * np.array(shift)
+        moved = place + size * np.array(shift)
         point = coordinates.order_parameters(coordinates.gaps(moved))
         exponents = [1.0, *(point[str(x)] for x in fe.c)]
         assume(exponents == sorted(exponents))

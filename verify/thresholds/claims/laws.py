@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 def _orderings(run: Run, model, levels) -> dict[int, str]:
     """Order of c_2, c_3, .., c_{r+1} at each level; the last one, 0, makes a single exponent decreasing."""
-    found = {}
+    orders = {}
     run.theory.solution(model, levels[-1])
     for level in levels:
         run.progress(0.5, f"{model}, level {level}")
         solution = run.theory.solution(model, level)
         if solution.level != level or len(solution.c) < _exponents(solution, level):
-            found[level] = "not of this level"
+            orders[level] = "not of this level"
             continue
-        found[level] = solution.ordering or "decreasing"
-    return found
+        orders[level] = solution.ordering or "decreasing"
+    return orders
 
 
 def _exponents(solution, level: int) -> int:

@@ -114,8 +114,8 @@ def _both(theory: Theory, data: st.DataObject) -> tuple[NestValue, Averages]:
     depths = st.integers(1, 2)
     liftings = data.draw(nests(depths, increments=(0.05, 1.0), exponents=(0.5, 4.0)), label="nest")
     field = data.draw(_FIELDS, label="field")
-    found = theory.nest(leaf.function, field, *liftings, leaf.parameters, gradient=True)
-    return found, _by_sums(leaf, field, liftings)
+    value = theory.nest(leaf.function, field, *liftings, leaf.parameters, gradient=True)
+    return value, _by_sums(leaf, field, liftings)
 
 
 @prop(
@@ -129,8 +129,8 @@ def _both(theory: Theory, data: st.DataObject) -> tuple[NestValue, Averages]:
 )
 def definition(theory: Theory, data: st.DataObject) -> None:
     """Compare values."""
-    found, sums = _both(theory, data)
-    close(found.value, sums.value, rel=1e-7, abs=1e-7)
+    nest, sums = _both(theory, data)
+    close(nest.value, sums.value, rel=1e-7, abs=1e-7)
 
 
 @prop(
@@ -149,9 +149,9 @@ def gibbs_weights(theory: Theory, data: st.DataObject) -> None:
         nests(st.integers(1, 2), increments=(0.05, 1.0), exponents=(0.5, 4.0)), label="nest"
     )
     field = data.draw(st.floats(0.2, 1.5), label="field")
-    found = theory.nest(leaf.function, field, *liftings, leaf.parameters, gradient=True)
+    nest = theory.nest(leaf.function, field, *liftings, leaf.parameters, gradient=True)
     sums = _by_sums(leaf, field, liftings)
-    close(found.field, sums.observable, rel=2e-6, abs=2e-6)
+    close(nest.field, sums.observable, rel=2e-6, abs=2e-6)
 
 
 @prop(
@@ -166,8 +166,8 @@ def gibbs_weights(theory: Theory, data: st.DataObject) -> None:
 )
 def heat(theory: Theory, data: st.DataObject) -> None:
     """Compare the gradient's entries with averages from the definition."""
-    found, sums = _both(theory, data)
-    for mine, other in zip(found.increments, sums.heats, strict=True):
+    nest, sums = _both(theory, data)
+    for mine, other in zip(nest.increments, sums.heats, strict=True):
         close(mine, other, rel=1e-5, abs=1e-5)
 
 
@@ -182,7 +182,7 @@ def heat(theory: Theory, data: st.DataObject) -> None:
 )
 def entropy(theory: Theory, data: st.DataObject) -> None:
     """Compare the gradient's entries with averages from the definition."""
-    found, sums = _both(theory, data)
-    for mine, other in zip(found.exponents, sums.entropies, strict=True):
+    nest, sums = _both(theory, data)
+    for mine, other in zip(nest.exponents, sums.entropies, strict=True):
         assert mine >= -1e-12, f"the derivative in an exponent is {mine!r}"
         close(mine, other, rel=1e-5, abs=1e-6)

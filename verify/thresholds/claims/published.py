@@ -37,15 +37,15 @@ def sbp_level_2(run: Run) -> Finding:
     """Compare with the printed value, and with -log 2 / log erf(kappa/sqrt 2) by itself."""
     import math
 
-    found = against_printed(run, _sbp(), 2)
+    printed = against_printed(run, _sbp(), 2)
     first_moment = -math.log(2.0) / math.log(math.erf(math.sqrt(0.5)))
-    evidence = {**found.evidence, "first-moment threshold": first_moment}
-    if found.verdict == "confirmed" and abs(first_moment - (found.value or 0.0)) > 1e-12:
+    evidence = {**printed.evidence, "first-moment threshold": first_moment}
+    if printed.verdict == "confirmed" and abs(first_moment - (printed.value or 0.0)) > 1e-12:
         reason = (
-            f"Ours is {found.value!r}; the first moment of the number of solutions vanishes at "
+            f"Ours is {printed.value!r}; the first moment of the number of solutions vanishes at "
         )
-        return Finding("refuted", f"{reason}{first_moment!r}.", found.value, evidence)
-    return Finding(found.verdict, found.reason, found.value, evidence)
+        return Finding("refuted", f"{reason}{first_moment!r}.", printed.value, evidence)
+    return Finding(printed.verdict, printed.reason, printed.value, evidence)
 
 
 @claim(
@@ -229,14 +229,14 @@ def _constant(run: Run, turn, also: str = "") -> Finding:
     grid = np.linspace(0.05, 6.0, 2000)
     values = 2.0 * np.sqrt(function(grid))
     peak = grid[int(np.argmax(values))]
-    found = minimize_scalar(
+    optimum = minimize_scalar(
         lambda x: -function(x), bracket=(peak - 0.05, peak, peak + 0.05), tol=1e-14
     )
-    value = 2.0 * math.sqrt(-found.fun)
+    value = 2.0 * math.sqrt(-optimum.fun)
     printed = run.claim.printed
     assert printed is not None
     evidence = {
-        "t at the maximum": float(found.x),
+        "t at the maximum": float(optimum.x),
         "printed": printed,
         "difference": value - float(printed),
         "objective": str(turn(t, objective)),
@@ -328,10 +328,10 @@ def _centre_and_leaves(kappa: float) -> float:
     best = min(grid, key=alpha)
     unit = alpha(best)
     low, high = max(best - 0.06, 1.01 * kappa), best + 0.06
-    found = minimize_scalar(
+    optimum = minimize_scalar(
         lambda t: alpha(t) / unit, bounds=(low, high), method="bounded", options={"xatol": 1e-10}
     )
-    return float(found.fun) * unit
+    return float(optimum.fun) * unit
 
 
 @claim(
@@ -424,10 +424,10 @@ def _all_supported(run: Run, model, levels: range, inertia: int) -> Finding:
     for count, level in enumerate(levels):
         run.progress(count / len(levels), f"level {level}")
         solution = run.theory.solution(model, level)
-        found = support(solution)
-        evidence[f"level {level}"] = found.evidence
-        if found.doubt:
-            doubts.append(f"level {level}: {found.doubt}")
+        given = support(solution)
+        evidence[f"level {level}"] = given.evidence
+        if given.doubt:
+            doubts.append(f"level {level}: {given.doubt}")
         elif solution.inertia != inertia:
             doubts.append(f"level {level} has {solution.inertia} negative eigenvalues")
     if doubts:
