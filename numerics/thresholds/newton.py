@@ -153,7 +153,9 @@ def _doubles_inverse(
         return found.value, found.gradient
 
     point = np.array(start)
-    curvature = (4.0 * hessian(function, point, _STEP) - hessian(function, point, 2.0 * _STEP)) / 3.0
+    curvature = (
+        4.0 * hessian(function, point, _STEP) - hessian(function, point, 2.0 * _STEP)
+    ) / 3.0
     finite = bool(np.isfinite(curvature).all())
     sizes = np.abs(np.linalg.eigvalsh(curvature)) if finite else np.zeros(1)
     if not sizes.min(initial=1.0) > 0.0:  # beyond the doubles: the balls' own will be made

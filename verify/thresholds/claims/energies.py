@@ -60,7 +60,8 @@ def negative_hopfield_level_6(run: Run) -> Finding:
 
 @claim(
     "hopfield-level-1",
-    "The first level of the Hopfield models is sqrt(alpha) + sqrt(2/pi) and sqrt(alpha) - sqrt(2/pi).",
+    "The first level of the Hopfield models is sqrt(alpha) + sqrt(2/pi), and sqrt(alpha) - sqrt(2/pi) or, "
+    "where that is negative, 0: the least norm of Gx is none.",
     source="Stojnic, arXiv:2507.22396 (level 1)",
     tags=("hopfield", "energy"),
     group="negative-hopfield",
@@ -78,6 +79,7 @@ def hopfield_level_1(run: Run) -> Finding:
             exact = math.sqrt(float(Hopfield(1, alpha).alpha or 1)) + sign * math.sqrt(
                 2.0 / math.pi
             )
+            exact = max(exact, 0.0)
             evidence[f"alpha = {alpha}, sign {sign:+d}"] = {"ours": value, "closed form": exact}
             worst = max(worst, abs(value - exact))
     verdict = "confirmed" if worst < 1e-12 else "refuted"
