@@ -36,7 +36,12 @@ def test_a_wrong_theory_is_rejected(claim: Claim, wrong: str):
     assert _complaint(claim, wrong)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("claim", [pytest.param(c, id=c.id) for c in all_claims()])
+_RIGHT = [
+    pytest.param(c, id=c.id, marks=[pytest.mark.slow] if c.profile != "quick" else [])
+    for c in all_claims()
+]
+
+
+@pytest.mark.parametrize("claim", _RIGHT)
 def test_the_theory_itself_is_not(claim: Claim):
     assert not _complaint(claim, "")
