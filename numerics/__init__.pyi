@@ -31,7 +31,7 @@ from .runs.records import SweepFailure as SweepFailure
 from .runs.records import SweepRow as SweepRow
 from .runs.store import read_sweep as read_sweep
 from .runs.sweeps import sweep as sweep
-from .thresholds.digits import refine as refine
+from .thresholds.settle import refine as refine
 from .thresholds.solution import Solution as Solution
 from .thresholds.solution import Statistics as Statistics
 from .thresholds.solve import lowest_level as lowest_level

@@ -79,7 +79,7 @@ def homes(package: str) -> dict[str, str]:
         if path.is_file():
             tree = ast.parse(path.read_text(encoding="utf-8"))
             nodes = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
-            return {alias.name: _source(node, path) for node in nodes for alias in node.names}
+            return {a.asname or a.name: _source(node, path) for node in nodes for a in node.names}
     return {}
 
 
@@ -100,7 +100,7 @@ def _within(node: ast.AST, path: Path, typing: bool) -> Iterator[Import]:
             inside = f"{base}.{alias.name}"
             name = inside if inside in modules() else base  # what is imported may be a module
             named.append((name, name if name == inside else homes(base).get(alias.name, base)))
-    elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+    elif isinstance(node, ast.If) and ast.unparse(node.test).split(".")[-1] == "TYPE_CHECKING":
         for part in node.body:
             yield from _within(part, path, True)
         for part in node.orelse:

@@ -29,6 +29,8 @@ from typing import Any
 import numpy as np
 from flint import arb, arb_poly, ctx
 
+from numerics.errors import ResolutionError
+
 from .numbers import float_of, log_of
 from .plan import SHARE, BallGrid, plan
 from .program import BallLeaf, ball_sum
@@ -102,8 +104,8 @@ def evaluate_ball_nest(
     ----------
     leaf : BallLeaf
     inputs : sequence of flint.arb
-        Field, ``v_1 .. v_K`` > 0, ``s_1 .. s_K`` >= 0 (innermost first; exactly 0 is the quenched average),
-        then the leaf's parameters.
+        Field, ``v_1 .. v_K`` > 0, ``s_1 .. s_K`` > 0 (innermost first; the last may be exactly 0, the
+        quenched average), then the leaf's parameters.
     depth : int
         K.
     grid : BallGrid
@@ -116,8 +118,10 @@ def evaluate_ball_nest(
 
     Raises
     ------
+    ValueError
+        For an exponent that is not positive, but for the last.
     ResolutionError
-        If a grid would need more than two million nodes.
+        If a grid would need more than two million nodes, or no output of a lifting is a number.
     """
     return _Nest(leaf, inputs, depth, grid).evaluate(gradient)
 
@@ -146,6 +150,9 @@ class _Nest:
         self.leaf, self.depth = leaf, depth
         self.x = inputs[0]
         self.v, self.s = list(inputs[1 : 1 + depth]), list(inputs[1 + depth : 1 + 2 * depth])
+        if not all(s > 0 for s in self.s[:-1]):
+            found = [float_of(s) for s in self.s]
+            raise ValueError(f"exponents but for the outermost have to be positive, got {found}")
         self.own = list(inputs[1 + 2 * depth :])
         self.numbers = np.array([float_of(a) for a in self.own])
         v, s = tuple(map(float_of, self.v)), tuple(map(float_of, self.s))
@@ -253,6 +260,11 @@ class _Nest:
                 best = max(best, rough)
                 found[i] = (value, z)
             self.plan.check(len(found))
+        if not found:
+            raise ResolutionError(
+                f"lifting {k + 2} of increments {self.plan.increments} encloses nothing on grids for "
+                f"{self.plan.grid.digits} digits"
+            )
         begin, end = min(found), max(found)
         f = [found[i][0] for i in range(begin, end + 1)]
         kept = [found[i][1] for i in range(begin, end + 1)]

@@ -201,8 +201,8 @@ def window_nodes(deviations: float, v: float, h: float) -> int:
     return math.ceil(deviations * math.sqrt(v) / h) + 1
 
 
-def _with_head(stage: Stage, window: int) -> tuple[Array, int]:
-    """Outputs of a lifting with as much of their flat head as windows of the next lifting reach.
+def _with_head(stage: Stage, window: int, whole: bool) -> tuple[Array, int]:
+    """Outputs of a lifting, after as much of their head as windows of the next one reach, or all of it.
 
     Returns
     -------
@@ -215,7 +215,7 @@ def _with_head(stage: Stage, window: int) -> tuple[Array, int]:
     shaped = np.flatnonzero(stage.rows.kind)
     flat = int(shaped[0]) if shaped.size else g.size
     added = min(2 * window + 2 - flat, start)
-    if start - added <= window:
+    if whole or start - added <= window:
         added = start
     return (np.concatenate((np.full(added, stage.ref), g)) if added >= 0 else g[-added:]), added
 
@@ -243,9 +243,8 @@ def inner_liftings(
         stages.append(stage._replace(added=added))
         f, start, added = stage.rows.g, stage.start + stage.rows.begin, 0
         if headed:
-            last = k + 2 == len(job.v)
             window = window_nodes(plan.reach, job.v[k + 1], plan.spacings[k + 1])
-            f, added = _with_head(stage, start if last else window)
+            f, added = _with_head(stage, window, whole=k + 2 == len(job.v))
             start -= added
             headed = start > 0
     return stages, f, start, added

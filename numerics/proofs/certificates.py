@@ -34,7 +34,7 @@ from numerics.balls.plan import BallGrid
 from numerics.balls.program import to_digits
 from numerics.durable import from_json
 from numerics.errors import CertificateError, CertificationError, EnclosureError, ResolutionError
-from numerics.thresholds.digits import refine
+from numerics.thresholds.settle import refine
 from numerics.thresholds.solution import Solution
 from theory import SBP, Model, free_energy, model_named
 

@@ -77,7 +77,7 @@ class Solution:
         Number of significant decimal digits asked for, which the error supports; of an energy below 0.1 in
         size, digits relative to 0.1.
     error : float
-        Bound on the absolute error of ``value``, from balls (`numerics.thresholds.digits`):
+        Bound on the absolute error of ``value``, from balls (`numerics.thresholds.settle`):
         discretisation, truncation and every rounding, and what is left of the distance to the
         stationary point. Where a leaf's strip of analyticity is found by looking, also the change
         on other grids; on the branch ``s -> infinity`` the distance to the functional at the

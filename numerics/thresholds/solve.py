@@ -6,7 +6,7 @@ improves to first order (`numerics.thresholds.insertions`). All starts are follo
 coarse grids, minimising in some variables the maximum over others
 (`numerics.thresholds.objective`); the distinct ends are refined by Newton's method on grids that
 meet the error bound (`numerics.thresholds.search`). What is reported is then settled in balls
-(`numerics.thresholds.digits`): value, error and order parameters do not depend on the machine.
+(`numerics.thresholds.settle`): value, error and order parameters do not depend on the machine.
 
 A minimum whose outermost exponent runs away is replaced by the stationary point of the limit
 functional (theory.infinite_exponent_limit); its error is the distance to the functional at the
@@ -24,12 +24,12 @@ from theory import Model, free_energy
 from theory.parameters import shown
 
 from .continuation import followed
-from .digits import DOUBLE_DIGITS, check_digits, closed_form, refine
 from .functional import functional_of
 from .newton import curvatures
 from .points import objective_of, same_point
 from .satisfiable import Capacities
 from .search import Progress, check_bounds, continued, search
+from .settle import DOUBLE_DIGITS, check_digits, closed_form, refine
 from .solution import ConvergenceError, Solution
 
 __all__ = ["Progress", "lowest_level", "solve", "solve_levels"]
@@ -58,7 +58,7 @@ def solve(
         Lifting level r, at least `lowest_level`.
     digits : int, default 12
         Significant decimal digits wanted, 1 to 1000. Whatever their number, the solution is settled in
-        balls (`numerics.thresholds.digits`); beyond 15, value, order parameters and error are `mpmath.mpf`.
+        balls (`numerics.thresholds.settle`); beyond 15, value, order parameters and error are `mpmath.mpf`.
     progress : callable, optional
         Called as ``progress(level, stage, fraction)`` with a fraction that rises from 0 to 1 per
         level.
@@ -84,7 +84,7 @@ def solve(
     -----
     Cost: about a millisecond per value and gradient in doubles at any level up to 7, some hundreds of
     evaluations per start, and r starts at level r; then one or two evaluations in balls, see
-    `numerics.thresholds.digits`.
+    `numerics.thresholds.settle`.
 
     References
     ----------

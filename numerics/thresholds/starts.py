@@ -4,6 +4,9 @@ Minima coexist, and which start leads to which cannot be told beforehand, so a n
 every place: inside a lifting, as a part of it, or outermost; new exponents lie at geometric means of
 their neighbours, whose ratios run from 2 to thousands. From some level on the order parameters are samples
 of a profile that hardly changes from level to level: read at one place more, it is a start that is nearer.
+
+Starts that need the functional are in `numerics.thresholds.insertions` and `numerics.thresholds.profile`;
+which of them are followed, `numerics.thresholds.search` decides.
 """
 
 from __future__ import annotations
@@ -164,6 +167,7 @@ def _with_room(fe: FreeEnergy, start: Start, used_x: float, used_y: float) -> St
 # --- the same profile ----------------------------------------------------------------------------
 
 
+@np.errstate(all="ignore")
 def interpolated(fe: FreeEnergy, start: Start) -> Start | None:
     """Read the profile of a point of the level below at the places of a level.
 
@@ -184,8 +188,9 @@ def interpolated(fe: FreeEnergy, start: Start) -> Start | None:
     Order parameter k of a level with n of them lies at (k + 1/2)/n, innermost first. Logits of p and of
     bounded q, logarithms of Q, c and s - 1 are monotone cubics of that (PCHIP), continued as straight lines.
     """
-    count = len(fe.c) - 1
-    if start.s.size != count or count < 2:
+    count, least = len(fe.c) - 1, 0.0 if fe.is_finite else 1.0
+    gaps = np.concatenate((start.p, start.q)) if start.p.any() else start.q
+    if start.s.size != count or count < 2 or not (min(gaps) > 0.0 and min(start.s) > least):
         return None
     norm = int(not fe.model.prior.norm.is_number)
     p, q = start.p, start.q
@@ -205,7 +210,8 @@ def interpolated(fe: FreeEnergy, start: Start) -> Start | None:
         s = 1.0 + np.exp(_read(np.log(start.s - 1.0), len(fe.c)))
     used = [0.5 * float(start.s @ gaps[:count]) for gaps in (start.q, start.p)]
     found = _with_room(fe, Start(p, q, s, "profile", start.fields), *used)
-    usable = min(found.q) > 0.0 and (min(found.p) > 0.0 or not found.p.any())
+    parts = (found.q, found.s, *([found.p] if found.p.any() else []))
+    usable = all(np.isfinite(x).all() and min(x) > 0.0 for x in parts)
     return found if usable and np.isfinite(found.fields).all() else None
 
 
@@ -225,9 +231,9 @@ def _read(values: Array, count: int) -> Array:
     if values.size < 2:
         return np.full(count, float(values[0]))
     read = PchipInterpolator(here, values)(np.clip(there, here[0], here[-1]))
-    first, last = (values[1] - values[0]) / here[0], (values[-1] - values[-2]) / here[0]
-    read += 0.5 * first * np.minimum(there - here[0], 0.0)
-    return read + 0.5 * last * np.maximum(there - here[-1], 0.0)
+    first, last = values.size * (values[1] - values[0]), values.size * (values[-1] - values[-2])
+    read += first * np.minimum(there - here[0], 0.0)
+    return read + last * np.maximum(there - here[-1], 0.0)
 
 
 # --- one lifting more ----------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """A claim: one sentence of the theory or of a paper, as data plus one function that checks it.
 
-A new claim is one decorated function, here with its own tolerance::
+A new claim is one decorated function, in a module of its room's ``claims`` or of one's own (``--module``)::
 
     @claim(
         "sk-level-2",
@@ -22,7 +22,9 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import math
 import pkgutil
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
@@ -161,19 +163,40 @@ def register(new: Claim) -> Claim:
     ValueError
         If it has no statement, no wrong theory to reject, or the identifier of another one.
     """
+    from .wrong import WRONG
+
     there = _CLAIMS.get(new.id)
-    if there is not None and there.module != new.module:
-        raise ValueError(f"there is a claim {new.id!r} already, in {there.module}")
-    if not new.id or new.id != new.id.lower() or not new.id.replace("-", "").isalnum():
+    if there is not None and _place(there) != _place(new):  # a module may be imported anew
+        raise ValueError(f"there is a claim {new.id!r} already, in {'.'.join(_place(there))}")
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", new.id):
         raise ValueError(f"an identifier is lower-case words joined by hyphens, got {new.id!r}")
     if not new.statement.strip() or not new.source.strip():
         raise ValueError(f"the claim {new.id} needs a statement and a source")
     if not new.wrong:
         raise ValueError(f"the claim {new.id} names no wrong theory that it would reject")
+    for name in new.wrong:
+        if name not in WRONG:
+            raise ValueError(
+                f"the claim {new.id} would reject {name!r}; wrong theories are {', '.join(WRONG)}"
+            )
+    if not 0.0 <= new.cost < math.inf:
+        raise ValueError(f"the cost of {new.id} is a number of seconds, got {new.cost}")
     if new.profile not in PROFILES:
         raise ValueError(f"a profile is one of {', '.join(PROFILES)}, got {new.profile!r}")
     _CLAIMS[new.id] = new
     return new
+
+
+def _place(one: Claim) -> tuple[str, str]:
+    """Where the check of a claim is defined."""
+    return one.module, getattr(one.check, "__qualname__", repr(one.check))
+
+
+def _names(what: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Several names; one string would be taken for its letters."""
+    if isinstance(names, str):
+        raise TypeError(f"{what} is a sequence of names, got {names!r}: write ({names!r},)")
+    return tuple(names)
 
 
 def claim(
@@ -211,12 +234,12 @@ def claim(
                 source,
                 check,
                 printed,
-                tuple(tags),
+                _names("tags", tags),
                 profile,
                 expected or Expected(),
                 cost,
                 group,
-                tuple(wrong),
+                _names("wrong", wrong),
                 tuple(designs),
                 check.__module__,
             )
@@ -255,7 +278,7 @@ def _rooms_claims() -> Iterator[str]:
         if room.ispkg and importlib.util.find_spec(name):
             yield name
             inside = getattr(importlib.import_module(name), "__path__", ())
-            yield from (module.name for module in pkgutil.iter_modules(inside, f"{name}."))
+            yield from (module.name for module in pkgutil.walk_packages(inside, f"{name}."))
 
 
 def get_claim(id: str, module: str = "") -> Claim:
@@ -298,7 +321,9 @@ def select(
     UnknownClaimError
         If a name of ``only`` is neither; the message lists what comes nearest.
     """
-    claims = tuple(claims)
+    if profile not in PROFILES:
+        raise ValueError(f"a profile is one of {', '.join(PROFILES)}, got {profile!r}")
+    claims, only = tuple(claims), _names("only", only)
     largest = PROFILES.index(profile)
     within = {c.id for c in claims if PROFILES.index(c.profile) <= largest}
     if not only:

@@ -3,7 +3,7 @@
 import click
 
 from widegap.arguments import MAX_LEVEL, MODELS, Integer, OneOf, alpha_option, build, kappa_option
-from widegap.commands.kernel import MAX_DEPTH, ModelOption
+from widegap.commands.kernel import MAX_DEPTH
 from widegap.errors import emit, shown
 
 __all__ = ["derive"]
@@ -30,11 +30,9 @@ KERNELS = ("dual", "mlp", "deq")
 @alpha_option
 @click.option(
     "--depth",
-    cls=ModelOption,
-    model="MLP",
     type=Integer("--depth", 1, MAX_DEPTH),
     metavar="L",
-    help="Hidden layers of MODEL mlp.",
+    help="Hidden layers of MODEL mlp; theory.MLP's own if it is not given.",
 )
 @click.option(
     "--format",

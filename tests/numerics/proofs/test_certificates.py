@@ -415,13 +415,13 @@ def test_what_cannot_be_proved_is_refused(solution, says):
 
 
 @pytest.mark.parametrize("digits", [4, 301])
-def test_digits_of_a_claim(digits):
+def test_settle_of_a_claim(digits):
     with pytest.raises(ValueError, match="between 5 and 300"):
         certify(solve(SBP(1), 2), digits)
 
 
 @pytest.mark.parametrize("digits", [True, 10.0, "10"])
-def test_digits_are_an_integer(digits):
+def test_settle_are_an_integer(digits):
     with pytest.raises(TypeError):
         certify(solve(SBP(1), 2), digits)
 

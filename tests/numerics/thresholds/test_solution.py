@@ -90,7 +90,7 @@ def test_what_is_missing_is_named(name: str) -> None:
         Solution.from_dict([])  # type: ignore[arg-type]
 
 
-def test_digits_that_were_changed_are_noticed() -> None:
+def test_settle_that_were_changed_are_noticed() -> None:
     content = solve(SBP(1), 2, digits=20).to_dict()
     content["value"] = "1.8158754958372073037"
     with pytest.raises(ValueError, match="contradicts"):

@@ -13,7 +13,7 @@ from numerics import Solution, cross_check, solve, solve_levels
 from numerics.functionals.doubles import evaluator
 from numerics.nests.grids import Strip, spacing, trapezoid_error
 from numerics.thresholds.objective import Objective
-from numerics.thresholds.starts import _read, _resampled, interpolated, seed
+from numerics.thresholds.starts import Start, _read, _resampled, interpolated, seed
 from numerics.thresholds.stationary import minimise
 from theory import ABP, SBP, SK, Hopfield, free_energy
 from theory.thresholds.finite_exponents import without_quenched_average
@@ -174,6 +174,22 @@ def test_a_profile_read_at_its_own_places_is_itself(model):
         assert _resampled(at.p / at.p.sum(), at.p.size - 1) == pytest.approx(
             at.p / at.p.sum(), rel=1e-9
         )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"q": (0.0, 0.1)}, {"q": (1e305, 1e-305)}, {"s": (4.0, 1.0)}, {"s": (4.0, math.nan)},
+        {"s": (1e300, 1e-300)}, {"p": (0.5, 0.0, 0.5)}, {"p": (1e-320, 0.5, 0.5)},
+    ],
+)  # fmt: skip
+def test_a_profile_that_cannot_be_read_is_no_start(change):
+    at = {"p": (0.1, 0.3, 0.6), "q": (1.1, 0.1), "s": (4.0, 11.0), **change}
+    start = Start(*(np.array(at[x]) for x in "pqs"), "here")
+    found = interpolated(free_energy(SBP(1), 5), start)
+    assert found is None or all(
+        np.isfinite(x).all() and min(x) > 0 for x in (found.p, found.q, found.s)
+    )
 
 
 def test_a_straight_profile_stays_straight():

@@ -241,7 +241,7 @@ def test_small_margins_approach_the_constant():
 @pytest.mark.parametrize(
     ("bad", "error"), [(0, ValueError), (10**6, ValueError), (2.5, TypeError), (True, TypeError)]
 )
-def test_digits_are_checked(bad, error):
+def test_settle_are_checked(bad, error):
     with pytest.raises(error, match="digits"):
         small_kappa_constant(bad)
     with pytest.raises(error, match="digits"):

@@ -271,3 +271,43 @@ def test_means_have_students_quantile_and_power():
     assert np.mean(np.abs(t) > test.critical()) == pytest.approx(test.power, abs=0.06)
     assert MeanTest(0.0, 10_000, 0.02).power < 0.01 < 0.999 < MeanTest(0.0, 10_000, 0.1).power
     assert FALSE_ALARM == 1e-9
+
+
+def test_a_copied_claim_is_noticed(own_claims):
+    """The same identifier twice in one module is a mistake; a module that is imported anew is none."""
+
+    def make(check):
+        return claim("one", "A sentence.", source="here")(check)
+
+    def first(run):
+        return Finding("confirmed", "yes")
+
+    def second(run):
+        return Finding("confirmed", "yes")
+
+    make(first)
+    make(first)
+    with pytest.raises(ValueError, match="there is a claim 'one' already"):
+        make(second)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"tags": "sk"}, TypeError, "sequence of names"),
+        ({"wrong": "moved"}, TypeError, "sequence of names"),
+        ({"wrong": ("mooved",)}, ValueError, "wrong theories are moved"),
+        ({"cost": math.nan}, ValueError, "number of seconds"),
+        ({"id": "a--b"}, ValueError, "lower-case words"),
+        ({"id": "²"}, ValueError, "lower-case words"),
+    ],
+)
+def test_a_claim_that_makes_no_sense_is_refused(own_claims, options, error, message):
+    options = {"id": "one", "statement": "A sentence.", "source": "here", **options}
+    with pytest.raises(error, match=message):
+        claim(**options)(lambda run: Finding("confirmed", "yes"))
+
+
+def test_an_unknown_profile_is_named():
+    with pytest.raises(ValueError, match="a profile is one of quick, ci, full"):
+        select((), "foo")

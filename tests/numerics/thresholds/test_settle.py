@@ -18,8 +18,8 @@ from numerics.balls.numbers import log_of, mpf_of
 from numerics.balls.plan import BallGrid
 from numerics.balls.program import ball_program, exact, in_balls
 from numerics.functionals.doubles import evaluator_of
-from numerics.thresholds.digits import route_in_mpmath
 from numerics.thresholds.functional import functional_of
+from numerics.thresholds.settle import route_in_mpmath
 from theory import (
     ABP,
     SBP,
@@ -122,6 +122,13 @@ def test_equal_exponents_merge_in_balls(v, s, w, r):
         assert first.rad() < 1e-16
         other = [arb(0), arb(v), arb(w), arb(s), arb(r)]
         assert (evaluate_ball_nest(leaf, other, 2, BallGrid(18)).value < first) == (r < s) or r == s
+
+
+def test_only_the_outermost_average_may_be_quenched():
+    leaf = ball_program(free_energy(SBP(), 4)).nests[0].leaf
+    inputs = [arb(x) for x in (0, 0.5, 0.5, 0, 2)]
+    with pytest.raises(ValueError, match="but for the outermost"):
+        evaluate_ball_nest(leaf, inputs, 2, BallGrid(18))
 
 
 def test_radii_do_not_grow_with_the_level():
@@ -290,7 +297,7 @@ def test_conversion_is_exact():
 
 
 @pytest.mark.parametrize("digits", [0, 1001, 10**9])
-def test_digits_out_of_range(digits):
+def test_settle_out_of_range(digits):
     with pytest.raises(ValueError, match="between 1 and 1000"):
         solve(SBP(1), 3, digits=digits)
 
