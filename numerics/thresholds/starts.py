@@ -29,6 +29,9 @@ __all__ = ["Start", "first_starts", "interpolated", "ordered", "seed", "splits"]
 
 Array = NDArray[np.float64]
 
+# Gaps below this have no ratios in doubles.
+_TINY = 1e-300
+
 
 @dataclass(frozen=True)
 class Start:
@@ -190,7 +193,7 @@ def interpolated(fe: FreeEnergy, start: Start) -> Start | None:
     """
     count, least = len(fe.c) - 1, 0.0 if fe.is_finite else 1.0
     gaps = np.concatenate((start.p, start.q)) if start.p.any() else start.q
-    if start.s.size != count or count < 2 or not (min(gaps) > 0.0 and min(start.s) > least):
+    if start.s.size != count or count < 2 or not (gaps.min() > _TINY and start.s.min() > least):
         return None
     norm = int(not fe.model.prior.norm.is_number)
     p, q = start.p, start.q
