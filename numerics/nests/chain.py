@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .convolution import Rows, adjoint, lift
+from .convolution import Lifting, Rows, adjoint, lift
 from .extent import Extent
 from .grids import GridPlan, ResolutionError, Strip
 from .shape import Shape
@@ -90,14 +90,7 @@ class Stage(NamedTuple):
     """What the adjoint of one lifting needs from the forward sweep."""
 
     f: Array  # inner function on all nodes
-    first: int  # the node at zero
-    ref: float
-    spacing: float
-    increment: float
-    exponent: float
-    steps: tuple[int, int]
-    start: int  # the first output
-    reach: int
+    lifting: Lifting
     rows: Rows
     even: bool  # f is the mirror image of itself
     added: int  # leading nodes of f that are no outputs of the lifting inside: it is flat there
@@ -178,12 +171,9 @@ def lifting(
     few = count
     if headed and math.isfinite(cut):
         few = min(count, 2 * f.size * steps[0] // steps[1] + 64)
+    own = Lifting(h, v, s, ref, first, steps[0], steps[1], begin, reach)
     while True:
-        rows = Rows(
-            *lift(
-                f, h, v, s, ref, first, steps, begin, few, pivot, reach, negligible, cut, job.work_limit
-            )
-        )  # fmt: skip
+        rows = lift(f, own, few, pivot, negligible, cut, job.work_limit)
         if rows.end < few or few == count:
             break
         few = min(4 * few, count)
@@ -193,7 +183,7 @@ def lifting(
         raise ResolutionError(
             f"increments {job.v} with exponents {job.s} take more than {job.work_limit:.1g} operations"
         )
-    return Stage(f, first, ref, h, v, s, steps, begin, reach, rows, even, 0)
+    return Stage(f, own, rows, even, 0)
 
 
 def window_nodes(deviations: float, v: float, h: float) -> int:
@@ -211,13 +201,15 @@ def _with_head(stage: Stage, window: int, whole: bool) -> tuple[Array, int]:
     int
         How many of its leading nodes are no outputs; negative: so many outputs were left out.
     """
-    g, start = stage.rows.g, stage.start + stage.rows.begin
+    g, start = stage.rows.g, stage.lifting.start + stage.rows.begin
     shaped = np.flatnonzero(stage.rows.kind)
     flat = int(shaped[0]) if shaped.size else g.size
     added = min(2 * window + 2 - flat, start)
     if whole or start - added <= window:
         added = start
-    return (np.concatenate((np.full(added, stage.ref), g)) if added >= 0 else g[-added:]), added
+    return (
+        np.concatenate((np.full(added, stage.lifting.ref), g)) if added >= 0 else g[-added:]
+    ), added
 
 
 def inner_liftings(
@@ -241,7 +233,7 @@ def inner_liftings(
             wanted.drops[k + 1], negligible,
         )  # fmt: skip
         stages.append(stage._replace(added=added))
-        f, start, added = stage.rows.g, stage.start + stage.rows.begin, 0
+        f, start, added = stage.rows.g, stage.lifting.start + stage.rows.begin, 0
         if headed:
             window = window_nodes(plan.reach, job.v[k + 1], plan.spacings[k + 1])
             f, added = _with_head(stage, window, whole=k + 2 == len(job.v))
@@ -262,19 +254,16 @@ def outputs_of(mu: Array, added: int) -> Array:
 
 def push(job: Job, stage: Stage, mu: Array, floor: float) -> tuple[Array, float]:
     """Gibbs weights one level further in, without those below a floor, and d/d exponent of the level."""
-    rows = stage.rows
-    inner, n_exp, n_prod = adjoint(
-        stage.f, stage.spacing, stage.increment, stage.exponent, stage.ref, stage.first, stage.steps,
-        stage.start, mu, floor, rows.begin, stage.reach, *rows[:7],
-    )  # fmt: skip
+    rows, ref, s = stage.rows, stage.lifting.ref, stage.lifting.s
+    inner, n_exp, n_prod = adjoint(stage.f, stage.lifting, rows, mu, floor)
     job.exponentials += n_exp
     job.products += n_prod
     # flat rows have no difference to the reference
     active = rows.kind > 0
-    outer = weighted(mu[active], rows.g[active] - stage.ref)
+    outer = weighted(mu[active], rows.g[active] - ref)
     derivative = 0.0
-    if stage.exponent > 0.0:
-        derivative = (weighted(inner, stage.f - stage.ref) - outer) / stage.exponent
+    if s > 0.0:
+        derivative = (weighted(inner, stage.f - ref) - outer) / s
     return outputs_of(fold(inner) if stage.even else inner, stage.added), derivative
 
 

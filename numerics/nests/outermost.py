@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
-from .convolution import MAX_EXPONENT
+from .rows import MAX_EXPONENT
 
 __all__ = ["lift_point"]
 

@@ -84,5 +84,5 @@ def _measured(
         bend = float(np.diff(whole, 2).max()) / (outer * outer)
         found = inner.lift(v, s, _SAFETY * max(bend, 0.0))
         if outer * _NODES <= found.half_width * 1.5 or whole.size > MAX_NODES:
-            return found, g, stage.start, outer
+            return found, g, stage.lifting.start, outer
         spacing = 0.5 * outer

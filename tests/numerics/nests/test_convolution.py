@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logsumexp
 
-from numerics.nests import convolution
-from numerics.nests.convolution import Rows, adjoint, lift
+from numerics.nests import rows as forms
+from numerics.nests.convolution import Lifting, adjoint, lift
 from numerics.nests.outermost import lift_point
 
 
@@ -70,9 +70,10 @@ def liftings(draw: st.DrawFn):
 def run(f, h, first, v, s, steps, start, count, *, pivot=0, cut=math.inf, ref=None):
     reach = math.ceil(9.0 * math.sqrt(v) / h) + 1
     ref = float(f[min(max(first, 0), f.size - 1)]) if ref is None else ref
-    rows = Rows(*lift(f, h, v, s, ref, first, steps, start, count, pivot, reach, 1e-19, cut, 10**9))
+    own = Lifting(h, v, s, ref, first, *steps, start, reach)
+    rows = lift(f, own, count, pivot, 1e-19, cut, 10**9)
     outputs = h * steps[1] / steps[0] * (start + np.arange(count))
-    return rows, outputs, reach, ref
+    return rows, outputs, own
 
 
 def nodes_of(f, h, first):
@@ -97,15 +98,13 @@ def test_rows_are_the_full_sum(lifting, data):
 @given(liftings(), st.data())
 @settings(max_examples=80)
 def test_the_adjoint_is_the_transpose_of_the_weights(lifting, data):
-    f, h, first, v, s, steps, start, count = lifting
+    f, h, first, v, s, _, _, count = lifting
     nodes = nodes_of(f, h, first)
-    rows, outputs, reach, ref = run(*lifting, pivot=data.draw(st.integers(0, count - 1)))
+    rows, outputs, own = run(*lifting, pivot=data.draw(st.integers(0, count - 1)))
     mu = np.random.default_rng(count).uniform(0.0, 1.0, count)
-    inner, _, _ = adjoint(
-        f, h, v, s, ref, first, steps, start, mu, 0.0, rows.begin, reach, *rows[:7]
-    )  # fmt: skip
+    inner, _, _ = adjoint(f, own, rows, mu, 0.0)
     _, _, weights = direct(f, nodes, outputs, v, s)
-    flat = rows.kind == convolution.FLAT
+    flat = rows.kind == forms.FLAT
     expected = mu[~flat] @ weights[~flat]
     # flat rows keep their weight where they are: its sum and its mean are right
     assert inner.sum() == pytest.approx(mu @ weights.sum(axis=1), rel=1e-10)
@@ -131,11 +130,11 @@ def test_all_forms_occur():
     rows, *_ = run(FUNCTIONS["grows twice"](nodes), h, 1000, 0.05, 12.0, (1, 1), 0, 1)
     seen |= set(map(int, rows.kind))
     assert seen == {
-        convolution.FLAT,
-        convolution.TABLE,
-        convolution.QUENCHED,
-        convolution.TILTED,
-        convolution.LOG_SUM,
+        forms.FLAT,
+        forms.TABLE,
+        forms.QUENCHED,
+        forms.TILTED,
+        forms.LOG_SUM,
     }
 
 
@@ -146,7 +145,7 @@ def test_tilts_take_few_exponentials():
     f = FUNCTIONS["falls"](nodes)
     rows, outputs, *_ = run(f, h, 900, v, 4.0, (1, 1), -700, 600, ref=0.0)
     values, _, _ = direct(f, nodes, outputs, v, 4.0)
-    assert (rows.kind == convolution.TILTED).sum() > 400
+    assert (rows.kind == forms.TILTED).sum() > 400
     assert rows.exponentials < 20 * 600
     np.testing.assert_allclose(rows.g, values, rtol=1e-14)
 
@@ -166,12 +165,8 @@ def test_cuts_end_rows_where_they_have_fallen(pivot, name):
 
 def test_a_limit_gives_up():
     nodes = 0.05 * np.arange(-200, 201)
-    rows = Rows(
-        *lift(
-            FUNCTIONS["waves"](nodes), 0.05, 0.04, 2.0, 0.0, 200, (1, 1), -40, 81, 0, 40, 1e-19,
-            math.inf, 500,
-        )
-    )  # fmt: skip
+    own = Lifting(0.05, 0.04, 2.0, 0.0, 200, 1, 1, -40, 40)
+    rows = lift(FUNCTIONS["waves"](nodes), own, 81, 0, 1e-19, math.inf, 500)
     assert rows.end == -1
 
 
