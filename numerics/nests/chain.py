@@ -23,6 +23,7 @@ from .grids import GridPlan, ResolutionError, Strip
 from .shape import Shape
 
 __all__ = [
+    "Grids",
     "Job",
     "Leaf",
     "Stage",
@@ -86,6 +87,15 @@ class Job:
         return self.leaf.values(y, self.parameters)
 
 
+class Grids(NamedTuple):
+    """Spacings of nodes and outputs, their ratio (as in `GridPlan`), half-width of windows in deviations."""
+
+    inner: float
+    outer: float
+    steps: tuple[int, int]
+    deviations: float
+
+
 class Stage(NamedTuple):
     """What the adjoint of one lifting needs from the forward sweep."""
 
@@ -114,9 +124,7 @@ def lifting(
     k: int,
     f: Array,
     start: int,
-    spacings: tuple[float, float],
-    steps: tuple[int, int],
-    deviations: float,
+    grids: Grids,
     ends: tuple[float, float],
     cut: float,
     negligible: float,
@@ -132,10 +140,7 @@ def lifting(
         f_k; of an even nest, at nodes 0, 1, ..
     start : int
         Node number of ``f[0]``.
-    spacings, steps
-        Of nodes and outputs, and their ratio (`numerics.nests.grids.GridPlan.steps`).
-    deviations : float
-        Half-width of a window in standard deviations.
+    grids : Grids
     ends : (float, float)
         Fields between which outputs are wanted.
     cut : float
@@ -152,7 +157,7 @@ def lifting(
     ResolutionError
         If the work limit is met.
     """
-    v, s, (h, outer) = job.v[k], job.s[k], spacings
+    v, s, (h, outer, steps, deviations) = job.v[k], job.s[k], grids
     place = reference(job, f, start, h)
     ref, top = float(f[place]), (start + place) * h
     headed = job.leaf.even and start > 0
@@ -228,10 +233,8 @@ def inner_liftings(
     headed, added = job.leaf.even and start > 0, 0
     for k in range(len(job.v) - 1):
         ends = wanted.lows[k + 1], wanted.highs[k + 1]
-        stage = lifting(
-            job, k, f, start, (plan.spacings[k], plan.spacings[k + 1]), plan.steps[k], plan.reach, ends,
-            wanted.drops[k + 1], negligible,
-        )  # fmt: skip
+        grids = Grids(plan.spacings[k], plan.spacings[k + 1], plan.steps[k], plan.reach)
+        stage = lifting(job, k, f, start, grids, ends, wanted.drops[k + 1], negligible)
         stages.append(stage._replace(added=added))
         f, start, added = stage.rows.g, stage.lifting.start + stage.rows.begin, 0
         if headed:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from .chain import (
     Job,
     Leaf,
+    Stage,
     exponent_derivative,
     fold,
     inner_liftings,
@@ -32,11 +33,13 @@ from .chain import (
     push,
     reference,
     weighted,
+    window_nodes,
 )
 from .extent import extent
-from .grids import MAX_WORK, ResolutionError, plan_grids, window
+from .grids import MAX_WORK, ResolutionError, Strip, plan_grids, window
 from .outermost import lift_point
 from .pilot import measured_strips
+from .rows import Lifting
 from .windows import depth_below_top, leaf_range, scale
 
 __all__ = ["Leaf", "NestResult", "evaluate_nest"]
@@ -172,10 +175,17 @@ def evaluate_nest(
             half_bend = 0.5 * _bend(leaf, parameters, field, strip.half_width)
         return _tiny_average(inner, increments[kept[-1]], half_bend, gradient)
     job = Job(leaf, parameters, shape, field, v, s, work_limit)
-    tolerance *= scale(job)
+    return _on_grids(job, strip, tolerance * scale(job), coarsen, gradient)
+
+
+def _on_grids(
+    job: Job, strip: Strip, tolerance: float, coarsen: float, gradient: bool
+) -> NestResult:
+    """A nest with positive increments: the grids, the liftings on them, and the way back."""
+    leaf, field, v, s = job.leaf, job.field, job.v, job.s
     reach, enough = window(tolerance), math.log(1e3 / tolerance)
     wanted = extent(
-        abs(field) if leaf.even else field, v, s, shape, reach, enough,
+        abs(field) if leaf.even else field, v, s, job.shape, reach, enough,
         even=leaf.even, depth=depth_below_top(job),
     )  # fmt: skip
     strips = measured_strips(job, strip, wanted)
@@ -183,7 +193,7 @@ def evaluate_nest(
 
     first, last = leaf_range(job, plan, wanted, enough, 1e-3 * tolerance)
     y = plan.spacings[0] * np.arange(first, last + 1, dtype=np.float64)
-    leaf_values = leaf.values(y, parameters)
+    leaf_values = job.values(y)
     job.exponentials += leaf_values.size
     stages, f, start, added = inner_liftings(
         job, leaf_values, first, plan, wanted, 1e-3 * tolerance
@@ -197,31 +207,24 @@ def evaluate_nest(
         copies, ref = 2.0, float(f.max())
     elif leaf.even:
         f, start = mirror(f), 1 - f.size
-    nodes = math.ceil(plan.reach * math.sqrt(v[-1]) / h) + 1
-    value, d_v, d_field, mu, n_exp = lift_point(
-        f, start, h, v[-1], s[-1], ref, field, nodes, copies
-    )
+    nodes = window_nodes(plan.reach, v[-1], h)
+    outermost = Lifting(h, v[-1], s[-1], ref, -start, 1, 1, 0, nodes)
+    value, d_v, d_field, mu, n_exp = lift_point(f, outermost, field, copies)
     job.exponentials += n_exp
     error = sum(
         b / x if x > 0.0 else b * max(1.0, abs(value)) for b, x in zip(plan.bounds, s, strict=True)
     )
     edge = float(max(mu[0], mu[-1]))
-    d_increments, d_exponents = np.zeros(len(v)), np.zeros(len(v))
-    d_parameters = np.empty(0)
+    d_increments, d_exponents, d_parameters = (np.empty(0) for _ in range(3))
     if gradient:
-        d_increments[-1] = d_v
-        d_exponents[-1] = exponent_derivative(mu, f - ref, float(value) - ref, s[-1])
+        d_s = exponent_derivative(mu, f - ref, float(value) - ref, s[-1])
         mu = outputs_of(fold(mu) if leaf.even and copies == 1.0 else mu, added)
-        for k in range(len(v) - 2, -1, -1):
-            stage = stages[k]
-            d_increments[k] = weighted(mu, stage.rows.dv)
-            mu, d_exponents[k] = push(job, stage, mu, _WEIGHTLESS * tolerance)
-            edge = max(edge, float(mu[-1]), 0.0 if leaf.even else float(mu[0]))
-        slopes = leaf.derivatives(y, leaf_values, parameters)
+        d_increments, d_exponents, mu, inner = _swept_back(job, stages, mu, _WEIGHTLESS * tolerance)
+        d_increments, d_exponents = np.append(d_increments, d_v), np.append(d_exponents, d_s)
+        edge = max(edge, inner)
+        slopes = leaf.derivatives(y, leaf_values, job.parameters)
         job.exponentials += mu.size * len(leaf.parameters)
         d_parameters = np.einsum("ij,j->i", slopes, mu)
-    else:
-        d_increments = d_exponents = np.empty(0)
     if edge > 1e3 * tolerance * max(1.0, coarsen):
         raise ResolutionError(
             f"the grids of increments {v} with exponents {s} end where the weight is still {edge:.1e}"
@@ -237,6 +240,19 @@ def evaluate_nest(
         job.exponentials,
         job.products,
     )
+
+
+def _swept_back(
+    job: Job, stages: list[Stage], mu: Array, floor: float
+) -> tuple[Array, Array, Array, float]:
+    """Derivatives in the inner increments and exponents, the leaf's Gibbs weights, the largest at an edge."""
+    d_increments, d_exponents = np.zeros(len(stages)), np.zeros(len(stages))
+    edge = 0.0
+    for k in range(len(stages) - 1, -1, -1):
+        d_increments[k] = weighted(mu, stages[k].rows.dv)
+        mu, d_exponents[k] = push(job, stages[k], mu, floor)
+        edge = max(edge, float(mu[-1]), 0.0 if job.leaf.even else float(mu[0]))
+    return d_increments, d_exponents, mu, edge
 
 
 def _tiny_average(inner: NestResult, v: float, half_bend: float, gradient: bool) -> NestResult:

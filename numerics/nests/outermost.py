@@ -15,11 +15,13 @@ _SQRT_2PI = math.sqrt(2.0 * math.pi)
 
 
 @njit(cache=True)
-def lift_point(f, start, h, v, s, ref, x, reach, copies):
-    """The outermost lifting at one field; returns value, d/dv, d/dx and the Gibbs weights.
+def lift_point(f, lifting, x, copies):
+    """The outermost lifting at one field; returns value, d/dv, d/dx, the Gibbs weights, and exponentials.
 
     ``copies`` = 2: the nodes are one of two mirror images.
     """
+    h, v, s, ref = lifting.h, lifting.v, lifting.s, lifting.ref
+    start, reach = -lifting.first, lifting.reach
     n = f.size
     norm = h / (_SQRT_2PI * math.sqrt(v))
     weights = np.zeros(n)

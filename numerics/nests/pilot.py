@@ -19,7 +19,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from .chain import Job, lifting, mirror
+from .chain import Grids, Job, lifting, mirror
 from .extent import Extent
 from .grids import MAX_NODES, Strip, commensurate, lifted_strips
 
@@ -78,7 +78,9 @@ def _measured(
     while True:
         (a, b), outer = commensurate(spacing, h)
         ends = wanted.lows[k + 1], wanted.highs[k + 1]
-        stage = lifting(job, k, f, start, (h, outer), (b, a), _DEVIATIONS, ends, math.inf, 1e-6)
+        stage = lifting(
+            job, k, f, start, Grids(h, outer, (b, a), _DEVIATIONS), ends, math.inf, 1e-6
+        )
         g = stage.rows.g
         whole = mirror(g) if job.leaf.even else g
         bend = float(np.diff(whole, 2).max()) / (outer * outer)

@@ -11,6 +11,7 @@ from .chain import Job, mirror, weighted, window_nodes
 from .extent import Extent, crossing, heavy_interval, peak_window
 from .grids import MAX_NODES, GridPlan, ResolutionError
 from .outermost import lift_point
+from .rows import Lifting
 
 __all__ = ["depth_below_top", "leaf_range", "scale"]
 
@@ -46,7 +47,7 @@ def scale(job: Job) -> float:
         start = round(field / h) - reach
         f = job.values(h * np.arange(start, start + 2 * reach + 1, dtype=np.float64))
         ref = float(f.max())
-    found = lift_point(f, start, h, variance, 1.0, ref, field, 0, 1.0)
+    found = lift_point(f, Lifting(h, variance, 1.0, ref, -start, 1, 1, 0, 0), field, 1.0)
     job.exponentials += reach + 1 + found[4]
     return min(1.0, max(abs(float(found[0])), _SMALLEST))
 

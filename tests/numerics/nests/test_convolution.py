@@ -177,7 +177,8 @@ def test_the_outermost_lifting_is_one_row(lifting, share):
     x = h * b / a * (start + share * count)
     nodes = nodes_of(f, h, first)
     reach = math.ceil(9.0 * math.sqrt(v) / h) + 1
-    value, d_v, d_x, mu, _ = lift_point(f, -first, h, v, s, float(f.max()), x, reach, 1.0)
+    own = Lifting(h, v, s, float(f.max()), first, 1, 1, 0, reach)
+    value, d_v, d_x, mu, _ = lift_point(f, own, x, 1.0)
     values, dv, weights = direct(f, nodes, np.array([x]), v, s)
     size = 1.0 + np.abs(f).max()
     assert abs(value - values[0]) <= 1e-13 * size * (1.0 + 1.0 / max(s, 0.3))
