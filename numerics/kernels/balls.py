@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from numerics.balls.program import BALLS, ball_sum, printed
 from numerics.kernels.series.mixture_nodes import mixture_nodes
 from theory.calculus.price import K1, K2, C
+from theory.kernels.architectures import in_a_line
 from theory.kernels.duals import Dual, Tangent
 from theory.kernels.mixtures import A, B, mixture
 from theory.kernels.moments import DELTA, DET, SIGMA, ExpDifference
@@ -228,9 +230,8 @@ class Precision:
     """FLINT's working precision for some digits, and what it was before afterwards."""
 
     def __init__(self, digits: int) -> None:
-        if isinstance(digits, bool) or not 1 <= int(digits) <= 10_000:
-            raise ValueError(f"digits must be an integer from 1 to 10000, got {digits!r}")
-        self.bits = int(3.33 * digits) + 32
+        self.digits = _whole(digits)
+        self.bits = int(3.33 * self.digits) + 32
 
     def __enter__(self) -> None:
         self.before = flint.ctx.prec
@@ -238,3 +239,17 @@ class Precision:
 
     def __exit__(self, *_: object) -> None:
         flint.ctx.prec = self.before
+
+
+def _whole(digits: Any) -> int:
+    """Read a number of digits."""
+    wrong = f"digits must be an integer from 1 to 10000, got {in_a_line(digits)}"
+    if isinstance(digits, bool):
+        raise TypeError(wrong)
+    try:
+        number = operator.index(digits)
+    except TypeError:
+        raise TypeError(wrong) from None
+    if not 1 <= number <= 10_000:
+        raise ValueError(wrong)
+    return number

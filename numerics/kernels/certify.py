@@ -17,7 +17,7 @@ from sympy import Expr, Rational
 
 from numerics.balls.program import exact
 from theory.kernels.activations import Activation
-from theory.kernels.architectures import DEQ, MLP
+from theory.kernels.architectures import DEQ, MLP, not_an_architecture
 from theory.kernels.recursion import equilibrium_tangent, readout
 from theory.parameters import Number
 
@@ -117,9 +117,10 @@ def certify_kernel(model: MLP | DEQ, x: ArrayLike, *, digits: int = 30) -> Certi
     model : theory.MLP or theory.DEQ
         The dual must be closed. Scales that were given exactly are enclosed, floats are the binary numbers
         that they are.
-    x : array_like, shape (n, d)
+    x : array_like, shape (n, d) or (d,)
+        Inputs, one a row; a vector is one input.
     digits : int
-        Working precision; parallel inputs cost half of them.
+        Working precision, 1 to 10000; parallel inputs cost half of them.
 
     Returns
     -------
@@ -127,8 +128,10 @@ def certify_kernel(model: MLP | DEQ, x: ArrayLike, *, digits: int = 30) -> Certi
 
     Raises
     ------
+    TypeError
+        If ``model`` is no architecture, or ``digits`` no integer.
     ValueError
-        As `numerics.kernel`, and for activations without a closed dual.
+        As `numerics.kernel`, for digits out of range, and for activations without a closed dual.
     ArithmeticError
         If an enclosure cannot be proved with these digits.
 
@@ -139,17 +142,20 @@ def certify_kernel(model: MLP | DEQ, x: ArrayLike, *, digits: int = 30) -> Certi
     choose r. Identical inputs use the diagonal. For pairs the slope is bounded everywhere by its values on
     the diagonal (Cauchy-Schwarz). Parallel inputs keep a quarter of the digits where phi has a kink.
     """
-    a, _ = check_inputs(x, None)
-    return (
-        _perceptron(model, a, digits) if isinstance(model, MLP) else _equilibrium(model, a, digits)
-    )
+    if not isinstance(model, MLP | DEQ):
+        raise not_an_architecture(model, x)
+    precision = Precision(digits)
+    a, _ = check_inputs(x, None, ("x", ""))
+    if isinstance(model, MLP):
+        return _perceptron(model, a, precision)
+    return _equilibrium(model, a, precision)
 
 
-def _perceptron(model: MLP, a: NDArray[np.float64], digits: int) -> CertifiedKernel:
+def _perceptron(model: MLP, a: NDArray[np.float64], precision: Precision) -> CertifiedKernel:
     doubles = perceptron(model)
     doubles.check([doubles.side(a)])
     maps = Maps(model.dual)
-    with Precision(digits):
+    with precision:
         w2, b2, v2 = _squares(model)
         layers = [(w2, b2)] * (model.depth - 1) + [(v2, arb(0))]
         first = first_layer(a, w2 / a.shape[1], b2)
@@ -161,13 +167,13 @@ def _perceptron(model: MLP, a: NDArray[np.float64], digits: int) -> CertifiedKer
                 other = paths[i] if bool((a[i] == a[j]).all()) else paths[j]
                 nngp[i][j], ntk[i][j] = through(maps, paths[i], other, first[i][j], layers)
         one, two = _matrix(nngp), _matrix(ntk)
-        return CertifiedKernel(one, two, None, smallest_eigenvalue(one), digits)
+        return CertifiedKernel(one, two, None, smallest_eigenvalue(one), precision.digits)
 
 
-def _equilibrium(model: DEQ, a: NDArray[np.float64], digits: int) -> CertifiedKernel:
+def _equilibrium(model: DEQ, a: NDArray[np.float64], precision: Precision) -> CertifiedKernel:
     start = equilibrium_kernel(model, a).fixed_point
     maps = Maps(model.dual)
-    with Precision(digits):
+    with precision:
         w2, u2, b2, v2 = _squares(model)
         s = first_layer(a, u2 / a.shape[1], b2)
         n = len(a)
@@ -186,7 +192,8 @@ def _equilibrium(model: DEQ, a: NDArray[np.float64], digits: int) -> CertifiedKe
                 fixed[i][j] = c
                 nngp[i][j], ntk[i][j] = readout(d, slope, equilibrium_tangent(c, slope, w2), v2)
         one = _matrix(nngp)
-        return CertifiedKernel(one, _matrix(ntk), _matrix(fixed), smallest_eigenvalue(one), digits)
+        least = smallest_eigenvalue(one)
+        return CertifiedKernel(one, _matrix(ntk), _matrix(fixed), least, precision.digits)
 
 
 def _squares(model: MLP | DEQ) -> list[arb]:

@@ -95,8 +95,8 @@ def deq_kernel(
 
     Parameters
     ----------
-    x1 : array_like, shape (n1, d)
-    x2 : array_like, shape (n2, d), optional
+    x1 : array_like, shape (n1, d) or (d,)
+    x2 : array_like, shape (n2, d) or (d,), optional
     activation, sigma_w, sigma_u, sigma_b, sigma_v
         As of `theory.DEQ`.
     refine, progress
@@ -123,8 +123,8 @@ def equilibrium_kernel(
     Parameters
     ----------
     model : theory.DEQ
-    x1 : array_like, shape (n1, d)
-    x2 : array_like, shape (n2, d), optional
+    x1 : array_like, shape (n1, d) or (d,)
+    x2 : array_like, shape (n2, d) or (d,), optional
         ``x1`` by default.
     refine : bool, default True
         As in `numerics.kernels.mlp.perceptron_kernel`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from numerics.errors import DivergenceError
 from numerics.kernels.loops.primitives import squares, sum_roundings
 from numerics.kernels.series.rounding import UNIT
-from theory.kernels.architectures import Architecture
+from theory.kernels.architectures import Architecture, in_a_line
 from theory.kernels.duals import Tangent
 
 __all__ = [
+    "MAX_SCALE",
     "Side",
     "check_inputs",
     "check_scales",
@@ -26,6 +28,8 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
+MAX_SCALE = 1e50
+"""Largest standard deviation in doubles: its square times that of the largest input stays in range."""
 
 
 def check_inputs(
@@ -73,13 +77,16 @@ def check_inputs(
     return made[0], (made[1] if len(made) == 2 else None)
 
 
-def check_scales(**scales: float) -> dict[str, float]:
-    """Return standard deviations as floats, or say which one is not one."""
+def check_scales(**scales: Any) -> dict[str, float]:
+    """Return standard deviations as the nearest doubles, or say which one is not one or too large."""
     made = {}
     for name, value in scales.items():
-        number = float(value)
-        if not (math.isfinite(number) and 0.0 <= number <= 1e50):
-            raise ValueError(f"{name} must be a finite number >= 0, got {value!r}")
+        number = _rounded(value)
+        infinite = isinstance(value, float) and math.isinf(value)
+        if infinite or not number >= 0.0:
+            raise ValueError(f"{name} must be a finite number >= 0, got {in_a_line(value)}")
+        if number > MAX_SCALE:
+            raise ValueError(f"{name} must be at most 1e50 in doubles, got {_short(value)}")
         made[name] = number
     return made
 
@@ -95,7 +102,7 @@ def model_scales(model: Architecture) -> dict[str, float]:
     for name, value in model.scales.items():
         if getattr(value, "free_symbols", None):
             raise ValueError(f"{name} of {model} is a symbol; give it a number")
-    return check_scales(**{name: _rounded(value) for name, value in model.scales.items()})
+    return check_scales(**model.scales)
 
 
 def _rounded(value: Any) -> float:
@@ -104,6 +111,13 @@ def _rounded(value: Any) -> float:
         return value.p / value.q if getattr(value, "is_Rational", False) else float(value)
     except OverflowError:
         return math.inf
+
+
+def _short(value: Any) -> str:
+    """A number beyond what doubles hold, as in 1e+400."""
+    if not getattr(value, "is_Rational", False):
+        return in_a_line(value)
+    return f"{Decimal(int(value.p)) / Decimal(int(value.q)):.6e}".replace(".000000", "")
 
 
 def check_tangent(kind: str) -> Tangent:

@@ -7,7 +7,7 @@ from typing import Any, overload
 
 from numpy.typing import ArrayLike
 
-from theory.kernels.architectures import DEQ, MLP
+from theory.kernels.architectures import DEQ, MLP, not_an_architecture
 from theory.kernels.duals import Tangent
 
 from .deq import DEQKernel, equilibrium_diagonal, equilibrium_kernel
@@ -56,8 +56,9 @@ def kernel(
     ----------
     model : theory.MLP or theory.DEQ
         With numbers for all scales. Floats are taken as they are, exact numbers are rounded to doubles.
-    x1 : array_like, shape (n1, d)
-    x2 : array_like, shape (n2, d), optional
+    x1 : array_like, shape (n1, d) or (d,)
+        Inputs, one a row; a vector is one input.
+    x2 : array_like, shape (n2, d) or (d,), optional
         ``x1`` by default; the matrices are then exactly symmetric.
     tangent : {"limit", "almost_everywhere"}
         The tangent kernel of an activation that jumps: the limit of smooth activations, whose slope is
@@ -95,7 +96,7 @@ def kernel(
         return perceptron_kernel(model, x1, x2, tangent=tangent, refine=refine, progress=progress)
     if isinstance(model, DEQ):
         return equilibrium_kernel(model, x1, x2, refine=refine, progress=progress)
-    raise _no_model(model)
+    raise _no_model(model, x1, x2)
 
 
 def kernel_diagonal(
@@ -115,8 +116,9 @@ def kernel_diagonal(
         return perceptron_diagonal(model, x, tangent=tangent)
     if isinstance(model, DEQ):
         return equilibrium_diagonal(model, x)
-    raise _no_model(model)
+    raise _no_model(model, x)
 
 
-def _no_model(model: object) -> TypeError:
-    return TypeError(f"expected theory.MLP or theory.DEQ, got {model!r}; mlp_kernel takes names")
+def _no_model(model: object, *rest: object) -> TypeError:
+    error = not_an_architecture(model, *rest)
+    return TypeError(f"{error}; mlp_kernel takes names") if isinstance(model, str) else error

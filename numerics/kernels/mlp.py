@@ -88,8 +88,8 @@ def mlp_kernel(
 
     Parameters
     ----------
-    x1 : array_like, shape (n1, d)
-    x2 : array_like, shape (n2, d), optional
+    x1 : array_like, shape (n1, d) or (d,)
+    x2 : array_like, shape (n2, d) or (d,), optional
     activation, depth, sigma_w, sigma_b, sigma_v
         As of `theory.MLP`.
     tangent, refine, progress
@@ -117,8 +117,8 @@ def perceptron_kernel(
     Parameters
     ----------
     model : theory.MLP
-    x1 : array_like, shape (n1, d)
-    x2 : array_like, shape (n2, d), optional
+    x1 : array_like, shape (n1, d) or (d,)
+    x2 : array_like, shape (n2, d) or (d,), optional
         ``x1`` by default; the matrices are then exactly symmetric.
     tangent : {"limit", "almost_everywhere"}
         The tangent kernel of an activation that jumps: the limit of smooth activations, whose slope is

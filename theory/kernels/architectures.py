@@ -20,11 +20,12 @@ from functools import cached_property
 from typing import Any, ClassVar, Self, cast
 
 import sympy
-from sympy import Eq, Expr, Function, S, Symbol
+from sympy import Eq, Expr, Function, Rational, S, Symbol
 
 from theory.calculus.price import K1
 from theory.calculus.steps import Step
-from theory.kernels.activations import Activation, activation
+from theory.errors import DivergenceError
+from theory.kernels.activations import NAMES, Activation, activation
 from theory.kernels.duals import Dual, dual
 from theory.kernels.recursion import (
     NEXT_K,
@@ -41,12 +42,16 @@ from theory.kernels.recursion import (
     PerceptronEquations,
     equilibrium_tangent,
     layer,
+    plain,
     readout,
     tangent,
 )
 from theory.parameters import Number, exact_number, shown
 
-__all__ = ["DEQ", "MLP", "Architecture"]
+__all__ = ["DEQ", "MAX_DEPTH", "MLP", "Architecture", "in_a_line", "not_an_architecture"]
+
+MAX_DEPTH = 1_000_000
+"""Most hidden layers of a perceptron."""
 
 _SYMBOLS = {str(symbol): symbol for symbol in (SIGMA_W, SIGMA_U, SIGMA_B, SIGMA_V)}
 _GRAM = Symbol("g", real=True)
@@ -62,8 +67,11 @@ class Architecture(ABC):
     activation: str | Expr | Activation
 
     def __post_init__(self) -> None:
-        """Read the activation and the scales."""
-        object.__setattr__(self, "activation", activation(self.activation))
+        """Read the activation, which has to have a dual, and the scales."""
+        phi = _read_activation(self.activation)
+        if phi.existence.largest == 0:
+            raise DivergenceError(phi.existence.text())
+        object.__setattr__(self, "activation", phi)
         for name, value in self.scales.items():
             object.__setattr__(self, name, _scale(name, value))
 
@@ -142,11 +150,16 @@ class Architecture(ABC):
         return tuple(
             Step(
                 f"Condition: {c.name}",
-                f"The kernels need {c.statement}.",
+                f"The kernels need {c.statement}." + (" It fails." if self._fails(c) else ""),
                 sympy.StrictLessThan(c.value, c.bound, evaluate=False),
             )
             for c in self.conditions
         )
+
+    def _fails(self, condition: Condition) -> bool:
+        """Whether a condition fails at these scales whatever the inputs."""
+        del condition
+        return False
 
     def _ends(self) -> tuple[Step, ...]:
         return (
@@ -169,8 +182,8 @@ class Architecture(ABC):
         return f"{self.name}({', '.join([str(self.phi), *values])})"
 
     def text(self) -> str:
-        """The recursion, D and D' in plain text."""
-        rows = [(left, _plain(right), where) for left, right, where in self._rows()]
+        """The recursion, D and D', and the conditions, in plain text."""
+        rows = [(left, plain(right), where) for left, right, where in self._rows()]
         width = max(len(str(left)) for left, _, _ in rows)
         lines = [
             f"  {left!s:{width}} = {right}{where and f',  l = {where}'}"
@@ -180,20 +193,35 @@ class Architecture(ABC):
         return (
             f"{self}\n\n" + "\n".join(lines) + f"\n\n  D  = {own.expr}\n  D' = {own.derivative}\n\n"
             "  g = <x, x'>/d; D = E phi(u) phi(v), D' = dD/dk12, (u, v) ~ N(0, K), "
-            f"phi(x) = {self.phi.expr}\n"
+            f"phi(x) = {self.phi.expr}\n" + self._conditions_text()
         )
 
+    def _conditions_text(self) -> str:
+        if not self.conditions:
+            return ""
+        width = max(len(c.name) for c in self.conditions) + 1
+        lines = [
+            f"  {c.name + ':':{width}} {c.inequality}" + (" fails" if self._fails(c) else "")
+            for c in self.conditions
+        ]
+        return "\n" + "\n".join(lines) + "\n"
+
     def latex(self) -> str:
-        """The recursion, D and D' as a LaTeX ``aligned`` environment."""
+        """The recursion, D and D', and the conditions, as a LaTeX ``aligned`` environment."""
         lines = []
         for left, right, where in self._rows():
             body = sympy.latex(right).replace(r"\operatorname{D'}", "D'")
-            lines.append(f"{sympy.latex(left)} &= {body}" + (where and rf", \quad l = {where}"))
+            layers = where.replace("..", r"\dots")
+            lines.append(f"{sympy.latex(left)} &= {body}" + (layers and rf", \quad l = {layers}"))
         lines += [
             f"D &= {sympy.latex(self.dual.expr)}",
             f"D' &= {sympy.latex(self.dual.derivative)}",
         ]
-        body = " \\\\\n".join(lines).replace("..", r"\dots")
+        for c in self.conditions:
+            note = f"{c.name}, fails" if self._fails(c) else c.name
+            bound = sympy.latex(c.bound)
+            lines.append(rf"{sympy.latex(c.value)} &< {bound} \quad \text{{({note})}}")
+        body = " \\\\\n".join(lines)
         return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
 
     def _repr_latex_(self) -> str:
@@ -209,16 +237,18 @@ class MLP(Architecture):
     activation : str, sympy.Expr or Activation
         See `theory.kernels.activations.activation`.
     depth : int
-        Hidden layers, >= 1.
+        Hidden layers, from 1 to 1000000.
     sigma_w, sigma_b, sigma_v
         Standard deviations of weights (times the root of the fan-in), biases and the readout, >= 0. A
         float is the binary number that it is; int, Fraction, Decimal, decimal text and sympy numbers are
-        exact. Its symbol keeps it symbolic, and `generic` all of them.
+        exact. Its own name, as text or as a sympy symbol, keeps it symbolic, and `generic` all of them.
 
     Raises
     ------
     ActivationError
         For what is no activation.
+    DivergenceError
+        If E phi(u)^2 is infinite at every variance, or this cannot be decided.
     ValueError
         For a depth or a scale that makes no sense.
 
@@ -299,8 +329,8 @@ class MLP(Architecture):
         rows: list[_Row] = [(first, layer(_GRAM, w2, b2), ""), (Symbol("Theta_1"), first, "")]
         if self.depth > 1:
             k, theta = Symbol("K_l"), Symbol("Theta_l")
-            where = ", ".join(map(str, range(1, min(self.depth, 3))))
-            where += f", .., {self.depth - 1}" if self.depth > 3 else ""
+            last = self.depth - 1
+            where = f"1, 2, .., {last}" if last > 3 else ", ".join(map(str, range(1, last + 1)))
             rows.append((NEXT_K, layer(_D(k), w2, b2), where))
             rows.append((NEXT_THETA, tangent(NEXT_K, _SLOPE(k), theta, w2), where))
         k, theta = Symbol(f"K_{self.depth}"), Symbol(f"Theta_{self.depth}")
@@ -323,6 +353,8 @@ class DEQ(Architecture):
     ------
     ActivationError
         For what is no activation.
+    DivergenceError
+        If E phi(u)^2 is infinite at every variance, or this cannot be decided.
     ValueError
         For a scale that makes no sense. Whether the `conditions` hold depends on the inputs.
 
@@ -376,8 +408,6 @@ class DEQ(Architecture):
     def _own_steps(self) -> tuple[Step, ...]:
         d, slope, k, s = Symbol("D"), Symbol("D'"), Symbol("K"), Symbol("S")
         w2 = SIGMA_W**2
-        solved = self.equations.diagonal_solution
-        closed = () if solved is None else (Eq(K1, solved.subs(self.parameters)),)
         return (
             Step(
                 "The inputs' part",
@@ -402,10 +432,32 @@ class DEQ(Architecture):
             Step(
                 "A single input at these scales", "On the diagonal k22 = k12 = k11.", self.diagonal
             ),
-            *(Step("Its variance", "phi is homogeneous, so D is linear.", e) for e in closed),
+            *self._variance(),
             Step("A pair at these scales", "Given both variances.", self.fixed_point),
             Step("Its tangent kernel at these scales", "With D' as derived.", self.tangent),
         )
+
+    def _fails(self, condition: Condition) -> bool:
+        if self.sigma_w == 0:
+            return False
+        value = {c.name: c.value for c in self.equations.conditions}[condition.name]
+        w: Any = self.sigma_w
+        exact = Rational(*w.as_integer_ratio()) if isinstance(w, float) else w
+        value = value.subs(SIGMA_W, exact)
+        return value.is_number and value.is_extended_real is True and bool(value >= condition.bound)
+
+    def _variance(self) -> tuple[Step, ...]:
+        """The variance where it has a closed form, or that there is none."""
+        solved = self.equations.diagonal_solution
+        if solved is None:
+            return ()
+        kernel = self.conditions[0]
+        if not self._fails(kernel):
+            why = "phi is homogeneous, so D is linear; the slope has to be below 1."
+            return (Step("Its variance", why, Eq(K1, solved.subs(self.parameters))),)
+        why = "phi is homogeneous, so D is linear; at this slope k11 is not finite and >= 0 unless s11 = 0."
+        least = sympy.GreaterThan(kernel.value, kernel.bound, evaluate=False)
+        return (Step("There is no variance", why, least),)
 
     def _rows(self) -> list[_Row]:
         w2, u2, b2, v2 = self._squares("sigma_w", "sigma_u", "sigma_b", "sigma_v")
@@ -420,14 +472,47 @@ class DEQ(Architecture):
         ]
 
 
+def not_an_architecture(
+    given: object, *rest: object, expected: str = "theory.MLP or theory.DEQ"
+) -> TypeError:
+    """Return the error for what stands in an architecture's place.
+
+    Parameters
+    ----------
+    given : object
+        What stands there.
+    *rest : object
+        The arguments after it; one of these may be the architecture.
+    expected : str
+        What could have stood there.
+    """
+    swapped = any(isinstance(other, Architecture) for other in rest)
+    order = "; the architecture comes first" if swapped else ""
+    return TypeError(f"expected {expected}, got {in_a_line(given)}{order}")
+
+
+def _read_activation(phi: str | Expr | Activation) -> Activation:
+    """Read an activation; names without spaces, in lower case."""
+    if isinstance(phi, str):
+        parts = [part.strip() for part in phi.lower().split(":")]
+        phi = ":".join(parts) if parts[0] in NAMES else phi.strip()
+    return activation(phi)
+
+
 def _scale(name: str, value: Any) -> Any:
     """Read a standard deviation: a float that is no short decimal stays the float that it is."""
     symbol = _SYMBOLS[name]
-    if value == symbol:
+    named = isinstance(value, Symbol | str) and str(value).strip() == name
+    if named and getattr(value, "is_nonnegative", None) is not False:
         return symbol
-    wrong = ValueError(f"{name} must be a finite number >= 0, got {shown(value)}")
+    said = f"{name} must be a finite number >= 0, got {in_a_line(value)}"
+    if isinstance(value, Expr) and value.free_symbols:
+        said += f"; Symbol({name!r}) keeps it symbolic"
+    wrong = ValueError(said)
+    if not _is_single(value):
+        raise wrong
     try:
-        if isinstance(value, int | str | Fraction | Decimal | Expr) and not isinstance(value, bool):
+        if isinstance(value, int | str | Fraction | Decimal | Expr):
             number = exact_number(name, value, Symbol(name, real=True))
         else:
             number = float(value)
@@ -447,13 +532,22 @@ def _whole(depth: Any) -> int:
     """Read a number of layers."""
     try:
         number = int(depth)
-        good = not isinstance(depth, bool) and number == depth and number >= 1
+        good = _is_single(depth) and bool(number == depth) and number >= 1
     except (TypeError, ValueError, OverflowError):
         good, number = False, 0
     if not good:
-        raise ValueError(f"depth must be an integer >= 1, got {shown(depth)}")
+        raise ValueError(f"depth must be an integer >= 1, got {in_a_line(depth)}")
+    if number > MAX_DEPTH:
+        raise ValueError(f"depth must be an integer <= {MAX_DEPTH}, got {in_a_line(depth)}")
     return number
 
 
-def _plain(expr: Expr) -> str:
-    return sympy.sstr(expr, full_prec=False)
+def _is_single(value: Any) -> bool:
+    """Whether it can be a number: it is not true or false, of Python or of numpy, and no array."""
+    is_bool = isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b"
+    return not is_bool and getattr(value, "shape", ()) == ()
+
+
+def in_a_line(value: object) -> str:
+    """A value in a message of one line."""
+    return " ".join(shown(value).split())

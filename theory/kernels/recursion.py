@@ -34,6 +34,7 @@ __all__ = [
     "equilibrium_tangent",
     "layer",
     "perceptron_equations",
+    "plain",
     "readout",
     "tangent",
 ]
@@ -132,7 +133,12 @@ class PerceptronEquations:
         return SIGMA_W**2 * self.dual.derivative_diagonal
 
 
-@dataclass(frozen=True)
+def plain(expr: Expr) -> str:
+    """Return an expression as text, floats as short as they are."""
+    return sympy.sstr(expr, full_prec=False)
+
+
+@dataclass(frozen=True, repr=False)
 class Condition:
     """Something a kernel needs to exist: ``value`` < ``bound``.
 
@@ -151,6 +157,20 @@ class Condition:
     statement: str
     value: Expr
     bound: Expr = S.One
+
+    @property
+    def inequality(self) -> str:
+        """``value < bound`` in plain text."""
+        return f"{plain(self.value)} < {plain(self.bound)}"
+
+    def __str__(self) -> str:
+        """Return the name and the inequality, as in ``kernel: 0.08 < 1``."""
+        return f"{self.name}: {self.inequality}"
+
+    def __repr__(self) -> str:
+        """Return what it holds, numbers as they were given."""
+        numbers = f"value={plain(self.value)}, bound={plain(self.bound)}"
+        return f"Condition(name={self.name!r}, statement={self.statement!r}, {numbers})"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import theory
 from numerics import certify, certify_deq, certify_mlp, deq_kernel, kernel, mlp_kernel, solve
 from numerics.kernels import sklearn
 from numerics.kernels.balls import Precision
+from numerics.kernels.certify import certify_kernel
 from numerics.kernels.deq import deq_diagonal
 from numerics.kernels.kernel import kernel_diagonal
 from numerics.kernels.mlp import mlp_diagonal
@@ -76,20 +77,102 @@ def test_one_set_of_defaults() -> None:
 @pytest.mark.parametrize(
     ("call", "error", "says"),
     [
-        (lambda: kernel(MLP("relu", sigma_v=SIGMA_V), X), ValueError, "sigma_v of mlp.* is a symbol"),
-        (lambda: kernel(MLP("relu", sigma_w="1e60"), X), ValueError, "sigma_w must be a finite"),
-        (lambda: kernel(MLP("relu", sigma_w="1e900"), X), ValueError, "sigma_w must be a finite"),
-        (lambda: kernel("relu", X), TypeError, "expected theory.MLP or theory.DEQ, got 'relu'"),
+        (
+            lambda: kernel(MLP("relu", sigma_v=SIGMA_V), X),
+            ValueError,
+            "sigma_v of mlp.* is a symbol",
+        ),
+        (
+            lambda: kernel(MLP("relu", sigma_w="1e60"), X),
+            ValueError,
+            r"sigma_w must be at most 1e50 in doubles, got 1e\+60$",
+        ),
+        (
+            lambda: kernel(MLP("relu", sigma_b="1e900"), X),
+            ValueError,
+            r"sigma_b must be at most 1e50 in doubles, got 1e\+900$",
+        ),
+        (
+            lambda: kernel(DEQ("erf", sigma_u=1e200), X),
+            ValueError,
+            r"sigma_u must be at most 1e50 in doubles, got 1e\+200$",
+        ),
+        (
+            lambda: kernel(MLP(sigma_v=sqrt(10**201)), X),
+            ValueError,
+            "sigma_v must be at most 1e50 in doubles, got 1000",
+        ),
+        (
+            lambda: mlp_kernel(X, sigma_w=float("inf")),
+            ValueError,
+            "sigma_w must be a finite number >= 0, got inf",
+        ),
+        (
+            lambda: kernel("relu", X),
+            TypeError,
+            "expected theory.MLP or theory.DEQ, got 'relu'; mlp_kernel takes names",
+        ),
+        (
+            lambda: kernel(X, MLP()),
+            TypeError,
+            r"expected theory.MLP or theory.DEQ, got array.{,70}; the architecture comes first$",
+        ),
+        (lambda: kernel(X, Y, DEQ()), TypeError, "; the architecture comes first$"),
+        (lambda: kernel_diagonal(X, MLP()), TypeError, "; the architecture comes first$"),
+        (
+            lambda: certify(X, MLP()),
+            TypeError,
+            r"expected a Solution, theory.MLP or theory.DEQ, got array.{,70}; the architecture comes first$",
+        ),
+        (lambda: certify_kernel(X, MLP()), TypeError, "; the architecture comes first$"),
+        (lambda: certify(MLP()), TypeError, r"certify\(model, x\)"),
+        (
+            lambda: certify(MLP(), X, digits=2.5),
+            TypeError,
+            "digits must be an integer from 1 to 10000, got 2.5",
+        ),
+        (
+            lambda: certify(MLP(), X, digits="a"),
+            TypeError,
+            "digits must be an integer from 1 to 10000, got 'a'",
+        ),
+        (
+            lambda: certify(DEQ(), X, True),
+            TypeError,
+            "digits must be an integer from 1 to 10000, got True",
+        ),
+        (
+            lambda: certify_mlp(X, digits=None),
+            TypeError,
+            "digits must be an integer from 1 to 10000, got None",
+        ),
+        (
+            lambda: certify(MLP(), X, 0),
+            ValueError,
+            "digits must be an integer from 1 to 10000, got 0",
+        ),
+        (
+            lambda: certify(solve(SBP(1), 2), X),
+            TypeError,
+            "digits of a solution must be an integer, got array",
+        ),
+        (
+            lambda: certify(solve(SBP(1), 2), 12, 13),
+            TypeError,
+            "a solution has no inputs, only digits, got 12 and 13",
+        ),
         (lambda: kernel_diagonal(SBP(1), X), TypeError, "expected theory.MLP or theory.DEQ"),
         (lambda: kernel(DEQ(), X, tangent="both"), ValueError, "tangent must be"),
         (lambda: certify("relu"), TypeError, "expected a Solution, theory.MLP or theory.DEQ"),
         (lambda: certify(MLP("tanh"), X), ValueError, "only closed duals"),
         (lambda: certify(MLP("relu", sigma_w=1e49, depth=4), X), ValueError, "outside the range"),
     ],
-)  # fmt: skip
+)
 def test_what_makes_no_sense_is_said(call, error: type[Exception], says: str) -> None:
-    with pytest.raises(error, match=says):
+    with pytest.raises(error, match=says) as caught:
         call()
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 200
 
 
 def bits(matrix) -> list:
@@ -103,7 +186,26 @@ def test_certify_takes_solutions_and_models() -> None:
     ):
         assert bits(one.nngp) == bits(two.nngp)
         assert bits(one.ntk) == bits(two.ntk)
-    assert certify(solve(SBP(1), 2), 10).digits == 10
+    model = MLP("relu", 1)
+    for found in (certify(model, X[:2], 20), certify(model, x=X[:2], digits=np.int64(20))):
+        assert type(found.digits) is int
+        assert found.digits == 20
+    solution = solve(SBP(1), 2)
+    for digits in ((10,), (np.int64(10),)):
+        assert certify(solution, *digits).digits == 10
+    assert certify(solution, digits=10) == certify(solution, 10)
+    assert certify(solution).digits == certify(model, X[:2]).digits == 30
+
+
+def test_the_signature_says_what_there_is() -> None:
+    assert list(inspect.signature(certify).parameters) == ["subject", "x", "digits"]
+
+
+def test_a_vector_is_one_input() -> None:
+    for model in (MLP("erf"), DEQ("erf")):
+        assert (kernel(model, X[0]).ntk == kernel(model, X[:1]).ntk).all()
+        assert (kernel(model, X, X[0]).ntk == kernel(model, X, X[:1]).ntk).all()
+    assert bits(certify(MLP("erf", 1), X[0]).ntk) == bits(certify(MLP("erf", 1), X[:1]).ntk)
 
 
 def test_exact_scales_are_enclosed_and_floats_are_what_they_are() -> None:

@@ -4,12 +4,14 @@ import dataclasses
 import pickle
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import sympy
 from sympy import Max, Rational, Symbol, sqrt
 
 from theory import DEQ, MLP, activation
-from theory.calculus.price import C
+from theory.calculus.price import K1, C
+from theory.errors import DivergenceError
 from theory.kernels.recursion import (
     NEXT_K,
     S12,
@@ -64,7 +66,22 @@ def test_scales_are_what_was_given() -> None:
         ({"sigma_v": "much"}, "sigma_v must be a finite number >= 0, got 'much'"),
         ({"sigma_v": Symbol("x")}, "sigma_v must be a finite number >= 0, got x"),
         ({"sigma_v": 1j}, "sigma_v must be a finite number >= 0, got 1j"),
+        ({"sigma_v": Symbol("x")}, r"got x; Symbol\('sigma_v'\) keeps it symbolic"),
+        ({"sigma_w": SIGMA_B}, r"got sigma_b; Symbol\('sigma_w'\) keeps it symbolic"),
+        ({"sigma_w": Symbol("sigma_w", negative=True)}, "sigma_w must be a finite number >= 0"),
+        ({"sigma_w": True}, "sigma_w must be a finite number >= 0, got True"),
+        ({"sigma_w": np.True_}, "sigma_w must be a finite number >= 0, got"),
+        ({"sigma_w": np.array([1.0, 2.0])}, r"sigma_w must be a finite number >= 0, got array\("),
+        ({"sigma_w": np.ones((9, 9))}, r"sigma_w must be a finite number >= 0, got array\("),
+        ({"sigma_w": np.array([1.0])}, "sigma_w must be a finite number >= 0, got array"),
+        ({"depth": np.True_}, "depth must be an integer >= 1, got"),
+        ({"depth": np.array([2])}, "depth must be an integer >= 1, got array"),
+        ({"depth": 10**6 + 1}, "depth must be an integer <= 1000000, got 1000001"),
+        ({"depth": 10**12}, "depth must be an integer <= 1000000, got 1000000000000"),
+        ({"depth": 10**30}, "depth must be an integer <= 1000000, got 1000"),
+        ({"depth": 10**5000}, "depth must be an integer <= 1000000, got a number of thousands"),
         ({"activation": "rleu"}, "unknown activation 'rleu'"),
+        ({"activation": "1/x"}, "is infinite at every variance: phi = 1/x is too large at x = 0"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(wrong: dict, says: str) -> None:
@@ -145,6 +162,79 @@ def test_text_and_latex_show_the_recursion() -> None:
     assert DEQ("relu")._repr_latex_().startswith(r"$\displaystyle \begin{aligned}")
     assert r"\Theta_{l+1} &= " in MLP("relu").latex()
     assert sympy.latex(NEXT_K) == "K_{l+1}"
+
+
+def test_what_has_no_dual_is_refused_before_it_is_shown() -> None:
+    for make in (MLP, DEQ):
+        with pytest.raises(DivergenceError, match="phi = exp"):
+            make("exp(x^4)")
+
+
+def test_names_have_no_spaces_and_no_capitals() -> None:
+    assert str(MLP("relu ")).startswith("mlp(relu, depth")
+    assert MLP(" ReLU") == MLP("relu")
+    assert DEQ("leaky_relu : 0.2") == DEQ("leaky_relu:0.2")
+    assert MLP(" x*erf(x) ") == MLP("x*erf(x)")
+
+
+def test_its_own_name_keeps_a_scale_symbolic() -> None:
+    generic = MLP("erf").generic
+    assert MLP("erf", 3, Symbol("sigma_w"), "sigma_b", Symbol("sigma_v", positive=True)) == generic
+    assert DEQ("erf", " sigma_w ").sigma_w is SIGMA_W
+
+
+def test_layers_are_written_out_up_to_three() -> None:
+    wanted = {2: "1", 3: "1, 2", 4: "1, 2, 3", 5: "1, 2, .., 4", 100: "1, 2, .., 99"}
+    for depth, layers in wanted.items():
+        model = MLP("relu", depth)
+        assert f"K_l) + 0.04,  l = {layers}\n" in model.text()
+        assert rf"+ 0.04, \quad l = {layers.replace('..', chr(92) + 'dots')} " in model.latex()
+
+
+@pytest.mark.parametrize("sigma_w", [2, sqrt(2), 2**0.5, "3/2"])
+def test_no_variance_is_shown_where_there_is_none(sigma_w: object) -> None:
+    model = DEQ("relu", sigma_w)
+    titles = [s.title for s in model.steps]
+    assert "There is no variance" in titles
+    assert "Its variance" not in titles
+    assert not any(s.expression.has(sympy.zoo) for s in model.steps)
+    assert not any(s.expression.lhs == K1 and s.title == "Its variance" for s in model.steps)
+    text = model.text()
+    assert text.count(" fails\n") == 3
+    assert text.rstrip().splitlines()[-1].startswith("  stability:   ")
+
+
+def test_the_variance_is_shown_where_there_is_one() -> None:
+    shown = {s.title: s.expression for s in DEQ("relu", "1/2").steps}
+    s11 = Symbol("s11", real=True)
+    assert shown["Its variance"] == sympy.Eq(K1, 8 * s11 / 7)
+    generic = {s.title: s.expression for s in DEQ("relu").generic.steps}["Its variance"]
+    assert sympy.simplify(generic.rhs - s11 / (1 - SIGMA_W**2 / 2)) == 0
+    assert "Its variance" not in {s.title for s in DEQ("erf", "1/2").steps}
+    zero = {s.title: s.expression for s in DEQ("relu", 0).steps}
+    assert zero["Its variance"] == sympy.Eq(K1, s11)
+
+
+@pytest.mark.parametrize("name", ["relu", "erf", "tanh", "sign"])
+def test_no_two_steps_have_one_title(name: str) -> None:
+    for model in (MLP(name), DEQ(name), DEQ(name).generic):
+        titles = [s.title for s in model.steps]
+        assert len(set(titles)) == len(titles)
+
+
+def test_text_and_latex_end_in_the_conditions() -> None:
+    model = DEQ("relu", 0.4)
+    end = "\n\n  kernel:      0.08 < 1\n  equilibrium: 0.4 < 1\n  stability:   0.08 < 1\n"
+    assert model.text().endswith(end)
+    assert [str(c) for c in model.conditions] == [
+        "kernel: 0.08 < 1", "equilibrium: 0.4 < 1", "stability: 0.08 < 1"
+    ]  # fmt: skip
+    assert "value=0.4, bound=1)" in repr(model.conditions[1])
+    assert model.latex().endswith("0.08 &< 1 \\quad \\text{(stability)}\n\\end{aligned}")
+    assert DEQ("relu", 2).latex().count(", fails)}") == 3
+    assert MLP("exp(x**2/8)").text().endswith("\n  variance: k11 < 2\n")
+    assert "<" not in MLP("relu").latex()
+    assert "fails" not in DEQ("tanh").text()
 
 
 def test_conditions_where_there_are_any() -> None:

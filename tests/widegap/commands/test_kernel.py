@@ -73,6 +73,15 @@ def test_deq(run: Callable[..., Result], folder: Path) -> None:
 DATA = ("--data", "x.npy", "--out", "k.npz")
 
 
+def test_bounds_are_those_of_the_library() -> None:
+    from numerics.kernels import inputs
+    from theory.kernels import architectures
+    from widegap.commands import kernel
+
+    assert kernel.MAX_DEPTH == architectures.MAX_DEPTH
+    assert kernel.MAX_SCALE == inputs.MAX_SCALE
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -109,6 +118,10 @@ DATA = ("--data", "x.npy", "--out", "k.npz")
         (("mlp", "--data", "x.npy", "--out", "no/k.npz"), "does not exist"),
         (("mlp", "--depth", "0", *DATA), "--depth is an integer >= 1"),
         (("mlp", "--sigma-w", "-1", *DATA), "--sigma-w is a finite number >= 0, got '-1'"),
+        (("mlp", "--sigma-w", "1e60", *DATA), "--sigma-w is at most 1e50 in doubles, got '1e60'"),
+        (("deq", "--sigma-u", "1e400", *DATA), "--sigma-u is at most 1e50 in doubles, got '1e400'"),
+        (("mlp", "--sigma-w", "inf", *DATA), "--sigma-w is a finite number >= 0, got 'inf'"),
+        (("mlp", "--depth", "1000001", *DATA), "--depth is an integer <= 1000000"),
         (("mlp", "--sigma-b", "nan", *DATA), "--sigma-b is a finite number"),
         (("mlp", "--sigma-v", "one", *DATA), "--sigma-v is a finite number"),
         (("mlp", "--activation", "rleu", *DATA), "unknown activation 'rleu'; choose from identity"),
