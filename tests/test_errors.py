@@ -24,7 +24,7 @@ HOMES = ("theory.errors", "numerics.errors", "verify.errors", "widegap.errors")
 FORMER = {
     "theory.kernels.existence": "DivergenceError",
     "theory.kernels.grammar": "ActivationError",
-    "numerics.kernels.errors": "AccuracyWarning",
+    "numerics.kernels.error_bounds": "AccuracyWarning",
     "numerics.kernels.mlp": "DivergenceError",
     "numerics.kernels.tiles": "KernelMemoryError",
     "numerics.nests.grids": "ResolutionError",

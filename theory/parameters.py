@@ -109,7 +109,7 @@ class Parametrised:
     def __post_init__(self) -> None:
         for field, symbol in self._fields():
             value = getattr(self, field)
-            if value is None or value == symbol:
+            if value is None or (isinstance(value, Expr) and value == symbol):
                 value = symbol
             else:
                 value = exact_number(field, value, symbol)

@@ -28,7 +28,7 @@ from theory.parameters import Number
 
 from .conditions import ConditionReport, lipschitz_constant
 from .diagonal import LIMIT, Single, packed, stacked
-from .errors import Errors, Own
+from .error_bounds import Errors, Own
 from .inputs import Side, check_inputs, model_scales
 from .noise import equilibrium_noise
 from .refine import Equilibria

@@ -26,7 +26,7 @@ from theory.kernels.duals import Dual, Tangent
 from theory.parameters import Number
 
 from .diagonal import Single, advance, check_path, packed, representatives, stacked
-from .errors import Errors, Own
+from .error_bounds import Errors, Own
 from .inputs import Side, check_inputs, check_tangent, model_scales
 from .noise import Noise, mlp_noise
 from .refine import Layers

@@ -25,7 +25,7 @@ except ImportError as error:  # pragma: no cover - depends on the installation
 import theory
 
 from .deq import lipschitz_constant
-from .errors import AccuracyWarning
+from .error_bounds import AccuracyWarning
 from .gradients import deq_gradient, mlp_gradient
 from .inputs import model_scales
 from .kernel import kernel, kernel_diagonal

@@ -7,6 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -273,3 +274,8 @@ def test_the_leaf_of_a_discrete_prior_is_its_partition_function(values):
 def test_without_constraint_every_x_has_norm_one():
     with pytest.raises(ValueError, match="norm 1"):
         random_dual(Model("glass", DiscretePrior((0, 1)), None, 1), 2)
+
+
+def test_several_margins_are_no_margin():
+    with pytest.raises(TypeError, match="kappa must be a number"):
+        SBP(np.array([1.0, 2.0]))

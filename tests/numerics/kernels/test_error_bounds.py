@@ -12,7 +12,7 @@ from flint import arb
 
 from numerics import DivergenceError, deq_kernel, mlp_kernel
 from numerics.kernels import refine as refining
-from numerics.kernels.errors import AccuracyWarning
+from numerics.kernels.error_bounds import AccuracyWarning
 from numerics.kernels.mlp import MLPKernel, mlp_diagonal
 
 sys.path.insert(0, str(Path(__file__).parent))
