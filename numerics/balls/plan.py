@@ -13,9 +13,11 @@ from fractions import Fraction
 
 import numpy as np
 
+from numerics.nests.chain import Job
 from numerics.nests.extent import Extent, crossing, extent
-from numerics.nests.grids import ResolutionError, Strip, lifted_strips, log_spacing
+from numerics.nests.grids import MAX_WORK, ResolutionError, Strip, log_spacing
 from numerics.nests.leaf import CompiledLeaf
+from numerics.nests.pilot import measured_strips
 from numerics.nests.shape import Shape
 
 __all__ = ["SHARE", "BallGrid", "Plan", "plan"]
@@ -235,7 +237,14 @@ def plan(
     v, s = increments, exponents
     strip, shape = leaf.facts(numbers)
     even = leaf.even and field == 0.0
-    strips = tuple(_shrunk(own) for own in lifted_strips(strip, v, s))
+    deviations = math.sqrt(2.0 * (grid.log_inverse + math.log(10.0)))
+    reaches = extent(
+        field, v, s, shape, deviations, grid.log_inverse + math.log(1e3), even=even,
+        depth=0.0 if even else _depth_below_top(leaf, numbers, field, v, s, shape),
+    )  # fmt: skip
+    job = Job(leaf, numbers, shape, field, v, s, MAX_WORK)
+    found = measured_strips(job, strip, reaches, grid.log_inverse + _SAFE)
+    strips = tuple(map(_shrunk, found))
     wanted = [
         grid.coarsen * log_spacing(own, a, b, grid.log_inverse)
         for own, a, b in zip(strips, v, s, strict=True)
@@ -252,11 +261,6 @@ def plan(
     power = 8 - math.floor(math.log2(wanted[0] / common))
     first = common * math.floor(wanted[0] / common * 2.0**power)
     multiples = [int(first * r) for r in ratios]
-    deviations = math.sqrt(2.0 * (grid.log_inverse + math.log(10.0)))
-    reaches = extent(
-        field, v, s, shape, deviations, grid.log_inverse + math.log(1e3), even=even,
-        depth=0.0 if even else _depth_below_top(leaf, numbers, field, v, s, shape),
-    )  # fmt: skip
     proved = strip.kind in ("cone", "log-concave")
     flat = 0.0
     if even and math.isfinite(reaches.drops[0]) and grid.log_inverse < _UNSEEN:

@@ -8,6 +8,11 @@ with the strip that the level inside was found to have. The spacing is halved un
 that it finds: a kink that hides between two points, of slopes that differ by J, would have shown as
 ``J/spacing``.
 
+Curvature counts where there is weight. At the bottom of a dip a function may bend as sharply as it likes if
+``exp(s f)`` is nothing there beside what it is elsewhere, seen from any output: a contour may be shifted
+through what is not analytic where the integrand is below the tolerance. So ``f_k''`` is taken over the
+points that matter to some output of the next lifting, the leaf's, too.
+
 Cost: a few per cent of the evaluation, because spacings and windows of a pilot for four digits are a third of
 those for sixteen.
 """
@@ -15,6 +20,7 @@ those for sixteen.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,11 +38,18 @@ _NARROW = 0.25
 # Nodes per half-width of a strip: a trapezoid error of about exp(-4 pi).
 _NODES = 2.0
 _DEVIATIONS = 6.0
+# Log-weight below the largest that matters to nothing in doubles.
+_MARGIN = 45.0
+# Spacing at which the leaf is looked at, in units of its blur, and how many points that may take; outputs
+# that are asked what matters to them.
+_FINE, _MOST, _PROBES = 0.25, 20_000, 65
 # curvature found by looking may be exceeded between the points looked at
 _SAFETY = 1.3
 
 
-def measured_strips(job: Job, strip: Strip, wanted: Extent) -> tuple[Strip, ...]:
+def measured_strips(
+    job: Job, strip: Strip, wanted: Extent, margin: float = _MARGIN
+) -> tuple[Strip, ...]:
     """Strips of f_0, .., f_{K-1}, measured where the bounds would make them narrow.
 
     Parameters
@@ -46,6 +59,8 @@ def measured_strips(job: Job, strip: Strip, wanted: Extent) -> tuple[Strip, ...]
         Analyticity of the leaf.
     wanted : Extent
         Where f_0, .., f_{K-1} are wanted.
+    margin : float
+        Log-weight below the largest that matters to nothing.
 
     Returns
     -------
@@ -55,6 +70,7 @@ def measured_strips(job: Job, strip: Strip, wanted: Extent) -> tuple[Strip, ...]
     widths = [s.half_width / math.sqrt(2.0 * v) for s, v in zip(known[1:], job.v, strict=False)]
     if strip.kind != "bounded" or not min(widths, default=1.0) < _NARROW:
         return known
+    strip = _leaf_measured(job, strip, wanted, margin)
     h = min(strip.half_width, math.sqrt(job.v[0])) / _NODES
     first = 0 if job.leaf.even else math.floor(wanted.lows[0] / h)
     last = math.ceil(wanted.highs[0] / h)
@@ -64,13 +80,13 @@ def measured_strips(job: Job, strip: Strip, wanted: Extent) -> tuple[Strip, ...]
     job.exponentials += f.size
     strips = [strip]
     for k in range(len(job.v) - 1):
-        found, f, start, h = _measured(job, k, strips[-1], f, start, h, wanted)
+        found, f, start, h = _measured(job, k, strips[-1], f, start, h, wanted, margin)
         strips.append(found)
     return tuple(strips)
 
 
 def _measured(
-    job: Job, k: int, inner: Strip, f: Array, start: int, h: float, wanted: Extent
+    job: Job, k: int, inner: Strip, f: Array, start: int, h: float, wanted: Extent, margin: float
 ) -> tuple[Strip, Array, int, float]:
     """Strip of f_{k+1}, with its values, first node and spacing."""
     v, s = job.v[k], job.s[k]
@@ -83,8 +99,49 @@ def _measured(
         )
         g = stage.rows.g
         whole = mirror(g) if job.leaf.even else g
-        bend = float(np.diff(whole, 2).max()) / (outer * outer)
-        found = inner.lift(v, s, _SAFETY * max(bend, 0.0))
+        first = 1 - g.size if job.leaf.even else stage.lifting.start + stage.rows.begin
+        bend = _bend(job, k + 1, whole, first, outer, wanted, margin)
+        found = inner.lift(v, s, _SAFETY * bend)
         if outer * _NODES <= found.half_width * 1.5 or whole.size > MAX_NODES:
             return found, g, stage.lifting.start, outer
         spacing = 0.5 * outer
+
+
+def _leaf_measured(job: Job, strip: Strip, wanted: Extent, margin: float) -> Strip:
+    """The leaf's strip with its curvature where that matters, if its strip rests on that.
+
+    It does for ``log S``, not for other multiples of it (`numerics.nests.shape`).
+    """
+    if not math.isclose(strip.half_width, _width(strip.curvature, strip.bend), rel_tol=1e-9):
+        return strip
+    h = _FINE / math.sqrt(strip.curvature)
+    last = math.ceil(wanted.highs[0] / h)
+    first = -last if job.leaf.even else math.floor(wanted.lows[0] / h)
+    if not last - first <= _MOST:
+        return strip
+    f = job.values(
+        np.abs(h * np.arange(first, last + 1.0))
+        if job.leaf.even
+        else h * np.arange(first, last + 1.0)
+    )
+    job.exponentials += f.size
+    bend = min(_SAFETY * _bend(job, 0, f, first, h, wanted, margin), strip.bend)
+    return replace(strip, half_width=_width(strip.curvature, bend), bend=bend)
+
+
+def _width(curvature: float, bend: float) -> float:
+    """Half-width of the strip of a lifting with ``1/v`` = curvature and f'' at most bend."""
+    return math.sqrt(2.0 / (curvature + bend)) if curvature + bend > 0.0 else math.inf
+
+
+def _bend(job: Job, k: int, f: Array, first: int, h: float, wanted: Extent, margin: float) -> float:
+    """Largest second difference of f_k, at least 0, where it matters to f_{k+1}."""
+    y = h * (first + np.arange(f.size))
+    last = k + 1 == len(job.v)
+    ends = (job.field, job.field) if last else (wanted.lows[k + 1], wanted.highs[k + 1])
+    low = -ends[1] if job.leaf.even else ends[0]
+    x = np.linspace(low, ends[1], 1 if last else _PROBES)[:, None]
+    log_weights = job.s[k] * f - (y - x) ** 2 / (2.0 * job.v[k])
+    heavy = (log_weights >= log_weights.max(axis=1, keepdims=True) - margin).any(axis=0)
+    bends = np.diff(f, 2)[heavy[1:-1]]
+    return float(bends.max(initial=0.0)) / (h * h)
