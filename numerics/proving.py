@@ -5,7 +5,8 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any, overload
 
-from theory.kernels.architectures import DEQ, MLP, in_a_line, not_an_architecture
+from theory.kernels.architectures import DEQ, MLP, not_an_architecture
+from theory.parameters import shown
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -73,10 +74,10 @@ def certify(
         expected = "a Solution, theory.MLP or theory.DEQ"
         raise not_an_architecture(subject, x, expected=expected)
     if x is not None and digits is not None:
-        raise TypeError(f"a solution has no inputs, only digits, got {in_a_line(x)} and {digits}")
+        raise TypeError(f"a solution has no inputs, only digits, got {shown(x)} and {digits}")
     given = digits if x is None else x
     if given is None:
         return certify_solution(subject, _DIGITS)
     if not hasattr(given, "__index__") or getattr(given, "shape", ()) != ():
-        raise TypeError(f"digits of a solution must be an integer, got {in_a_line(given)}")
+        raise TypeError(f"digits of a solution must be an integer, got {shown(given)}")
     return certify_solution(subject, given if isinstance(given, bool) else operator.index(given))

@@ -60,12 +60,14 @@ def exact_number(name: str, value: object, symbol: Symbol) -> Expr:
 
 
 def shown(value: object) -> str:
-    """A value as it stands in a message: text in quotes, a number as one writes it, long ones cut."""
+    """A value in a message of one line: text in quotes, a number as one writes it, long ones cut."""
     try:
         is_number = isinstance(value, numbers.Number | Decimal | Expr)
         text = str(value) if is_number else repr(value)
     except ValueError:  # Python writes no integer of more than 4300 digits
         return "a number of thousands of digits"
+    if not isinstance(value, str):  # arrays have many lines
+        text = " ".join(text.split())
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -5,15 +5,7 @@ The same chained grids as in doubles (`numerics.nests.doubles`), for any number 
 nodes, the weights ``exp(s f_{k-1})`` times a Gaussian; or, where the weights differ too much in size, a
 sum for every output over the window outside of which nothing matters.
 
-Error law. What a ball does not know of itself is added to it, for every output:
-
-- the trapezoid rule's error, ``2/(exp(2 pi a/h - (1/v + s g) a^2/2) - 1)`` relative, with the strips of
-  `numerics.nests.grids`. They are proved for sums of exponentials ("cone") and log-concave leaves;
-  of other leaves the curvature is found by looking, and the bound is as good as that
-  (`BallValue.proved`);
-- the nodes beyond the last one, summed in closed form: f grows at most with its outward slope b there, and
-  ``sum h phi_v(y - x) exp(s f(y)) <= exp(s f(Y) + s b (x - Y) + (s b)^2 v/2) Phi(-(Y - x - s b v)/sqrt v)``;
-- the nodes outside of an output's window.
+What a ball does not know of itself is added to it, for every output, by `numerics.balls.error`.
 
 Cost: for D digits of order D nodes per standard deviation, D^(3/2) where the strip is narrow, an
 exponential and a logarithm each, and products of polynomials of that length.
@@ -31,15 +23,14 @@ from flint import arb, arb_poly, ctx
 
 from numerics.errors import ResolutionError
 
+from .error import OMITTED, LiftingError, node
 from .numbers import float_of, log_of
-from .plan import SHARE, BallGrid, plan
+from .plan import BallGrid, plan
 from .program import BallLeaf, ball_sum
 from .windows import Windows, windowed_sum
 
 __all__ = ["BallValue", "evaluate_ball_nest", "planned_nodes"]
 
-# Weights left out of a sum are below exp(-_OMITTED) of the tolerance, together.
-_OMITTED = 5.0
 # Ratio of the weights' range to the precision up to which a product of polynomials is the faster way.
 _DENSE = 3.0
 
@@ -188,7 +179,10 @@ class _Nest:
         return BallValue(value, [d_x, *d_v, *d_s, *d_own], self.plan.proved, self.nodes)
 
     def _node(self, k: int, index: int) -> arb:
-        return arb(self.plan.multiples[k] * index) * arb(2) ** -self.plan.power
+        return node(self.plan, k, index)
+
+    def _error(self, k: int) -> LiftingError:
+        return LiftingError(self.plan, k, self.v[k], self.s[k])
 
     def _unit(self, k: int) -> arb:
         """What distances between nodes and outputs of a lifting are multiples of."""
@@ -245,7 +239,7 @@ class _Nest:
         top = round((inner.first + middle) * steps[0] / steps[1])
         order = self.plan.outputs(k + 1, top, begin)
         sums = self._sums(k, inner, raw, steps)
-        enclosed = self._enclosure(k, inner, ref)
+        enclosed = self._error(k).around(inner.f, inner.first, ref, headed)
         drop = self.plan.drop(k + 1)
         found: dict[int, tuple[arb, arb]] = {}
         best = -math.inf
@@ -286,7 +280,7 @@ class _Nest:
         a, b = steps
         log_weights = np.array([self.plan.exponents[k] * float_of(f) for f in inner.f])
         c = 0.5 * self.h[k] ** 2 / self.plan.increments[k]
-        margin = self.log_inverse + math.log(log_weights.size) + _OMITTED
+        margin = self.log_inverse + math.log(log_weights.size) + OMITTED
         spread = float(np.ptp(log_weights))
         if spread < _DENSE * ctx.prec * math.log(2.0):
             first, last = self.plan.interval(k + 1)
@@ -329,99 +323,15 @@ class _Nest:
             table.extend((scale * (d * d)).exp() for d in range(len(table), end))
 
     def _tallest(self, level: _Level) -> int:
-        return (
-            0
-            if self._headed(level)
-            else self.plan.tallest([float_of(f) for f in level.f], level.first)
-        )
+        if self._headed(level):
+            return 0
+        return self.plan.tallest([float_of(f) for f in level.f], level.first)
 
     def _gaussian(self, k: int, reach: int) -> list[arb]:
         """exp(-(d u)^2 / (2 v)) for d = 0 .. reach, where distances are multiples of u."""
         self.nodes += reach
         scale = -(self._unit(k) ** 2) / (2 * self.v[k])
         return [(scale * (d * d)).exp() for d in range(reach + 1)]
-
-    # -- errors ------------------------------------------------------------------------------------
-
-    def _trapezoid(self, k: int) -> arb:
-        """Relative error of one lifting, proved where the strips are."""
-        strip, v, s = self.plan.strips[k], self.v[k], self.s[k]
-        h = self._node(k, 1)
-        bend = 1 / v + s * arb(strip.curvature)
-        shift = min(strip.half_width, 2.0 * math.pi / (self.h[k] * float_of(bend)))
-        a = arb(shift)
-        power = 2 * arb.pi() * a / h - bend * a * a / 2
-        if not power > 0:
-            return arb(0, math.inf)
-        size = 2 / (power.exp() - 1)
-        if s.is_zero():
-            size *= 1 + arb(strip.curvature) * a * a / 2
-        return arb(0, size.upper())
-
-    def _enclosure(self, k: int, inner: _Level, ref: arb) -> Callable[[arb, arb], arb]:
-        """What adds to Z of an output, given its sum and its field, everything that the sum does not know."""
-        v, s = self.v[k], self.s[k]
-        h = self._node(k, 1)
-        norm = h / (2 * arb.pi() * v).sqrt()
-        # nodes left out of a sum, and the rounding of the doubles that decided it
-        error = self._trapezoid(k) + arb(0, math.e) * (-arb(self.log_inverse + _OMITTED)).exp()
-        last = inner.first + len(inner.f) - 1
-        ends = []
-        for side, index, at, next_to in ((-1, inner.first, 0, 1), (1, last, -1, -2)):
-            slope = arb(self.plan.shape.slopes[(1 + side) // 2]) * (1 + arb(SHARE))
-            f = inner.f[at]
-            before = inner.f[next_to] if len(inner.f) > 1 else f
-            ends.append((side, self._node(k, index), f, (f - before) / h, slope))
-        if s.is_zero():
-
-            def quenched(z: arb, x: arb) -> arb:
-                beyond = [
-                    self._quenched_tail(k, side * (y - x), f, inward, slope, norm)
-                    for side, y, f, inward, slope in ends
-                ]
-                return z + z * error + arb(0, (beyond[0] + beyond[1]).upper())
-
-            return quenched
-        tails = []
-        for side, y, f, _, slope in ends:
-            tilt = s * slope
-            weight = (s * (f - ref)).exp()
-            if side < 0 and self._headed(inner):  # up to the top, by less than this
-                weight *= 2
-            tails.append((side, y, weight, tilt, tilt * tilt * v / 2, tilt * v))
-        twice = 2 * v
-
-        def annealed(z: arb, x: arb) -> arb:
-            beyond = arb(0)
-            for side, y, weight, tilt, constant, moved in tails:
-                distance = side * (y - x)
-                away = distance - moved
-                # Phi(-t) <= exp(-t^2/2)/2; the sum of a Gaussian over any nodes is at most 1 + norm
-                size = (-away * away / twice).exp() / 2 if away > 0 else 1 + norm
-                if not tilt.is_zero():
-                    size *= (constant - tilt * distance).exp()
-                beyond += weight * size
-            return z + z * error + _between(beyond)
-
-        return annealed
-
-    def _quenched_tail(
-        self, k: int, distance: arb, f: arb, inward: arb, growth: arb, norm: arb
-    ) -> arb:
-        """Bound of E |f| beyond an end: |f| <= |f_Y| + b t + g t^2/2 at distance t from it."""
-        v = self.v[k]
-        bend = arb(min(self.plan.strips[k].curvature, 1e300))
-        rate = abs(inward) + bend * self._node(k, 1) + growth
-        if not distance > 0:
-            return arb(math.inf)
-        density = (-distance * distance / (2 * v)).exp() / (2 * arb.pi() * v).sqrt()
-        tail = (distance / (2 * v).sqrt()).erfc() / 2
-        # int_0^oo t^n phi(distance + t) dt <= n! (v/distance)^(n+1) density; the sum over nodes is no
-        # larger where t^n phi falls, and at most norm times its maximum more where it does not
-        step = v / distance
-        moments = tail, density * step * step, 2 * density * step * step * step
-        size = abs(f) * moments[0] + rate * moments[1] + bend * moments[2] / 2
-        return size + norm * density * (rate * step + bend * step * step) * 2
 
     def _outermost(
         self, level: _Level, gradient: bool
@@ -446,7 +356,7 @@ class _Nest:
             w = [w[0], *(2 * a for a in w[1:])]
             terms = [terms[0], *(2 * a for a in terms[1:])]
         total = ball_sum(terms)
-        z = self._enclosure(k, level, ref)(total, x)
+        z = self._error(k).around(level.f, level.first, ref)(total, x)
         value = z if s.is_zero() else ref + z.log() / s
         if not gradient:
             return value, [], (arb(0), arb(0), arb(0))
@@ -481,7 +391,7 @@ class _Nest:
         log_weights = np.array([log_of(w) for w in stage.raw])
         index = (outer.first + np.arange(logs.size)) * b
         c = 0.5 * (self.h[k] / a) ** 2 / self.plan.increments[k]
-        floor = -(self.log_inverse + _OMITTED)
+        floor = -(self.log_inverse + OMITTED)
         mirrored = self.even and not self._headed(inner)
         half = len(inner.f) // 2 if mirrored else 0
         if float(np.ptp(logs)) < _DENSE * ctx.prec * math.log(2.0):
@@ -552,12 +462,3 @@ def _outputs_of(mu: list[arb], level: _Level) -> list[arb]:
     own = mu[level.added :]
     own[0] += ball_sum(mu[: level.added])
     return own
-
-
-def _between(size: arb) -> arb:
-    """The ball from 0 to a non-negative bound."""
-    upper = size.upper()
-    if upper.is_zero():
-        return arb(0)
-    half = upper / 2
-    return arb(half, half)

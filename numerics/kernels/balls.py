@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from numerics.balls.program import BALLS, ball_sum, printed
 from numerics.kernels.series.mixture_nodes import mixture_nodes
 from theory.calculus.price import K1, K2, C
-from theory.kernels.architectures import in_a_line
 from theory.kernels.duals import Dual, Tangent
 from theory.kernels.mixtures import A, B, mixture
 from theory.kernels.moments import DELTA, DET, SIGMA, ExpDifference
 from theory.kernels.recursion import layer, tangent
+from theory.parameters import shown
 
 __all__ = [
     "Maps",
@@ -243,7 +243,7 @@ class Precision:
 
 def _whole(digits: Any) -> int:
     """Read a number of digits."""
-    wrong = f"digits must be an integer from 1 to 10000, got {in_a_line(digits)}"
+    wrong = f"digits must be an integer from 1 to 10000, got {shown(digits)}"
     if isinstance(digits, bool):
         raise TypeError(wrong)
     try:

@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from numerics.errors import DivergenceError
 from numerics.kernels.loops.primitives import squares, sum_roundings
 from numerics.kernels.series.rounding import UNIT
-from theory.kernels.architectures import Architecture, in_a_line
+from theory.kernels.architectures import Architecture
 from theory.kernels.duals import Tangent
+from theory.parameters import shown
 
 __all__ = [
     "MAX_SCALE",
@@ -84,7 +85,7 @@ def check_scales(**scales: Any) -> dict[str, float]:
         number = _rounded(value)
         infinite = isinstance(value, float) and math.isinf(value)
         if infinite or not number >= 0.0:
-            raise ValueError(f"{name} must be a finite number >= 0, got {in_a_line(value)}")
+            raise ValueError(f"{name} must be a finite number >= 0, got {shown(value)}")
         if number > MAX_SCALE:
             raise ValueError(f"{name} must be at most 1e50 in doubles, got {_short(value)}")
         made[name] = number
@@ -116,7 +117,7 @@ def _rounded(value: Any) -> float:
 def _short(value: Any) -> str:
     """A number beyond what doubles hold, as in 1e+400."""
     if not getattr(value, "is_Rational", False):
-        return in_a_line(value)
+        return shown(value)
     return f"{Decimal(int(value.p)) / Decimal(int(value.q)):.6e}".replace(".000000", "")
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,11 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sympy import Expr, Rational
 
-from theory import Model
+from theory import FreeEnergy, Model
 
-from .solution import ConvergenceError, Solution
+from .points import located, objective_of
+from .solution import ConvergenceError, Solution, Statistics
+from .stationary import minimise
 
-__all__ = ["followed", "moved"]
+__all__ = ["continued", "followed", "moved"]
 
 Array = NDArray[np.float64]
 
@@ -140,3 +143,17 @@ def _extrapolated(path: list[tuple[float, Array]], t: float) -> Array:
 def _logarithms(solution: Solution) -> Array:
     with np.errstate(divide="ignore"):
         return np.log(np.array([float(g) for g in solution.gaps]))
+
+
+def continued(fe: FreeEnergy, start: Solution) -> Solution:
+    """The stationary point near another one's, found at nearby model parameters, in doubles."""
+    began = time.perf_counter()
+    objective = objective_of(fe)
+    ev = objective.evaluator
+    theta = ev.coordinates.theta(np.array(start.gaps))
+    if not objective.ascents(theta):
+        theta, _, _ = minimise(objective, theta)
+    found = located(objective, fe, theta, "continued in the parameters")
+    spent = Statistics(ev.evaluations, ev.exponentials, ev.products, time.perf_counter() - began)
+    found = dataclasses.replace(found, statistics=spent)
+    return dataclasses.replace(found, branches=(found,))

@@ -36,7 +36,7 @@ from .stability import level_one, stable
 from .starts import Start, first_starts, interpolated, ordered, seed, splits
 from .stationary import follow, hessian, minimise
 
-__all__ = ["Progress", "check_bounds", "continued", "search"]
+__all__ = ["Progress", "check_bounds", "search"]
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, str, float], None]
@@ -491,17 +491,3 @@ class _Search:
             {} if theta is None else named(self.fine, theta),
             size,
         )
-
-
-def continued(fe: FreeEnergy, start: Solution) -> Solution:
-    """Follow a stationary point from nearby model parameters."""
-    began = time.perf_counter()
-    objective = objective_of(fe)
-    ev = objective.evaluator
-    theta = ev.coordinates.theta(np.array(start.gaps))
-    if not objective.ascents(theta):
-        theta, _, _ = minimise(objective, theta)
-    found = located(objective, fe, theta, "continued in the parameters")
-    spent = Statistics(ev.evaluations, ev.exponentials, ev.products, time.perf_counter() - began)
-    found = replace(found, statistics=spent)
-    return replace(found, branches=(found,))

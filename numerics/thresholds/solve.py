@@ -23,12 +23,12 @@ import numpy as np
 from theory import Model, free_energy
 from theory.parameters import shown
 
-from .continuation import followed
+from .continuation import continued, followed
 from .functional import functional_of
 from .newton import curvatures
 from .points import objective_of, same_point
 from .satisfiable import Capacities
-from .search import Progress, check_bounds, continued, search
+from .search import Progress, check_bounds, search
 from .settle import DOUBLE_DIGITS, check_digits, closed_form, refine
 from .solution import ConvergenceError, Solution
 

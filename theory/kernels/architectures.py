@@ -11,11 +11,8 @@ mlp(relu, depth=2, sigma_w=3/2, sigma_b=0.2, sigma_v=0.9)
 from __future__ import annotations
 
 import dataclasses
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from decimal import Decimal
-from fractions import Fraction
 from functools import cached_property
 from typing import Any, ClassVar, Self, cast
 
@@ -25,7 +22,7 @@ from sympy import Eq, Expr, Function, Rational, S, Symbol
 from theory.calculus.price import K1
 from theory.calculus.steps import Step
 from theory.errors import DivergenceError
-from theory.kernels.activations import NAMES, Activation, activation
+from theory.kernels.activations import Activation
 from theory.kernels.duals import Dual, dual
 from theory.kernels.recursion import (
     NEXT_K,
@@ -34,7 +31,6 @@ from theory.kernels.recursion import (
     NTK,
     SIGMA_B,
     SIGMA_U,
-    SIGMA_V,
     SIGMA_W,
     THETA,
     Condition,
@@ -46,14 +42,11 @@ from theory.kernels.recursion import (
     readout,
     tangent,
 )
-from theory.parameters import Number, exact_number, shown
+from theory.kernels.scales import MAX_DEPTH, SCALES, read_activation, read_depth, read_scale
+from theory.parameters import Number, shown
 
-__all__ = ["DEQ", "MAX_DEPTH", "MLP", "Architecture", "in_a_line", "not_an_architecture"]
+__all__ = ["DEQ", "MAX_DEPTH", "MLP", "Architecture", "not_an_architecture"]
 
-MAX_DEPTH = 1_000_000
-"""Most hidden layers of a perceptron."""
-
-_SYMBOLS = {str(symbol): symbol for symbol in (SIGMA_W, SIGMA_U, SIGMA_B, SIGMA_V)}
 _GRAM = Symbol("g", real=True)
 _Row = tuple[Symbol, Expr, str]
 _D, _SLOPE = Function("D"), Function("D'")
@@ -68,12 +61,12 @@ class Architecture(ABC):
 
     def __post_init__(self) -> None:
         """Read the activation, which has to have a dual, and the scales."""
-        phi = _read_activation(self.activation)
+        phi = read_activation(self.activation)
         if phi.existence.largest == 0:
             raise DivergenceError(phi.existence.text())
         object.__setattr__(self, "activation", phi)
         for name, value in self.scales.items():
-            object.__setattr__(self, name, _scale(name, value))
+            object.__setattr__(self, name, read_scale(name, value))
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what it is, without what was derived from it."""
@@ -88,18 +81,18 @@ class Architecture(ABC):
     def scales(self) -> dict[str, Any]:
         """Standard deviations by name: floats as they were given, other numbers exactly, or symbols."""
         names = (field.name for field in dataclasses.fields(self))
-        return {name: getattr(self, name) for name in names if name in _SYMBOLS}
+        return {name: getattr(self, name) for name in names if name in SCALES}
 
     @property
     def parameters(self) -> dict[Symbol, Expr]:
         """Numbers given for the scales, by symbol; symbolic ones are left out."""
-        values = {_SYMBOLS[name]: sympy.sympify(value) for name, value in self.scales.items()}
+        values = {SCALES[name]: sympy.sympify(value) for name, value in self.scales.items()}
         return {symbol: value for symbol, value in values.items() if value != symbol}
 
     @property
     def generic(self) -> Self:
         """The same architecture with all scales symbolic."""
-        return dataclasses.replace(self, **{name: _SYMBOLS[name] for name in self.scales})
+        return dataclasses.replace(self, **{name: SCALES[name] for name in self.scales})
 
     @property
     def dual(self) -> Dual:
@@ -115,6 +108,11 @@ class Architecture(ABC):
     @abstractmethod
     def conditions(self) -> tuple[Condition, ...]:
         """What has to hold for the kernels to exist, at these scales."""
+
+    @property
+    def tangent(self) -> Eq:
+        """Theta of a layer from the one before, or at the fixed point."""
+        return self._at(self.equations.tangent)
 
     @property
     def nngp(self) -> Eq:
@@ -144,7 +142,7 @@ class Architecture(ABC):
         return Eq(equation.lhs, equation.rhs.subs(self.parameters), evaluate=False)
 
     def _squares(self, *names: str) -> list[Expr]:
-        return [(_SYMBOLS[name] ** 2).subs(self.parameters) for name in names]
+        return [(SCALES[name] ** 2).subs(self.parameters) for name in names]
 
     def _conditions_shown(self) -> tuple[Step, ...]:
         return tuple(
@@ -273,7 +271,7 @@ class MLP(Architecture):
     def __post_init__(self) -> None:
         """Read what was given."""
         super().__post_init__()
-        object.__setattr__(self, "depth", _whole(self.depth))
+        object.__setattr__(self, "depth", read_depth(self.depth))
 
     @cached_property
     def equations(self) -> PerceptronEquations:
@@ -284,11 +282,6 @@ class MLP(Architecture):
     def layer(self) -> Eq:
         """K_{l+1} in k11, k12, k22, the entries of K_l."""
         return self._at(self.equations.layer)
-
-    @property
-    def tangent(self) -> Eq:
-        """Theta_{l+1} in the entries of K_l and Theta."""
-        return self._at(self.equations.tangent)
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -391,11 +384,6 @@ class DEQ(Architecture):
         return self._at(self.equations.diagonal)
 
     @property
-    def tangent(self) -> Eq:
-        """Theta at the fixed point."""
-        return self._at(self.equations.tangent)
-
-    @property
     def conditions(self) -> tuple[Condition, ...]:
         """The three of `theory.kernels.recursion.EquilibriumEquations.conditions`, at these scales."""
         if self.sigma_w == 0:  # K = S whatever phi is
@@ -488,66 +476,4 @@ def not_an_architecture(
     """
     swapped = any(isinstance(other, Architecture) for other in rest)
     order = "; the architecture comes first" if swapped else ""
-    return TypeError(f"expected {expected}, got {in_a_line(given)}{order}")
-
-
-def _read_activation(phi: str | Expr | Activation) -> Activation:
-    """Read an activation; names without spaces, in lower case."""
-    if isinstance(phi, str):
-        parts = [part.strip() for part in phi.lower().split(":")]
-        phi = ":".join(parts) if parts[0] in NAMES else phi.strip()
-    return activation(phi)
-
-
-def _scale(name: str, value: Any) -> Any:
-    """Read a standard deviation: a float that is no short decimal stays the float that it is."""
-    symbol = _SYMBOLS[name]
-    named = isinstance(value, Symbol | str) and str(value).strip() == name
-    if named and getattr(value, "is_nonnegative", None) is not False:
-        return symbol
-    said = f"{name} must be a finite number >= 0, got {in_a_line(value)}"
-    if isinstance(value, Expr) and value.free_symbols:
-        said += f"; Symbol({name!r}) keeps it symbolic"
-    wrong = ValueError(said)
-    if not _is_single(value):
-        raise wrong
-    try:
-        if isinstance(value, int | str | Fraction | Decimal | Expr):
-            number = exact_number(name, value, Symbol(name, real=True))
-        else:
-            number = float(value)
-            if not math.isfinite(number):
-                raise wrong
-            decimal = Fraction(repr(number))
-            if decimal == Fraction(number):
-                number = sympy.Rational(decimal.numerator, decimal.denominator)
-    except (TypeError, ValueError, OverflowError):
-        raise wrong from None
-    if not number >= 0:
-        raise wrong
-    return number
-
-
-def _whole(depth: Any) -> int:
-    """Read a number of layers."""
-    try:
-        number = int(depth)
-        good = _is_single(depth) and bool(number == depth) and number >= 1
-    except (TypeError, ValueError, OverflowError):
-        good, number = False, 0
-    if not good:
-        raise ValueError(f"depth must be an integer >= 1, got {in_a_line(depth)}")
-    if number > MAX_DEPTH:
-        raise ValueError(f"depth must be an integer <= {MAX_DEPTH}, got {in_a_line(depth)}")
-    return number
-
-
-def _is_single(value: Any) -> bool:
-    """Whether it can be a number: it is not true or false, of Python or of numpy, and no array."""
-    is_bool = isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b"
-    return not is_bool and getattr(value, "shape", ()) == ()
-
-
-def in_a_line(value: object) -> str:
-    """A value in a message of one line."""
-    return " ".join(shown(value).split())
+    return TypeError(f"expected {expected}, got {shown(given)}{order}")

@@ -38,7 +38,7 @@ def agrees(dual: Dual) -> bool:
     Returns
     -------
     bool
-        True where the integral cannot be resolved: no evidence against it.
+        True, too, where the integral is too fine to be computed: there is no evidence against it.
 
     Notes
     -----
