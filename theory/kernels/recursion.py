@@ -43,7 +43,7 @@ SIGMA_W, SIGMA_B, SIGMA_U, SIGMA_V = symbols("sigma_w sigma_b sigma_u sigma_v", 
 """Standard deviations of weights, biases, input weights (equilibrium models) and the readout."""
 
 THETA = Symbol("Theta", real=True)
-S1, S12, S2 = symbols("s11 s12 s22", real=True)
+S1, S12 = symbols("s11 s12", real=True)
 """Input covariances S of an equilibrium model."""
 
 
