@@ -20,7 +20,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from numerics.compiled import njit
 
 from .rows import (
     FLAT,
@@ -41,7 +42,7 @@ __all__ = ["Lifting", "Rows", "adjoint", "lift"]
 _SQRT_2PI = math.sqrt(2.0 * math.pi)
 
 
-@njit(cache=True)
+@njit
 def _extreme_centres(f, lifting, count):  # pragma: no cover - compiled
     """Leftmost and rightmost tilted centres, as node indices, for ascending outputs."""
     h, n = lifting.h, f.size
@@ -75,7 +76,7 @@ def _extreme_centres(f, lifting, count):  # pragma: no cover - compiled
     return left, right
 
 
-@njit(cache=True)
+@njit
 def _weights(f, lifting, negligible):  # pragma: no cover - compiled
     """Weights of the nodes, and the exponentials taken."""
     s, ref, pad, n = lifting.s, lifting.ref, lifting.reach, f.size
@@ -116,7 +117,7 @@ def _weights(f, lifting, negligible):  # pragma: no cover - compiled
     return Weights(e_form, d_form, flat_lo + pad, flat_hi + pad, overflow), exponentials
 
 
-@njit(cache=True)
+@njit
 def _span(lifting, left, right):  # pragma: no cover - compiled
     """Half-width of a table of Gaussian weights that serves all outputs."""
     span = 0
@@ -127,7 +128,7 @@ def _span(lifting, left, right):  # pragma: no cover - compiled
     return min(span + lifting.reach, int(39.0 * math.sqrt(lifting.v) / lifting.h) + 2)
 
 
-@njit(cache=True)
+@njit
 def _tables(lifting, span, norm):  # pragma: no cover - compiled
     """Gaussian weights and their derivatives in v, by phase and distance."""
     steps, v, unit = lifting.inner_step, lifting.v, lifting.h / lifting.inner_step
@@ -143,7 +144,7 @@ def _tables(lifting, span, norm):  # pragma: no cover - compiled
     return table, table_v
 
 
-@njit(cache=True)
+@njit
 def lift(f, lifting, count, pivot, negligible, cut, limit):
     """One lifting at outputs ``start + i``, i = 0..count-1; returns `Rows`.
 
@@ -241,7 +242,7 @@ def lift(f, lifting, count, pivot, negligible, cut, limit):
     )  # fmt: skip
 
 
-@njit(cache=True, fastmath={"reassoc", "contract"})
+@njit(fastmath={"reassoc", "contract"})
 def adjoint(f, lifting, rows, mu, floor):
     """Push the Gibbs weights ``mu`` of the outputs from ``rows.begin`` on to the n inner nodes.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from numerics.compiled import njit
 
 from .rows import MAX_EXPONENT
 
@@ -14,7 +15,7 @@ __all__ = ["lift_point"]
 _SQRT_2PI = math.sqrt(2.0 * math.pi)
 
 
-@njit(cache=True)
+@njit
 def lift_point(f, lifting, x, copies):
     """The outermost lifting at one field; returns value, d/dv, d/dx, the Gibbs weights, and exponentials.
 

@@ -9,8 +9,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from numerics.compiled import njit
 
 from .tilted import (
     block_tables,
@@ -137,7 +138,7 @@ class Rows(NamedTuple):
         return self.places[0, self.begin : self.end]
 
 
-@njit(cache=True, fastmath={"reassoc", "contract"})
+@njit(fastmath={"reassoc", "contract"})
 def sums(row, row_v, form, low, high, off):  # pragma: no cover - compiled
     """Sums of a form with Gaussian weights and with their derivatives."""
     total = 0.0
@@ -148,7 +149,7 @@ def sums(row, row_v, form, low, high, off):  # pragma: no cover - compiled
     return total, total_v
 
 
-@njit(cache=True)
+@njit
 def far_row(f, lifting, norm, row, blocks, direction):  # pragma: no cover - compiled
     """A row whose weight lies far from where it is wanted: tilted with its block, or log-sum-exp.
 
@@ -224,7 +225,7 @@ def far_row(f, lifting, norm, row, blocks, direction):  # pragma: no cover - com
     return numbers, (TILTED, jl, jr, b), (exponentials, products), blocks
 
 
-@njit(cache=True)
+@njit
 def near_row(lifting, weights, tables, window, c):  # pragma: no cover - compiled
     """A row as a product of tables: deviations where it is close to its reference, plain products elsewhere.
 

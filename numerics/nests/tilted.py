@@ -17,7 +17,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from numerics.compiled import njit
 
 __all__ = [
     "block_tables",
@@ -36,13 +37,13 @@ _SLACK = 12.0
 _NOTHING = 50.0
 
 
-@njit(cache=True)
+@njit
 def slack(h, v):  # pragma: no cover - compiled
     """How far the peak of a row may lie from its block's tilt, in nodes."""
     return int(_SLACK * math.sqrt(v) / h) + 1
 
 
-@njit(cache=True)
+@njit
 def block_tables(h, v, inner_step, reach, norm):  # pragma: no cover - compiled
     """Gaussian weights times 1, u and u^2, by phase, for windows off their centre."""
     span = reach + 2 * slack(h, v) + 2
@@ -58,7 +59,7 @@ def block_tables(h, v, inner_step, reach, norm):  # pragma: no cover - compiled
     return tables
 
 
-@njit(cache=True)
+@njit
 def open_block(f, s, h, v, tilt, tilted):  # pragma: no cover - compiled
     """Fill in the tilted exponentials of a block, ``tilt = (lo, hi, centre, m, offset)``."""
     slope = tilt[3] * h * h / v
@@ -68,7 +69,7 @@ def open_block(f, s, h, v, tilt, tilted):  # pragma: no cover - compiled
         tilted[tilt[4] + q - tilt[0]] = math.exp(min(a, 600.0))
 
 
-@njit(cache=True)
+@njit
 def heavy_nodes(f, s, scale, x, low, high):  # pragma: no cover - compiled
     """Part of the nodes ``low..high`` outside of which a row at node x (a fraction) has no weight."""
     top = -np.inf
@@ -81,7 +82,7 @@ def heavy_nodes(f, s, scale, x, low, high):  # pragma: no cover - compiled
     return low, high
 
 
-@njit(cache=True)
+@njit
 def peak_node(f, s, scale, x, low, high):  # pragma: no cover - compiled
     """The node of largest weight of a row at node x (a fraction)."""
     peak = low
@@ -94,7 +95,7 @@ def peak_node(f, s, scale, x, low, high):  # pragma: no cover - compiled
     return peak
 
 
-@njit(cache=True, fastmath={"reassoc", "contract"})
+@njit(fastmath={"reassoc", "contract"})
 def tilted_row(tables, phase, tilted, low, high, off, at):  # pragma: no cover - compiled
     """Sums of a row with weights times 1, u and u^2."""
     row, row_1, row_2 = tables[0, phase], tables[1, phase], tables[2, phase]
@@ -108,7 +109,7 @@ def tilted_row(tables, phase, tilted, low, high, off, at):  # pragma: no cover -
     return total, total_1, total_2
 
 
-@njit(cache=True, fastmath={"reassoc", "contract"})
+@njit(fastmath={"reassoc", "contract"})
 def log_sum_row(f, s, ref, scale, x, low, high, v):  # pragma: no cover - compiled
     """A row with its maximum taken out: the maximum, and sums for the value and its derivative in v."""
     peak = -np.inf

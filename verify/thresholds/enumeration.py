@@ -25,9 +25,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numba
 import numpy as np
 
+from numerics.compiled import njit
 from numerics.machine import cores
 
 from .instances import Instance
@@ -259,7 +259,7 @@ def _partial_fields(columns: NDArray[np.float64]) -> NDArray[np.float64]:
     return table
 
 
-@numba.njit(cache=True, inline="always")
+@njit(inline="always")
 def _outer_fields(columns, base, index, fields):
     """Fields of the outer configuration whose Gray code has this index; returns its bits."""
     code = index ^ (index >> 1)
@@ -271,7 +271,7 @@ def _outer_fields(columns, base, index, fields):
     return code
 
 
-@numba.njit(cache=True, inline="always")
+@njit(inline="always")
 def _step(columns, code, index, fields):
     """Go on to the Gray code of this index."""
     j = 0
@@ -283,7 +283,7 @@ def _step(columns, code, index, fields):
     return code ^ (1 << j)
 
 
-@numba.njit(cache=True, inline="always")
+@njit(inline="always")
 def _intervals(fields, tested, step, lower, upper, starts, widths):
     """Widened bounds of the inner table's integers, as a start and a width modulo 2^16."""
     for r in range(tested):
@@ -293,7 +293,7 @@ def _intervals(fields, tested, step, lower, upper, starts, widths):
         widths[r] = np.uint16(max(0.0, high - low))
 
 
-@numba.njit(cache=True)
+@njit
 def _sieve(small, start, size, starts, widths, alive):
     """Mark the inner configurations of a block that may satisfy the first rows; whether any does."""
     for j in range(size):
@@ -318,7 +318,7 @@ def _sieve(small, start, size, starts, widths, alive):
     return True
 
 
-@numba.njit(cache=True, inline="always")
+@njit(inline="always")
 def _rows_satisfied(fields, table, lower, upper, doubt):
     """Number of leading rows that hold, and whether rounding may have decided."""
     doubtful = False
@@ -331,7 +331,7 @@ def _rows_satisfied(fields, table, lower, upper, doubt):
     return fields.size, doubtful
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _count(columns, base, table, small, tested, step, lower, upper, doubt, begin, end):
     """Histogram of the number of leading rows satisfied, and how many decisions are in doubt."""
     histogram = np.zeros(base.size + 1, dtype=np.int64)
@@ -355,7 +355,7 @@ def _count(columns, base, table, small, tested, step, lower, upper, doubt, begin
     return histogram, doubtful
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _list(columns, base, table, small, tested, step, lower, upper, doubt, begin, end):
     """Codes of the solutions, in an array that has room for more, and their number."""
     codes = np.empty(64, dtype=np.uint64)
@@ -384,7 +384,7 @@ def _list(columns, base, table, small, tested, step, lower, upper, doubt, begin,
     return codes, count
 
 
-@numba.njit(cache=True, inline="always")
+@njit(inline="always")
 def _workspace(rows, small):
     """Fields; starts and widths of intervals, which let everything through; marks of a block."""
     starts = np.full(small.shape[0], -32768, dtype=np.int16)
@@ -392,7 +392,7 @@ def _workspace(rows, small):
     return np.empty(rows), starts, widths, np.zeros(min(_BLOCK, small.shape[1]), dtype=np.uint16)
 
 
-@numba.njit(cache=True)
+@njit
 def _pairs(codes, n):
     counts = np.zeros(n + 1, dtype=np.int64)
     for i in range(codes.size):

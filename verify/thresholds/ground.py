@@ -40,9 +40,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 
+from numerics.compiled import njit
 from verify.thresholds.algorithms.kernels import add_multiple, dot
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def _couplings(instance: GroundInstance) -> NDArray[np.float32]:
     return couplings
 
 
-@numba.njit(cache=True)
+@njit
 def _clup(couplings: Any, x: Any, budget: int, rng: Any) -> None:
     n = x.size
     fields = np.zeros(n)
@@ -276,7 +276,7 @@ def _clup(couplings: Any, x: Any, budget: int, rng: Any) -> None:
         x[j] = 1.0 if fields[j] > 0.0 else -1.0
 
 
-@numba.njit(cache=True)
+@njit
 def _anneal(couplings: Any, x: Any, sweeps: int, hottest: float, rng: Any) -> None:
     n = x.size
     fields = np.zeros(n, dtype=np.float32)
@@ -292,7 +292,7 @@ def _anneal(couplings: Any, x: Any, sweeps: int, hottest: float, rng: Any) -> No
                 x[j] = -x[j]
 
 
-@numba.njit(cache=True)
+@njit
 def _greedy(couplings: Any, x: Any) -> None:
     """Flip the spin that gains most, until none gains anything."""
     n = x.size

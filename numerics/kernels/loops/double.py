@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
+
+from numerics.compiled import njit
 
 from .primitives import fma
 
@@ -19,14 +20,14 @@ _LN2 = (0.6931471805599453, 2.3190468138462996e-17)
 _ROOT = (0.3989422804014327, -2.492327202777048e-17)  # 1/sqrt(2 pi)
 
 
-@numba.njit(inline="always")
+@njit(inline="always")
 def _sum(a: float, b: float) -> tuple[float, float]:
     s = a + b
     t = s - a
     return s, (a - (s - t)) + (b - t)
 
 
-@numba.njit(inline="always")
+@njit(inline="always")
 def _add(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
     s, e = _sum(a[0], b[0])
     t, f = _sum(a[1], b[1])
@@ -34,14 +35,14 @@ def _add(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
     return _sum(s, e + f)
 
 
-@numba.njit(inline="always")
+@njit(inline="always")
 def _mul(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
     p = a[0] * b[0]
     e = fma(a[0], b[0], -p)  # pyright: ignore[reportCallIssue] - numba supplies the context
     return _sum(p, e + (a[0] * b[1] + a[1] * b[0]))
 
 
-@numba.njit
+@njit
 def _exp(a: tuple[float, float]) -> tuple[float, float]:
     """Exp of a number in [-700, 700]: argument reduction by log 2 and 2^-9, Taylor, squaring."""
     n = math.floor(a[0] / _LN2[0] + 0.5)
@@ -59,7 +60,7 @@ def _exp(a: tuple[float, float]) -> tuple[float, float]:
     return math.ldexp(total[0], int(n)), math.ldexp(total[1], int(n))
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def moments(
     x: np.ndarray, weight: np.ndarray, f: np.ndarray, q: float, roots: np.ndarray, step: int, first: int,
     coefficients: np.ndarray, squares: np.ndarray,
@@ -110,7 +111,7 @@ def moments(
         squares[k] = sums[0, k]
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def interpolate(series: np.ndarray, t: np.ndarray, out: np.ndarray) -> None:
     """Chebyshev series, shape (rows, terms), at points t; small terms are added first."""
     columns = np.ascontiguousarray(series.T)

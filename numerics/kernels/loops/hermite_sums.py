@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from numerics.compiled import njit
 
 __all__ = ["sums"]
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def sums(
     a: np.ndarray, steep: np.ndarray, rho: np.ndarray, first: int, step: int, out: np.ndarray
 ) -> None:

@@ -14,9 +14,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 
+from numerics.compiled import njit
 from verify.thresholds.instances import Instance
 
 from .interface import Attempt, finished
@@ -53,7 +53,7 @@ def run(
     return finished("annealing", instance, x, made, trace, budget, seed)
 
 
-@numba.njit(cache=True)
+@njit
 def _anneal(
     columns: Any,
     x: Any,

@@ -23,9 +23,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 
+from numerics.compiled import njit
 from verify.thresholds.instances import Instance
 
 from .interface import Attempt
@@ -86,7 +86,7 @@ def run(
     return searched_and_repaired("belief", instance, budget, seed, repairs, search)
 
 
-@numba.njit(cache=True)
+@njit
 def _reinforce(
     rows: Any,
     x: Any,
@@ -134,7 +134,7 @@ def _reinforce(
     return best, made, trace[:kept]
 
 
-@numba.njit(cache=True)
+@njit
 def _scale(fields: Any, wanted: float) -> float:
     """Factor that brings tanh(fields) to the wanted mean square where it is far off it; else 1."""
     low, high = 0.0, 16.0

@@ -30,9 +30,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 
+from numerics.compiled import njit
 from verify.thresholds.instances import Instance
 
 from .interface import Attempt
@@ -91,7 +91,7 @@ def run(
     return searched_and_repaired("clup", instance, budget, seed, repairs, search)
 
 
-@numba.njit(cache=True)
+@njit
 def _loosen(
     rows: Any,
     x: Any,

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numba
 import numpy as np
+
+from numerics.compiled import njit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +43,7 @@ def bounds(instance: Instance) -> tuple[np.float32, np.float32]:
     return np.float32(instance.lower + SLACK), np.float32(instance.upper - SLACK)
 
 
-@numba.njit(cache=True, inline="always")
+@njit(inline="always")
 def _scaled_tail(a):
     """Compute Prob(U > a) exp(a^2/2) for a >= 0 and U ~ N(0, 1), relative error 1.2e-7.
 
@@ -56,7 +57,7 @@ def _scaled_tail(a):
     return 0.5 * t * math.exp(-1.26551223 + t * (1.00002368 + t * p))
 
 
-@numba.njit(cache=True)
+@njit
 def response(field, variance, lower, upper):
     """First two derivatives of log P(lower <= field + sqrt(variance) V <= upper), V ~ N(0, 1).
 
@@ -89,7 +90,7 @@ def response(field, variance, lower, upper):
     return sign * g / width, (_DENSITY * slope / mass + g * g) / variance
 
 
-@numba.njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def dot(a, b):
     """Scalar product of two float32 vectors."""
     total = np.float32(0.0)
@@ -98,14 +99,14 @@ def dot(a, b):
     return total
 
 
-@numba.njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def add_multiple(factor, a, out):
     """Add a multiple of a to out, float32."""
     for j in range(a.size):
         out[j] += factor * a[j]
 
 
-@numba.njit(cache=True)
+@njit
 def violations(rows, x, lower, upper):
     """Number of rows that do not hold."""
     count = 0
@@ -116,7 +117,7 @@ def violations(rows, x, lower, upper):
     return count
 
 
-@numba.njit(cache=True, inline="always")
+@njit(inline="always")
 def note(trace, k, iteration, progress, violated):
     """Fill a row of a trace."""
     trace[k, 0] = iteration
@@ -124,7 +125,7 @@ def note(trace, k, iteration, progress, violated):
     trace[k, 2] = violated
 
 
-@numba.njit(cache=True)
+@njit
 def look(rows, x, lower, upper, trace, k, iteration, progress):
     """Number of rows that do not hold, noted in row k of a trace."""
     violated = violations(rows, x, lower, upper)
@@ -132,7 +133,7 @@ def look(rows, x, lower, upper, trace, k, iteration, progress):
     return violated
 
 
-@numba.njit(cache=True)
+@njit
 def fields_of(columns, x, fields):
     """Compute G x / sqrt(n) from columns."""
     fields[:] = 0.0
@@ -140,7 +141,7 @@ def fields_of(columns, x, fields):
         add_multiple(x[j], columns[j], fields)
 
 
-@numba.njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def depth_after(fields, column, step, lower, upper):
     """Sum over rows of what they miss their bounds by, when a column is added ``step`` times."""
     total = np.float32(0.0)
@@ -150,7 +151,7 @@ def depth_after(fields, column, step, lower, upper):
     return total
 
 
-@numba.njit(cache=True)
+@njit
 def outside(fields, lower, upper):
     """Number of fields outside their bounds."""
     count = 0
@@ -160,7 +161,7 @@ def outside(fields, lower, upper):
     return count
 
 
-@numba.njit(cache=True)
+@njit
 def metropolis_sweep(columns, x, fields, lower, upper, temperature, rng):
     """As many single-flip proposals as there are spins; the energy is the total depth of violation.
 

@@ -15,8 +15,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
+
+from numerics.compiled import njit
 
 from .kernels import add_multiple, dot, response
 
@@ -26,7 +27,7 @@ LARGEST_FIELD = 30.0
 SMALLEST_VARIANCE = 1e-4
 
 
-@numba.njit(cache=True)
+@njit
 def random_start(fields: Any, magnetisations: Any, width: float, rng: Any) -> None:
     """Small random fields, which break the symmetry between x and -x."""
     for j in range(fields.size):
@@ -34,7 +35,7 @@ def random_start(fields: Any, magnetisations: Any, width: float, rng: Any) -> No
         magnetisations[j] = math.tanh(fields[j])
 
 
-@numba.njit(cache=True)
+@njit
 def keep_awake(q: float, fields: Any, magnetisations: Any, width: float, rng: Any) -> None:
     """Random fields again where those of the start have died out.
 
@@ -47,7 +48,7 @@ def keep_awake(q: float, fields: Any, magnetisations: Any, width: float, rng: An
             magnetisations[j] = math.tanh(fields[j])
 
 
-@numba.njit(cache=True)
+@njit
 def amp_pass(
     rows: Any, magnetisations: Any, g: Any, sums: Any, lower: float, upper: float, damping: float
 ) -> Any:
@@ -75,7 +76,7 @@ def amp_pass(
     return q, total / n
 
 
-@numba.njit(cache=True)
+@njit
 def part_for_norm(
     fields: Any,
     more: Any,

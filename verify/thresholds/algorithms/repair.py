@@ -16,9 +16,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 
+from numerics.compiled import njit
 from verify.thresholds.instances import Instance
 
 from .interface import Attempt, finished
@@ -31,7 +31,7 @@ _TEMPERATURES = 4
 _STAGE = 10  # sweeps
 
 
-@numba.njit(cache=True)
+@njit
 def repair(columns: Any, x: Any, lower: Any, upper: Any, sweeps: int, rng: Any) -> Any:
     """Repair x in place.
 

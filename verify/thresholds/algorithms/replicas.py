@@ -21,9 +21,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 
+from numerics.compiled import njit
 from verify.thresholds.instances import Instance
 
 from .interface import Attempt, finished
@@ -83,7 +83,7 @@ def run(
     return finished("replicas", instance, best, made, trace, budget, seed)
 
 
-@numba.njit(cache=True)
+@njit
 def _anneal(
     columns: Any,
     x: Any,
@@ -133,7 +133,7 @@ def _anneal(
     return least, sweeps, trace[:kept]
 
 
-@numba.njit(cache=True)
+@njit
 def _sweep(
     columns: Any,
     x: Any,
@@ -159,6 +159,6 @@ def _sweep(
             energy = after
 
 
-@numba.njit(cache=True, inline="always")
+@njit(inline="always")
 def _log_cosh(h: float) -> float:
     return abs(h) + math.log1p(math.exp(-2.0 * abs(h)))
