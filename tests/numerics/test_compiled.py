@@ -35,7 +35,7 @@ def factor(x):
 
 @pytest.mark.parametrize("variable", ["WIDEGAP_CACHE_DIR", "NUMBA_CACHE_DIR"])
 def test_a_change_in_what_is_called_is_seen(tmp_path: Path, variable: str) -> None:
-    """The caller's file, numba's own stamp, stays as it is; a second run of the same sources compiles nothing."""
+    """The caller's file, numba's stamp, stays as it is; a second run of the same sources compiles nothing."""
     sources, kept = tmp_path / "sources", tmp_path / "kept"
     sources.mkdir()
     (sources / "outer.py").write_text(OUTER)
