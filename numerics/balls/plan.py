@@ -8,7 +8,7 @@ two, so that nodes are exact in any precision.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -242,8 +242,12 @@ def plan(
         field, v, s, shape, deviations, grid.log_inverse + math.log(1e3), even=even,
         depth=0.0 if even else _depth_below_top(leaf, numbers, field, v, s, shape),
     )  # fmt: skip
-    job = Job(leaf, numbers, shape, field, v, s, MAX_WORK)
-    found = measured_strips(job, strip, reaches, grid.log_inverse + _SAFE)
+    seen, place = reaches, field
+    if leaf.even:  # its upper half is looked at, from a field there
+        highs = tuple(map(max, reaches.highs, (-low for low in reaches.lows)))
+        seen, place = replace(reaches, highs=highs), abs(field)
+    job = Job(leaf, numbers, shape, place, v, s, MAX_WORK)
+    found = measured_strips(job, strip, seen, grid.log_inverse + _SAFE)
     strips = tuple(map(_shrunk, found))
     wanted = [
         grid.coarsen * log_spacing(own, a, b, grid.log_inverse)

@@ -124,6 +124,23 @@ def test_equal_exponents_merge_in_balls(v, s, w, r):
         assert (evaluate_ball_nest(leaf, other, 2, BallGrid(18)).value < first) == (r < s) or r == s
 
 
+@pytest.mark.parametrize("field", [0.4, 1.5])
+def test_an_even_leaf_at_opposite_fields_is_one_number(field):
+    """The union's strips are measured from either side, and its ball contains the finer ones."""
+    leaf = ball_program(free_energy(UPerceptron(), 4)).nests[1].leaf
+    own = {"kappa": arb(1), "gap_p_2_0": arb(1) / 100}
+    rest = [arb(x) for x in (0.05, 0.3, 3, 6)] + [own[x] for x in leaf.compiled.parameters]
+    with ctx.workdps(45):
+        plus, minus = (
+            evaluate_ball_nest(leaf, [arb(x), *rest], 2, BallGrid(18)).value
+            for x in (field, -field)
+        )
+        finer = evaluate_ball_nest(leaf, [arb(field), *rest], 2, BallGrid(30)).value
+    for found in (plus, minus):
+        assert found.contains(finer.mid())
+        assert found.rad() < 1e-16
+
+
 def test_only_the_outermost_average_may_be_quenched():
     leaf = ball_program(free_energy(SBP(), 4)).nests[0].leaf
     inputs = [arb(x) for x in (0, 0.5, 0.5, 0, 2)]
