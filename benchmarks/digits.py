@@ -52,7 +52,7 @@ def run(quick: bool) -> list[Row]:
 def _plain() -> Row:
     """Level 3 at 30 digits: the program that theory writes, with mpmath's quadrature."""
     point = solution("1", 3).order_parameters
-    functional, theta = functional_of(solution("1", 3))
+    functional, coords = functional_of(solution("1", 3))
     scope: dict[str, object] = {}
     exec(free_energy(SBP(1), 3).python(), scope)  # theory's own output
     alpha = scope["alpha"]
@@ -60,7 +60,7 @@ def _plain() -> Row:
     with mpmath.workdps(30):
         values = {name: mpmath.mpf(x) for name, x in point.items()}
         plain = _timed(lambda: alpha(**values))
-    ours = _timed(lambda: functional([arb(t) for t in theta], BallGrid(30)))
+    ours = _timed(lambda: functional([arb(t) for t in coords], BallGrid(30)))
     return Row(
         "level 3, 30 digits",
         "value in balls",
@@ -72,8 +72,8 @@ def _plain() -> Row:
 
 
 def _growth(level: int, digits: tuple[int, ...]) -> list[Row]:
-    functional, theta = functional_of(solution("1", level))
-    at = [arb(t) for t in theta]
+    functional, coords = functional_of(solution("1", level))
+    at = [arb(t) for t in coords]
     seconds, rows = [], []
     for d in digits:
         seconds.append(_timed(lambda d=d: functional(at, BallGrid(d), gradient=True)))

@@ -69,11 +69,11 @@ def _growth(solution: Solution, extra: tuple[int, ...]) -> list[Row]:
         if len(fe.q) > len(solution.q) + more:
             fe, generic = without_quenched_average(fe), without_quenched_average(generic)
         evaluator = evaluator_of(fe, generic)
-        theta = _embedded(solution, more).theta(evaluator.coordinates)
-        found = evaluator(theta)
+        coords = _embedded(solution, more).coords(evaluator.coordinates)
+        found = evaluator(coords)
         if not abs(found.value - solution.value) <= _AGREEMENT * abs(solution.value):
             raise Failure(f"level {level} of {solution.model}: {found.value} != {solution.value}")
-        (seconds,) = measure(lambda ev=evaluator, t=theta: ev(t))
+        (seconds,) = measure(lambda ev=evaluator, t=coords: ev(t))
         first = first or seconds
         levels.append(level)
         operations.append(found.exponentials + found.products)

@@ -25,7 +25,7 @@ class Point:
     ----------
     level : int
     evaluator : numerics.functionals.doubles.Evaluator
-    theta : ndarray
+    coords : ndarray
         Coordinates of the point.
     alpha : float
         What the value there must be.
@@ -33,16 +33,16 @@ class Point:
 
     level: int
     evaluator: Evaluator
-    theta: NDArray[np.float64]
+    coords: NDArray[np.float64]
     alpha: float
 
     def value(self) -> Evaluation:
         """Evaluate without the gradient."""
-        return self.evaluator(self.theta, gradient=False)
+        return self.evaluator(self.coords, gradient=False)
 
     def value_and_gradient(self) -> Evaluation:
         """Evaluate as the solver does."""
-        return self.evaluator(self.theta)
+        return self.evaluator(self.coords)
 
 
 @cache
@@ -90,8 +90,8 @@ def own(level: int, kappa: str = "1") -> Point:
     """
     solved = solution(kappa, level)
     ev = evaluator(free_energy(SBP(kappa), level))
-    theta = ev.coordinates.from_order_parameters(solved.order_parameters)
-    return Point(level, ev, theta, solved.value)
+    coords = ev.coordinates.from_order_parameters(solved.order_parameters)
+    return Point(level, ev, coords, solved.value)
 
 
 def embedded(level: int) -> Point:
@@ -114,7 +114,7 @@ def embedded(level: int) -> Point:
     evaluator got it right can be seen.
     """
     below = own(HIGHEST)
-    gaps = below.evaluator.coordinates.gaps(below.theta)
+    gaps = below.evaluator.coordinates.gaps(below.coords)
     liftings = HIGHEST - 2
     # gaps of p: the one at 1 belongs to the leaf, the others to a lifting each
     leaf, p, q, s = np.split(gaps, np.cumsum([1, liftings, liftings]))
@@ -123,5 +123,5 @@ def embedded(level: int) -> Point:
     copies[split] = 2
     chains = [np.repeat(p / copies, copies), np.repeat(q / copies, copies), np.repeat(s, copies)]
     ev = evaluator(free_energy(SBP("1"), level))
-    theta = ev.coordinates.theta([np.concatenate((leaf, chains[0])), chains[1], chains[2]])
-    return Point(level, ev, theta, below.alpha)
+    coords = ev.coordinates.coords([np.concatenate((leaf, chains[0])), chains[1], chains[2]])
+    return Point(level, ev, coords, below.alpha)

@@ -175,11 +175,11 @@ def check_file(
         raise kind.error(f"{path} is not a file")
     if not resume:
         raise kind.error(f"{path} exists; resume it or choose another name")
-    found = settings_of(path, kind)
+    kept = settings_of(path, kind)
     for name, wanted in settings.items():
-        if found.get(name) != wanted and name not in kind.lists:
+        if kept.get(name) != wanted and name not in kind.lists:
             raise kind.error(
-                f"{path} is {kind.noun} with {name} = {found.get(name, 'nothing')}, and cannot be resumed "
+                f"{path} is {kind.noun} with {name} = {kept.get(name, 'nothing')}, and cannot be resumed "
                 f"with {name} = {wanted}"
             )
 

@@ -412,13 +412,13 @@ def inputs(
     d = draw(st.integers(*columns))
     entries = st.integers(-300, 300).map(lambda k: k / 100)
     fresh = st.lists(entries, min_size=d, max_size=d)
-    found: list[list[float]] = [draw(fresh)]
+    data: list[list[float]] = [draw(fresh)]
     factors = {"again": 1.0, "parallel": 2.5, "opposite": -0.5, "zero": 0.0}
     for _ in range(draw(st.integers(*rows)) - 1):
         kind = draw(st.sampled_from(["fresh", *factors]))
         if kind == "fresh":
-            found.append(draw(fresh))
+            data.append(draw(fresh))
         else:
-            other = found[draw(st.integers(0, len(found) - 1))]
-            found.append([factors[kind] * x + 0.0 for x in other])
-    return np.array(found)
+            other = data[draw(st.integers(0, len(data) - 1))]
+            data.append([factors[kind] * x + 0.0 for x in other])
+    return np.array(data)

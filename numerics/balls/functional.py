@@ -68,45 +68,45 @@ class BallFunctional:
 
     # -- coordinates, see `numerics.functionals.coordinates` -----
 
-    def gaps(self, theta: Sequence[arb]) -> list[arb]:
+    def gaps(self, coords: Sequence[arb]) -> list[arb]:
         """Gaps of a point given by its coordinates."""
-        found: list[arb] = []
+        gaps: list[arb] = []
         position = 0
         for chain in self.program.coordinates.chains:
-            part = [t.exp() for t in theta[position : position + len(chain.symbols)]]
+            part = [t.exp() for t in coords[position : position + len(chain.symbols)]]
             position += len(chain.symbols)
             if chain.upper.is_finite:
                 weights = [*part, arb(1)]
                 unit = exact(chain.upper - chain.lower) / ball_sum(weights)
                 part = [unit * w for w in weights]
-            found += part
-        return found
+            gaps += part
+        return gaps
 
-    def theta(self, gaps: Sequence[arb]) -> list[arb]:
+    def coords(self, gaps: Sequence[arb]) -> list[arb]:
         """Coordinates of a point given by its gaps."""
-        found: list[arb] = []
+        coords: list[arb] = []
         position = 0
         coordinates = self.program.coordinates
         for chain, symbols in zip(coordinates.chains, coordinates.gap_symbols, strict=True):
             part = list(gaps[position : position + len(symbols)])
             position += len(symbols)
             if chain.upper.is_finite:
-                found += [(g / part[-1]).log() for g in part[:-1]]
+                coords += [(g / part[-1]).log() for g in part[:-1]]
             else:
-                found += [g.log() for g in part]
-        return found
+                coords += [g.log() for g in part]
+        return coords
 
     def gaps_at(self, point: Sequence[arb]) -> list[arb]:
         """Gaps of a point given by its order parameters."""
-        found: list[arb] = []
+        gaps: list[arb] = []
         position = 0
         for chain in self.program.coordinates.chains:
             levels = [*point[position : position + len(chain.symbols)], exact(chain.lower)]
             position += len(chain.symbols)
             if chain.upper.is_finite:
                 levels = [exact(chain.upper), *levels]
-            found += [a - b for a, b in itertools.pairwise(levels)]
-        return found
+            gaps += [a - b for a, b in itertools.pairwise(levels)]
+        return gaps
 
     def order_parameters(self, gaps: Sequence[arb]) -> dict[str, arb]:
         """Order parameters by name."""
@@ -124,7 +124,7 @@ class BallFunctional:
         return {str(x): table[str(x)] for chain in coordinates.chains for x in chain.symbols}
 
     def _pull_back(self, gaps: Sequence[arb], slopes: Sequence[arb]) -> list[arb]:
-        found: list[arb] = []
+        pulled: list[arb] = []
         position = 0
         coordinates = self.program.coordinates
         for chain, symbols in zip(coordinates.chains, coordinates.gap_symbols, strict=True):
@@ -133,10 +133,10 @@ class BallFunctional:
             position += len(symbols)
             if chain.upper.is_finite:
                 mean = ball_sum([a * b for a, b in zip(g, d, strict=True)]) / ball_sum(g)
-                found += [a * (b - mean) for a, b in zip(g, d, strict=True)][:-1]
+                pulled += [a * (b - mean) for a, b in zip(g, d, strict=True)][:-1]
             else:
-                found += [a * b for a, b in zip(g, d, strict=True)]
-        return found
+                pulled += [a * b for a, b in zip(g, d, strict=True)]
+        return pulled
 
     # -- evaluation --------------------------------------------------------------------------------
 
@@ -188,11 +188,11 @@ class BallFunctional:
                 sum(r.nodes for r in results),
             )
 
-    def __call__(self, theta: Sequence[arb], grid: BallGrid, *, gradient: bool = False) -> Point:
+    def __call__(self, coords: Sequence[arb], grid: BallGrid, *, gradient: bool = False) -> Point:
         """Evaluate at coordinates."""
         extra = max(self.lost, default=0)
         with ctx.workdps(grid.digits + extra + _GUARD):
-            return self.at_gaps(self.gaps(theta), grid, gradient=gradient)
+            return self.at_gaps(self.gaps(coords), grid, gradient=gradient)
 
 
 def functional_at(model: Model, level: int, overlaps: int) -> BallFunctional:

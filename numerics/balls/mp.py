@@ -128,7 +128,7 @@ def _lifted(
     table = _Fixed([])
     terms = _Fixed(weights)
     scale = -(h * h) / (2 * v)
-    found: dict[int, Any] = {}
+    values: dict[int, Any] = {}
     best = -math.inf
     for direction in laid.outputs(k + 1, round((first + middle) / ratio)):
         for i in direction:
@@ -146,9 +146,9 @@ def _lifted(
             if float(value) < best - laid.drop(k + 1):
                 break
             best = max(best, float(value))
-            found[i] = value
-    begin, end = min(found), max(found)
-    out = [found[i] for i in range(begin, end + 1)]
+            values[i] = value
+    begin, end = min(values), max(values)
+    out = [values[i] for i in range(begin, end + 1)]
     return (out[:0:-1] + out, -end) if laid.even else (out, begin)
 
 

@@ -142,8 +142,8 @@ class _Nest:
         self.x = inputs[0]
         self.v, self.s = list(inputs[1 : 1 + depth]), list(inputs[1 + depth : 1 + 2 * depth])
         if not all(s > 0 for s in self.s[:-1]):
-            found = [float_of(s) for s in self.s]
-            raise ValueError(f"exponents but for the outermost have to be positive, got {found}")
+            given = [float_of(s) for s in self.s]
+            raise ValueError(f"exponents but for the outermost have to be positive, got {given}")
         self.own = list(inputs[1 + 2 * depth :])
         self.numbers = np.array([float_of(a) for a in self.own])
         v, s = tuple(map(float_of, self.v)), tuple(map(float_of, self.s))
@@ -195,12 +195,12 @@ class _Nest:
         head = self.plan.head() if self.even else 0
         start = head if self.even else first
         self.plan.check(last - start)
-        found = [function(self._node(0, j), *self.own) for j in range(start, last + 1)]
-        self.nodes += len(found)
+        rows = [function(self._node(0, j), *self.own) for j in range(start, last + 1)]
+        self.nodes += len(rows)
         if self.even and not head:
-            found = found[:0:-1] + found
-        slopes = [values[1:] for values in found] if gradient else []
-        return _Level([values[0] for values in found], head or first), slopes
+            rows = rows[:0:-1] + rows
+        slopes = [values[1:] for values in rows] if gradient else []
+        return _Level([values[0] for values in rows], head or first), slopes
 
     def _headed(self, level: _Level) -> bool:
         """Whether only the upper half of an even function is there, flat before its first node."""
@@ -241,7 +241,7 @@ class _Nest:
         sums = self._sums(k, inner, raw, steps)
         enclosed = self._error(k).around(inner.f, inner.first, ref, headed)
         drop = self.plan.drop(k + 1)
-        found: dict[int, tuple[arb, arb]] = {}
+        nodes: dict[int, tuple[arb, arb]] = {}
         best = -math.inf
         for direction in order:
             for i in direction:
@@ -252,16 +252,16 @@ class _Nest:
                 if math.isnan(rough) or rough < best - drop:
                     break
                 best = max(best, rough)
-                found[i] = (value, z)
-            self.plan.check(len(found))
-        if not found:
+                nodes[i] = (value, z)
+            self.plan.check(len(nodes))
+        if not nodes:
             raise ResolutionError(
                 f"lifting {k + 2} of increments {self.plan.increments} encloses nothing on grids for "
                 f"{self.plan.grid.digits} digits"
             )
-        begin, end = min(found), max(found)
-        f = [found[i][0] for i in range(begin, end + 1)]
-        kept = [found[i][1] for i in range(begin, end + 1)]
+        begin, end = min(nodes), max(nodes)
+        f = [nodes[i][0] for i in range(begin, end + 1)]
+        kept = [nodes[i][1] for i in range(begin, end + 1)]
         outer = _Level(f, begin)
         if self.even and not headed:
             outer = _Level(f[:0:-1] + f, 1 - len(f))
@@ -440,14 +440,14 @@ class _Nest:
         second = [g * (unit * (d * d) - 1) for d, g in enumerate(table)]
         sparse: list[Any] = [0] * ((len(scaled) - 1) * b + 1)
         sparse[::b] = scaled
-        found = [
+        moments = [
             (arb_poly(sparse) * arb_poly(side[:0:-1] + side)).coeffs() for side in (table, second)
         ]
         shift = inner.first * a - outer.first * b + reach
         zero = arb(0)
         return [
-            (found[0][n], found[1][n])
-            if 0 <= (n := j * a + shift) < min(map(len, found))
+            (moments[0][n], moments[1][n])
+            if 0 <= (n := j * a + shift) < min(map(len, moments))
             else (zero, zero)
             for j in range(len(inner.f))
         ]

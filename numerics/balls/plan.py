@@ -247,8 +247,8 @@ def plan(
         highs = tuple(map(max, reaches.highs, (-low for low in reaches.lows)))
         seen, place = replace(reaches, highs=highs), abs(field)
     job = Job(leaf, numbers, shape, place, v, s, MAX_WORK)
-    found = measured_strips(job, strip, seen, grid.log_inverse + _SAFE)
-    strips = tuple(map(_shrunk, found))
+    strips = measured_strips(job, strip, seen, grid.log_inverse + _SAFE)
+    strips = tuple(map(_shrunk, strips))
     wanted = [
         grid.coarsen * log_spacing(own, a, b, grid.log_inverse)
         for own, a, b in zip(strips, v, s, strict=True)

@@ -85,13 +85,13 @@ class Coordinates:
         """Number of unconstrained coordinates = number of order parameters."""
         return sum(len(chain.symbols) for chain in self.chains)
 
-    def gaps(self, theta: Array) -> Array:
+    def gaps(self, coords: Array) -> Array:
         """Gaps of a point, shape (number of gaps,), from coordinates of shape (size,)."""
         out: list[Array] = []
         position = 0
         for chain in self.chains:
             count = len(chain.symbols)
-            part = theta[position : position + count]
+            part = coords[position : position + count]
             position += count
             if self._closed(chain):
                 logs = np.append(part, 0.0)
@@ -121,7 +121,7 @@ class Coordinates:
                 out.append(g * d)
         return np.concatenate(out) if out else np.empty(0)
 
-    def theta(self, gaps: Sequence[Array] | Array) -> Array:
+    def coords(self, gaps: Sequence[Array] | Array) -> Array:
         """Coordinates of a point given by its gaps (chain by chain, or concatenated)."""
         flat = np.concatenate([np.atleast_1d(g) for g in gaps]) if len(gaps) else np.empty(0)
         out: list[Array] = []
@@ -168,4 +168,4 @@ class Coordinates:
                     f"got {[values[str(x)] for x in chain.symbols]}"
                 )
             gaps.extend(map(float, steps))
-        return self.theta([np.array(gaps)]) if gaps else np.empty(0)
+        return self.coords([np.array(gaps)]) if gaps else np.empty(0)

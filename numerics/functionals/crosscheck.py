@@ -119,7 +119,7 @@ def _groups(total: Expr, h: Symbol) -> list[_Group]:
     aside = {e: Dummy() for e in total.atoms(exp, erf) if e.has(h)}
     functions = {dummy: e for e, dummy in aside.items()}
     probe = np.array([-0.7, 0.1, 1.3])
-    found: list[tuple[Array, Function, float, list[tuple[float, Function]]]] = []
+    groups: list[tuple[Array, Function, float, list[tuple[float, Function]]]] = []
     for product in Add.make_args(sympy.expand(total.xreplace(aside))):
         constant, exponent, argument = 1.0, sympy.S.Zero, None
         for part in Mul.make_args(product):
@@ -136,17 +136,17 @@ def _groups(total: Expr, h: Symbol) -> list[_Group]:
                 raise ValueError(f"no safe way to evaluate the term {product.xreplace(functions)}")
         own = _function(exponent, h)
         at = own(probe)
-        match = next((k for k, g in enumerate(found) if np.allclose(g[0], at, 1e-12, 1e-12)), None)
+        match = next((k for k, g in enumerate(groups) if np.allclose(g[0], at, 1e-12, 1e-12)), None)
         if match is None:
-            found.append((at, own, 0.0, []))
-            match = len(found) - 1
-        first, own, total_constant, tails = found[match]
+            groups.append((at, own, 0.0, []))
+            match = len(groups) - 1
+        first, own, total_constant, tails = groups[match]
         if argument is None:
-            found[match] = (first, own, total_constant + constant, tails)
+            groups[match] = (first, own, total_constant + constant, tails)
         else:
             sign = math.copysign(1.0, constant)  # erf is odd
             tails.append((abs(constant), _function(int(sign) * argument, h)))
-    return [_Group(own, constant, tuple(tails)) for _, own, constant, tails in found]
+    return [_Group(own, constant, tuple(tails)) for _, own, constant, tails in groups]
 
 
 def _function(expr: Expr, h: Symbol) -> Function:

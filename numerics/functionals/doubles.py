@@ -217,9 +217,9 @@ class Evaluator:
             total = self.coordinates.pull_back(gaps, total)
         return Evaluation(value, total, float(error), edge, exponentials, products)
 
-    def __call__(self, theta: Array, *, gradient: bool = True) -> Evaluation:
+    def __call__(self, coords: Array, *, gradient: bool = True) -> Evaluation:
         """Evaluate at coordinates of shape (size,)."""
-        return self.at_gaps(self.coordinates.gaps(theta), gradient=gradient)
+        return self.at_gaps(self.coordinates.gaps(coords), gradient=gradient)
 
 
 def evaluator(fe: FreeEnergy, *, tolerance: float = 1e-16, coarsen: float = 1.0) -> Evaluator:

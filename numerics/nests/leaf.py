@@ -89,16 +89,16 @@ def compile_leaf(leaf: Lambda) -> CompiledLeaf:
     symbols = tuple(sorted(leaf.expr.free_symbols - set(leaf.variables), key=str))
     h = Symbol("h", real=True)
     form = stable_form(leaf(h), h)
-    unpack = [f"    {name} = theta[{k}]" for k, name in enumerate(map(str, symbols))]
+    unpack = [f"    {name} = parameters[{k}]" for k, name in enumerate(map(str, symbols))]
     text = "\n".join(
         [
             '"""Generated from a leaf of theory."""',
             "import math",
             "from numba import njit",
             f"from numerics.nests.stable import {', '.join(sorted(COMPILED.values()))}",
-            *_loop("values(y, theta, out)", unpack, [f"out[i] = {_code(form.expr)}"]),
-            *_loop("derivatives(y, values, theta, out)", unpack, _derivatives(form, symbols)),
-            *_loop("slopes(y, theta, first, second)", unpack, _slopes(form)),
+            *_loop("values(y, parameters, out)", unpack, [f"out[i] = {_code(form.expr)}"]),
+            *_loop("derivatives(y, values, parameters, out)", unpack, _derivatives(form, symbols)),
+            *_loop("slopes(y, parameters, first, second)", unpack, _slopes(form)),
             "",
         ]
     )
@@ -167,7 +167,7 @@ def _facts(
 
     @lru_cache(maxsize=8)
     def facts(values: tuple[float, ...]) -> tuple[Strip, Shape]:
-        theta = np.array(values, dtype=float)
+        parameters = np.array(values, dtype=float)
         scale, *rest = map(float, numbers(values))
         terms = []
         for count in counts:
@@ -177,7 +177,7 @@ def _facts(
 
         def looked(fields: Array) -> tuple[Array, Array]:
             first, second = np.empty_like(fields), np.empty_like(fields)
-            slopes(fields, theta, first, second)
+            slopes(fields, parameters, first, second)
             return first, second
 
         return analyse(scale, terms, looked)

@@ -80,8 +80,8 @@ def measured_strips(
     job.exponentials += f.size
     strips = [strip]
     for k in range(len(job.v) - 1):
-        found, f, start, h = _measured(job, k, strips[-1], f, start, h, wanted, margin)
-        strips.append(found)
+        strip_, f, start, h = _measured(job, k, strips[-1], f, start, h, wanted, margin)
+        strips.append(strip_)
     return tuple(strips)
 
 
@@ -101,9 +101,9 @@ def _measured(
         whole = mirror(g) if job.leaf.even else g
         first = 1 - g.size if job.leaf.even else stage.lifting.start + stage.rows.begin
         bend = _bend(job, k + 1, whole, first, outer, wanted, margin)
-        found = inner.lift(v, s, _SAFETY * bend)
-        if outer * _NODES <= found.half_width * 1.5 or whole.size > MAX_NODES:
-            return found, g, stage.lifting.start, outer
+        strip_ = inner.lift(v, s, _SAFETY * bend)
+        if outer * _NODES <= strip_.half_width * 1.5 or whole.size > MAX_NODES:
+            return strip_, g, stage.lifting.start, outer
         spacing = 0.5 * outer
 
 

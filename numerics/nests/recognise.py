@@ -171,14 +171,14 @@ def with_stable_logarithms(expr: Expr) -> Expr:
         Logarithms of sums of exponentials and error functions in functions of
         `numerics.nests.stable`, where that can be proved; others as they are.
     """
-    found = {}
+    constants = {}
     for logarithm in expr.atoms(log):
         if logarithm.args[0].has(exp, erf):
             try:
-                found[logarithm] = _stable_constant(logarithm.args[0])
+                constants[logarithm] = _stable_constant(logarithm.args[0])
             except _UnknownError:
                 continue
-    return sympy.expand_mul(expr.xreplace(found)) if found else expr
+    return sympy.expand_mul(expr.xreplace(constants)) if constants else expr
 
 
 def _stable_constant(total: Expr) -> Expr:

@@ -225,9 +225,9 @@ def _looked_at(
     inside = [end for end in (-ends[0], ends[1]) if math.isfinite(end)]
     spread = math.inf
     if len(inside) == 2:
-        found = max(*inside, float(first.max())) - min(*inside, float(first.min()))
-        within = max(inside) - min(inside) >= found * (1.0 - 1e-9)
-        spread = 0.5 * found * (1.0 if within else _SLOPE_SAFETY)
+        width = max(*inside, float(first.max())) - min(*inside, float(first.min()))
+        within = max(inside) - min(inside) >= width * (1.0 - 1e-9)
+        spread = 0.5 * width * (1.0 if within else _SLOPE_SAFETY)
     falls = (ends[0] < 0.0, ends[1] < 0.0)
     bend = max(float(second.max()), 0.0)
     slope = (max(ends[0], 0.0), max(ends[1], 0.0))

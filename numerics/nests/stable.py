@@ -146,11 +146,11 @@ def definition(expr: Expr) -> Expr:
     -------
     sympy.Expr
     """
-    found = expr.atoms(_Stable)
-    if not found:
+    calls = expr.atoms(_Stable)
+    if not calls:
         return expr
     # innermost first: a definition may contain another function's argument
-    inner = [e for e in found if not any(a.has(_Stable) for a in e.args)]
+    inner = [e for e in calls if not any(a.has(_Stable) for a in e.args)]
     return definition(expr.xreplace({e: e.definition() for e in inner}))
 
 

@@ -47,9 +47,9 @@ def scale(job: Job) -> float:
         start = round(field / h) - reach
         f = job.values(h * np.arange(start, start + 2 * reach + 1, dtype=np.float64))
         ref = float(f.max())
-    found = lift_point(f, Lifting(h, variance, 1.0, ref, -start, 1, 1, 0, 0), field, 1.0)
-    job.exponentials += reach + 1 + found[4]
-    return min(1.0, max(abs(float(found[0])), _SMALLEST))
+    peak = lift_point(f, Lifting(h, variance, 1.0, ref, -start, 1, 1, 0, 0), field, 1.0)
+    job.exponentials += reach + 1 + peak[4]
+    return min(1.0, max(abs(float(peak[0])), _SMALLEST))
 
 
 def depth_below_top(job: Job) -> float:

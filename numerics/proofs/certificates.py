@@ -448,18 +448,18 @@ def _upper(functional: BallFunctional, at: list[arb], digits: int) -> arb:
             raise ResolutionError(
                 f"{digits} digits need grids of {nodes} nodes here, and at most {_MAX_NODES} are verified"
             )
-        found = functional.at_gaps(gaps, grid)
+        ball = functional.at_gaps(gaps, grid)
     except ResolutionError as error:
         raise CertificationError(str(error)) from error
-    if not found.proved:
+    if not ball.proved:
         raise CertificationError(
             f"the strips of analyticity of {fe.model.name} are found by looking, not proved"
         )
-    if not found.value.rel_accuracy_bits() > 10:
+    if not ball.value.rel_accuracy_bits() > 10:
         raise CertificationError(
-            f"the evaluation encloses nothing: {found.value.str(10)}; windows too small or grids too coarse"
+            f"the evaluation encloses nothing: {ball.value.str(10)}; windows too small or grids too coarse"
         )
-    return found.value
+    return ball.value
 
 
 # -- decimals --------------------------------------------------------------------------------------

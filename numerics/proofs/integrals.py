@@ -95,7 +95,7 @@ def lifting_integrals(
     free = [name for name in leaf.parameters if name not in fixed]
     n = (1 if quenched else 2) + len(free)
     arguments = (v, *own) if quenched else (v, s, *own)
-    found = []
+    coefficients = []
     for k, function in enumerate(functions):
 
         def at(y: acb, analytic: bool, function: Any = function) -> acb:
@@ -104,12 +104,12 @@ def lifting_integrals(
 
         inside = acb.integral(at, -end, end).real
         beyond = tail.beyond(end, *_indices(k, n), quenched)
-        found.append(inside + arb(0, beyond.upper()))
-    if not all(a.is_finite() for a in found):
+        coefficients.append(inside + arb(0, beyond.upper()))
+    if not all(a.is_finite() for a in coefficients):
         raise EnclosureError("an integral could not be enclosed")
-    value, first = found[0], found[1 : 1 + n]
+    value, first = coefficients[0], coefficients[1 : 1 + n]
     second = [[arb(0)] * n for _ in range(n)]
-    for k, a in enumerate(found[1 + n :]):
+    for k, a in enumerate(coefficients[1 + n :]):
         i, j = _indices(1 + n + k, n)[0]
         second[i][j] = second[j][i] = a
     if quenched:
@@ -362,8 +362,8 @@ def _plus(a: Polynomial, b: Polynomial) -> Polynomial:
 
 
 def _times(a: Polynomial, b: Polynomial) -> Polynomial:
-    found = [arb(0)] * (len(a) + len(b) - 1)
+    coefficients = [arb(0)] * (len(a) + len(b) - 1)
     for i, x in enumerate(a):
         for j, y in enumerate(b):
-            found[i + j] += x * y
-    return found
+            coefficients[i + j] += x * y
+    return coefficients

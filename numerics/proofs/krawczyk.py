@@ -89,15 +89,15 @@ def _algebra(fe: FreeEnergy) -> _Algebra:
     ]
     slopes = []
     for nest in parts.nests:
-        found: dict[tuple[int, int], int] = {}
+        row: dict[tuple[int, int], int] = {}
         for i, j, d in nest.entries:
             if not d.is_Integer:
                 raise EnclosureError(f"{nest.inputs[i]} is not linear in the gaps")
             for symbol, sign in differences[j].items():
                 if symbol is not None:
                     key = i, x.index(symbol)
-                    found[key] = found.get(key, 0) + int(d) * sign
-        slopes.append(tuple((i, j, a) for (i, j), a in found.items() if a))
+                    row[key] = row.get(key, 0) + int(d) * sign
+        slopes.append(tuple((i, j, a) for (i, j), a in row.items() if a))
     stand_ins = list(parts.stand_ins)
     algebra = fe.expr.xreplace(dict(zip(fe.nests, stand_ins, strict=True)))
     variables = [*x, *stand_ins]
@@ -133,15 +133,15 @@ def enclose(functional: BallFunctional, point: Sequence[arb], reach: float) -> E
     liftings, slopes, bends = [], [], []
     for k, nest in enumerate(functional.program.nests):
         inputs = [arb(a) for a in nest.inputs(*functional.gaps_at(point), *parameters)]
-        found = lifting_integrals(nest.leaf, inputs, reach, fixed)
+        integrals = lifting_integrals(nest.leaf, inputs, reach, fixed)
         jacobian = [(i - 1, j, a) for i, j, a in algebra.slopes[k] if i]  # the field stays 0
         slope = [arb(0)] * n
         bend = [[arb(0)] * n for _ in range(n)]
         for i, j, a in jacobian:
-            slope[j] += found.first[i] * a
+            slope[j] += integrals.first[i] * a
             for other, m, b in jacobian:
-                bend[j][m] += found.second[i][other] * (a * b)
-        liftings.append(found.value)
+                bend[j][m] += integrals.second[i][other] * (a * b)
+        liftings.append(integrals.value)
         slopes.append(slope)
         bends.append(bend)
     out = [arb(a) for a in algebra.values(*point, *parameters, *liftings)]
@@ -223,8 +223,8 @@ def prove_stationary(
         ball_sum(over.hessian[i][j] * moved[i] * moved[j] for i in range(n) for j in range(n)) / 2
     )
     names = [str(x) for x in functional.generic.order_parameters]
-    found = {name: a + d for name, a, d in zip(names, point, moved, strict=True)}
-    return StationaryProof(value, found, _negative(over.hessian))
+    stationary = {name: a + d for name, a, d in zip(names, point, moved, strict=True)}
+    return StationaryProof(value, stationary, _negative(over.hessian))
 
 
 def _negative(matrix: list[list[arb]]) -> int:

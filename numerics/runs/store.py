@@ -153,22 +153,22 @@ def read_sweep(path: str | os.PathLike[str]) -> Sweep:
 
         def read(types: Mapping[str, Any], row: Sequence[Any]) -> dict[str, Any]:
             every = {**types, **dict.fromkeys(names, float)}
-            found = dict(zip(every, typed(tuple(every), tuple(every.values()), row), strict=True))
-            point = from_json(found["parameters"], dict)
+            fields = dict(zip(every, typed(tuple(every), tuple(every.values()), row), strict=True))
+            point = from_json(fields["parameters"], dict)
             if point.keys() != set(names) or not all(isinstance(x, str) for x in point.values()):
-                raise ValueError(f"parameters holds {found['parameters'][:60]!r}")
-            at = {name: found.pop(name) for name in names}
-            return {**found, "parameters": point, "coordinates": at}
+                raise ValueError(f"parameters holds {fields['parameters'][:60]!r}")
+            at = {name: fields.pop(name) for name in names}
+            return {**fields, "parameters": point, "coordinates": at}
 
         return Sweep(
             Settings.from_text(text),
             tuple(
-                SweepRow(**{**found, "solution": from_json(found["solution"], dict)})
-                for found in (read(_ROW, row) for row in rows)
+                SweepRow(**{**fields, "solution": from_json(fields["solution"], dict)})
+                for fields in (read(_ROW, row) for row in rows)
             ),
             tuple(
-                SweepFailure(**{**found, "best": from_json(found["best"], dict)})
-                for found in (read(_FAILURE, row) for row in failures)
+                SweepFailure(**{**fields, "best": from_json(fields["best"], dict)})
+                for fields in (read(_FAILURE, row) for row in failures)
             ),
         )
 

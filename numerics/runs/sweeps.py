@@ -163,12 +163,12 @@ def sweep_settings(models: list[Model], levels: tuple[int, ...], digits: int) ->
     )
 
 
-def missing(found: Sweep, models: Iterable[Model], levels: Iterable[int]) -> list[SweepFailure]:
+def missing(sweep: Sweep, models: Iterable[Model], levels: Iterable[int]) -> list[SweepFailure]:
     """Failures at points that therefore lack one of the levels wanted.
 
     Parameters
     ----------
-    found : Sweep
+    sweep : Sweep
     models, levels
         What was wanted.
 
@@ -178,9 +178,9 @@ def missing(found: Sweep, models: Iterable[Model], levels: Iterable[int]) -> lis
     """
     keys, wanted = {_key(model) for model in models}, set(levels)
     there: dict[str, set[int]] = {}
-    for row in found:
+    for row in sweep:
         there.setdefault(point_key(row.parameters), set()).add(row.level)
-    failures = [(point_key(one.parameters), one) for one in found.failures]
+    failures = [(point_key(one.parameters), one) for one in sweep.failures]
     return [one for key, one in failures if key in keys and not wanted <= there.get(key, set())]
 
 

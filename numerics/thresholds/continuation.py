@@ -75,11 +75,11 @@ def followed(model: Model, solve: Solve, refine: Refine) -> Solution:
         raise ConvergenceError(f"{model} has no margin to follow a point along", {}, math.nan)
     for value in _nearby(target, name):
         try:
-            found = solve(moved(model, value))
+            anchor = solve(moved(model, value))
         except ArithmeticError:
             continue
-        if found.branch == "finite":
-            return _walked(model, name, target, float(value), found, refine)
+        if anchor.branch == "finite":
+            return _walked(model, name, target, float(value), anchor, refine)
     raise ConvergenceError(
         f"no search succeeded at other values of {name} than that of {model}", {}, math.nan
     )
@@ -94,12 +94,12 @@ def _nearby(target: Expr, name: str) -> list[Expr]:
 
 
 def _walked(
-    model: Model, name: str, target: Expr, begin: float, found: Solution, refine: Refine
+    model: Model, name: str, target: Expr, begin: float, anchor: Solution, refine: Refine
 ) -> Solution:
     """From a solution at margin ``begin`` to the target, Newton's method all the way."""
     end = math.log(abs(float(target)))
-    path = [(math.log(abs(begin)), _logarithms(found))]
-    last, step = found, math.copysign(_FIRST, end - path[0][0])
+    path = [(math.log(abs(begin)), _logarithms(anchor))]
+    last, step = anchor, math.copysign(_FIRST, end - path[0][0])
     while True:
         t = path[-1][0] + step
         arrived = (end - t) * step <= 0.0
@@ -117,9 +117,9 @@ def _walked(
             step *= 0.5
             if abs(step) < _SHORTEST:
                 raise ConvergenceError(
-                    f"level {found.level} of {model}: its point, followed from {name} = {begin:.4g}, was "
+                    f"level {anchor.level} of {model}: its point, followed from {name} = {begin:.4g}, was "
                     f"lost at {float(value):.4g}",
-                    found.order_parameters,
+                    anchor.order_parameters,
                     math.nan,
                 ) from error
             continue
@@ -150,10 +150,10 @@ def continued(fe: FreeEnergy, start: Solution) -> Solution:
     began = time.perf_counter()
     objective = objective_of(fe)
     ev = objective.evaluator
-    theta = ev.coordinates.theta(np.array(start.gaps))
-    if not objective.ascents(theta):
-        theta, _, _ = minimise(objective, theta)
-    found = located(objective, fe, theta, "continued in the parameters")
+    coords = ev.coordinates.coords(np.array(start.gaps))
+    if not objective.ascents(coords):
+        coords, _, _ = minimise(objective, coords)
+    point = located(objective, fe, coords, "continued in the parameters")
     spent = Statistics(ev.evaluations, ev.exponentials, ev.products, time.perf_counter() - began)
-    found = dataclasses.replace(found, statistics=spent)
-    return dataclasses.replace(found, branches=(found,))
+    point = dataclasses.replace(point, statistics=spent)
+    return dataclasses.replace(point, branches=(point,))

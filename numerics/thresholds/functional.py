@@ -36,7 +36,7 @@ def functional_of(solution: Solution) -> tuple[BallFunctional, list[float]]:
     Returns
     -------
     functional : BallFunctional
-    theta : list of float
+    coords : list of float
 
     Raises
     ------
@@ -65,8 +65,8 @@ def functional_of(solution: Solution) -> tuple[BallFunctional, list[float]]:
             if size > 1e-280
             else _digits_lost(bare, index, gaps)
         )
-    theta = program.coordinates.theta(gaps)
-    return BallFunctional(fe, generic, program, tuple(lost)), [float(t) for t in theta]
+    coords = program.coordinates.coords(gaps)
+    return BallFunctional(fe, generic, program, tuple(lost)), [float(t) for t in coords]
 
 
 def _digits_lost(functional: BallFunctional, index: int, gaps: NDArray[np.float64]) -> int:

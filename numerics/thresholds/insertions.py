@@ -189,26 +189,28 @@ def slopes(
     step = math.log(_SMALL) if segment.exponent == 0.0 else _SMALL
 
     def gradient(at: float, inner: float, step: float) -> Array | None:
-        value, found = objective(segment.split(at, inner, step).theta(coordinates))
-        return found if math.isfinite(value) else None
+        value, derivatives = objective(segment.split(at, inner, step).coords(coordinates))
+        return derivatives if math.isfinite(value) else None
 
     def in_p(at: float, inner: float) -> float:
         """Derivative in the split of p."""
-        ends = [segment.split(at + a, inner, step).theta(coordinates) for a in (-_MOVE, _MOVE)]
-        found = gradient(at, inner, step)
-        return math.nan if found is None else float(found @ (ends[1] - ends[0]))
+        ends = [segment.split(at + a, inner, step).coords(coordinates) for a in (-_MOVE, _MOVE)]
+        derivatives = gradient(at, inner, step)
+        return math.nan if derivatives is None else float(derivatives @ (ends[1] - ends[0]))
 
     rows = []
-    with objective.limited(segment.split(0.0, 0.5, step).theta(coordinates), _FINER):
+    with objective.limited(segment.split(0.0, 0.5, step).coords(coordinates), _FINER):
         for at in x:
             inner = 1.0 / (1.0 + math.exp(at))
             if fe.p:
                 inner = _stationary_share(segment, lambda share, at=at: in_p(at, share))
-            found = None
+            derivatives = None
             if inner > 0.0:
-                found = gradient(at, inner, step if segment.exponent == 0.0 else 0.0)
-            if found is not None:
-                slope = found[place] if rising else found[place + 1] - found[place]
+                derivatives = gradient(at, inner, step if segment.exponent == 0.0 else 0.0)
+            if derivatives is not None:
+                slope = (
+                    derivatives[place] if rising else derivatives[place + 1] - derivatives[place]
+                )
                 rows.append((at, inner, slope / _SMALL if segment.exponent == 0.0 else slope))
     return Slopes(*np.array(rows).reshape(-1, 3).T)
 
@@ -238,22 +240,22 @@ def insertions(objective: Objective, fe: FreeEnergy, start: Start) -> list[Start
     -------
     list of Start
     """
-    found: list[tuple[float, Start]] = []
+    falling: list[tuple[float, Start]] = []
     for segment in segments(fe, start):
         tried = slopes(objective, fe, segment)
         quenched = segment.exponent == 0.0
         floor = _NOISE * float(np.abs(tried.values).max(initial=0.0))
         if quenched:
             middle = segment.split(0.0, 0.5, math.log(_SMALL))
-            value, _ = objective(middle.theta(objective.evaluator.coordinates))
+            value, _ = objective(middle.coords(objective.evaluator.coordinates))
             floor = _FLAT * objective.size(value) if math.isfinite(value) else 0.0
         for sign in (1.0,) if segment.exponent in (0.0, 1.0) else (1.0, -1.0):
             values = sign * tried.values
             for k in range(values.size):
                 if values[k] < -floor and values[k] == values[max(k - 1, 0) : k + 2].min():
                     split = (float(tried.x[k]), float(tried.inner[k]))
-                    found.append((float(values[k]), _moved(objective, segment, split, sign)))
-    return [start for _, start in sorted(found, key=lambda pair: pair[0])]
+                    falling.append((float(values[k]), _moved(objective, segment, split, sign)))
+    return [start for _, start in sorted(falling, key=lambda pair: pair[0])]
 
 
 def _moved(
@@ -263,7 +265,7 @@ def _moved(
     coordinates = objective.evaluator.coordinates
     steps = [math.log(d) if segment.exponent == 0.0 else sign * d for d in _STEPS]
     tried = [segment.split(*split, step) for step in steps]
-    values = [objective(start.theta(coordinates))[0] for start in tried]
+    values = [objective(start.coords(coordinates))[0] for start in tried]
     return tried[int(np.argmin(values))]
 
 
@@ -289,11 +291,11 @@ def distant(objective: Objective, fe: FreeEnergy, start: Start) -> list[Start]:
     best: list[tuple[float, Start]] = []
     for step in _FAR[0]:
         tried = [leaf.split(x, math.exp(y), step) for x in _FAR[1] for y in _FAR[2]]
-        values = [objective(split.theta(coordinates))[0] for split in tried]
+        values = [objective(split.coords(coordinates))[0] for split in tried]
         best.append((min(values), tried[int(np.argmin(values))]))
-    found = []
+    lowest = []
     for k, (value, split) in enumerate(best):
         near = [other for other, _ in best[max(k - 1, 0) : k + 2]]
         if math.isfinite(value) and value == min(near):
-            found.append((value, split))
-    return [split for _, split in sorted(found, key=lambda pair: pair[0])]
+            lowest.append((value, split))
+    return [split for _, split in sorted(lowest, key=lambda pair: pair[0])]

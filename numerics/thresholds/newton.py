@@ -47,7 +47,7 @@ Tell = Callable[[str, float], None]
 class Settled:
     """Where Newton's method ended: coordinates, and what was evaluated one move before."""
 
-    theta: list[arb]
+    coords: list[arb]
     point: Point
     decrement: Any
     norm: Any
@@ -56,8 +56,8 @@ class Settled:
 
 def newton(functional: BallFunctional, start: Sequence[float], digits: int, say: Tell) -> Settled:
     """Newton's method, until the point and the value have the digits wanted."""
-    theta = [arb(t) for t in start]
-    n = len(theta)
+    coords = [arb(t) for t in start]
+    n = len(coords)
     inverse, accuracy, stiff = _doubles_inverse(functional, start)
     # what the gradient is off by moves the point by the inverse of the smallest eigenvalue
     guard = max(stiff, _GUARD)
@@ -71,14 +71,14 @@ def newton(functional: BallFunctional, start: Sequence[float], digits: int, say:
         if accuracy < 2 or (sweeps > n + 2 and known >= 2 * accuracy):
             accuracy, before, fresh = max(int(known), _HESSIAN), 0.0, True
             say(f"Hessian, {accuracy} digits", _progress(known, wanted))
-            inverse, stiff, spent = _inverse_hessian(functional, theta, accuracy, stiff)
+            inverse, stiff, spent = _inverse_hessian(functional, coords, accuracy, stiff)
             count += spent
             guard = max(stiff, guard)
             wanted = digits + guard
         work = math.ceil(known) + accuracy + guard
         work = wanted if work > wanted - _GUARD else work  # not one more sweep for a few digits
         say(f"sweep, {work} digits", _progress(known, wanted))
-        point = functional(theta, BallGrid(work), gradient=True)
+        point = functional(coords, BallGrid(work), gradient=True)
         count += 1
         with ctx.workdps(work + 15):
             gradient = [arb(g.mid()) for g in point.gradient]
@@ -88,7 +88,7 @@ def newton(functional: BallFunctional, start: Sequence[float], digits: int, say:
             size = -_log10(max((abs(m) for m in moves), key=lambda m: m.mid()))
             unit = abs(point.value) if functional.fe.is_capacity else arb(ENERGY)
             settled = abs(decrement) < unit * arb(10) ** -(digits + 3)
-            moved = [arb((t - m).mid()) for t, m in zip(theta, moves, strict=True)]
+            moved = [arb((t - m).mid()) for t, m in zip(coords, moves, strict=True)]
             if work == wanted and size + accuracy - 1 >= enough and settled:
                 norm = sum((g * g for g in gradient), arb(0)).sqrt()
                 return Settled(moved, point, mpf_of(decrement), mpf_of(norm), count)
@@ -101,10 +101,10 @@ def newton(functional: BallFunctional, start: Sequence[float], digits: int, say:
                     math.nan,
                 )
             if fresh:  # from far away, with a Hessian a sweep, as long as they shorten
-                theta, nearest = moved, size
+                coords, nearest = moved, size
             accuracy, known = 0, float(_LEAST)  # the doubles' Hessian is no good here
             continue
-        theta = moved
+        coords = moved
         if before:  # what a sweep really adds
             accuracy = round(min(size - before, 1.5 * accuracy))
         before = size if size < work - _GUARD - guard else 0.0
@@ -117,7 +117,7 @@ def newton(functional: BallFunctional, start: Sequence[float], digits: int, say:
     )
 
 
-def curvatures(functional: BallFunctional, theta: Sequence[float]) -> list[Any]:
+def curvatures(functional: BallFunctional, coords: Sequence[float]) -> list[Any]:
     """Eigenvalues of the functional's Hessian in the coordinates as mpf, ascending, to some five digits.
 
     Raises
@@ -125,8 +125,8 @@ def curvatures(functional: BallFunctional, theta: Sequence[float]) -> list[Any]:
     ConvergenceError
         If the Hessian is singular to the digits tried.
     """
-    inverse, stiff, _ = _inverse_hessian(functional, [arb(t) for t in theta], _HESSIAN, _GUARD)
-    n = len(theta)
+    inverse, stiff, _ = _inverse_hessian(functional, [arb(t) for t in coords], _HESSIAN, _GUARD)
+    n = len(coords)
     with mpmath.workdps(2 * (stiff + _HESSIAN) + 20):
         matrix = mpmath.matrix(n, n)
         for i in range(n):
@@ -145,12 +145,12 @@ def _doubles_inverse(
     """Inverse of the Hessian in doubles, its digits, and how many digits it takes from the gradient."""
     doubles = evaluator_of(functional.fe, functional.generic)
 
-    def function(theta: np.ndarray) -> tuple[float, np.ndarray]:
+    def function(coords: np.ndarray) -> tuple[float, np.ndarray]:
         try:
-            found = doubles(theta)
+            at = doubles(coords)
         except (ArithmeticError, ValueError):  # beyond the doubles
-            return math.nan, np.full(theta.size, math.nan)
-        return found.value, found.gradient
+            return math.nan, np.full(coords.size, math.nan)
+        return at.value, at.gradient
 
     point = np.array(start)
     curvature = (
@@ -169,7 +169,7 @@ def _doubles_inverse(
 
 
 def _inverse_hessian(
-    functional: BallFunctional, theta: Sequence[arb], accuracy: int, stiff: int
+    functional: BallFunctional, coords: Sequence[arb], accuracy: int, stiff: int
 ) -> tuple[arb_mat, int, int]:
     """Inverse of the Hessian, how many digits it takes from the gradient, and the gradients it took.
 
@@ -178,8 +178,8 @@ def _inverse_hessian(
     """
     count = 0
     for _ in range(_LOOKS):
-        inverse, size = _differences(functional, theta, accuracy + stiff)
-        count += len(theta) + 1
+        inverse, size = _differences(functional, coords, accuracy + stiff)
+        count += len(coords) + 1
         needed = math.ceil(-_log10(size))
         if needed <= stiff:
             return inverse, stiff, count
@@ -192,18 +192,18 @@ def _inverse_hessian(
 
 
 def _differences(
-    functional: BallFunctional, theta: Sequence[arb], accuracy: int
+    functional: BallFunctional, coords: Sequence[arb], accuracy: int
 ) -> tuple[arb_mat, arb]:
     """Inverse of the Hessian, and the size of its smallest eigenvalue beside the functional."""
-    n = len(theta)
+    n = len(coords)
     grid = BallGrid(2 * accuracy + _GUARD)
     with ctx.workdps(2 * accuracy + 20):
         step = arb(10) ** -accuracy
-        point = functional(theta, grid, gradient=True)
+        point = functional(coords, grid, gradient=True)
         base = point.gradient
         rows = []
         for i in range(n):
-            moved = [t + step if j == i else t for j, t in enumerate(theta)]
+            moved = [t + step if j == i else t for j, t in enumerate(coords)]
             slopes = functional(moved, grid, gradient=True).gradient
             rows.append([arb(((a - b) / step).mid()) for a, b in zip(slopes, base, strict=True)])
         symmetric = [[(rows[i][j] + rows[j][i]) / 2 for j in range(n)] for i in range(n)]

@@ -99,22 +99,22 @@ class Objective:
         """Return the same objective on another evaluator of the functional."""
         return Objective(evaluator, self.logarithmic, self.sign, self.fe)
 
-    def ascents(self, theta: Array) -> int:
+    def ascents(self, coords: Array) -> int:
         """Number of directions of ascent wanted at a point; see `ascents`."""
         first = len(self.fe.p) + len(self.fe.q)
-        return ascents(self.fe, np.exp(theta[first : first + len(self.fe.c)]))
+        return ascents(self.fe, np.exp(coords[first : first + len(self.fe.c)]))
 
-    def __call__(self, theta: Array) -> tuple[float, Array]:
+    def __call__(self, coords: Array) -> tuple[float, Array]:
         """Value and gradient; (inf, 0) where the functional is not defined or not resolved."""
-        lost = (math.inf, np.zeros_like(theta))
-        if np.abs(theta).max(initial=0.0) > 60.0:
+        lost = (math.inf, np.zeros_like(coords))
+        if np.abs(coords).max(initial=0.0) > 60.0:
             return lost
         try:
             with np.errstate(all="ignore"):
-                found = self.evaluator(theta)
+                at = self.evaluator(coords)
         except (ResolutionError, OverflowError, ZeroDivisionError, ValueError):
             return lost
-        value, gradient = found.value, found.gradient
+        value, gradient = at.value, at.gradient
         if not (math.isfinite(value) and np.isfinite(gradient).all()):
             return lost
         if not self.logarithmic:
@@ -122,11 +122,11 @@ class Objective:
         return (math.log(value), gradient / value) if value > 0.0 else lost
 
     @contextmanager
-    def limited(self, theta: Array, times: float = _FINER) -> Iterator[None]:
+    def limited(self, coords: Array, times: float = _FINER) -> Iterator[None]:
         """Give up points that take far finer grids than this one: a search there has lost its way."""
         evaluator = self.evaluator
         before, limit = evaluator.exponentials + evaluator.products, evaluator.work_limit
-        self(theta)
+        self(coords)
         work = evaluator.exponentials + evaluator.products - before
         evaluator.work_limit = min(limit, int(max(_LEAST_WORK, times * work)))
         try:

@@ -36,15 +36,15 @@ def objective_of(fe: FreeEnergy) -> Objective:
     return Objective.of(fe, evaluator)
 
 
-def named(objective: Objective, theta: Array) -> dict[str, float]:
+def named(objective: Objective, coords: Array) -> dict[str, float]:
     """Order parameters and value of a point, by name."""
     coordinates = objective.evaluator.coordinates
-    table = coordinates.order_parameters(coordinates.gaps(theta))
-    table["value"] = objective.value(objective(theta)[0])
+    table = coordinates.order_parameters(coordinates.gaps(coords))
+    table["value"] = objective.value(objective(coords)[0])
     return table
 
 
-def located(objective: Objective, fe: FreeEnergy, theta: Array, split: str) -> Solution:
+def located(objective: Objective, fe: FreeEnergy, coords: Array, split: str) -> Solution:
     """A point refined by Newton's method in doubles; what is claimed of it is settled in balls.
 
     Its error is an estimate of the distance to the stationary value and of the discretisation alone.
@@ -55,14 +55,14 @@ def located(objective: Objective, fe: FreeEnergy, theta: Array, split: str) -> S
         If the refined point is not stationary.
     """
     level, model = fe.level, fe.model
-    point = refine(objective, theta)
+    point = refine(objective, coords)
     value = objective.value(point.objective)
     norm = float(np.linalg.norm(point.gradient))
     if not (math.isfinite(value) and np.isfinite(point.hessian).all()):
         raise ConvergenceError(
             f"level {level} of {model}: a stationary point found on coarse grids is too fine to be resolved "
             "in double precision; no digits were reached",
-            named(objective, theta),
+            named(objective, coords),
             math.nan,
         )
     size = objective.size(point.objective)
@@ -71,17 +71,17 @@ def located(objective: Objective, fe: FreeEnergy, theta: Array, split: str) -> S
         raise ConvergenceError(
             f"level {level} of {model} did not converge: gradient norm {norm:.1e}, estimated "
             f"distance {point.step:.1e} at value {value:.12g}",
-            named(objective, point.theta),
+            named(objective, point.coords),
             norm,
         )
     coordinates = objective.evaluator.coordinates
-    gaps = coordinates.gaps(point.theta)
+    gaps = coordinates.gaps(point.coords)
     table = coordinates.order_parameters(gaps)
     p, q, c, fields = (
         tuple(table[str(x)] for x in group) for group in (fe.p, fe.q, fe.c, fe.fields)
     )
     eigenvalues = np.sort(objective.sign * point.eigenvalues)
-    at = objective.evaluator(point.theta, gradient=False)
+    at = objective.evaluator(point.coords, gradient=False)
     return Solution(
         model,
         level,

@@ -41,7 +41,7 @@ _TOLERANCE, _NOISE = 1e-6, 1e-11
 
 def walk(
     objective: Objective,
-    theta: Array,
+    coords: Array,
     along: int,
     values: Sequence[float] | Array,
     *,
@@ -52,7 +52,7 @@ def walk(
     Parameters
     ----------
     objective : Objective
-    theta : ndarray, shape (size,)
+    coords : ndarray, shape (size,)
         Where the walk begins, near enough to be stationary in the other coordinates.
     along : int
         The coordinate that is walked along; not a direction of ascent.
@@ -65,13 +65,13 @@ def walk(
     -------
     list of ndarray
     """
-    free = np.delete(np.arange(theta.size, dtype=np.intp), along)
+    free = np.delete(np.arange(coords.size, dtype=np.intp), along)
     path: list[tuple[Array, float]] = []
     lost = 0
     for value in values:
-        start = _extrapolated([point for point, _ in path[-2:]] or [theta], along, value)
+        start = _extrapolated([point for point, _ in path[-2:]] or [coords], along, value)
         tolerance = _TOLERANCE * objective.size(objective(start)[0])
-        point, found, size = follow(
+        point, height, size = follow(
             objective,
             start,
             objective.ascents,
@@ -79,10 +79,10 @@ def walk(
             gradient_tolerance=tolerance,
             iterations=20,
         )
-        if math.isfinite(found) and size < 100.0 * tolerance:
+        if math.isfinite(height) and size < 100.0 * tolerance:
             lost = 0
             slope = float(objective(point)[1][along])
-            path.append((point, slope if abs(slope) > _NOISE * objective.size(found) else 0.0))
+            path.append((point, slope if abs(slope) > _NOISE * objective.size(height) else 0.0))
             if downhill and slope * (values[1] - values[0]) > 0.0:
                 break
         elif (lost := lost + 1) > _PATIENCE:
@@ -98,12 +98,12 @@ def walk(
 def _extrapolated(points: Sequence[Array], along: int, value: float) -> Array:
     """A point at a value of one coordinate, on the line through the last two."""
     last = points[-1]
-    found = last.copy()
+    point = last.copy()
     if len(points) == 2:
         before = points[0]
-        found = last + (value - last[along]) / (last[along] - before[along]) * (last - before)
-    found[along] = value
-    return found
+        point = last + (value - last[along]) / (last[along] - before[along]) * (last - before)
+    point[along] = value
+    return point
 
 
 def lowest_starts(objective: Objective, fe: FreeEnergy) -> list[Start]:
@@ -124,10 +124,10 @@ def lowest_starts(objective: Objective, fe: FreeEnergy) -> list[Start]:
         gaps = np.array([1.0 - share, share]) if fe.q else np.ones(1)
         fields = np.array([_multiplier(fe, str(x), float(gaps[0])) for x in fe.fields])
         start = Start(gaps, gaps, np.ones(1), "profile along c_2", fields)
-        theta = start.theta(coordinates)
-        found = [*walk(objective, theta, along, _FORTH), *walk(objective, theta, along, _BACK)]
-        if found:
-            return [_start(objective, fe, theta, start.split) for theta in found]
+        coords = start.coords(coordinates)
+        minima = [*walk(objective, coords, along, _FORTH), *walk(objective, coords, along, _BACK)]
+        if minima:
+            return [_start(objective, fe, coords, start.split) for coords in minima]
     return []
 
 
@@ -157,8 +157,8 @@ def capacity_starts(objective: Objective, fe: FreeEnergy, capacity: Solution) ->
     known = seed(capacity)
     coordinates = objective.evaluator.coordinates
     if capacity.is_finite:
-        found = [known] if len(capacity.q) == len(fe.q) else []
-        return [Start(s.p, s.q, s.s, "capacity", s.fields) for s in found]
+        minima = [known] if len(capacity.q) == len(fe.q) else []
+        return [Start(s.p, s.q, s.s, "capacity", s.fields) for s in minima]
     if len(known.q) != len(fe.q) or capacity.branch != "finite":
         return []
     along = len(fe.p) + len(fe.q)
@@ -168,33 +168,33 @@ def capacity_starts(objective: Objective, fe: FreeEnergy, capacity: Solution) ->
         q = np.concatenate(([1.0 - inner.sum()], inner))
         exponents = hard * np.concatenate(([1.0], known.s))
         start = Start(known.p, q, exponents, "capacity", np.full(len(fe.fields), hard**-3))
-        theta = _with_multipliers(objective, start.theta(coordinates), len(fe.fields))
-        found = [
-            *walk(objective, theta, along, log_c + _FORTH, downhill=True),
-            *walk(objective, theta, along, log_c + _BACK, downhill=True),
+        coords = _with_multipliers(objective, start.coords(coordinates), len(fe.fields))
+        minima = [
+            *walk(objective, coords, along, log_c + _FORTH, downhill=True),
+            *walk(objective, coords, along, log_c + _BACK, downhill=True),
         ]
-        if found:
-            return [_start(objective, fe, theta, start.split) for theta in found]
+        if minima:
+            return [_start(objective, fe, coords, start.split) for coords in minima]
     return []
 
 
-def _with_multipliers(objective: Objective, theta: Array, count: int) -> Array:
+def _with_multipliers(objective: Objective, coords: Array, count: int) -> Array:
     """A point with its last coordinate, gamma, where the objective is largest."""
     if not count:
-        return theta
-    best = (-math.inf, theta)
-    for value in np.arange(theta[-1] - 10.0, theta[-1] + 10.0, 0.5):
-        point = np.append(theta[:-1], value)
-        found = objective(point)[0]
-        if math.isfinite(found) and found > best[0]:
-            best = (found, point)
+        return coords
+    best = (-math.inf, coords)
+    for value in np.arange(coords[-1] - 10.0, coords[-1] + 10.0, 0.5):
+        point = np.append(coords[:-1], value)
+        height = objective(point)[0]
+        if math.isfinite(height) and height > best[0]:
+            best = (height, point)
     return best[1]
 
 
-def _start(objective: Objective, fe: FreeEnergy, theta: Array, split: str) -> Start:
+def _start(objective: Objective, fe: FreeEnergy, coords: Array, split: str) -> Start:
     """A point as a start."""
     coordinates = objective.evaluator.coordinates
-    groups = iter(coordinates.split(coordinates.gaps(theta)))
+    groups = iter(coordinates.split(coordinates.gaps(coords)))
     p = next(groups) if fe.p else np.array([float(fe.model.prior.largest_norm)])
     q = next(groups) if fe.q else np.ones(1)
     if fe.model.constraint is None:
@@ -212,13 +212,13 @@ def profile_starts(
     free = np.array([0, 1], dtype=np.intp)
     coordinates = objective.evaluator.coordinates
 
-    def profile_point(theta: Array) -> tuple[float, Array]:
+    def profile_point(coords: Array) -> tuple[float, Array]:
         end, value, _ = minimise(
-            objective, theta, free=free, gradient_tolerance=1e-4, iterations=60
+            objective, coords, free=free, gradient_tolerance=1e-4, iterations=60
         )
         return value, end
 
-    upwards = Start(np.array([0.1, 0.9]), np.array([1.0]), exponents[:1], "").theta(coordinates)
+    upwards = Start(np.array([0.1, 0.9]), np.array([1.0]), exponents[:1], "").coords(coordinates)
     profiles: list[list[tuple[float, Array]]] = [[], []]
     for i, s in enumerate(exponents):
         tell(0.5 * i / exponents.size)
@@ -229,7 +229,7 @@ def profile_starts(
         s = float(exponents[-1])
         for i in range(60):
             tell(0.5 + 0.5 * i / 60)
-            profiles[1].append(profile_point(at_exponent(limit, s).theta(coordinates)))
+            profiles[1].append(profile_point(at_exponent(limit, s).coords(coordinates)))
             falling = i == 0 or profiles[1][-1][0] < profiles[1][-2][0]
             if not falling or s > 1e13:
                 break
@@ -244,10 +244,10 @@ def profile_starts(
     starts = []
     for profile, name in zip(profiles, ("from small s", "from s -> infinity"), strict=True):
         values = [value for value, _ in profile]
-        for i, (value, theta) in enumerate(profile):
+        for i, (value, coords) in enumerate(profile):
             lower = i == 0 or values[i - 1] >= value
             upper = i == len(profile) - 1 or values[i + 1] >= value
             if lower and upper and math.isfinite(value):
-                gaps = coordinates.gaps(theta)
+                gaps = coordinates.gaps(coords)
                 starts.append(Start(gaps[:2], gaps[2:3], gaps[3:], name))
     return starts

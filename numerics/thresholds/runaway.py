@@ -103,9 +103,9 @@ def next_limit(fe: FreeEnergy, below: Solution | None, coarse: dict[str, float])
     seeds = [] if below is None else [b for b in below.branches if b.branch == "s -> infinity"]
     if below is None or not seeds or (below.branch == "finite" and below.c[-1] < _LARGE_EXPONENT):
         return None
-    found = seeds[0]
-    field = found.order_parameters.get("H", math.atanh(math.sqrt(found.p[-1])))
-    whole = seed(found)
+    known = seeds[0]
+    field = known.order_parameters.get("H", math.atanh(math.sqrt(known.p[-1])))
+    whole = seed(known)
     limit = infinite_exponent_limit(free_energy(fe.model.generic, fe.level))
     values = {str(name): float(value) for name, value in fe.model.parameters.items()}
     objective = Objective.of(limit, Evaluator(compile_program(limit), values))
@@ -114,16 +114,16 @@ def next_limit(fe: FreeEnergy, below: Solution | None, coarse: dict[str, float])
     ends: list[tuple[float, Array]] = []
     start = Start(whole.p, whole.q[: whole.s.size], whole.s, "", np.array([field]))
     for split in insertions(searched, limit, start):
-        theta = split.theta(objective.evaluator.coordinates)
-        theta, value, size = minimise(searched, theta, domain=inside, gradient_tolerance=1e-5)
+        coords = split.coords(objective.evaluator.coordinates)
+        coords, value, size = minimise(searched, coords, domain=inside, gradient_tolerance=1e-5)
         if math.isfinite(value) and size < 1e-2:
-            ends.append((value, theta))
-    for _, theta in sorted(ends, key=lambda end: end[0]):
-        theta, _, _ = minimise(
-            objective, theta, domain=inside, gradient_tolerance=1e-8, iterations=60
+            ends.append((value, coords))
+    for _, coords in sorted(ends, key=lambda end: end[0]):
+        coords, _, _ = minimise(
+            objective, coords, domain=inside, gradient_tolerance=1e-8, iterations=60
         )
         try:
-            point = located(objective, replace(limit, model=fe.model), theta, _SPLIT)
+            point = located(objective, replace(limit, model=fe.model), coords, _SPLIT)
         except ArithmeticError:
             continue
         return replace(point, branch="s -> infinity")
@@ -135,7 +135,7 @@ def starts_near_limit(objective: Objective, limit: Solution) -> list[Start]:
     best: tuple[float, Start] | None = None
     for s in 10.0 ** np.arange(1.5, 12.0, 0.25):
         start = at_exponent(limit, s)
-        value, _ = objective(start.theta(objective.evaluator.coordinates))
+        value, _ = objective(start.coords(objective.evaluator.coordinates))
         if math.isfinite(value) and (best is None or value < best[0]):
             best = (value, start)
     return [] if best is None else [best[1]]
@@ -146,15 +146,15 @@ def at_exponent(limit: Solution, s: float) -> Start:
 
     At level 3, where H is eliminated, H = artanh sqrt(p).
     """
-    found = seed(limit)
+    known = seed(limit)
     root = math.sqrt(limit.p[-1])
     field = limit.order_parameters.get("H", math.atanh(root))
-    q = np.append(found.q[: found.s.size], field / root / s)
-    return Start(found.p, q, np.append(found.s, s), "from s -> infinity")
+    q = np.append(known.q[: known.s.size], field / root / s)
+    return Start(known.p, q, np.append(known.s, s), "from s -> infinity")
 
 
 def runaway_solution(
-    objective: Objective, theta: Array, limit: Solution | None, named: dict[str, float]
+    objective: Objective, coords: Array, limit: Solution | None, named: dict[str, float]
 ) -> Solution:
     """The limit functional's stationary point, for a minimum that ran away towards it.
 
@@ -165,10 +165,10 @@ def runaway_solution(
     """
     if limit is None:
         raise ConvergenceError(
-            f"a minimum ran away to an outermost exponent of {math.exp(theta[-1]):.1e}, and the limit "
+            f"a minimum ran away to an outermost exponent of {math.exp(coords[-1]):.1e}, and the limit "
             "functional has no stationary point next to it",
             named,
-            float(np.linalg.norm(objective(theta)[1])),
+            float(np.linalg.norm(objective(coords)[1])),
         )
     start, distance = _nearest_to_limit(objective, limit)
     error = distance + _ROUNDING * abs(limit.value)
@@ -189,7 +189,7 @@ def _nearest_to_limit(objective: Objective, limit: Solution) -> tuple[float, flo
     patient = objective.on(objective.evaluator.with_grid(work_limit=_LIMIT_WORK))
     largest, distance = math.nan, math.inf
     for s in 10.0 ** np.arange(17.0, 2.0, -0.5):
-        value, _ = patient(at_exponent(limit, s).theta(objective.evaluator.coordinates))
+        value, _ = patient(at_exponent(limit, s).coords(objective.evaluator.coordinates))
         if not math.isfinite(value):
             continue
         away = limit.value - math.exp(value)

@@ -37,7 +37,7 @@ class Capacities:
 
     def __init__(self, model: Model, levels: Levels, highest: int) -> None:
         self.model = model
-        self.found: dict[int, Solution] = {}
+        self.solved: dict[int, Solution] = {}
         self._levels: Iterator[Solution] | None = None
         if model.problem != "ground state" or model.sign != -1:
             return
@@ -55,12 +55,12 @@ class Capacities:
         if self._levels is None:
             return None
         try:
-            while level >= 2 and level not in self.found:
+            while level >= 2 and level not in self.solved:
                 solution = next(self._levels)
-                self.found[solution.level] = solution
+                self.solved[solution.level] = solution
         except (ConvergenceError, ResolutionError, StopIteration):
             self._levels = None
-        return self.found.get(level)
+        return self.solved.get(level)
 
     def satisfied(self, level: int) -> Solution | None:
         """The ground state at a level, where the density lies below the level's capacity."""

@@ -198,7 +198,7 @@ class _End:
     ----------
     value : float
         Of the objective.
-    theta : ndarray
+    coords : ndarray
     size : float
         Largest component of the gradient, relative.
     split : str
@@ -209,7 +209,7 @@ class _End:
     """
 
     value: float
-    theta: Array
+    coords: Array
     size: float
     split: str = ""
     right: bool = True
@@ -240,8 +240,8 @@ class _Search:
         runaway = None
         for starts in (self._starts, self._capacity_starts, self._wide_starts):
             if not any(end.right for end in ends) and runaway is None:
-                found, runaway = self._ends(starts())
-                ends = found or ends
+                reached, runaway = self._ends(starts())
+                ends = reached or ends
         self._lowest = ends[:1]
         self.points, self._failure = self._refined(ends)
         if runaway is not None and not any(
@@ -273,8 +273,8 @@ class _Search:
             starts = [s for point in seeds if (s := interpolated(fe, point)) is not None]
             few = bool(starts) and fe.level > _COMPETING
             for point in seeds[:1] if few else seeds:
-                found = insertions(self.coarse, fe, point)
-                starts += found[:_STEEPEST] if few else found
+                inserted = insertions(self.coarse, fe, point)
+                starts += inserted[:_STEEPEST] if few else inserted
             if not self.saddles and fe.level <= _COMPETING:
                 starts += self._wide_starts()
         if self.limit is not None:
@@ -290,10 +290,10 @@ class _Search:
     def _wide_starts(self) -> list[Start]:
         """Starts far from the level below, for a level that does not begin next to it."""
         seeds = self._seeds()
-        found = [start for point in seeds for start in splits(self.fe, point)]
+        starts = [start for point in seeds for start in splits(self.fe, point)]
         if not self.fe.is_finite and self.saddles:
-            found += [s for point in seeds for s in distant(self.coarse, self.fe, point)]
-        return found
+            starts += [s for point in seeds for s in distant(self.coarse, self.fe, point)]
+        return starts
 
     def _seeds(self) -> list[Start]:
         """Points of the level below, of the same kind: with a quenched average or without."""
@@ -322,9 +322,9 @@ class _Search:
             end = self._followed(start)
             if not math.isfinite(end.value):
                 continue
-            if runs and math.exp(end.theta[outermost]) > threshold:
+            if runs and math.exp(end.coords[outermost]) > threshold:
                 if runaway is None or end.value < runaway[0]:
-                    runaway = (end.value, end.theta)
+                    runaway = (end.value, end.coords)
                 continue
             if lowest is None or end.value < lowest.value:
                 lowest = end
@@ -344,21 +344,21 @@ class _Search:
 
     def _followed(self, start: Start) -> _End:
         """End of the search from one start."""
-        theta = start.theta(self.coarse.evaluator.coordinates)
-        with self.coarse.limited(theta):
-            end = self._saddle(theta) if self.saddles else self._minimised(theta)
+        coords = start.coords(self.coarse.evaluator.coordinates)
+        with self.coarse.limited(coords):
+            end = self._saddle(coords) if self.saddles else self._minimised(coords)
         return replace(end, split=start.split)
 
-    def _minimised(self, theta: Array) -> _End:
-        theta, value, size = minimise(
-            self.coarse, theta, domain=self.inside, gradient_tolerance=1e-5
+    def _minimised(self, coords: Array) -> _End:
+        coords, value, size = minimise(
+            self.coarse, coords, domain=self.inside, gradient_tolerance=1e-5
         )
         if self.fe.level > _COMPETING and math.isfinite(value):
             # valleys of high levels are long, and what is gained along them is what a level gains
             unit = self.coarse.size(value)
-            theta, value, size = follow(
+            coords, value, size = follow(
                 self.coarse,
-                theta,
+                coords,
                 self.coarse.ascents,
                 domain=self.inside,
                 gradient_tolerance=_STATIONARY * unit,
@@ -367,37 +367,39 @@ class _Search:
         # a minimum lies below the level below, whose points are saddles here
         if self.below is not None and not value < self.objective(self.below) - _ABOVE:
             value = math.inf
-        return _End(value, theta, size)
+        return _End(value, coords, size)
 
-    def _saddle(self, theta: Array) -> _End:
+    def _saddle(self, coords: Array) -> _End:
         if self.fe.fields and not self.fe.is_finite:
-            fugacity = np.array([theta.size - 1], dtype=np.intp)  # moved by decades by a split
-            theta, _, _ = minimise(self.coarse, theta, free=fugacity, gradient_tolerance=1e-2)
-        theta, value, size = follow(
+            fugacity = np.array([coords.size - 1], dtype=np.intp)  # moved by decades by a split
+            coords, _, _ = minimise(self.coarse, coords, free=fugacity, gradient_tolerance=1e-2)
+        coords, value, size = follow(
             self.coarse,
-            theta,
+            coords,
             self.coarse.ascents,
             domain=self._apart,
-            gradient_tolerance=1e-7 * self.coarse.size(self.coarse(theta)[0]),
+            gradient_tolerance=1e-7 * self.coarse.size(self.coarse(coords)[0]),
             iterations=250,
             radius=0.25,
         )
         unit = self.coarse.size(value)
         merged = self.below is not None and abs(value - self.objective(self.below)) < _MERGED * unit
         if merged or not size < 1e-5 * unit or self.coarse.is_excluded(value):
-            return _End(math.inf, theta, size)
-        curvature = hessian(self.coarse, theta)
+            return _End(math.inf, coords, size)
+        curvature = hessian(self.coarse, coords)
         if not np.isfinite(curvature).all():
-            return _End(math.inf, theta, size)
+            return _End(math.inf, coords, size)
         eigenvalues = np.linalg.eigvalsh(curvature)
-        right = int((eigenvalues < 0.0).sum()) == self.coarse.ascents(theta)
-        return _End(value, theta, size / unit, right=right)
+        right = int((eigenvalues < 0.0).sum()) == self.coarse.ascents(coords)
+        return _End(value, coords, size / unit, right=right)
 
-    def _apart(self, theta: Array) -> bool:
+    def _apart(self, coords: Array) -> bool:
         """Whether no order parameter has run away to the bound of its chain: levels have merged."""
-        fe, gaps = self.fe, self.coarse.evaluator.coordinates.gaps(theta)
+        fe, gaps = self.fe, self.coarse.evaluator.coordinates.gaps(coords)
         bounded = len(fe.p) + len(fe.q) + bool(fe.p) + bool(fe.q)
-        return self.inside(theta) and not (fe.is_finite and gaps[:bounded].min(initial=1.0) < _EDGE)
+        return self.inside(coords) and not (
+            fe.is_finite and gaps[:bounded].min(initial=1.0) < _EDGE
+        )
 
     def _same(self, a: _End, b: _End) -> bool:
         """Whether two ends of a search lie in one basin.
@@ -405,7 +407,7 @@ class _Search:
         Where the outermost exponent is in the thousands, it and its Q (s Q fixed) are a flat direction,
         along which a search may stop early.
         """
-        steps = np.sort(np.abs(a.theta - b.theta))
+        steps = np.sort(np.abs(a.coords - b.coords))
         close = abs(a.value - b.value) < 3e-5 * self.coarse.size(a.value)
         near = close and steps[:-2].max(initial=0.0) < 5e-2
         return bool(steps[-1] < 2e-2 or near)
@@ -416,24 +418,24 @@ class _Search:
         points: list[Solution] = []
         failure: Exception | None = None
         for index, end in enumerate(ends[: _SEEDS + 1]):
-            theta, split = end.theta, end.split
+            coords, split = end.coords, end.split
             self.tell(self.fe.level, "refine", 0.8 + 0.2 * index / min(len(ends), _SEEDS + 1))
             try:
-                with self.fine.limited(theta):
+                with self.fine.limited(coords):
                     if not self.saddles and self.fe.level <= _COMPETING:
-                        theta, _, _ = minimise(
+                        coords, _, _ = minimise(
                             self.fine,
-                            theta,
+                            coords,
                             domain=self.inside,
                             gradient_tolerance=1e-8,
                             iterations=60,
                         )
-                    found = located(self.fine, self.fe, theta, split)
+                    point = located(self.fine, self.fe, coords, split)
             except (ConvergenceError, ResolutionError) as error:
                 failure = failure or error
                 continue
-            if not any(same_point(found, other) for other in points):  # two starts can end in one
-                points.append(found)
+            if not any(same_point(point, other) for other in points):  # two starts can end in one
+                points.append(point)
         return points, failure
 
     # -- what was found ----------------------------------------------------------------------------
@@ -459,7 +461,7 @@ class _Search:
         if point.branch != "finite":
             return 0
         coordinates = self.fine.evaluator.coordinates
-        return self.fine.ascents(coordinates.theta(np.array(point.gaps)))
+        return self.fine.ascents(coordinates.coords(np.array(point.gaps)))
 
     def reason(self, chosen: Solution, right: int, total: int) -> str:
         """Why the point was chosen, in a line."""
@@ -482,12 +484,12 @@ class _Search:
         """Raise, with the best point there was."""
         if self._failure is not None:
             raise self._failure
-        theta, size = (
-            (self._lowest[0].theta, self._lowest[0].size) if self._lowest else (None, math.nan)
+        coords, size = (
+            (self._lowest[0].coords, self._lowest[0].size) if self._lowest else (None, math.nan)
         )
         raise ConvergenceError(
             f"no stationary point found at level {self.fe.level} of {self.fe.model}; smallest gradient "
             f"reached {size:.1e}",
-            {} if theta is None else named(self.fine, theta),
+            {} if coords is None else named(self.fine, coords),
             size,
         )

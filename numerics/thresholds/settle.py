@@ -122,23 +122,23 @@ def _stationary(solution: Solution, digits: int, say: Tell, check: bool | None) 
     """A stationary point of the functional of its branch."""
     began = time.perf_counter()
     functional, start = functional_of(solution)
-    found = newton(functional, start, digits, say)
-    point, theta = found.point, found.theta
+    end = newton(functional, start, digits, say)
+    point, coords = end.point, end.coords
     value = mpf_of(point.value)
     with mpmath.workdps(digits + 10):
-        error = _radius(point.value) + 2 * abs(found.decrement)
+        error = _radius(point.value) + 2 * abs(end.decrement)
         if check or (check is None and (digits > DOUBLE_DIGITS or not point.proved)):
             say("check", 0.9)
-            error = max(error, abs(value - _second_value(functional, theta, digits, point)))
+            error = max(error, abs(value - _second_value(functional, coords, digits, point)))
         size = value if solution.symbol == "alpha" else max(abs(value), mpmath.mpf(ENERGY))
         if not error < size * mpmath.mpf(10) ** -digits:
             raise ResolutionError(
                 f"level {solution.level} of {solution.model}: {digits} digits were asked for, but the "
                 f"error is {mpmath.nstr(error, 3)} at {mpmath.nstr(value, 20)}"
             )
-        norm = found.norm / value if solution.symbol == "alpha" else found.norm
+        norm = end.norm / value if solution.symbol == "alpha" else end.norm
     with ctx.workdps(digits + 10):
-        gaps = functional.gaps(theta)
+        gaps = functional.gaps(coords)
         table = {k: _number(x, digits) for k, x in functional.order_parameters(gaps).items()}
         widths = tuple(_number(g, digits) for g in gaps)
     fe = functional.fe
@@ -146,7 +146,7 @@ def _stationary(solution: Solution, digits: int, say: Tell, check: bool | None) 
         tuple(table[str(x)] for x in group) for group in (fe.p, fe.q, fe.c, fe.fields)
     )
     value, error = _rounded(value, error, digits, f"level {solution.level} of {solution.model}")
-    before, again = solution.statistics, found.evaluations
+    before, again = solution.statistics, end.evaluations
     spent = Statistics(
         before.evaluations + again,
         before.exponentials + again * point.nodes,
@@ -201,7 +201,7 @@ def closed_form(fe: FreeEnergy, digits: int = DOUBLE_DIGITS) -> Solution:
         shown_value = mpmath.nstr(mpmath.mpf(value), 12)
         note = f"the functional is {shown_value}, but the minimum of a norm is not negative"
         value, error = abs(0 * value), 0 * error
-    found = Solution(
+    closed = Solution(
         fe.model,
         fe.level,
         value,
@@ -212,7 +212,7 @@ def closed_form(fe: FreeEnergy, digits: int = DOUBLE_DIGITS) -> Solution:
         note=note,
         statistics=Statistics(1, 0, 0, time.perf_counter() - began),
     )
-    return replace(found, branches=(found,))
+    return replace(closed, branches=(closed,))
 
 
 def _closed(solution: Solution, digits: int) -> Solution:
@@ -221,8 +221,8 @@ def _closed(solution: Solution, digits: int) -> Solution:
     while (fe := free_energy(solution.model, level)).order_parameters:
         level -= 1
     known = closed_form(fe, digits)
-    found = replace(solution, value=known.value, digits=known.digits, error=known.error)
-    return replace(found, branches=(found,))
+    closed = replace(solution, value=known.value, digits=known.digits, error=known.error)
+    return replace(closed, branches=(closed,))
 
 
 def _ran_away(solution: Solution, digits: int, say: Tell) -> Solution:
@@ -235,35 +235,35 @@ def _ran_away(solution: Solution, digits: int, say: Tell) -> Solution:
             solution.gradient_norm,
         )
     reached = min(digits, solution.digits)
-    found = _stationary(solution, reached, say, None)
+    settled = _stationary(solution, reached, say, None)
     note = solution.note
     if reached < digits:
         note += f": {reached} of the {digits} digits asked for were reached"
-    return replace(found, error=max(found.error, solution.error), note=note)
+    return replace(settled, error=max(settled.error, solution.error), note=note)
 
 
 # -- the second route ------------------------------------------------------------------------------
 
 
 def _second_value(
-    functional: BallFunctional, theta: Sequence[arb], digits: int, point: Point
+    functional: BallFunctional, coords: Sequence[arb], digits: int, point: Point
 ) -> Any:
     """The value by another route: in mpmath, or in balls on finer grids with more digits."""
     if digits > DOUBLE_DIGITS and point.nodes * digits <= _MP_WORK:
-        return route_in_mpmath(functional, theta, digits + 2)
-    again = functional(theta, BallGrid(digits + 10, coarsen=_OTHER))
+        return route_in_mpmath(functional, coords, digits + 2)
+    again = functional(coords, BallGrid(digits + 10, coarsen=_OTHER))
     return mpf_of(again.value)
 
 
 def route_in_mpmath(
-    functional: BallFunctional, theta: Sequence[arb], digits: int, coarsen: float = _OTHER
+    functional: BallFunctional, coords: Sequence[arb], digits: int, coarsen: float = _OTHER
 ) -> Any:
     """Value at a point in mpmath, on other grids than the balls'.
 
     Parameters
     ----------
     functional : BallFunctional
-    theta : sequence of flint.arb
+    coords : sequence of flint.arb
         Coordinates.
     digits : int
     coarsen : float
@@ -275,7 +275,7 @@ def route_in_mpmath(
     """
     extra = max(functional.lost, default=0)
     with mpmath.workdps(digits + extra + 15), ctx.workdps(digits + extra + 15):
-        gaps = [mpf_of(g) for g in functional.gaps(theta)]
+        gaps = [mpf_of(g) for g in functional.gaps(coords)]
         values = {
             str(x): mpf_of(ball)
             for x, ball in zip(functional.program.parameters, functional.parameters(), strict=True)

@@ -337,12 +337,12 @@ def _exact(number: Any) -> str:
 
 def _number(content: Any) -> Any:
     """A number as `to_dict` writes it: a float, an integer, or `_exact` text."""
-    if isinstance(content, str) and (found := _EXACT.fullmatch(content)):
+    if isinstance(content, str) and (matched := _EXACT.fullmatch(content)):
         import mpmath
 
-        mantissa = int(found[1])
+        mantissa = int(matched[1])
         with mpmath.workprec(max(mantissa.bit_length(), 53)):
-            return mpmath.mpf((mantissa, int(found[2])))
+            return mpmath.mpf((mantissa, int(matched[2])))
     if isinstance(content, bool) or not _is_plain(content):
         raise ValueError(f"{str(content)[:60]!r} is no number")
     return content

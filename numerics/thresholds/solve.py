@@ -95,8 +95,8 @@ def solve(
         if not isinstance(start, Solution):
             raise TypeError(f"start must be a Solution of a nearby model, got {start!r}")
         return _continued(model, level, digits, start)
-    (found,) = solve_levels(model, [level], digits=digits, progress=progress)
-    return found
+    (solution,) = solve_levels(model, [level], digits=digits, progress=progress)
+    return solution
 
 
 def lowest_level(model: Model) -> int:
@@ -174,20 +174,20 @@ def _levels(
         tell(level, "derive", 0.0)
         fe = free_energy(model, level)
         if not fe.order_parameters:
-            found = closed_form(fe, digits)
+            solution = closed_form(fe, digits)
         elif (satisfied := capacities.satisfied(level)) is not None:
-            found = satisfied
+            solution = satisfied
         else:
             try:
-                found = search(fe, below, tell, capacity=capacities.at(level))
+                solution = search(fe, below, tell, capacity=capacities.at(level))
             except ConvergenceError as error:
-                found = _followed(model, level, below, error, tell)
-        below = found
+                solution = _followed(model, level, below, error, tell)
+        below = solution
         if level in wanted:
-            found = _settled(found, digits, tell)
+            solution = _settled(solution, digits, tell)
         tell(level, "done", 1.0)
         if level in wanted:
-            yield found
+            yield solution
 
 
 def _followed(
@@ -210,37 +210,37 @@ def _followed(
         return search(free_energy(other, level), under, _silent)
 
     try:
-        found = _confirmed(
+        solution = _confirmed(
             followed(model, elsewhere, lambda start: refine(start, _FOLLOWED)), below
         )
     except ConvergenceError as lost:
         raise ConvergenceError(f"{error}; {lost}", error.best, error.gradient_norm) from error
-    return replace(found, branches=(replace(found, branches=()),))
+    return replace(solution, branches=(replace(solution, branches=()),))
 
 
-def _confirmed(found: Solution, below: Solution | None) -> Solution:
+def _confirmed(solution: Solution, below: Solution | None) -> Solution:
     """A followed point with the curvatures it has where it arrived, if it is still of the right kind.
 
     Raises
     ------
     ConvergenceError
     """
-    functional, theta = functional_of(found)
+    functional, coords = functional_of(solution)
     objective = objective_of(functional.fe)
-    values = curvatures(functional, theta)
+    values = curvatures(functional, coords)
     inertia = sum(x < 0.0 for x in values)
     index = inertia if objective.sign > 0.0 else len(values) - inertia
-    if index != objective.ascents(np.array(theta)):
+    if index != objective.ascents(np.array(coords)):
         raise ConvergenceError(
-            f"the point followed to {found.model} has {index} directions of ascent there, not the "
-            f"{objective.ascents(np.array(theta))} of level {found.level}",
-            {name: float(x) for name, x in found.order_parameters.items()},
-            float(found.gradient_norm),
+            f"the point followed to {solution.model} has {index} directions of ascent there, not the "
+            f"{objective.ascents(np.array(coords))} of level {solution.level}",
+            {name: float(x) for name, x in solution.order_parameters.items()},
+            float(solution.gradient_norm),
         )
-    check_bounds(objective, found, below)
-    unit = found.value if objective.logarithmic else 1  # of the logarithm's Hessian
+    check_bounds(objective, solution, below)
+    unit = solution.value if objective.logarithmic else 1  # of the logarithm's Hessian
     eigenvalues = tuple(float(x / unit) for x in values)
-    return replace(found, inertia=inertia, hessian_eigenvalues=eigenvalues)
+    return replace(solution, inertia=inertia, hessian_eigenvalues=eigenvalues)
 
 
 def _silent(level: int, stage: str, fraction: float) -> None:
@@ -253,8 +253,8 @@ def _settled(solution: Solution, digits: int, tell: Progress) -> Solution:
     def told(stage: str, fraction: float) -> None:
         tell(solution.level, stage, fraction)
 
-    found = refine(solution, digits, told)
-    branches = [replace(found, branches=())]
+    settled = refine(solution, digits, told)
+    branches = [replace(settled, branches=())]
     lost = []
     for branch in solution.branches:
         if branch.value == solution.value:
@@ -267,8 +267,8 @@ def _settled(solution: Solution, digits: int, tell: Progress) -> Solution:
         if not any(same_point(other, known) for known in branches):
             branches.append(other)
     branches.sort(key=lambda b: b.value)
-    note = "; ".join([*([found.note] if found.note else []), *lost])
-    return replace(found, branches=tuple(branches), note=note)
+    note = "; ".join([*([settled.note] if settled.note else []), *lost])
+    return replace(settled, branches=tuple(branches), note=note)
 
 
 def _continued(model: Model, level: int, digits: int, start: Solution) -> Solution:

@@ -49,23 +49,23 @@ def level_one(objective: Objective, fe: FreeEnergy) -> Start | None:
     """
     coordinates = objective.evaluator.coordinates
     gaps = np.array([0.5, 0.5])
-    found = []
+    multipliers = []
     for exponent in (_SMALL, 0.5 * _SMALL):
         start = Start(gaps, gaps, np.array([exponent]), "", np.full(len(fe.fields), 0.5))
-        theta = start.theta(coordinates)
-        first = theta.size - len(fe.fields)
+        coords = start.coords(coordinates)
+        first = coords.size - len(fe.fields)
 
-        def gradient(fields: Array, theta: Array = theta, first: int = first) -> Array:
-            return objective(np.append(theta[:first], fields))[1][first:]
+        def gradient(fields: Array, coords: Array = coords, first: int = first) -> Array:
+            return objective(np.append(coords[:first], fields))[1][first:]
 
         if fe.fields:
-            theta[first:] = optimize.root(gradient, theta[first:], tol=1e-13).x
-            value, slope = objective(theta)
+            coords[first:] = optimize.root(gradient, coords[first:], tol=1e-13).x
+            value, slope = objective(coords)
             if not (math.isfinite(value) and np.abs(slope[first:]).max() < 1e-8):
                 return None
-        found.append(theta[first:])
+        multipliers.append(coords[first:])
     # what is linear in the exponent drops out
-    fields = np.exp(2.0 * found[1] - found[0])
+    fields = np.exp(2.0 * multipliers[1] - multipliers[0])
     return Start(np.ones(1) if fe.p else np.zeros(1), np.ones(1), np.empty(0), "level 1", fields)
 
 

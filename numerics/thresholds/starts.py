@@ -55,7 +55,7 @@ class Start:
     split: str
     fields: Array = field(default_factory=lambda: np.empty(0))
 
-    def theta(self, coordinates: Coordinates) -> Array:
+    def coords(self, coordinates: Coordinates) -> Array:
         """Coordinates of the point; the gaps of bounded chains are scaled to fill them."""
         parts = []
         for gaps, letters in ((self.p, "p"), (self.q, "qQ")):
@@ -64,7 +64,7 @@ class Start:
                     if chain.upper.is_finite:
                         gaps = gaps * (float(chain.upper) / gaps.sum())
                     parts.append(gaps)
-        return coordinates.theta([*parts, self.s, self.fields])
+        return coordinates.coords([*parts, self.s, self.fields])
 
 
 def seed(solution: Solution) -> Start:
@@ -89,8 +89,8 @@ def ordered(fe: FreeEnergy) -> Callable[[Array], bool]:
     first = len(fe.p) + len(fe.q)
     last = first + len(fe.c)
 
-    def inside(theta: Array) -> bool:
-        steps = np.diff(theta[first:last], prepend=0.0)
+    def inside(coords: Array) -> bool:
+        steps = np.diff(coords[first:last], prepend=0.0)
         return fe.is_finite or bool((steps > 0.0).all())
 
     return inside
@@ -137,12 +137,12 @@ def _with_norm(fe: FreeEnergy, starts: list[Start]) -> list[Start]:
     """
     if fe.model.prior.norm.is_number:
         return starts
-    found = []
+    guesses = []
     for start, share in itertools.product(starts, (0.5, 0.25)):
         p = np.concatenate(([1.0 - share], share * start.p))
         fields = np.array([math.exp(-0.5 * start.q[0])])
-        found.append(Start(p, start.q, start.s, start.split, fields))
-    return found
+        guesses.append(Start(p, start.q, start.s, start.split, fields))
+    return guesses
 
 
 def _multiplier(fe: FreeEnergy, name: str) -> float:
@@ -212,10 +212,10 @@ def interpolated(fe: FreeEnergy, start: Start) -> Start | None:
         q = levels - np.append(levels[1:], 0.0)
         s = 1.0 + np.exp(_read(np.log(start.s - 1.0), len(fe.c)))
     used = [0.5 * float(start.s @ gaps[:count]) for gaps in (start.q, start.p)]
-    found = _with_room(fe, Start(p, q, s, "profile", start.fields), *used)
-    parts = (found.q, found.s, *([found.p] if found.p.any() else []))
+    start = _with_room(fe, Start(p, q, s, "profile", start.fields), *used)
+    parts = (start.q, start.s, *([start.p] if start.p.any() else []))
     usable = all(np.isfinite(x).all() and min(x) > 0.0 for x in parts)
-    return found if usable and np.isfinite(found.fields).all() else None
+    return start if usable and np.isfinite(start.fields).all() else None
 
 
 def _resampled(gaps: Array, count: int) -> Array:
@@ -298,7 +298,7 @@ def _finite_splits(fe: FreeEnergy, start: Start) -> list[Start]:
             if wanted:
                 p, q = (_split_gap(gaps, n, share) for gaps in (p, q))
             starts.append(Start(p, q, s, "quenched average", start.fields))
-    return [_with_room(fe, found, used_x, used_y) for found in starts]
+    return [_with_room(fe, start, used_x, used_y) for start in starts]
 
 
 def _split_gap(gaps: Array, k: int, share: float) -> Array:

@@ -41,7 +41,7 @@ class StationaryPoint:
 
     Attributes
     ----------
-    theta : ndarray, shape (size,)
+    coords : ndarray, shape (size,)
     objective : float
     gradient : ndarray, shape (size,)
     hessian : ndarray, shape (size, size)
@@ -51,7 +51,7 @@ class StationaryPoint:
         Largest component of ``H^-1 g``: the distance to it.
     """
 
-    theta: Array
+    coords: Array
     objective: float
     gradient: Array
     hessian: Array
@@ -66,7 +66,7 @@ class StationaryPoint:
 
 def minimise(
     function: Function,
-    theta: Array,
+    coords: Array,
     *,
     free: NDArray[np.intp] | None = None,
     domain: Callable[[Array], bool] | None = None,
@@ -79,7 +79,7 @@ def minimise(
     ----------
     function : callable
         Objective and gradient.
-    theta : ndarray, shape (size,)
+    coords : ndarray, shape (size,)
         Start.
     free : ndarray of int, optional
         Coordinates to vary; all by default.
@@ -91,14 +91,14 @@ def minimise(
 
     Returns
     -------
-    theta : ndarray
+    coords : ndarray
     objective : float
         ``inf`` if the start itself cannot be evaluated.
     gradient_norm : float
         Largest component over the free coordinates at the end, whether it converged or not.
     """
-    chosen = np.arange(theta.size) if free is None else free
-    start = theta.copy()
+    chosen = np.arange(coords.size) if free is None else free
+    start = coords.copy()
 
     def objective(x: Array) -> tuple[float, Array]:
         point = start.copy()
@@ -110,7 +110,7 @@ def minimise(
 
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        found = optimize.minimize(
+        result = optimize.minimize(
             objective,
             start[chosen],
             jac=True,
@@ -118,15 +118,15 @@ def minimise(
             options={"gtol": gradient_tolerance, "maxiter": iterations},
         )
     point = start.copy()
-    point[chosen] = found.x
-    size = float(np.abs(found.jac).max(initial=0.0)) if math.isfinite(found.fun) else math.inf
-    return point, float(found.fun), size
+    point[chosen] = result.x
+    size = float(np.abs(result.jac).max(initial=0.0)) if math.isfinite(result.fun) else math.inf
+    return point, float(result.fun), size
 
 
 @np.errstate(over="ignore", invalid="ignore")
 def follow(
     function: Function,
-    theta: Array,
+    coords: Array,
     ascents: Callable[[Array], int],
     *,
     free: NDArray[np.intp] | None = None,
@@ -139,7 +139,7 @@ def follow(
 
     Parameters
     ----------
-    function, theta, free, domain, gradient_tolerance
+    function, coords, free, domain, gradient_tolerance
         As in `minimise`.
     ascents : callable
         Number of directions to go up in, at a point.
@@ -149,7 +149,7 @@ def follow(
 
     Returns
     -------
-    theta : ndarray
+    coords : ndarray
     objective : float
         ``inf`` if the search left the domain for good.
     gradient_norm : float
@@ -164,9 +164,9 @@ def follow(
     """
     if free is not None:
         return _followed_within(
-            function, theta, ascents, free, domain, gradient_tolerance, iterations, radius
+            function, coords, ascents, free, domain, gradient_tolerance, iterations, radius
         )
-    value, gradient = function(theta)
+    value, gradient = function(coords)
     longest = radius
     length = lowest = math.inf
     idle = 0
@@ -178,33 +178,33 @@ def follow(
         small = np.abs(gradient).max(initial=0.0) < gradient_tolerance
         if not math.isfinite(value) or (small and length < _NEAR):
             break
-        curvature = hessian(function, theta)
+        curvature = hessian(function, coords)
         if not np.isfinite(curvature).all():
-            return theta, math.inf, math.inf
+            return coords, math.inf, math.inf
         eigenvalues, vectors = np.linalg.eigh(curvature)
-        count = ascents(theta)
+        count = ascents(coords)
         sizes = np.maximum(np.abs(eigenvalues), 1e-14 * np.abs(eigenvalues).max(initial=1e-300))
-        signs = np.where(np.arange(theta.size) < count, -1.0, 1.0)
+        signs = np.where(np.arange(coords.size) < count, -1.0, 1.0)
         step = -vectors @ (signs * (vectors.T @ gradient) / sizes)
         length = float(np.linalg.norm(step))
         step *= min(1.0, longest / length) if length > 0.0 else 0.0
         for _ in range(8):
-            trial, slope = function(theta + step)
-            if math.isfinite(trial) and (domain is None or domain(theta + step)):
+            trial, slope = function(coords + step)
+            if math.isfinite(trial) and (domain is None or domain(coords + step)):
                 break
             step = 0.5 * step
         else:
-            return theta, math.inf, math.inf
+            return coords, math.inf, math.inf
         # a gradient that grows says that the quadratic model does not reach this far
         grown = float(np.linalg.norm(slope)) > 1.5 * float(np.linalg.norm(gradient))
         longest = max(0.05, 0.5 * longest) if grown else min(radius, 1.5 * longest)
-        theta, value, gradient = theta + step, trial, slope
-    return theta, value, float(np.abs(gradient).max(initial=0.0))
+        coords, value, gradient = coords + step, trial, slope
+    return coords, value, float(np.abs(gradient).max(initial=0.0))
 
 
 def _followed_within(
     function: Function,
-    theta: Array,
+    coords: Array,
     ascents: Callable[[Array], int],
     free: NDArray[np.intp],
     domain: Callable[[Array], bool] | None,
@@ -215,7 +215,7 @@ def _followed_within(
     """`follow` with the other coordinates held."""
 
     def whole(x: Array) -> Array:
-        point = theta.copy()
+        point = coords.copy()
         point[free] = x
         return point
 
@@ -225,7 +225,7 @@ def _followed_within(
 
     x, value, size = follow(
         restricted,
-        theta[free],
+        coords[free],
         lambda x: ascents(whole(x)),
         domain=None if domain is None else lambda x: domain(whole(x)),
         gradient_tolerance=gradient_tolerance,
@@ -236,26 +236,26 @@ def _followed_within(
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def hessian(function: Function, theta: Array, step: float = _STEP) -> Array:
+def hessian(function: Function, coords: Array, step: float = _STEP) -> Array:
     """Hessian of an objective by central differences of its gradient; 2 size evaluations."""
-    rows = np.empty((theta.size, theta.size))
-    for i in range(theta.size):
-        move = np.zeros_like(theta)
+    rows = np.empty((coords.size, coords.size))
+    for i in range(coords.size):
+        move = np.zeros_like(coords)
         move[i] = step
-        rows[i] = function(theta + move)[1] - function(theta - move)[1]
+        rows[i] = function(coords + move)[1] - function(coords - move)[1]
     rows /= 2.0 * step
     return 0.5 * (rows + rows.T)
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def refine(function: Function, theta: Array, *, sweeps: int = 6) -> StationaryPoint:
+def refine(function: Function, coords: Array, *, sweeps: int = 6) -> StationaryPoint:
     """Newton's method on the gradient, from a nearly stationary point.
 
     Parameters
     ----------
     function : callable
         Objective and gradient.
-    theta : ndarray, shape (size,)
+    coords : ndarray, shape (size,)
     sweeps : int, default 6
         Steps at most, each with a fresh Hessian; one that does not bring the point nearer, by the Hessian's
         own measure, ends them.
@@ -265,25 +265,25 @@ def refine(function: Function, theta: Array, *, sweeps: int = 6) -> StationaryPo
     StationaryPoint
         The last point that was nearer; the caller judges ``decrement`` and ``step``.
     """
-    value, gradient = function(theta)
-    curvature = hessian(function, theta)
+    value, gradient = function(coords)
+    curvature = hessian(function, coords)
     step = _newton_step(curvature, gradient)
     for _ in range(sweeps):
         size = float(np.abs(step).max(initial=0.0))
         if not _CONVERGED < size < math.inf:
             break
-        trial = theta - min(1.0, _LONGEST / size) * step
-        found, slope = function(trial)
-        if not math.isfinite(found):
+        trial = coords - min(1.0, _LONGEST / size) * step
+        height, slope = function(trial)
+        if not math.isfinite(height):
             break
         bent = hessian(function, trial)
         rest = _newton_step(bent, slope)
         if not np.abs(rest).max(initial=0.0) < size:
             break
-        theta, value, gradient, curvature, step = trial, found, slope, bent, rest
+        coords, value, gradient, curvature, step = trial, height, slope, bent, rest
     decrement = 0.5 * abs(float(gradient @ step)) if np.isfinite(step).all() else math.inf
     size = float(np.abs(step).max(initial=0.0))
-    return StationaryPoint(theta, value, gradient, curvature, decrement, size)
+    return StationaryPoint(coords, value, gradient, curvature, decrement, size)
 
 
 def _newton_step(curvature: Array, gradient: Array) -> Array:

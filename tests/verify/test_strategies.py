@@ -117,10 +117,10 @@ def test_drawn_points_are_coordinates_of_the_evaluator(data, level, model):
     fe = free_energy(model, level)
     point = data.draw(order_parameters(fe))
     ev = evaluator(fe)
-    theta = ev.coordinates.from_order_parameters(point)
-    back = ev.coordinates.order_parameters(ev.coordinates.gaps(theta))
+    coords = ev.coordinates.from_order_parameters(point)
+    back = ev.coordinates.order_parameters(ev.coordinates.gaps(coords))
     assert back == pytest.approx(point, rel=1e-9)
-    found = ev(theta)
+    found = ev(coords)
     assert math.isfinite(found.value)
     assert found.gradient.shape == (len(fe.order_parameters),)
 

@@ -173,13 +173,13 @@ class Existence:
     @cached_property
     def jumps(self) -> tuple[Jump, ...]:
         """Where phi jumps, and how far."""
-        found = []
+        there = []
         for (_, place, left), (_, _, right) in zip(self.pieces, self.pieces[1:], strict=False):
             sides = [self._limit(f, place, s) for f, s in ((left, -1), (right, 1))]
             low, high = sides
             if low is not None and high is not None and not vanishes(high - low):
-                found.append(Jump(place, sympy.simplify(high - low)))
-        return tuple(found)
+                there.append(Jump(place, sympy.simplify(high - low)))
+        return tuple(there)
 
     @cached_property
     def slope_limits(self) -> tuple[tuple[Expr | None, Expr | None], ...]:

@@ -239,16 +239,16 @@ def _joined(intervals: list[tuple[Expr, Expr]]) -> list[tuple[Expr, Expr]]:
     return joined
 
 
-def prior_steps(found: PriorLimit, prior: Prior) -> list[Step]:
+def prior_steps(limit: PriorLimit, prior: Prior) -> list[Step]:
     """Return the steps that lead to a `PriorLimit`."""
-    u, (x, variance) = fresh(), found.lifted.variables
+    u, (x, variance) = fresh(), limit.lifted.variables
     lifting = GaussianExpectation(exp(C2 * prior.leaf(x + sqrt(variance) * u)), u)
-    value = exp(found.offset) * exp(found.leaf.expr)
+    value = exp(limit.offset) * exp(limit.leaf.expr)
     return [
         Step(
             "Innermost x lifting",
             "Split at the kink of the leaf and complete the square; v = 1 - q_2.",
-            Eq(lifting, found.lifted.expr, evaluate=False),
+            Eq(lifting, limit.lifted.expr, evaluate=False),
         ),
         Step(
             "c_2 -> infinity",
@@ -256,26 +256,26 @@ def prior_steps(found: PriorLimit, prior: Prior) -> list[Step]:
             if prior.norm == 1
             else "At field x = h/c_2, v = 1 - Q_2/c_2**2 and mu = c_2/2 - (log w + Q_2/2)/c_2, with "
             "exp(c_2**2 p_1/2) divided out; w > 0 stays finite.",
-            Eq(Limit(found.scaled, C2, S.Infinity, "-"), value, evaluate=False),
+            Eq(Limit(limit.scaled, C2, S.Infinity, "-"), value, evaluate=False),
         ),
     ]
 
 
-def constraint_steps(found: ConstraintLimit, constraint: Constraint) -> list[Step]:
+def constraint_steps(limit: ConstraintLimit, constraint: Constraint) -> list[Step]:
     """Return the steps that lead to a `ConstraintLimit`."""
     v = fresh("V")
     soft = exp(-C2 * constraint.leaf(H, GAMMA))
-    shifted = found.indicator.expr.xreplace({H: H + sqrt(found.norm - P2) * v})
+    shifted = limit.indicator.expr.xreplace({H: H + sqrt(limit.norm - P2) * v})
     return [
         Step(
             "gamma -> 0+ in the y leaf",
             "The penalty becomes the indicator of the constraint, for every field inside or "
             "outside the feasible set.",
-            Eq(Limit(soft, GAMMA, 0, "+"), found.indicator.expr, evaluate=False),
+            Eq(Limit(soft, GAMMA, 0, "+"), limit.indicator.expr, evaluate=False),
         ),
         Step(
             "Innermost y lifting",
-            f"The probability that the constraint holds under a Gaussian of variance {found.norm - P2}.",
-            Eq(GaussianExpectation(shifted, v), found.probability.expr, evaluate=False),
+            f"The probability that the constraint holds under a Gaussian of variance {limit.norm - P2}.",
+            Eq(GaussianExpectation(shifted, v), limit.probability.expr, evaluate=False),
         ),
     ]

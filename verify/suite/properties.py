@@ -106,7 +106,7 @@ def prop(
     return decorate
 
 
-def close(found: float, wanted: float, *, rel: float = 1e-10, abs: float = 1e-12) -> None:
+def close(value: float, wanted: float, *, rel: float = 1e-10, abs: float = 1e-12) -> None:
     """Assert that two numbers agree.
 
     Raises
@@ -114,8 +114,8 @@ def close(found: float, wanted: float, *, rel: float = 1e-10, abs: float = 1e-12
     AssertionError
         With both numbers and their difference.
     """
-    if not math.isclose(found, wanted, rel_tol=rel, abs_tol=abs):
-        raise AssertionError(f"{found!r} and {wanted!r} differ by {found - wanted:.3e}")
+    if not math.isclose(value, wanted, rel_tol=rel, abs_tol=abs):
+        raise AssertionError(f"{value!r} and {wanted!r} differ by {value - wanted:.3e}")
 
 
 def examine(one: Property, run: Run) -> Finding:

@@ -307,9 +307,9 @@ def _run(
 
         def summarised(complete: bool) -> Summary:
             order = {claim.id: k for k, claim in enumerate(claims)}
-            found = sorted(records, key=lambda record: order[record.claim.id])
+            ordered = sorted(records, key=lambda record: order[record.claim.id])
             spent = time.monotonic() - began
-            return Summary(found, number, profile, asked.wrong or "", spent, complete)
+            return Summary(ordered, number, profile, asked.wrong or "", spent, complete)
 
         try:
             for record in run_claims(
@@ -356,7 +356,7 @@ def _write(summary: "Summary", targets: Mapping[str, Path]) -> None:
         "html": to_html,
         "junit": to_junit,
         "json": to_json,
-        "record": lambda found: expectations_toml(found.records),
+        "record": lambda summary: expectations_toml(summary.records),
     }
 
     def write(name: str, target: Path) -> None:

@@ -27,12 +27,12 @@ FUNCTIONALS = st.one_of(
 def test_round_trip_through_the_coordinates(data, fe):
     coordinates = Coordinates(tuple(fe.chains))
     point = data.draw(order_parameters(fe))
-    theta = coordinates.from_order_parameters(point)
-    assert theta.shape == (coordinates.size,) == (len(fe.order_parameters),)
-    gaps = coordinates.gaps(theta)
+    coords = coordinates.from_order_parameters(point)
+    assert coords.shape == (coordinates.size,) == (len(fe.order_parameters),)
+    gaps = coordinates.gaps(coords)
     assert gaps.size == sum(map(len, coordinates.gap_symbols))
     assert (gaps > 0.0).all()
-    np.testing.assert_allclose(coordinates.theta([gaps]), theta, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(coordinates.coords([gaps]), coords, rtol=1e-12, atol=1e-13)
     assert coordinates.order_parameters(gaps) == pytest.approx(point, rel=1e-13)
 
 
@@ -40,14 +40,14 @@ def test_round_trip_through_the_coordinates(data, fe):
 def test_gaps_are_exact_where_differences_would_not_be(data, level):
     """A gap of 1e-12 below 1 keeps its digits; 1 - p_2 computed from p_2 would have four."""
     coordinates = Coordinates(tuple(free_energy(SBP(), level).chains))
-    theta = np.array(data.draw(st.lists(st.floats(-25.0, 5.0), min_size=3 * (level - 2),
+    coords = np.array(data.draw(st.lists(st.floats(-25.0, 5.0), min_size=3 * (level - 2),
                                         max_size=3 * (level - 2))))  # fmt: skip
-    gaps = coordinates.gaps(theta)
+    gaps = coordinates.gaps(coords)
     n = level - 2
     assert gaps[: n + 1].sum() == pytest.approx(1.0, rel=1e-14)
-    np.testing.assert_allclose(gaps[:n] / gaps[n], np.exp(theta[:n]), rtol=1e-13)
-    np.testing.assert_allclose(gaps[n + 1 :], np.exp(theta[n:]), rtol=1e-15)
-    np.testing.assert_allclose(coordinates.theta([gaps]), theta, rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(gaps[:n] / gaps[n], np.exp(coords[:n]), rtol=1e-13)
+    np.testing.assert_allclose(gaps[n + 1 :], np.exp(coords[n:]), rtol=1e-15)
+    np.testing.assert_allclose(coordinates.coords([gaps]), coords, rtol=1e-13, atol=1e-13)
 
 
 @given(st.data(), FUNCTIONALS, st.integers(0, 2**32 - 1))
@@ -55,19 +55,19 @@ def test_gaps_are_exact_where_differences_would_not_be(data, level):
 def test_pull_back_is_the_derivative(data, fe, seed):
     """Of an arbitrary smooth function of the gaps, by central differences in the coordinates."""
     coordinates = Coordinates(tuple(fe.chains))
-    theta = coordinates.from_order_parameters(data.draw(order_parameters(fe)))
-    weights = np.random.default_rng(seed).normal(size=coordinates.gaps(theta).size)
+    coords = coordinates.from_order_parameters(data.draw(order_parameters(fe)))
+    weights = np.random.default_rng(seed).normal(size=coordinates.gaps(coords).size)
 
     def function(x):
         gaps = coordinates.gaps(x)
         return float(weights @ np.log1p(gaps))
 
-    gaps = coordinates.gaps(theta)
+    gaps = coordinates.gaps(coords)
     gradient = coordinates.pull_back(gaps, weights / (1.0 + gaps))
-    for i in range(theta.size):
-        step = np.zeros_like(theta)
+    for i in range(coords.size):
+        step = np.zeros_like(coords)
         step[i] = 1e-5
-        numeric = (function(theta + step) - function(theta - step)) / 2e-5
+        numeric = (function(coords + step) - function(coords - step)) / 2e-5
         assert gradient[i] == pytest.approx(numeric, rel=1e-6, abs=1e-8)
 
 
@@ -96,9 +96,9 @@ def test_the_symbolic_substitution_is_the_numeric_map(data, fe, from_above):
 
 def test_level_two_has_no_coordinates():
     coordinates = Coordinates(tuple(free_energy(SBP(1), 2).chains))
-    theta = coordinates.from_order_parameters({})
-    assert theta.size == coordinates.size == 0
-    assert coordinates.gaps(theta).size == 0
+    coords = coordinates.from_order_parameters({})
+    assert coords.size == coordinates.size == 0
+    assert coordinates.gaps(coords).size == 0
     assert coordinates.order_parameters(np.empty(0)) == {}
     assert coordinates.pull_back(np.empty(0), np.empty(0)).size == 0
 

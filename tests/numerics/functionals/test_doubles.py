@@ -79,10 +79,10 @@ def test_any_order_of_the_exponents_agrees_too(data, model):
 def test_refinement_moves_no_value(data, level, model):
     fe = free_energy(model, level)
     ev = evaluator(fe)
-    theta = ev.coordinates.from_order_parameters(data.draw(order_parameters(fe)))
-    value = ev(theta, gradient=False).value
+    coords = ev.coordinates.from_order_parameters(data.draw(order_parameters(fe)))
+    value = ev(coords, gradient=False).value
     for finer in (ev.with_grid(coarsen=0.5), ev.with_grid(tolerance=1e-19)):
-        assert finer(theta, gradient=False).value == pytest.approx(value, rel=3e-13)
+        assert finer(coords, gradient=False).value == pytest.approx(value, rel=3e-13)
 
 
 @pytest.mark.parametrize("level", [3, 4, 5])
@@ -152,14 +152,15 @@ def test_level_three_contains_level_two(kappa):
 def test_the_gradient_is_the_derivative(level, data, model):
     fe = free_energy(model, level)
     ev = evaluator(fe)
-    theta = ev.coordinates.from_order_parameters(data.draw(order_parameters(fe)))
-    found = ev(theta)
+    coords = ev.coordinates.from_order_parameters(data.draw(order_parameters(fe)))
+    found = ev(coords)
     scale = abs(found.value) + np.abs(found.gradient).max()
-    for i in range(theta.size):
-        step = np.zeros_like(theta)
+    for i in range(coords.size):
+        step = np.zeros_like(coords)
         step[i] = 2e-3
         first, second = (
-            ev(theta + k * step, gradient=False).value - ev(theta - k * step, gradient=False).value
+            ev(coords + k * step, gradient=False).value
+            - ev(coords - k * step, gradient=False).value
             for k in (1, 2)
         )
         numeric = (8.0 * first - second) / 0.024
@@ -191,13 +192,13 @@ def test_limit_functionals_have_gradients_too(data, model):
     from numerics.functionals.doubles import Evaluator
 
     ev = Evaluator(program, {"kappa": float(model.kappa)})
-    theta = ev.coordinates.from_order_parameters(point)
-    found = ev(theta)
+    coords = ev.coordinates.from_order_parameters(point)
+    found = ev(coords)
     scale = abs(found.value) + np.abs(found.gradient).max()
-    for i in range(theta.size):
-        step = np.zeros_like(theta)
+    for i in range(coords.size):
+        step = np.zeros_like(coords)
         step[i] = 1e-4
-        numeric = (ev(theta + step).value - ev(theta - step).value) / 2e-4
+        numeric = (ev(coords + step).value - ev(coords - step).value) / 2e-4
         assert found.gradient[i] == pytest.approx(numeric, rel=1e-5, abs=1e-6 * scale)
 
 
@@ -223,8 +224,8 @@ def test_the_limit_functional_is_the_limit():
 
 def test_an_evaluator_counts_what_it_does(recorded):
     ev = evaluator(free_energy(SBP(1), 4))
-    theta = ev.coordinates.from_order_parameters(recorded[4])
-    first, second = ev(theta), ev(theta, gradient=False)
+    coords = ev.coordinates.from_order_parameters(recorded[4])
+    first, second = ev(coords), ev(coords, gradient=False)
     assert ev.evaluations == 2
     assert ev.exponentials == first.exponentials + second.exponentials
     assert ev.products == first.products + second.products
@@ -304,18 +305,19 @@ def test_every_model_agrees_with_another_quadrature(model, level, data):
     fe = free_energy(model, level)
     point = points_of(fe, data)
     ev = evaluator(fe)
-    theta = ev.coordinates.from_order_parameters(point)
-    found = ev(theta)
+    coords = ev.coordinates.from_order_parameters(point)
+    found = ev(coords)
     size = max(1.0, abs(found.value))
     assert abs(found.value - cross_check(fe, point)) < 1e-11 * size
     for finer in (ev.with_grid(coarsen=0.5), ev.with_grid(tolerance=1e-19)):
-        assert abs(finer(theta, gradient=False).value - found.value) < 1e-12 * size
+        assert abs(finer(coords, gradient=False).value - found.value) < 1e-12 * size
     scale = size + np.abs(found.gradient).max()
-    for i in range(theta.size):
-        step = np.zeros_like(theta)
+    for i in range(coords.size):
+        step = np.zeros_like(coords)
         step[i] = 1e-3
         first, second = (
-            ev(theta + k * step, gradient=False).value - ev(theta - k * step, gradient=False).value
+            ev(coords + k * step, gradient=False).value
+            - ev(coords - k * step, gradient=False).value
             for k in (1, 2)
         )
         numeric = (8.0 * first - second) / 0.012
@@ -327,7 +329,7 @@ def test_krauth_and_mezard():
     fe = free_energy(ABP(0), 2)
     ev = evaluator(fe)
     start = ev.coordinates.from_order_parameters({"p_2": 0.6, "Q_2": 2.5})
-    found = optimize.root(lambda theta: ev(theta).gradient, start, tol=1e-13)
+    found = optimize.root(lambda coords: ev(coords).gradient, start, tol=1e-13)
     assert np.abs(ev(found.x).gradient).max() < 1e-13
     assert ev(found.x).value == pytest.approx(0.8330785997, abs=1e-10)
     # a saddle: one direction down, one up

@@ -65,9 +65,9 @@ NAMES = ["closed", "spherical", "upper", "stationary", "constant"]
 @pytest.mark.parametrize(("model", "level"), [(SBP(1), 3), (ABP("0.2"), 2)], ids=str)
 def test_integrals_and_grids_enclose_the_same(model, level):
     """Two rigorous routes that share nothing but the leaf: their balls overlap, derivatives agree."""
-    functional, theta = functional_of(solve(model, level))
+    functional, coords = functional_of(solve(model, level))
     with ctx.workdps(30):
-        gaps = functional.gaps([arb(t) for t in theta])
+        gaps = functional.gaps([arb(t) for t in coords])
         for index, nest in enumerate(functional.program.nests):
             inputs = [arb(a) for a in nest.inputs(*gaps, *functional.parameters())]
             found = lifting_integrals(nest.leaf, inputs, 9.0, ["kappa"])
@@ -84,10 +84,10 @@ def test_integrals_and_grids_enclose_the_same(model, level):
 
 def test_short_integrals_enclose_nothing_wrong():
     """Integrals that end too soon widen; they never miss."""
-    functional, theta = functional_of(solve(ABP(0), 2))
+    functional, coords = functional_of(solve(ABP(0), 2))
     nest = functional.program.nests[0]
     with ctx.workdps(25):
-        gaps = functional.gaps([arb(t) for t in theta])
+        gaps = functional.gaps([arb(t) for t in coords])
         inputs = [arb(a) for a in nest.inputs(*gaps, *functional.parameters())]
         good = lifting_integrals(nest.leaf, inputs, 10.0)
         for reach in (1.0, 2.0, 4.0, 6.0):

@@ -65,8 +65,8 @@ def test_ground_states_between_the_capacities_of_two_levels_are_followed_from_de
 def test_what_is_followed_has_the_curvatures_of_where_it_arrives():
     """Beside those of a search in doubles, at a point that both reach."""
     known = solve(SBP("1/2", alpha="3/4"), 3)
-    functional, theta = functional_of(known)
-    assert [float(x) for x in curvatures(functional, theta)] == pytest.approx(
+    functional, coords = functional_of(known)
+    assert [float(x) for x in curvatures(functional, coords)] == pytest.approx(
         known.hessian_eigenvalues, rel=1e-4, abs=1e-9
     )
     found = solve(SBP("1/2", alpha="7/10"), 3)

@@ -37,8 +37,8 @@ def test_a_split_changes_nothing(model, level):
     for segment in segments(fe, point):
         step = -14.0 if segment.exponent == 0.0 else 0.0
         for x, share in itertools.product((-1.0, 2.0), (0.2, 0.7)):
-            theta = segment.split(x, share, step).theta(coordinates)
-            value, _ = objective(theta)
+            coords = segment.split(x, share, step).coords(coordinates)
+            value, _ = objective(coords)
             assert value == pytest.approx(expected, rel=3e-8), segment.name
 
 
@@ -52,7 +52,7 @@ def test_slopes_are_derivatives_in_the_distance_of_the_exponents(model, level):
         for x, inner, slope in zip(found.x, found.inner, found.values, strict=True):
 
             def at(step, segment=segment, x=x, inner=inner):
-                return objective(segment.split(x, inner, step).theta(coordinates))[0]
+                return objective(segment.split(x, inner, step).coords(coordinates))[0]
 
             if segment.exponent == 0.0:  # per unit of the new exponent, extrapolated to 0
                 rates = [(at(math.log(h)) - value) / h for h in (2e-3, 1e-3)]
@@ -69,7 +69,7 @@ def test_an_insertion_lies_below_the_level_below(model, level):
     coordinates = objective.evaluator.coordinates
     starts = insertions(objective, fe, point)
     assert all(start.s.size == point.s.size + 1 for start in starts)
-    assert min(objective(start.theta(coordinates))[0] for start in starts) < value
+    assert min(objective(start.coords(coordinates))[0] for start in starts) < value
 
 
 def test_the_share_of_q_makes_the_slope_stationary_in_p():
@@ -81,7 +81,7 @@ def test_the_share_of_q_makes_the_slope_stationary_in_p():
         def bend(inner, segment=segment):
             """How the slope of the split depends on x."""
             ends = [
-                objective(segment.split(0.3 + d, inner, step).theta(coordinates))[0]
+                objective(segment.split(0.3 + d, inner, step).coords(coordinates))[0]
                 for d in (0.1, -0.1)
                 for step in (1e-3, -1e-3)
             ]

@@ -15,13 +15,13 @@ from theory.thresholds.finite_exponents import without_quenched_average
 class Valley:
     """``cos x + (y - x)^2 - (z - y)^2``: a minimum in y, a maximum in z, minima along x at pi, 3 pi, .."""
 
-    def __call__(self, theta):
-        x, y, z = theta
+    def __call__(self, coords):
+        x, y, z = coords
         value = math.cos(x) + (y - x) ** 2 - (z - y) ** 2
         rest = 2.0 * (z - y)
         return value, np.array([-math.sin(x) - 2.0 * (y - x), 2.0 * (y - x) + rest, -rest])
 
-    def ascents(self, theta):
+    def ascents(self, coords):
         return 1
 
     def size(self, value):

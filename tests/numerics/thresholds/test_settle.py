@@ -67,7 +67,7 @@ def test_balls_contain_doubles_and_derivatives_agree(name):
     """The same program in doubles: values within their error, first derivatives to ten digits."""
     model, level = POINTS[name]
     solution = solve(model, level)
-    functional, theta = functional_of(solution)
+    functional, coords = functional_of(solution)
     doubles = evaluator_of(functional.fe, functional.generic)
     gaps = functional.program.coordinates.gaps(
         functional.program.coordinates.from_order_parameters(solution.order_parameters)
@@ -80,15 +80,15 @@ def test_balls_contain_doubles_and_derivatives_agree(name):
         for k, (a, b) in enumerate(zip(found.d_inputs[1:], derivatives, strict=True)):
             quenched = len(known.d_increments) <= k < 2 * len(known.d_increments) and float(a) == 0
             assert quenched or float(a.mid()) == pytest.approx(b, rel=1e-9, abs=1e-11)
-    assert len(theta) == functional.program.coordinates.size
+    assert len(coords) == functional.program.coordinates.size
 
 
 @pytest.mark.parametrize("name", ["sbp 4", "abp 3", "sk 2"])
 def test_wider_tolerances_contain_finer_results(name):
     """A ball of few digits contains the balls of more: its radius bounds the error, also a large one."""
     model, level = POINTS[name]
-    functional, theta = functional_of(solve(model, level))
-    at = [arb(t) for t in theta]
+    functional, coords = functional_of(solve(model, level))
+    at = [arb(t) for t in coords]
     with ctx.workdps(60):
         fine = functional(at, BallGrid(35)).value
         for digits in (3, 6, 12, 24):
@@ -99,8 +99,8 @@ def test_wider_tolerances_contain_finer_results(name):
 
 def test_coarser_grids_and_narrow_windows_are_noticed():
     """What spoils a grid on purpose widens the ball, which still contains the truth."""
-    functional, theta = functional_of(solve(SBP(1), 4))
-    at = [arb(t) for t in theta]
+    functional, coords = functional_of(solve(SBP(1), 4))
+    at = [arb(t) for t in coords]
     with ctx.workdps(60):
         truth = functional(at, BallGrid(35)).value
         for spoilt in (BallGrid(20, coarsen=1.7), BallGrid(20, narrow=0.6)):
@@ -187,8 +187,8 @@ def test_flat_middles_in_balls_are_left_out_and_nothing_is_lost(monkeypatch):
 
 
 def test_gradient_in_balls_is_the_difference_of_values():
-    functional, theta = functional_of(solve(ABP(0), 3))
-    at = [arb(t) for t in theta]
+    functional, coords = functional_of(solve(ABP(0), 3))
+    at = [arb(t) for t in coords]
     grid = BallGrid(40)
     with ctx.workdps(60):
         slopes = functional(at, grid, gradient=True).gradient
@@ -236,9 +236,11 @@ def test_the_route_in_mpmath_agrees(name, digits):
         gaps = functional.gaps_at(
             [_ball(x, digits + 15) for x in solution.order_parameters.values()]
         )
-        theta = functional.theta(gaps)
+        coords = functional.coords(gaps)
     for precision, coarsen in ((digits, 0.83), (digits + 4, 0.7)):
-        assert agree(route_in_mpmath(functional, theta, precision, coarsen), solution.value, digits)
+        assert agree(
+            route_in_mpmath(functional, coords, precision, coarsen), solution.value, digits
+        )
 
 
 def _ball(x: mpmath.mpf, digits: int) -> arb:
@@ -353,10 +355,10 @@ def test_fifty_digits_by_both_routes(level):
     solution = refine(solve(SBP(1), level), 50, check=False)
     functional, _ = functional_of(solution)
     with ctx.workdps(75):
-        theta = functional.theta(
+        coords = functional.coords(
             functional.gaps_at([_ball(x, 65) for x in solution.order_parameters.values()])
         )
-    assert agree(route_in_mpmath(functional, theta, 52), solution.value, 50)
+    assert agree(route_in_mpmath(functional, coords, 52), solution.value, 50)
 
 
 @pytest.mark.slow

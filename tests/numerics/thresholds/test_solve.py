@@ -65,12 +65,12 @@ def test_ordered_points_lie_above_the_minimum(level: int, data: st.DataObject):
 
 def test_the_gradient_is_the_derivative():
     ev = evaluator(free_energy(SBP(1), 4))
-    theta = ev.coordinates.from_order_parameters(solved(4).order_parameters) + 0.1
-    gradient = ev(theta).gradient
-    for i in range(theta.size):
-        step = np.zeros_like(theta)
+    coords = ev.coordinates.from_order_parameters(solved(4).order_parameters) + 0.1
+    gradient = ev(coords).gradient
+    for i in range(coords.size):
+        step = np.zeros_like(coords)
         step[i] = 1e-4
-        numeric = ev(theta + step, gradient=False).value - ev(theta - step, gradient=False).value
+        numeric = ev(coords + step, gradient=False).value - ev(coords - step, gradient=False).value
         assert gradient[i] == pytest.approx(numeric / 2e-4, rel=1e-5, abs=1e-8)
 
 
@@ -105,8 +105,8 @@ def test_random_starts_find_nothing_lower(kappa: str, level: int):
     n, rng = len(fe.c), np.random.default_rng(level)
     centre = ev.coordinates.from_order_parameters(sol.order_parameters)
 
-    def ordered(theta: np.ndarray) -> bool:
-        return bool((np.diff(theta[-n:], prepend=0.0) > 0.0).all())
+    def ordered(coords: np.ndarray) -> bool:
+        return bool((np.diff(coords[-n:], prepend=0.0) > 0.0).all())
 
     reached = 0
     for size in 20 * [1.0] + 20 * [2.0]:

@@ -44,6 +44,6 @@ def test_level_one_has_the_value_and_the_multipliers_of_level_one(model):
     first = objective.sign * solve(model, 1).value
     for exponent in (1e-3, 1e-4):
         split = replace(point, p=point.p * HALVES, q=point.q * HALVES, s=np.array([exponent]))
-        value, gradient = objective(split.theta(objective.evaluator.coordinates))
+        value, gradient = objective(split.coords(objective.evaluator.coordinates))
         assert abs(value - first) < 2.0 * exponent
         assert np.abs(gradient).max() < 2.0 * exponent

@@ -16,8 +16,8 @@ from theory import SBP, free_energy
 
 
 def quadratic(centre: np.ndarray, curvature: np.ndarray, offset: float = 0.3) -> Function:
-    def function(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        step = theta - centre
+    def function(coords: np.ndarray) -> tuple[float, np.ndarray]:
+        step = coords - centre
         return float(offset + 0.5 * step @ curvature @ step), curvature @ step
 
     return function
@@ -38,10 +38,10 @@ def bowls(draw: st.DrawFn, indefinite: bool = False):
 @given(bowls())
 def test_minimise_finds_the_bottom_of_a_bowl(bowl):
     centre, curvature = bowl
-    theta, value, size = minimise(
+    coords, value, size = minimise(
         quadratic(centre, curvature), np.zeros_like(centre), gradient_tolerance=1e-9
     )
-    assert theta == pytest.approx(centre, abs=1e-7)
+    assert coords == pytest.approx(centre, abs=1e-7)
     assert value == pytest.approx(0.3, abs=1e-12)
     assert size < 1e-7
 
@@ -52,9 +52,9 @@ def test_minimise_moves_only_what_is_free(bowl):
     assume(centre.size >= 2)
     free = np.arange(1, centre.size, dtype=np.intp)
     start = np.full_like(centre, 0.25)
-    theta, _, _ = minimise(quadratic(centre, curvature), start, free=free, gradient_tolerance=1e-9)
-    assert theta[0] == start[0]
-    slope = (curvature @ (theta - centre))[free]
+    coords, _, _ = minimise(quadratic(centre, curvature), start, free=free, gradient_tolerance=1e-9)
+    assert coords[0] == start[0]
+    slope = (curvature @ (coords - centre))[free]
     assert slope == pytest.approx(np.zeros(free.size), abs=1e-7)
 
 
@@ -63,7 +63,7 @@ def test_refine_ends_on_any_stationary_point_and_counts_its_directions(bowl):
     """Newton's method does not care for signs; the inertia tells a minimum from a saddle."""
     centre, curvature = bowl
     point = refine(quadratic(centre, curvature), centre + 0.01)
-    assert point.theta == pytest.approx(centre, abs=1e-11)
+    assert point.coords == pytest.approx(centre, abs=1e-11)
     np.testing.assert_allclose(point.hessian, curvature, atol=1e-8)
     assert (point.eigenvalues < 0).sum() == (np.linalg.eigvalsh(curvature) < 0).sum()
     assert point.decrement < 1e-20
@@ -84,71 +84,71 @@ def test_follow_finds_a_saddle_of_the_index_asked_for(bowl, seed):
     index = int((np.linalg.eigvalsh(curvature) < 0).sum())
     base = quadratic(centre, curvature)
 
-    def function(theta):
-        value, gradient = base(theta)
-        step = theta - centre
+    def function(coords):
+        value, gradient = base(coords)
+        step = coords - centre
         return value + 0.01 * float((step**3).sum()), gradient + 0.03 * step**2
 
     start = centre + np.random.default_rng(seed).uniform(-0.3, 0.3, centre.size)
-    theta, _, size = follow(function, start, lambda theta: index, gradient_tolerance=1e-9)
+    coords, _, size = follow(function, start, lambda coords: index, gradient_tolerance=1e-9)
     assert size < 1e-9
-    assert theta == pytest.approx(centre, abs=1e-6)
+    assert coords == pytest.approx(centre, abs=1e-6)
 
 
 @given(bowls())
 def test_follow_with_no_ascent_goes_down(bowl):
     centre, curvature = bowl
-    theta, value, _ = follow(quadratic(centre, curvature), centre + 0.5, lambda theta: 0)
-    assert theta == pytest.approx(centre, abs=1e-4)
+    coords, value, _ = follow(quadratic(centre, curvature), centre + 0.5, lambda coords: 0)
+    assert coords == pytest.approx(centre, abs=1e-4)
     assert value == pytest.approx(0.3, abs=1e-6)
 
 
 def test_follow_stays_in_its_domain():
     centre = np.zeros(2)
     function = quadratic(centre, np.diag([1.0, -1.0]))
-    domain = lambda theta: bool(theta[0] > 0.5)  # noqa: E731
-    theta, value, _ = follow(function, np.array([1.0, 0.2]), lambda theta: 1, domain=domain)
-    assert domain(theta)
-    assert value == math.inf or theta[0] > 0.5
+    domain = lambda coords: bool(coords[0] > 0.5)  # noqa: E731
+    coords, value, _ = follow(function, np.array([1.0, 0.2]), lambda coords: 1, domain=domain)
+    assert domain(coords)
+    assert value == math.inf or coords[0] > 0.5
 
 
 def test_the_hessian_is_of_second_order():
     """Central differences of the gradient are exact for cubics and good to step^2 for quartics."""
 
-    def quartic(theta):
-        return float((theta**3).sum() + theta.prod()), 3.0 * theta**2 + theta.prod() / theta
+    def quartic(coords):
+        return float((coords**3).sum() + coords.prod()), 3.0 * coords**2 + coords.prod() / coords
 
-    theta = np.array([0.7, -0.4, 1.1])
-    expected = np.diag(6.0 * theta) + theta.prod() / np.outer(theta, theta)
-    expected[np.diag_indices(3)] = 6.0 * theta
-    np.testing.assert_allclose(hessian(quartic, theta), expected, atol=1e-7)
+    coords = np.array([0.7, -0.4, 1.1])
+    expected = np.diag(6.0 * coords) + coords.prod() / np.outer(coords, coords)
+    expected[np.diag_indices(3)] = 6.0 * coords
+    np.testing.assert_allclose(hessian(quartic, coords), expected, atol=1e-7)
 
 
 def test_a_start_that_cannot_be_evaluated_is_reported_as_infinite():
-    def lost(theta):
-        return math.inf, np.zeros_like(theta)
+    def lost(coords):
+        return math.inf, np.zeros_like(coords)
 
-    theta, value, size = minimise(lost, np.ones(2))
+    coords, value, size = minimise(lost, np.ones(2))
     assert value == math.inf
     assert size == math.inf
-    np.testing.assert_array_equal(theta, np.ones(2))
-    assert follow(lost, np.ones(2), lambda theta: 1)[1] == math.inf
+    np.testing.assert_array_equal(coords, np.ones(2))
+    assert follow(lost, np.ones(2), lambda coords: 1)[1] == math.inf
 
 
 def test_a_search_that_drifts_away_is_stopped():
     """A slope without a bottom: the coordinates are logarithms, and stay within exp(+-12)."""
-    theta, _, _ = minimise(lambda x: (-float(x.sum()), -np.ones(2)), np.zeros(2))
-    assert np.abs(theta).max() <= 12.0
+    coords, _, _ = minimise(lambda x: (-float(x.sum()), -np.ones(2)), np.zeros(2))
+    assert np.abs(coords).max() <= 12.0
 
 
 @given(bowls())
 def test_minimise_stays_in_its_domain(bowl):
     """The bottom lies outside: the search ends inside, on the way to it."""
     centre, curvature = bowl
-    domain = lambda theta: bool(theta[0] > centre[0] + 0.5)  # noqa: E731
+    domain = lambda coords: bool(coords[0] > centre[0] + 0.5)  # noqa: E731
     start = centre + 1.0
-    theta, value, _ = minimise(quadratic(centre, curvature), start, domain=domain)
-    assert domain(theta)
+    coords, value, _ = minimise(quadratic(centre, curvature), start, domain=domain)
+    assert domain(coords)
     assert value <= quadratic(centre, curvature)(start)[0]
 
 
@@ -160,13 +160,13 @@ def test_the_functionals_minimum_is_found_from_its_surroundings(solved, level):
     objective = Objective.of(fe, evaluator(fe))
     exact = objective.evaluator.coordinates.from_order_parameters(sol.order_parameters)
     rng = np.random.default_rng(level)
-    theta, value, size = minimise(objective, exact + rng.uniform(-0.25, 0.25, exact.size))
+    coords, value, size = minimise(objective, exact + rng.uniform(-0.25, 0.25, exact.size))
     assert size < 1e-4
     assert math.exp(value) == pytest.approx(sol.value, rel=1e-9)
-    point = refine(objective, theta)
+    point = refine(objective, coords)
     assert math.exp(point.objective) == pytest.approx(sol.value, rel=1e-13)
     assert np.linalg.norm(point.gradient) < 1e-10
-    assert point.theta == pytest.approx(exact, abs=1e-7)
+    assert point.coords == pytest.approx(exact, abs=1e-7)
     assert point.eigenvalues.min() > 0.0
 
 
@@ -176,12 +176,12 @@ def test_the_functionals_hessian_is_symmetric_and_predicts_its_values(solved, se
     """Around the minimum log(alpha) = log(alpha_0) + d'Hd/2 up to third order."""
     fe = free_energy(SBP(1), 4)
     objective = Objective.of(fe, evaluator(fe))
-    theta = objective.evaluator.coordinates.from_order_parameters(solved(4).order_parameters)
-    curvature = hessian(objective, theta)
+    coords = objective.evaluator.coordinates.from_order_parameters(solved(4).order_parameters)
+    curvature = hessian(objective, coords)
     np.testing.assert_array_equal(curvature, curvature.T)
-    direction = np.random.default_rng(seed).normal(size=theta.size)
+    direction = np.random.default_rng(seed).normal(size=coords.size)
     direction /= np.linalg.norm(direction)
-    base, _ = objective(theta)
+    base, _ = objective(coords)
     step = 1e-2
-    rise = sum(objective(theta + sign * step * direction)[0] - base for sign in (1, -1))
+    rise = sum(objective(coords + sign * step * direction)[0] - base for sign in (1, -1))
     assert rise == pytest.approx(step**2 * direction @ curvature @ direction, rel=1e-2, abs=1e-10)

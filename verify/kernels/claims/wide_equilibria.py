@@ -125,27 +125,25 @@ def wide_definite(run: Run) -> Finding:
         for bias in (0.0, 0.5):
             scales: dict[str, Any] = {"sigma_w": 0.6, "sigma_u": 1.0, "sigma_b": bias}
             kernel = run.theory.deq(x, activation="relu", **scales).nngp
-            found = spectrum(
+            ends = spectrum(
                 Network("deq", "relu", _BROAD, **scales), x, kernel, draws=5, seed=run.integer(1)
             )
             label = f"{name}, sigma_b = {bias}"
-            assert found.bound is not None
-            assert found.certified is not None
+            assert ends.bound is not None
+            assert ends.certified is not None
             evidence[label] = {
-                "kernel": found.kernel,
-                "proved bound": found.bound,
-                f"networks of width {_BROAD}": found.network,
+                "kernel": ends.kernel,
+                "proved bound": ends.bound,
+                f"networks of width {_BROAD}": ends.network,
             }
-            if found.certified > 1e-12:
-                failures.append(
-                    f"{label}: the diagonal is {found.certified:.1e} off the proved one"
-                )
+            if ends.certified > 1e-12:
+                failures.append(f"{label}: the diagonal is {ends.certified:.1e} off the proved one")
             if name.startswith("duplicated") and bias == 0.0:
-                singular = max(abs(found.kernel), abs(found.network)) < 1e-12
-                if not singular or found.bound > 0.0:
-                    failures.append(f"{label}: not singular, {found.kernel:.1e}")
-            elif not (found.bound > 0.0 and 1.0 < 3.0 * found.network / found.kernel < 9.0):
-                failures.append(f"{label}: {found.kernel:.1e}, networks {found.network:.1e}")
+                singular = max(abs(ends.kernel), abs(ends.network)) < 1e-12
+                if not singular or ends.bound > 0.0:
+                    failures.append(f"{label}: not singular, {ends.kernel:.1e}")
+            elif not (ends.bound > 0.0 and 1.0 < 3.0 * ends.network / ends.kernel < 9.0):
+                failures.append(f"{label}: {ends.kernel:.1e}, networks {ends.network:.1e}")
     bounds = [v["proved bound"] for v in evidence.values() if v["proved bound"] > 0.0]
     least = float(np.min(bounds)) if bounds else 0.0
     reason = (

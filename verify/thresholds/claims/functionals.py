@@ -154,14 +154,14 @@ def _symbolic_gradient(fe: FreeEnergy, point: dict[str, float]) -> dict[str, flo
             leaf, 0.0, v, s, lambda y: _in_many_digits(observable, y), nodes=601
         ).observable
 
-    found = {}
+    derivatives = {}
     for symbol, expr in fe.stationarity().items():
         # averages first: their arguments contain nests of their own
         averages = {a: sympy.Float(number(a), 17) for a in expr.atoms(GibbsAverage)}
         rest = expr.xreplace(averages)
         nests = {n: sympy.Float(number(n), 17) for n in rest.atoms(LiftedExpectation)}
-        found[str(symbol)] = float(rest.xreplace(nests).subs(values).evalf(17))
-    return found
+        derivatives[str(symbol)] = float(rest.xreplace(nests).subs(values).evalf(17))
+    return derivatives
 
 
 def _in_many_digits(function: Any, y: Any) -> Any:
@@ -268,7 +268,7 @@ def _embed(
     exponents.insert(where, exponents[where])
     # finite: c_k goes with q_{k-1} - q_k; hard: s_k goes with Q_k - Q_{k+1}
     at = where if low.is_finite else where + 1
-    found = dict(zip(map(str, high.c), exponents, strict=True))
+    merged = dict(zip(map(str, high.c), exponents, strict=True))
     for old, new, share in ((low.p, high.p, shares[0]), (low.q, high.q, shares[1])):
         if not new:
             continue
@@ -276,9 +276,9 @@ def _embed(
         upper = 1.0 if at == 0 else values[at - 1]
         lower = values[at] if at < len(values) else 0.0
         values.insert(at, lower + share * (upper - lower))
-        found |= dict(zip(map(str, new), values, strict=True))
-    found |= {str(x): point[str(x)] for x in low.fields}
-    return {str(x): found[str(x)] for x in high.order_parameters}
+        merged |= dict(zip(map(str, new), values, strict=True))
+    merged |= {str(x): point[str(x)] for x in low.fields}
+    return {str(x): merged[str(x)] for x in high.order_parameters}
 
 
 @prop(
