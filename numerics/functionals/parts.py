@@ -102,12 +102,12 @@ def parts_of(fe: FreeEnergy) -> Parts:
         inside = {str(x): x for x in leaf.expr.free_symbols}
         own = tuple(inside[name] for name in compiled.parameters)
         outer = (nest.field, *nest.increments, *nest.exponents)
-        inputs = (*(e.subs(below, simultaneous=True) for e in outer), *own)
+        inputs = (*(e.xreplace(below) for e in outer), *own)
         entries = tuple(
             (i, j, d)
             for i, e in enumerate(inputs)
             for j, g in enumerate(gaps)
-            if (d := sympy.diff(e, g)) != 0
+            if g in e.free_symbols and (d := sympy.diff(e, g)) != 0
         )
         nests.append(NestParts(leaf, compiled, own, len(nest.increments), inputs, entries))
     algebra = fe.expr.xreplace(dict(zip(fe.nests, stand_ins, strict=True)))

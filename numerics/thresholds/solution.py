@@ -56,8 +56,8 @@ class Solution:
         alpha = m/n for a capacity model, the energy xi for a ground state; an `mpmath.mpf` for more than
         15 digits, and so are the order parameters and the error.
     p, q, c : tuple of float
-        Order parameters; for hard constraints q holds Q_2.. and c holds s_2.. Empty where the level is
-        a closed form; for the branch ``s -> infinity`` the outermost pair (Q, s) is at (0, infinity) and left
+        Order parameters; for hard constraints q holds Q_2.. and c holds s_2.., which are `Q` and `s`, too.
+        Empty where the level is a closed form; for the branch ``s -> infinity`` the outermost pair (Q, s) is at (0, infinity) and left
         out.
     fields : tuple of float
         Multipliers gamma_x, gamma, or the field H of a limit functional.
@@ -146,6 +146,21 @@ class Solution:
     def is_finite(self) -> bool:
         """Whether its exponents are the dual's own c_2, c_3, .., not ratios to a c_2 gone to infinity."""
         return self.model.is_finite
+
+    @property
+    def Q(self) -> tuple[float, ...]:  # noqa: N802 - as it is printed
+        """Q_2, Q_3, .. of hard constraints; AttributeError for a ground state, which has q."""
+        return self._hard(self.q, "Q", "q")
+
+    @property
+    def s(self) -> tuple[float, ...]:
+        """Ratios s_2, s_3, .. of exponents for hard constraints; AttributeError for a ground state: c."""
+        return self._hard(self.c, "s", "c")
+
+    def _hard(self, values: tuple[float, ...], name: str, instead: str) -> tuple[float, ...]:
+        if self.is_finite:
+            raise AttributeError(f"a ground state has no {name} but {instead}")
+        return values
 
     @property
     def parameter_digits(self) -> int:

@@ -53,6 +53,18 @@ def test_a_solution_of_a_model_of_ones_own_is_read_with_the_model() -> None:
         Solution.from_dict(solution.to_dict(), SBP(1))
 
 
+def test_order_parameters_have_the_names_they_are_printed_with(solutions: list[Solution]) -> None:
+    for solution in solutions:
+        table = solution.order_parameters
+        if solution.is_finite:
+            assert solution.q == tuple(x for name, x in table.items() if name.startswith("q_"))
+            with pytest.raises(AttributeError, match="no Q but q"):
+                solution.Q  # noqa: B018
+        else:
+            assert solution.Q == tuple(x for name, x in table.items() if name.startswith("Q_"))
+            assert solution.s == tuple(x for name, x in table.items() if name.startswith("s_"))
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
