@@ -203,7 +203,8 @@ def _differences(
         base = point.gradient
         rows = []
         for i in range(n):
-            moved = [t + step if j == i else t for j, t in enumerate(coords)]
+            # exact, for values far below 1 see every digit of a point
+            moved = [arb((t + step).mid()) if j == i else t for j, t in enumerate(coords)]
             slopes = functional(moved, grid, gradient=True).gradient
             rows.append([arb(((a - b) / step).mid()) for a, b in zip(slopes, base, strict=True)])
         symmetric = [[(rows[i][j] + rows[j][i]) / 2 for j in range(n)] for i in range(n)]

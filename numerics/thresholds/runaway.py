@@ -5,6 +5,7 @@ Only models whose constraint is an interval around 0 have one (`theory.threshold
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -34,6 +35,8 @@ _LARGE_EXPONENT = 500.0
 _LIMIT_WORK = 2_000_000_000
 # Of that functional in doubles.
 _ROUNDING = 1e-14
+# Exponents that an extrapolation in 1/s takes, and the relative distance from which on it is tried.
+_LAST, _EXTRAPOLATED = 3, 1e-9
 _SPLIT = "Laplace's method in the outermost lifting"
 
 
@@ -174,7 +177,7 @@ def runaway_solution(
     error = distance + _ROUNDING * abs(limit.value)
     note = (
         f"the minimum lies beyond the largest exponent resolved, s = {start:.0e}; the value is that of the "
-        f"s -> infinity functional, which differs from the functional there by {distance:.1e}"
+        f"s -> infinity functional, which is {distance:.1e} off what the functional tends to there"
     )
     digits = supported_digits(limit.value, error)
     return replace(limit, error=error, digits=digits, note=note)
@@ -184,10 +187,12 @@ def _nearest_to_limit(objective: Objective, limit: Solution) -> tuple[float, flo
     """Largest exponent at which the functional resolves at the limit's point, and its distance there.
 
     Or the depth of the functional below its limit at smaller exponents, where that is larger: it passes
-    through a minimum on its way.
+    through a minimum on its way. Where it is above, and falls towards it as 1/s, the distance is what it
+    extrapolates to, and by how much the extrapolation moves between the last exponents.
     """
     patient = objective.on(objective.evaluator.with_grid(work_limit=_LIMIT_WORK))
     largest, distance = math.nan, math.inf
+    above: list[float] = []
     for s in 10.0 ** np.arange(17.0, 2.0, -0.5):
         value, _ = patient(at_exponent(limit, s).coords(objective.evaluator.coordinates))
         if not math.isfinite(value):
@@ -195,7 +200,18 @@ def _nearest_to_limit(objective: Objective, limit: Solution) -> tuple[float, flo
         away = limit.value - math.exp(value)
         if math.isnan(largest):
             largest, distance = float(s), abs(away)
-        elif away < 0.0 or s < 1e-4 * largest:
+        above.append(-away)
+        far = above[0] > _EXTRAPOLATED * limit.value and min(above) > 0.0
+        if far and len(above) == _LAST:
+            return largest, _extrapolated(above)
+        if len(above) > 1 and not far and (away < 0.0 or s < 1e-4 * largest):
             break
         distance = max(distance, away)
     return largest, distance
+
+
+def _extrapolated(above: list[float]) -> float:
+    """What a distance that falls as 1/s tends to and how surely; its values at s, s/sqrt(10), s/10."""
+    root = math.sqrt(10.0)
+    last, before = ((root * a - b) / (root - 1.0) for a, b in itertools.pairwise(above))
+    return min(abs(last) + abs(last - before), above[0])

@@ -249,6 +249,8 @@ class _Search:
         ):
             table = named(self.fine, runaway[1])
             self.points.append(runaway_solution(self.fine, runaway[1], self.limit, table))
+        elif not ends and self.limit is not None:  # exponents near it are too large to be walked
+            self.points.append(runaway_solution(self.fine, np.empty(0), self.limit, {}))
         self.seconds = time.perf_counter() - began
 
     # -- starts ------------------------------------------------------------------------------------

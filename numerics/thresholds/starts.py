@@ -191,9 +191,9 @@ def interpolated(fe: FreeEnergy, start: Start) -> Start | None:
     Order parameter k of a level with n of them lies at (k + 1/2)/n, innermost first. Logits of p and of
     bounded q, logarithms of Q, c and s - 1 are monotone cubics of that (PCHIP), continued as straight lines.
     """
-    count, least = len(fe.c) - 1, 0.0 if fe.is_finite else 1.0
+    count, least = start.s.size, 0.0 if fe.is_finite else 1.0
     gaps = np.concatenate((start.p, start.q)) if start.p.any() else start.q
-    if start.s.size != count or count < 2 or not (gaps.min() > _TINY and start.s.min() > least):
+    if start.s.size < 2 or not (gaps.min() > _TINY and start.s.min() > least):
         return None
     norm = int(not fe.model.prior.norm.is_number)
     p, q = start.p, start.q

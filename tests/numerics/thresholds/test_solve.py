@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -126,6 +127,16 @@ def test_the_infinite_exponent_limit_takes_over_at_a_small_margin():
     values = [b.value for b in near.branches]
     assert values == pytest.approx([near.value] * len(values), rel=1e-11)
     assert solve(SBP("0.2"), 3).branch == "finite"
+
+
+def test_where_no_exponent_near_the_limit_is_resolved_the_functional_is_extrapolated_to_it():
+    levels = list(solve_levels(SBP("1/1000"), range(3, 6), digits=9))
+    assert [x.branch for x in levels] == 3 * ["s -> infinity"]
+    for one, more in itertools.pairwise(levels):
+        assert more.value + more.error < one.value - one.error
+    # at the largest exponent itself the functional is still as far above the limit as the limit is from 0
+    for one in levels[1:]:
+        assert one.error < 0.05 * one.value
 
 
 def test_spacing_meets_its_own_bound():
