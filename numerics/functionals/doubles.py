@@ -20,6 +20,7 @@ from sympy import Expr, Symbol
 from numerics.nests import stable
 from numerics.nests.doubles import NestResult, evaluate_nest
 from numerics.nests.grids import MAX_WORK
+from numerics.nests.laws import Law, tilted_laws
 from numerics.nests.leaf import CompiledLeaf, compile_leaf
 from numerics.nests.stable import COMPILED
 from theory import FreeEnergy
@@ -171,20 +172,34 @@ class Evaluator:
 
     def nest(self, index: int, gaps: Array, *, gradient: bool = False) -> NestResult:
         """Evaluate one nest at given gaps."""
+        return evaluate_nest(*self._asked(index, gaps), gradient=gradient, **self._grids)
+
+    def laws(self, index: int, gaps: Array) -> tuple[Law, ...]:
+        """Tilted laws of the fields of one nest at given gaps."""
+        return tilted_laws(*self._asked(index, gaps), **self._grids)
+
+    def _asked(
+        self, index: int, gaps: Array
+    ) -> tuple[CompiledLeaf, Array, float, tuple[float, ...], tuple[float, ...]]:
+        """Leaf, its parameters, field, increments and exponents of a nest."""
         nest = self.program.nests[index]
         inputs = nest.inputs(*gaps.tolist(), *self.parameters)
         k = nest.depth
-        return evaluate_nest(
+        return (
             nest.leaf,
             np.array(inputs[1 + 2 * k :], dtype=float),
             float(inputs[0]),
             tuple(map(float, inputs[1 : 1 + k])),
             tuple(map(float, inputs[1 + k : 1 + 2 * k])),
-            tolerance=self.tolerance,
-            gradient=gradient,
-            coarsen=self.coarsen,
-            work_limit=self.work_limit,
         )
+
+    @property
+    def _grids(self) -> dict[str, Any]:
+        return {
+            "tolerance": self.tolerance,
+            "coarsen": self.coarsen,
+            "work_limit": self.work_limit,
+        }
 
     def at_gaps(self, gaps: Array, *, gradient: bool = True) -> Evaluation:
         """Evaluate at gaps (see `Coordinates`); the gradient is in the coordinates."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,13 +37,13 @@ from .chain import (
     window_nodes,
 )
 from .extent import extent
-from .grids import MAX_WORK, ResolutionError, Strip, plan_grids, window
+from .grids import MAX_WORK, GridPlan, ResolutionError, Strip, plan_grids, window
 from .outermost import lift_point
 from .pilot import measured_strips
 from .rows import Lifting
 from .windows import depth_below_top, leaf_range, scale
 
-__all__ = ["Leaf", "NestResult", "evaluate_nest"]
+__all__ = ["Forward", "Leaf", "NestResult", "evaluate_nest", "forward", "inner_weights"]
 
 Array = NDArray[np.float64]
 
@@ -178,10 +179,26 @@ def evaluate_nest(
     return _on_grids(job, strip, tolerance * scale(job), coarsen, gradient)
 
 
-def _on_grids(
-    job: Job, strip: Strip, tolerance: float, coarsen: float, gradient: bool
-) -> NestResult:
-    """A nest with positive increments: the grids, the liftings on them, and the way back."""
+class Forward(NamedTuple):
+    """A nest on its grids, from the leaf to the field it is asked at."""
+
+    plan: GridPlan
+    first: int  # node number of the leaf's first value
+    leaf_values: Array
+    stages: list[Stage]
+    f: Array  # f_{K-1} where the outermost lifting takes it
+    start: int
+    added: int  # leading nodes of it that are no outputs of the lifting inside
+    ref: float  # deviations are taken from it
+    copies: float  # 2 where only one of two mirror images is on the grid
+    value: float
+    d_v: float
+    d_field: float
+    mu: Array  # Gibbs weights of f
+
+
+def forward(job: Job, strip: Strip, tolerance: float, coarsen: float) -> Forward:
+    """A nest with positive increments: the grids, and the liftings on them."""
     leaf, field, v, s = job.leaf, job.field, job.v, job.s
     reach, enough = window(tolerance), math.log(1e3 / tolerance)
     wanted = extent(
@@ -192,8 +209,7 @@ def _on_grids(
     plan = plan_grids(strips, v, s, tolerance, coarsen)
 
     first, last = leaf_range(job, plan, wanted, enough, 1e-3 * tolerance)
-    y = plan.spacings[0] * np.arange(first, last + 1, dtype=np.float64)
-    leaf_values = job.values(y)
+    leaf_values = job.values(plan.spacings[0] * np.arange(first, last + 1, dtype=np.float64))
     job.exponentials += leaf_values.size
     stages, f, start, added = inner_liftings(
         job, leaf_values, first, plan, wanted, 1e-3 * tolerance
@@ -211,18 +227,34 @@ def _on_grids(
     outermost = Lifting(h, v[-1], s[-1], ref, -start, 1, 1, 0, nodes)
     value, d_v, d_field, mu, n_exp = lift_point(f, outermost, field, copies)
     job.exponentials += n_exp
+    return Forward(
+        plan, first, leaf_values, stages, f, start, added, ref, copies,
+        float(value), float(d_v), float(d_field), mu,
+    )  # fmt: skip
+
+
+def _on_grids(
+    job: Job, strip: Strip, tolerance: float, coarsen: float, gradient: bool
+) -> NestResult:
+    """A nest with positive increments, there and back."""
+    leaf, v, s = job.leaf, job.v, job.s
+    there = forward(job, strip, tolerance, coarsen)
+    value, mu, plan = there.value, there.mu, there.plan
     error = sum(
         b / x if x > 0.0 else b * max(1.0, abs(value)) for b, x in zip(plan.bounds, s, strict=True)
     )
     edge = float(max(mu[0], mu[-1]))
     d_increments, d_exponents, d_parameters = (np.empty(0) for _ in range(3))
     if gradient:
-        d_s = exponent_derivative(mu, f - ref, float(value) - ref, s[-1])
-        mu = outputs_of(fold(mu) if leaf.even and copies == 1.0 else mu, added)
-        d_increments, d_exponents, mu, inner = _swept_back(job, stages, mu, _WEIGHTLESS * tolerance)
-        d_increments, d_exponents = np.append(d_increments, d_v), np.append(d_exponents, d_s)
+        d_s = exponent_derivative(mu, there.f - there.ref, value - there.ref, s[-1])
+        mu = inner_weights(job, there)
+        d_increments, d_exponents, mu, inner = _swept_back(
+            job, there.stages, mu, _WEIGHTLESS * tolerance
+        )
+        d_increments, d_exponents = np.append(d_increments, there.d_v), np.append(d_exponents, d_s)
         edge = max(edge, inner)
-        slopes = leaf.derivatives(y, leaf_values, job.parameters)
+        y = plan.spacings[0] * (there.first + np.arange(there.leaf_values.size, dtype=np.float64))
+        slopes = leaf.derivatives(y, there.leaf_values, job.parameters)
         job.exponentials += mu.size * len(leaf.parameters)
         d_parameters = np.einsum("ij,j->i", slopes, mu)
     if edge > 1e3 * tolerance * max(1.0, coarsen):
@@ -230,8 +262,8 @@ def _on_grids(
             f"the grids of increments {v} with exponents {s} end where the weight is still {edge:.1e}"
         )
     return NestResult(
-        float(value),
-        float(d_field),
+        value,
+        there.d_field,
         d_increments,
         d_exponents,
         d_parameters,
@@ -240,6 +272,12 @@ def _on_grids(
         job.exponentials,
         job.products,
     )
+
+
+def inner_weights(job: Job, there: Forward) -> Array:
+    """Gibbs weights of f_{K-1} at the outputs of the lifting inside; of an even leaf at fields >= 0."""
+    mu = there.mu
+    return outputs_of(fold(mu) if job.leaf.even and there.copies == 1.0 else mu, there.added)
 
 
 def _swept_back(

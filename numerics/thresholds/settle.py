@@ -33,10 +33,12 @@ from numerics.balls.numbers import mpf_of
 from numerics.balls.plan import BallGrid
 from numerics.balls.program import to_digits
 from numerics.errors import ResolutionError
+from numerics.functionals.doubles import evaluator_of
 from theory import FreeEnergy, free_energy
 from theory.parameters import shown
 
 from .functional import functional_of
+from .identities import identity_residual
 from .newton import Tell, newton
 from .solution import ENERGY, ConvergenceError, Solution, Statistics
 
@@ -156,6 +158,7 @@ def _stationary(solution: Solution, digits: int, say: Tell, check: bool | None) 
     refined = replace(
         solution,
         value=value,
+        residual=_residual(functional, widths, value, solution.branch),
         p=p,
         q=q,
         c=c,
@@ -170,6 +173,20 @@ def _stationary(solution: Solution, digits: int, say: Tell, check: bool | None) 
     )
     others = tuple(b for b in solution.branches if b.value != solution.value)
     return replace(refined, branches=tuple(sorted((refined, *others), key=lambda b: b.value)))
+
+
+def _residual(
+    functional: BallFunctional, gaps: Sequence[Any], value: Any, branch: str
+) -> float | None:
+    """`identity_residual` at a point, None where that is beyond the doubles."""
+    if branch != "finite":
+        return None
+    try:
+        doubles = evaluator_of(functional.fe, functional.generic)
+        point = np.array([float(g) for g in gaps])
+        return identity_residual(functional.generic, doubles, point, float(value))
+    except (ArithmeticError, ValueError):
+        return None
 
 
 def closed_form(fe: FreeEnergy, digits: int = DOUBLE_DIGITS) -> Solution:

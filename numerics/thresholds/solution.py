@@ -57,8 +57,8 @@ class Solution:
         15 digits, and so are the order parameters and the error.
     p, q, c : tuple of float
         Order parameters; for hard constraints q holds Q_2.. and c holds s_2.., which are `Q` and `s`, too.
-        Empty where the level is a closed form; for the branch ``s -> infinity`` the outermost pair (Q, s) is at (0, infinity) and left
-        out.
+        Empty where the level is a closed form; for the branch ``s -> infinity`` the outermost pair (Q, s) is
+        at (0, infinity) and left out.
     fields : tuple of float
         Multipliers gamma_x, gamma, or the field H of a limit functional.
     order_parameters : dict of str to float
@@ -69,6 +69,9 @@ class Solution:
         p is near 1.
     gradient_norm : float
         Euclidean norm of the gradient of log(alpha), or of xi, in the logarithms of the chains' gaps.
+    residual : float or None
+        Largest relative deviation of an overlap from the mean square that it is at a stationary point
+        (`theory.thresholds.identities`), in doubles; None where there is no identity, or it is beyond them.
     inertia : int
         Number of negative Hessian eigenvalues of the functional in those coordinates; 0 is a minimum.
     hessian_eigenvalues : tuple of float
@@ -112,6 +115,7 @@ class Solution:
     order_parameters: dict[str, float] = field(default_factory=dict)
     gaps: tuple[float, ...] = ()
     gradient_norm: float = 0.0
+    residual: float | None = None
     inertia: int = 0
     hessian_eigenvalues: tuple[float, ...] = ()
     digits: int = 15
@@ -148,7 +152,7 @@ class Solution:
         return self.model.is_finite
 
     @property
-    def Q(self) -> tuple[float, ...]:  # noqa: N802 - as it is printed
+    def Q(self) -> tuple[float, ...]:
         """Q_2, Q_3, .. of hard constraints; AttributeError for a ground state, which has q."""
         return self._hard(self.q, "Q", "q")
 
@@ -210,6 +214,7 @@ class Solution:
             del statistics["seconds"]
         content = {
             **self._numbers(lambda x: written(x, self.digits), lambda x: written(x, 3)),
+            "residual": self.residual,
             "inertia": self.inertia,
             "hessian_eigenvalues": list(self.hessian_eigenvalues),
             "digits": self.digits,
@@ -267,6 +272,8 @@ class Solution:
             branches = tuple(cls._read(made, level, other) for other in content["branches"])
             solution = cls._read(made, level, content, branches)
             for name, value in solution.to_dict().items():
+                if name == "residual" and name not in content:  # files of versions without it
+                    continue
                 if content[name] != value:
                     raise ValueError(f"its {name} is {value}, which the rest of it contradicts")
             return solution
@@ -289,6 +296,7 @@ class Solution:
             **{name: tuple(map(_number, known[name])) for name in _GROUPS},
             order_parameters={k: _number(x) for k, x in known["order_parameters"].items()},
             gradient_norm=_number(known["gradient_norm"]),
+            residual=_optional(content.get("residual")),
             inertia=_integer(content["inertia"]),
             hessian_eigenvalues=tuple(map(_number, content["hessian_eigenvalues"])),
             digits=_integer(content["digits"]),
@@ -348,6 +356,10 @@ def _is_plain(number: Any) -> bool:
 def _exact(number: Any) -> str:
     """An mpf as text, to the last bit."""
     return f"{int(number.man_exp[0])}*2^{int(number.man_exp[1])}"
+
+
+def _optional(content: Any) -> Any:
+    return None if content is None else _number(content)
 
 
 def _number(content: Any) -> Any:

@@ -61,7 +61,7 @@ def test_order_parameters_have_the_names_they_are_printed_with(solutions: list[S
             with pytest.raises(AttributeError, match="no Q but q"):
                 solution.Q  # noqa: B018
         else:
-            assert solution.Q == tuple(x for name, x in table.items() if name.startswith("Q_"))
+            assert tuple(x for name, x in table.items() if name.startswith("Q_")) == solution.Q
             assert solution.s == tuple(x for name, x in table.items() if name.startswith("s_"))
 
 
@@ -92,7 +92,7 @@ def test_what_is_no_solution_is_refused(change: dict[str, Any], says: str) -> No
         Solution.from_dict(content)
 
 
-@pytest.mark.parametrize("name", list(POINT.to_dict()))
+@pytest.mark.parametrize("name", sorted(POINT.to_dict().keys() - {"residual"}))
 def test_what_is_missing_is_named(name: str) -> None:
     content = POINT.to_dict()
     del content[name]
