@@ -26,6 +26,8 @@ __all__ = ["SHARE", "BallGrid", "Plan", "plan"]
 SHARE = 1e-6
 # Nodes that a flat middle has to have for leaving it out; what covers the number of nodes in a window.
 _WORTHWHILE, _SAFE = 256, 25.0
+# Widths of the leaf's strip by which its ends may be looked at too far outside.
+_CLOSE = 8.0
 # Log-tolerance from which doubles do not tell how flat a leaf is.
 _UNSEEN = 600.0
 # Nodes of one grid beyond which a point is refused.
@@ -159,7 +161,8 @@ class Plan:
         """Field at which an even leaf that falls is so much below its top."""
         floor = float(leaf.values(np.zeros(1), numbers)[0]) - drop
         with np.errstate(all="ignore"):
-            return crossing(lambda y: leaf.values(y, numbers) - floor, 0.0, farthest)[0]
+            near = _CLOSE * self.strips[0].half_width
+            return crossing(lambda y: leaf.values(y, numbers) - floor, 0.0, farthest, near)[0]
 
     def outputs(self, k: int, top: int, begin: int = 0) -> list[range]:
         """Nodes of f_k from its top outwards, in which order it falls; of an even one from ``begin``."""
@@ -268,7 +271,8 @@ def plan(
     proved = strip.kind in ("cone", "log-concave")
     flat = 0.0
     if even and math.isfinite(reaches.drops[0]) and grid.log_inverse < _UNSEEN:
-        flat = _flat(leaf, numbers, grid.log_inverse + math.log(max(1.0, *s)), reaches.highs[0])
+        enough = grid.log_inverse + math.log(max(1.0, *s))
+        flat = _flat(leaf, numbers, enough, reaches.highs[0], _CLOSE * strips[0].half_width)
     return Plan(grid, v, s, strips, shape, even, proved, power, tuple(multiples), reaches, flat)
 
 
@@ -277,12 +281,14 @@ def _whole(ratio: float) -> Fraction:
     return Fraction(math.floor(ratio)) if ratio >= 1.0 else Fraction(1, math.ceil(1.0 / ratio))
 
 
-def _flat(leaf: CompiledLeaf, numbers: np.ndarray, log_inverse: float, farthest: float) -> float:
+def _flat(
+    leaf: CompiledLeaf, numbers: np.ndarray, log_inverse: float, farthest: float, near: float
+) -> float:
     """Field up to which an even leaf that falls is at its top."""
     top, least = float(leaf.values(np.zeros(1), numbers)[0]), math.exp(-log_inverse - _SAFE)
     with np.errstate(all="ignore"):
-        edge, _ = crossing(lambda y: least - (top - leaf.values(y, numbers)), 0.0, farthest)
-    return edge * (1.0 - 1.0 / 32.0)
+        edge, _ = crossing(lambda y: least - (top - leaf.values(y, numbers)), 0.0, farthest, near)
+    return edge - 2.0 * min(near, edge / 64.0)
 
 
 def _shrunk(strip: Strip) -> Strip:

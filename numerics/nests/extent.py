@@ -138,7 +138,9 @@ def _reaches(
     return reaches
 
 
-def crossing(excess: Callable[[Array], Array], inside: float, outside: float) -> tuple[float, int]:
+def crossing(
+    excess: Callable[[Array], Array], inside: float, outside: float, resolution: float = 0.0
+) -> tuple[float, int]:
     """Find where a function that is positive inside first turns negative on the way outside.
 
     Parameters
@@ -147,12 +149,14 @@ def crossing(excess: Callable[[Array], Array], inside: float, outside: float) ->
         Vectorised function, positive at ``inside``.
     inside, outside : float
         Ends of the search; ``outside`` may be the smaller one.
+    resolution : float, optional
+        How far outside the point may lie at most, where that is less than 1/64 of its distance.
 
     Returns
     -------
     place : float
-        A point just outside, good to 1/64 of its distance from ``inside``; ``outside`` if the
-        function stays positive.
+        A point just outside, good to 1/64 of its distance from ``inside`` or the resolution; ``outside``
+        if the function stays positive.
     used : int
         Number of points looked at.
     """
@@ -166,7 +170,8 @@ def crossing(excess: Callable[[Array], Array], inside: float, outside: float) ->
             return far, used
         first = max(int(negative[0]), 1)
         near, far = float(probe[first - 1]), float(probe[first])
-        if abs(far - near) <= abs(far - inside) / 64.0:
+        wanted = abs(far - inside) / 64.0
+        if abs(far - near) <= (min(wanted, resolution) if resolution > 0.0 else wanted):
             break
     return far, used
 

@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 _FARTHEST, _SMALLEST = 37.0, 1e-290
 # Nodes that a flat middle has to have for leaving it out.
 _WORTHWHILE = 256
+# Nodes by which the ends of a leaf that falls may be looked at too far outside.
+_CLOSE = 32.0
 
 
 def scale(job: Job) -> float:
@@ -86,7 +88,7 @@ def leaf_range(
     if job.leaf.even:
         nearest, farthest = _even_range(job, h, wanted, enough)
         if nearest == 0.0 and len(job.v) > 1 and math.isfinite(wanted.drops[0]):
-            nearest = _head(job, farthest, negligible)
+            nearest = _head(job, farthest, negligible, _CLOSE * h)
             nearest -= h * (2 * window_nodes(plan.reach, job.v[0], h) + 2)
             nearest = nearest if nearest > _WORTHWHILE * h else 0.0
     else:
@@ -98,6 +100,10 @@ def leaf_range(
     if not job.leaf.even:  # nodes are counted on one side of the origin
         reaches = [0.5 * (b - a) for a, b in zip(wanted.lows, wanted.highs, strict=True)]
     outer = [r / d for r, d in zip(reaches[1:], plan.spacings[1:], strict=True)]
+    if (
+        job.leaf.even and nearest > 0.0
+    ):  # outputs begin beyond the head and go on as far as they are wanted
+        outer = []
     inner = _busy(job, nearest, farthest) / h, (last - first) / 8.0
     nodes = max(max(inner) * (1.0 if job.leaf.even else 0.5), *(x / allowance for x in outer), 0.0)
     if not nodes <= MAX_NODES:
@@ -129,7 +135,7 @@ def _even_range(job: Job, h: float, wanted: Extent, enough: float) -> tuple[floa
     v, s = job.v, job.s
     if math.isfinite(wanted.drops[0]):
         floor = float(job.values(np.zeros(1))[0]) - wanted.drops[0]
-        farthest, used = crossing(lambda y: job.values(y) - floor, 0.0, farthest)
+        farthest, used = crossing(lambda y: job.values(y) - floor, 0.0, farthest, _CLOSE * h)
     elif len(v) == 1 and job.field == 0.0 and min(job.shape.slopes) > 0.0 and farthest > 1000.0 * h:
         nearest, farthest, used = peak_window(
             lambda y: s[0] * job.values(y) - 0.5 * y * y / v[0],
@@ -141,13 +147,13 @@ def _even_range(job: Job, h: float, wanted: Extent, enough: float) -> tuple[floa
     return nearest, farthest
 
 
-def _head(job: Job, farthest: float, negligible: float) -> float:
+def _head(job: Job, farthest: float, negligible: float, resolution: float) -> float:
     """Field up to which an even leaf differs from its top by nothing that any lifting could see."""
     top = float(job.values(np.zeros(1))[0])
     smallest = negligible / max(1.0, *job.s)
-    edge, used = crossing(lambda y: smallest - (top - job.values(y)), 0.0, farthest)
+    edge, used = crossing(lambda y: smallest - (top - job.values(y)), 0.0, farthest, resolution)
     job.exponentials += used + 1
-    return edge * (1.0 - 1.0 / 32.0)
+    return edge - min(resolution, edge / 64.0) * 2.0
 
 
 def _whole_range(job: Job, wanted: Extent, enough: float) -> tuple[float, float]:

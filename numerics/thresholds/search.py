@@ -34,7 +34,7 @@ from .runaway import first_limit, next_limit, runaway_solution, starts_near_limi
 from .solution import ConvergenceError, Solution, Statistics
 from .stability import level_one, stable
 from .starts import Start, first_starts, interpolated, ordered, seed, splits
-from .stationary import follow, hessian, minimise
+from .stationary import descend, follow, hessian, minimise
 
 __all__ = ["Progress", "check_bounds", "search"]
 
@@ -46,8 +46,9 @@ Progress = Callable[[int, str, float], None]
 _COARSE: dict[str, Any] = {"tolerance": 1e-10, "work_limit": 200_000_000}
 # How far below the level below a minimum lies at least, in the objective.
 _ABOVE = 1e-10
-# Gradient, relative, at which a search on coarse grids has arrived; these are good to some 1e-10.
-_STATIONARY = 1e-8
+# What high levels are searched with, which lie nearer to each other than the coarse grids' error, and the
+# gradient, in the metric of the Hessian, at which they have arrived.
+_NARROW, _STATIONARY = 1e-12, 1e-6
 # A stationary point this close to the value below, relatively, is that of the level below again, with
 # liftings merged: nothing that doubles could tell from it.
 _MERGED = 1e-14
@@ -225,7 +226,8 @@ class _Search:
         began = time.perf_counter()
         self.fe, self.below, self.tell, self.capacity = fe, below, tell, capacity
         self.fine = objective_of(fe)
-        self.coarse = self.fine.on(self.fine.evaluator.with_grid(**_COARSE))
+        coarse = {**_COARSE, "tolerance": _NARROW} if fe.level > _COMPETING else _COARSE
+        self.coarse = self.fine.on(self.fine.evaluator.with_grid(**coarse))
         self.inside = ordered(fe)
         self.saddles = bool(fe.model.constraint) and (fe.is_finite or len(fe.q) > len(fe.c))
         annealed = not fe.is_finite and len(fe.q) == len(fe.c)
@@ -352,19 +354,14 @@ class _Search:
         return replace(end, split=start.split)
 
     def _minimised(self, coords: Array) -> _End:
-        coords, value, size = minimise(
-            self.coarse, coords, domain=self.inside, gradient_tolerance=1e-5
-        )
-        if self.fe.level > _COMPETING and math.isfinite(value):
+        if self.fe.level > _COMPETING:
             # valleys of high levels are long, and what is gained along them is what a level gains
-            unit = self.coarse.size(value)
-            coords, value, size = follow(
-                self.coarse,
-                coords,
-                self.coarse.ascents,
-                domain=self.inside,
-                gradient_tolerance=_STATIONARY * unit,
-                iterations=40,
+            coords, value, size = descend(
+                self.coarse, coords, domain=self.inside, gradient_tolerance=_STATIONARY
+            )
+        else:
+            coords, value, size = minimise(
+                self.coarse, coords, domain=self.inside, gradient_tolerance=1e-5
             )
         # a minimum lies below the level below, whose points are saddles here
         if self.below is not None and not value < self.objective(self.below) - _ABOVE:

@@ -29,6 +29,10 @@ _RADIUS = 12.0
 _CONVERGED, _LONGEST = 1e-10, 0.5
 # Iterations that may go by without a gradient lower than before.
 _IDLE = 40
+# Hessians of a descent, and the curvature beside the largest below which a direction counts as flat.
+_ROUNDS, _FLATTEST = 4, 1e-10
+# Part of a Newton step that the next one may be, with the same Hessian.
+_SHORTER = 0.05
 # A step this short is a search's last.
 _NEAR = 1e-2
 # Central differences of the gradient: error of order step^2, noise of order 1e-15 / step.
@@ -121,6 +125,65 @@ def minimise(
     point[chosen] = result.x
     size = float(np.abs(result.jac).max(initial=0.0)) if math.isfinite(result.fun) else math.inf
     return point, float(result.fun), size
+
+
+def descend(
+    function: Function,
+    coords: Array,
+    *,
+    domain: Callable[[Array], bool] | None = None,
+    gradient_tolerance: float = 1e-6,
+    rounds: int = _ROUNDS,
+) -> tuple[Array, float, float]:
+    """Local minimisation in a long valley: `minimise` in the metric of the Hessian where it starts.
+
+    Parameters
+    ----------
+    function, coords, domain
+        As for `minimise`.
+    gradient_tolerance : float
+        Length of the gradient in that metric, g'|H|^-1 g under a square root, to stop at: half its square
+        is what is left to be gained.
+    rounds : int
+        Hessians at most; each is made where the last round ended.
+
+    Returns
+    -------
+    coords : ndarray
+    objective : float
+    gradient_norm : float
+        Largest component of the gradient in the coordinates themselves.
+
+    Notes
+    -----
+    Where the minimum is one of hundreds along a valley, its Hessian's eigenvalues differ by 1e5, and BFGS
+    needs as many iterations as there are coordinates to learn them. One Hessian by differences, which costs
+    two gradients a coordinate, tells it before.
+    """
+    value, gradient = function(coords)
+    for _ in range(rounds if math.isfinite(value) else 0):
+        curvature = hessian(function, coords)
+        if not np.isfinite(curvature).all():
+            break
+        sizes, vectors = np.linalg.eigh(curvature)
+        sizes = np.abs(sizes)
+        metric = vectors / np.sqrt(np.maximum(sizes, _FLATTEST * sizes.max()))
+
+        def moved(z: Array, start: Array = coords, metric: Array = metric) -> tuple[float, Array]:
+            point = start + metric @ z
+            if np.abs(point - start).max() > _RADIUS or not (domain is None or domain(point)):
+                return math.inf, np.zeros_like(z)
+            height, slope = function(point)
+            return height, metric.T @ slope
+
+        z, value, _ = minimise(
+            moved, np.zeros(coords.size), gradient_tolerance=0.1 * gradient_tolerance
+        )
+        coords = coords + metric @ z
+        value, gradient = function(coords)
+        if np.linalg.norm(metric.T @ gradient) < gradient_tolerance:
+            break
+    return coords, value, float(np.abs(gradient).max(initial=0.0))
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -257,8 +320,8 @@ def refine(function: Function, coords: Array, *, sweeps: int = 6) -> StationaryP
         Objective and gradient.
     coords : ndarray, shape (size,)
     sweeps : int, default 6
-        Steps at most, each with a fresh Hessian; one that does not bring the point nearer, by the Hessian's
-        own measure, ends them.
+        Steps at most. A step that is not much shorter than the one before is made again with a fresh
+        Hessian; one that does not bring the point nearer, by the Hessian's own measure, ends them.
 
     Returns
     -------
@@ -276,8 +339,10 @@ def refine(function: Function, coords: Array, *, sweeps: int = 6) -> StationaryP
         height, slope = function(trial)
         if not math.isfinite(height):
             break
-        bent = hessian(function, trial)
-        rest = _newton_step(bent, slope)
+        bent, rest = curvature, _newton_step(curvature, slope)
+        if not np.abs(rest).max(initial=0.0) < _SHORTER * size:
+            bent = hessian(function, trial)
+            rest = _newton_step(bent, slope)
         if not np.abs(rest).max(initial=0.0) < size:
             break
         coords, value, gradient, curvature, step = trial, height, slope, bent, rest
