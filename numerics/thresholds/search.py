@@ -54,8 +54,9 @@ _NARROW, _STATIONARY = 1e-12, 1e-6
 _MERGED = 1e-14
 # A gap of a bounded chain below this has closed (finite exponents).
 _EDGE = 1e-9
-# Starts that end in the same saddle before a search stops: most of them do.
-_ENOUGH = 3
+# Starts that end in the same saddle before a search stops: most of them do; the profile of the level below
+# is one of those of high levels.
+_ENOUGH, _ENOUGH_HIGHER = 3, 2
 # Stationary points of one level that seed the next.
 _SEEDS = 3
 # Up to this level minima of other shapes are looked for at every place; above it the profile hardly changes,
@@ -341,7 +342,8 @@ class _Search:
                     break
             else:
                 distinct.append(end)
-            if self.saddles and any(e.right and e.count >= _ENOUGH for e in distinct):
+            enough = _ENOUGH if level <= _COMPETING else _ENOUGH_HIGHER
+            if self.saddles and any(e.right and e.count >= enough for e in distinct):
                 break
         distinct.sort(key=lambda end: (not end.right, end.value))
         return distinct or ([] if lowest is None else [lowest]), runaway

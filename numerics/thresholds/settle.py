@@ -54,6 +54,8 @@ __all__ = [
 MAX_DIGITS = 1000
 #: Digits up to which numbers are floats.
 DOUBLE_DIGITS = 15
+# Digits that the point of a limit functional is settled to at least.
+_LEAST = 9
 # Nodes times digits up to which the mpmath route, of seconds, is the check inside a solve.
 _MP_WORK = 2_000_000
 # Spacing of the second evaluation's grids, relative to the first's.
@@ -252,11 +254,13 @@ def _ran_away(solution: Solution, digits: int, say: Tell) -> Solution:
             solution.gradient_norm,
         )
     reached = min(digits, solution.digits)
-    settled = _stationary(solution, reached, say, None)
+    # fewer digits would not let Newton's method see the point
+    settled = _stationary(solution, max(reached, _LEAST), say, None)
     note = solution.note
     if reached < digits:
         note += f": {reached} of the {digits} digits asked for were reached"
-    return replace(settled, error=max(settled.error, solution.error), note=note)
+    error = max(settled.error, solution.error)
+    return replace(settled, digits=reached, error=error, note=note)
 
 
 # -- the second route ------------------------------------------------------------------------------

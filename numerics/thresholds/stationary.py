@@ -31,6 +31,8 @@ _CONVERGED, _LONGEST = 1e-10, 0.5
 _IDLE = 40
 # Hessians of a descent, and the curvature beside the largest below which a direction counts as flat.
 _ROUNDS, _FLATTEST = 4, 1e-10
+# Part of a gradient that a Hessian may fail to foretell and is still used, changed by what was seen.
+_TRUSTED = 0.2
 # Part of a Newton step that the next one may be, with the same Hessian.
 _SHORTER = 0.05
 # A step this short is a search's last.
@@ -223,7 +225,8 @@ def follow(
     Newton's step in the Hessian's eigenbasis, up along the lowest eigenvectors and down along the
     others whatever the signs of their eigenvalues (Cerjan and Miller, J. Chem. Phys. 75, 2800, 1981);
     a step that cannot be evaluated is halved. Near a saddle of the index wanted it is Newton's
-    method. Cost: 2 size + 1 evaluations an iteration.
+    method. A Hessian by differences costs 2 size gradients; while it foretells the gradient, it is changed by
+    one rank a step instead (SR1; Conn, Gould and Toint, Math. Prog. 50, 177, 1991).
     """
     if free is not None:
         return _followed_within(
@@ -233,6 +236,7 @@ def follow(
     longest = radius
     length = lowest = math.inf
     idle = 0
+    curvature: Array | None = None
     for _ in range(iterations):
         size = float(np.abs(gradient).max(initial=0.0))
         idle, lowest = (0, size) if size < 0.7 * lowest else (idle + 1, lowest)
@@ -241,7 +245,8 @@ def follow(
         small = np.abs(gradient).max(initial=0.0) < gradient_tolerance
         if not math.isfinite(value) or (small and length < _NEAR):
             break
-        curvature = hessian(function, coords)
+        if curvature is None:
+            curvature = hessian(function, coords)
         if not np.isfinite(curvature).all():
             return coords, math.inf, math.inf
         eigenvalues, vectors = np.linalg.eigh(curvature)
@@ -261,8 +266,20 @@ def follow(
         # a gradient that grows says that the quadratic model does not reach this far
         grown = float(np.linalg.norm(slope)) > 1.5 * float(np.linalg.norm(gradient))
         longest = max(0.05, 0.5 * longest) if grown else min(radius, 1.5 * longest)
+        curvature = None if grown else _updated(curvature, step, gradient, slope)
         coords, value, gradient = coords + step, trial, slope
     return coords, value, float(np.abs(gradient).max(initial=0.0))
+
+
+def _updated(curvature: Array, step: Array, before: Array, after: Array) -> Array | None:
+    """The Hessian after a step, by a symmetric change of rank one; None where its model was no good."""
+    missed = after - before - curvature @ step
+    if not float(np.linalg.norm(missed)) < _TRUSTED * float(np.linalg.norm(before)):
+        return None
+    along = float(missed @ step)
+    if abs(along) < 1e-8 * float(np.linalg.norm(missed) * np.linalg.norm(step)):
+        return curvature
+    return curvature + np.outer(missed, missed) / along
 
 
 def _followed_within(
