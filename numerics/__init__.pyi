@@ -22,6 +22,8 @@ from .kernels.mlp import MLPKernel as MLPKernel
 from .kernels.mlp import mlp_kernel as mlp_kernel
 from .kernels.phase import PhaseDiagram as PhaseDiagram
 from .kernels.phase import phase_diagram as phase_diagram
+from .limits.limit import Limit as Limit
+from .limits.limit import limit as limit
 from .proofs.certificates import Certificate as Certificate
 from .proofs.certificates import certify_small_margin as certify_small_margin
 from .proofs.certificates import check as check

@@ -4,6 +4,7 @@ Every type's error says in one line what was wanted and what was given.
 """
 
 import inspect
+import math
 import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
@@ -28,6 +29,7 @@ __all__ = [
     "PARAMETERS",
     "Integer",
     "Integers",
+    "LevelOrLimit",
     "Levels",
     "OneOf",
     "Size",
@@ -154,6 +156,18 @@ class Integer(click.ParamType):
         if number > self.most:
             raise click.UsageError(f"{self.what} is an integer <= {self.most}, got {shown(value)}")
         return number
+
+
+class LevelOrLimit(Integer):
+    """A lifting level, or ``inf`` for the limit of all of them."""
+
+    name = "level"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the level; `math.inf` is the limit."""
+        if str(value).strip().lower() in ("inf", "infinity") or value == math.inf:
+            return math.inf
+        return super().convert(value, param, ctx)
 
 
 class Integers(click.ParamType):

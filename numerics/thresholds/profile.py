@@ -23,7 +23,7 @@ from .solution import Solution
 from .starts import Start, seed
 from .stationary import follow, minimise
 
-__all__ = ["capacity_starts", "lowest_starts", "profile_starts", "walk"]
+__all__ = ["capacity_starts", "lowest_starts", "profile_starts", "start_at", "walk"]
 
 Array = NDArray[np.float64]
 
@@ -127,7 +127,7 @@ def lowest_starts(objective: Objective, fe: FreeEnergy) -> list[Start]:
         coords = start.coords(coordinates)
         minima = [*walk(objective, coords, along, _FORTH), *walk(objective, coords, along, _BACK)]
         if minima:
-            return [_start(objective, fe, coords, start.split) for coords in minima]
+            return [start_at(objective, fe, coords, start.split) for coords in minima]
     return []
 
 
@@ -174,7 +174,7 @@ def capacity_starts(objective: Objective, fe: FreeEnergy, capacity: Solution) ->
             *walk(objective, coords, along, log_c + _BACK, downhill=True),
         ]
         if minima:
-            return [_start(objective, fe, coords, start.split) for coords in minima]
+            return [start_at(objective, fe, coords, start.split) for coords in minima]
     return []
 
 
@@ -191,7 +191,7 @@ def _with_multipliers(objective: Objective, coords: Array, count: int) -> Array:
     return best[1]
 
 
-def _start(objective: Objective, fe: FreeEnergy, coords: Array, split: str) -> Start:
+def start_at(objective: Objective, fe: FreeEnergy, coords: Array, split: str) -> Start:
     """A point as a start."""
     coordinates = objective.evaluator.coordinates
     groups = iter(coordinates.split(coordinates.gaps(coords)))

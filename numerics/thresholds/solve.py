@@ -162,15 +162,47 @@ def _check(model: Model, level: int, digits: int) -> None:
 def _levels(
     model: Model, wanted: list[int], digits: int, progress: Progress | None
 ) -> Iterator[Solution]:
-    tell: Progress = progress or (lambda level, stage, fraction: None)
+    tell: Progress = progress or _silent
+    for solution in searched(model, wanted[-1], tell, digits):
+        if solution.level in wanted:
+            settled = _settled(solution, digits, tell)
+            tell(solution.level, "done", 1.0)
+            yield settled
+        else:
+            tell(solution.level, "done", 1.0)
+
+
+def searched(
+    model: Model, highest: int, tell: Progress, digits: int = DOUBLE_DIGITS
+) -> Iterator[Solution]:
+    """All levels up to one as their searches find them, in doubles; their values are not settled.
+
+    Parameters
+    ----------
+    model : theory.Model
+    highest : int
+    tell : callable
+        As ``progress`` of `solve`.
+    digits : int
+        Of closed forms, and of the capacities that a ground state is compared with.
+
+    Yields
+    ------
+    Solution
+
+    Raises
+    ------
+    ConvergenceError, ResolutionError
+        As in `solve`.
+    """
     below: Solution | None = None
 
     def upto(other: Model, highest: int, precision: int) -> Iterator[Solution]:
         levels = list(range(lowest_level(other), highest + 1))
         return _levels(other, levels, precision, None)
 
-    capacities = Capacities(model, upto, wanted[-1])
-    for level in range(lowest_level(model), wanted[-1] + 1):
+    capacities = Capacities(model, upto, highest)
+    for level in range(lowest_level(model), highest + 1):
         tell(level, "derive", 0.0)
         fe = free_energy(model, level)
         if not fe.order_parameters:
@@ -183,11 +215,7 @@ def _levels(
             except ConvergenceError as error:
                 solution = _followed(model, level, below, error, tell)
         below = solution
-        if level in wanted:
-            solution = _settled(solution, digits, tell)
-        tell(level, "done", 1.0)
-        if level in wanted:
-            yield solution
+        yield solution
 
 
 def _followed(

@@ -14,6 +14,7 @@ from widegap.arguments import (
     MAX_LEVEL,
     PARAMETERS,
     Integer,
+    LevelOrLimit,
     alpha_option,
     build,
     distinct,
@@ -38,15 +39,16 @@ MAX_DIGITS = 1000
 
 @click.command(
     epilog="\b\nExamples:\n  widegap solve sbp --kappa 1 --level 7\n"
-    "  widegap solve sbp --kappa 0.5 --level 4 --json"
+    "  widegap solve sbp --kappa 0.5 --level 4 --json\n"
+    "  widegap solve sk --level inf"
 )
 @model_argument
 @click.option(
     "--level",
-    type=Integer("--level", 1, MAX_LEVEL),
+    type=LevelOrLimit("--level", 1, MAX_LEVEL),
     required=True,
     metavar="R",
-    help="Lifting level; 2 or more for capacities with binary x, else 1 or more.",
+    help="Lifting level; 2 or more for capacities with binary x, else 1 or more; inf for the limit of all.",
 )
 @kappa_option
 @alpha_option
@@ -70,11 +72,11 @@ MAX_DIGITS = 1000
     "--plot",
     type=click.Path(),
     metavar="FILE",
-    help="Draw the value against the level (png, svg, pdf).",
+    help="Draw the value against the level (png, svg, pdf); with --level inf the profile of the limit.",
 )
 def solve(
     model: str,
-    level: int,
+    level: Any,
     kappa: str | None,
     alpha: str | None,
     digits: int,
@@ -93,12 +95,21 @@ def solve(
     if certify and digits > CERTIFIED_DIGITS:
         raise click.UsageError(f"--certify proves up to {CERTIFIED_DIGITS} digits, got {digits}")
     distinct(plot=plot, certificate=certificate)
+    if level == math.inf and certify:
+        raise click.UsageError(
+            "--certify proves bounds at one level; the limit is extrapolated, and no proof of it is known"
+        )
     instance = build(model, {"kappa": kappa, "alpha": alpha})
     target = None if plot is None else _plot_target(plot, instance, level)
     certificate_file = certificate_target(certificate)
     for name in PARAMETERS:
         if getattr(getattr(instance, name, None), "is_symbol", False):
             raise click.UsageError(f"{model} needs a number: --{name}")
+    if level == math.inf:
+        source = click.get_current_context().get_parameter_source("digits")
+        given = source is not click.core.ParameterSource.DEFAULT
+        _solve_limit(instance, digits if given else None, as_json, target, plot)
+        return
     solutions: list[Solution] = []
     proved: list[Certificate] = []
     failure = None
@@ -145,11 +156,56 @@ def solve(
         deliver(show, prove, *steps)
 
 
+def _solve_limit(
+    model: "Model", digits: int | None, as_json: bool, target: Path | None, plot: str | None
+) -> None:
+    """Extrapolate the levels, and say what was reached where that is less than what was asked for."""
+    from numerics import ConvergenceError, ResolutionError, limit
+    from widegap.show.progress import LevelProgress
+
+    if digits is not None and digits > DOUBLE_DIGITS:
+        raise click.UsageError(
+            f"the limit of the levels is extrapolated, to 10 digits at best; --digits {digits} is for a level"
+        )
+    progress = LevelProgress()
+    try:
+        with progress:
+            result = limit(model, progress=progress.update)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    except (ConvergenceError, ResolutionError) as error:
+        raise Failure(str(error)) from error
+
+    def show() -> None:
+        if as_json:
+            document = {"version": __version__, **result.to_dict()}
+            emit(json.dumps(document, indent=2, allow_nan=False) + "\n")
+        else:
+            emit(f"{result}\n")
+
+    def draw() -> None:
+        from widegap.show.plots import write_figure
+        from widegap.show.profiles import profile
+
+        assert target is not None
+        write_figure(partial(profile, result), target, str(plot))
+        say(f"plot written to {plot}") if as_json else emit(f"plot written to {plot}\n")
+
+    steps = [draw] if target is not None else []
+    if digits is not None and digits > result.digits:
+        short = Failure(
+            f"{digits} digits were asked for, but the limit is known to {result.digits}: its error is "
+            f"{result.error:.1g}"
+        )
+        steps.append(partial(_fail, short))
+    deliver(show, *steps)
+
+
 def _fail(failure: Failure) -> None:
     raise failure
 
 
-def _plot_target(plot: str, model: "Model", level: int) -> Path:
+def _plot_target(plot: str, model: "Model", level: float) -> Path:
     """Check everything about a plot that can be known before the work begins."""
     from widegap.show.plots import SUFFIXES
 
