@@ -16,7 +16,16 @@ LAYERS = ("theory", "numerics", "verify", "widegap")
 """In the order in which they may import each other."""
 ROOMS = {
     "theory": ("calculus", "kernels", "thresholds"),
-    "numerics": ("nests", "functionals", "balls", "thresholds", "proofs", "kernels", "runs"),
+    "numerics": (
+        "nests",
+        "functionals",
+        "balls",
+        "thresholds",
+        "limits",
+        "proofs",
+        "kernels",
+        "runs",
+    ),
     "verify": ("suite", "statistics", "networks", "thresholds", "kernels", "reports"),
     "widegap": ("show", "commands"),
 }

@@ -160,7 +160,9 @@ def limit(model: Model, *, highest: int = _HIGHEST, progress: Progress | None = 
         raise TypeError(f"highest must be an integer, got {highest!r}")
     if not _LEAST <= highest <= _MOST:
         raise ValueError(f"highest must be between {_LEAST} and {_MOST}, got {shown(int(highest))}")
-    solve_levels(model, [lowest_level(model)])  # checks the model and computes nothing
+    if not isinstance(model, Model):
+        raise TypeError(f"model must be a theory.Model such as SBP(kappa=1), got {model!r}")
+    solve_levels(model, [lowest_level(model)])  # checks its numbers and computes nothing
     tell: Progress = progress or (lambda level, stage, fraction: None)
     solutions: list[Solution] = []
     for solution in searched(model, _FIRST, tell):

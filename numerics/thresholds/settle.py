@@ -34,11 +34,11 @@ from numerics.balls.plan import BallGrid
 from numerics.balls.program import to_digits
 from numerics.errors import ResolutionError
 from numerics.functionals.doubles import evaluator_of
+from numerics.functionals.identities import identity_residual
 from theory import FreeEnergy, free_energy
 from theory.parameters import shown
 
 from .functional import functional_of
-from .identities import identity_residual
 from .newton import Tell, newton
 from .solution import ENERGY, ConvergenceError, Solution, Statistics
 

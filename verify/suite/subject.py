@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sympy import Expr, Lambda
 
-    from numerics import DEQKernel, MLPKernel, Solution
+    from numerics import DEQKernel, Limit, MLPKernel, Solution
     from theory import FreeEnergy, Model
 
     Array = NDArray[np.float64]
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["NestValue", "Theory"]
 
 _found: dict[tuple[Model, int], Solution] = {}
+_limits: dict[tuple[Model, int], Limit] = {}
 
 
 class NestValue(NamedTuple):
@@ -75,6 +76,14 @@ class Theory:
             for solution in solve_levels(model, wanted):
                 _found.setdefault((model, solution.level), solution)
         return _found[model, level]
+
+    def limit(self, model: Model, highest: int) -> Limit:
+        """Return the limit of a model's levels, extrapolated from those up to one."""
+        from numerics import limit
+
+        if (model, highest) not in _limits:
+            _limits[model, highest] = limit(model, highest=highest)
+        return _limits[model, highest]
 
     def values(self, model: Model, levels: Sequence[int]) -> list[float]:
         """Values of several levels."""

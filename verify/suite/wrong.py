@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sympy import Expr, Lambda
 
-    from numerics import DEQKernel, MLPKernel, Solution
+    from numerics import DEQKernel, Limit, MLPKernel, Solution
     from theory import FreeEnergy, Model
 
     Array = NDArray[np.float64]
@@ -47,6 +47,11 @@ class Moved(Theory):
     def solution(self, model: Model, level: int) -> Solution:
         """Return the solution with its value moved; the order parameters stay."""
         right = super().solution(model, level)
+        return replace(right, value=self.by * right.value)
+
+    def limit(self, model: Model, highest: int) -> Limit:
+        """Return the limit with its value off by the same factor."""
+        right = super().limit(model, highest)
         return replace(right, value=self.by * right.value)
 
     def small_margin_objective(self) -> tuple[Expr, Expr]:
@@ -159,6 +164,11 @@ class Lowered(Theory):
     def solution(self, model: Model, level: int) -> Solution:
         """Return the solution with its value lowered; the order parameters stay."""
         right = super().solution(model, level)
+        return replace(right, value=self.by * right.value)
+
+    def limit(self, model: Model, highest: int) -> Limit:
+        """Return the limit with its value off by the same factor."""
+        right = super().limit(model, highest)
         return replace(right, value=self.by * right.value)
 
 

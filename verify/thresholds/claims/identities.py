@@ -30,7 +30,7 @@ def stationary_identities(run: Run) -> Finding:
     import numpy as np
 
     from numerics.functionals.doubles import evaluator_of
-    from numerics.thresholds.identities import identity_residual
+    from numerics.functionals.identities import identity_residual
     from theory import ABP, SBP, SK, Hopfield, SphericalPerceptron, free_energy
 
     models = (SBP(1), ABP(0), SphericalPerceptron(-1), SK(), Hopfield(1, 1))

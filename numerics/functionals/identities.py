@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.functionals.doubles import Evaluator
 from theory import FreeEnergy
 from theory.thresholds.identities import identities
+
+from .doubles import Evaluator
 
 __all__ = ["identity_residual"]
 

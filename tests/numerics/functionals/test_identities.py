@@ -7,7 +7,7 @@ import pytest
 
 from numerics import Solution, solve
 from numerics.functionals.doubles import evaluator_of
-from numerics.thresholds.identities import identity_residual
+from numerics.functionals.identities import identity_residual
 from theory import ABP, SBP, SK, Hopfield, Model, SphericalPerceptron, free_energy
 
 

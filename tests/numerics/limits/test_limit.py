@@ -1,0 +1,81 @@
+"""Limits of the levels: known numbers, equal levels, and what cannot be extrapolated."""
+
+import json
+
+import pytest
+
+from numerics import Limit, limit, solve_levels
+from numerics.limits.branches import branches_of, climb
+from theory import SBP, SK, SphericalPerceptron
+
+PARISI = 0.7631667265665  # Oppermann and Schmidt, from 200 levels
+
+
+@pytest.fixture(scope="module")
+def sk() -> Limit:
+    return limit(SK(), highest=12)
+
+
+def test_the_limit_of_sk_is_parisis_within_its_error(sk: Limit) -> None:
+    assert abs(sk.value - PARISI) <= sk.error < 2e-8
+    assert sk.levels[-1] == 12
+    assert abs(sk.value - PARISI) < 1e-3 * abs(sk.values[-1] - PARISI)
+    assert sk.exponent == pytest.approx(4.0, abs=0.05)
+
+
+def test_followed_branches_are_the_solvers_levels(sk: Limit) -> None:
+    for solution in solve_levels(SK(), range(7, 10)):
+        assert sk.values[sk.levels.index(solution.level)] == pytest.approx(
+            solution.value, abs=1e-12
+        )
+
+
+def test_a_limit_is_written_as_json(sk: Limit) -> None:
+    content = json.loads(json.dumps(sk.to_dict(), allow_nan=False))
+    assert content["value"] == sk.value
+    assert content["level"] == "inf"
+    assert content["levels"] == list(sk.levels)
+    assert "r -> infinity" in str(sk)
+
+
+def test_where_level_one_is_stable_it_is_the_limit() -> None:
+    result = limit(SphericalPerceptron(0))
+    assert result.value == pytest.approx(2.0, abs=1e-14)
+    assert result.error < 1e-14
+    assert "merge" in result.reason
+
+
+def test_every_branch_is_followed_and_the_second_one_ends_lower() -> None:
+    # the shape that is lowest from level 15 on is there at level 9
+    solution = next(iter(solve_levels(SBP(1), [6])))
+    shapes = list(climb(SBP(1), branches_of(solution), 13))[-1]
+    assert len(shapes) >= 2
+    lowest, other = shapes[:2]
+    assert lowest.values[-1] < other.values[-1]
+    steps = [b.values[-2] - b.values[-1] for b in (lowest, other)]
+    assert steps[1] > 1.2 * steps[0]
+    assert len(other.levels) >= 4
+
+
+@pytest.mark.slow
+def test_the_limit_of_sbp_has_six_digits_whatever_shape_is_lowest() -> None:
+    known = 1.59650278  # levels 24, 28, .., 40, extrapolated by themselves
+    for highest, most in ((12, 1e-3), (14, 5e-5), (20, 1e-6)):
+        result = limit(SBP(1), highest=highest)
+        assert abs(result.value - known) <= result.error + 3e-8
+        assert result.error < most
+
+
+@pytest.mark.parametrize("highest", [9, 51, 10**30])
+def test_levels_out_of_range_are_refused(highest: int) -> None:
+    with pytest.raises(ValueError, match="highest must be between 10 and 50"):
+        limit(SK(), highest=highest)
+
+
+def test_what_is_no_level_or_no_model_is_refused() -> None:
+    with pytest.raises(TypeError, match="highest must be an integer"):
+        limit(SK(), highest=12.0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="model must be"):
+        limit("sk")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="needs a number for kappa"):
+        limit(SBP())
