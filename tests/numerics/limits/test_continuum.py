@@ -1,0 +1,27 @@
+"""Finitely many liftings keep the laws of infinitely many, the better the more they are."""
+
+import pytest
+
+from numerics import solve, solve_levels
+from numerics.limits.continuum import interfaces
+from theory import SBP, SK, Hopfield, SphericalPerceptron
+
+
+@pytest.mark.parametrize("model", [SK(), SBP(1)], ids=str)
+def test_exponents_lie_between_their_neighbours_and_marginality_grows(model) -> None:
+    before = None
+    for solution in solve_levels(model, range(4, 7)):
+        places = interfaces(solution)
+        assert len(places) == len(solution.q)
+        for place in places[1:]:  # the leaf's is a boundary layer
+            low, high = sorted((place.inner, place.outer))
+            assert low < place.exponent < high
+        outermost = abs(places[-1].marginality)
+        assert before is None or outermost < 0.85 * before
+        before = outermost
+
+
+def test_models_without_partners_are_refused() -> None:
+    for model, level in ((SphericalPerceptron(-1), 2), (Hopfield(1, 1), 2)):
+        with pytest.raises(ValueError, match="no pair of nests that are partners"):
+            interfaces(solve(model, level))

@@ -1,0 +1,158 @@
+"""Infinitely many liftings: the flow of a nest, its tilted process, and what stationarity says of them.
+
+A profile t -> (v(t), s(t)) replaces the liftings, t from the outermost (0) to the innermost (1), v the variance
+of what lies outside. A lifting of the small variance dv changes f by dv/2 (f'' + s f'**2), so that inwards
+
+    f_t = -(v./2) (f_xx + s f_x**2) ,        dX = v. s f_x dt + sqrt(v.) dW ,
+
+where X is the field under the tilted law: weights exp(s (f - f_k)) move its mean by s f' dv. Averages over
+that law obey d/dt E a = E L a with its generator L, into which the flow is put for f_t. So
+
+- f_x is a martingale: L f_x = 0;
+- d/dt E f_x**2 = v. E f_xx**2;
+- d/dt E f_xx**2 = v. (E f_xxx**2 - 2 s E f_xx**3).
+
+The identities of finitely many liftings (`theory.thresholds.identities`) hold at every t: p = E f_x**2 with
+v = Q, and Q = alpha E g_x**2 with v = p. Their derivatives are p. = Q. E f_xx**2 and Q. = alpha p. E g_xx**2,
+
+    1 = alpha E f_xx**2 E g_xx**2                                        (marginal stability)
+
+and the derivative of its logarithm gives the exponent without any optimisation,
+
+    s = (A_f + E f_xx**2 A_g) / (2 (B_f + E f_xx**2 B_g)) ,
+    A = E f_xxx**2 / E f_xx**2 ,    B = E f_xx**3 / E f_xx**2 .
+
+Where a nest is its own partner (SK: q = E f_x**2, v = q) both are those of f alone, 1 = E f_xx**2 and
+s = A/(2 B).
+
+Source: Parisi, Phys. Rev. Lett. 43, 1754 (1979); Sommers and Dupont, J. Phys. C 17, 5785 (1984), for SK.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from sympy import (
+    Derivative,
+    Eq,
+    Expr,
+    Function,
+    Poly,
+    Symbol,
+    expand,
+    factor,
+    log,
+    series,
+    simplify,
+    solve,
+    sqrt,
+    symbols,
+)
+from sympy import exp as exponential
+
+from theory.calculus.gaussian import GaussianExpectation
+from theory.calculus.steps import Step
+
+__all__ = ["F", "S", "T", "V", "X", "exponent", "flow", "generator", "marginality", "rate", "steps"]
+
+T, X = symbols("t x", real=True)
+S = Function("s")(T)
+V = Function("v")(T)
+F = Function("f")(T, X)
+
+
+@cache
+def flow() -> Expr:
+    """Return f_t, from a lifting of small variance.
+
+    It is (1/s) log E exp(s f(x + sqrt(e) U)) of f's Taylor polynomial of degree 2, to first order in e:
+    higher derivatives come with higher orders.
+    """
+    e, s, u = symbols("e s u", positive=True)
+    first, second = symbols("f_1 f_2", real=True)
+    step = sqrt(e) * u
+    weight = series(exponential(s * (first * step + second * step**2 / 2)), e, 0, 2).removeO()
+    powers = Poly(expand(weight), u).terms()
+    mean = sum(c * GaussianExpectation(u**n, u).doit() for (n,), c in powers)
+    change = expand(series(log(mean) / s, e, 0, 2).removeO()).coeff(e, 1)
+    known = {first: F.diff(X), second: F.diff(X, 2), s: S}
+    return expand(-V.diff(T) * change.subs(known))
+
+
+def generator(observable: Expr) -> Expr:
+    """Return L a of an observable of t, x and f's derivatives: d/dt E a = E L a.
+
+    Parameters
+    ----------
+    observable
+        In `T`, `X` and derivatives of `F`.
+    """
+    moved = (
+        observable.diff(T)
+        + V.diff(T) * S * F.diff(X) * observable.diff(X)
+        + V.diff(T) * observable.diff(X, 2) / 2
+    )
+    down = flow()
+    for order in range(4, -1, -1):  # the flow for f_t, and its derivatives for those of f_t
+        target = F.diff(T) if order == 0 else Derivative(F, T, (X, order))
+        replacement = down if order == 0 else down.diff(X, order)
+        moved = moved.subs({F.diff(X, order).diff(T): replacement, target: replacement})
+    return factor(expand(moved.doit()))
+
+
+def rate(order: int) -> Expr:
+    """Return L (d^order f/dx^order)**2.
+
+    For order 1 it is v. f_xx**2, for order 2 v. (f_xxx**2 - 2 s f_xx**3).
+    """
+    return generator(F.diff(X, order) ** 2)
+
+
+def marginality() -> tuple[Eq, Eq]:
+    """Return marginal stability of two nests that are partners, and of one that is its own.
+
+    From p. = Q. M_f and Q. = alpha p. M_g, where M = E f_xx**2 comes from `rate`.
+    """
+    alpha, m_f, m_g, moved = symbols("alpha M_f M_g Qdot", positive=True)
+    per_variance = rate(1) / V.diff(T)  # f_xx**2, whose average is M
+    p = moved * per_variance.subs(F.diff(X, 2) ** 2, m_f)
+    q = alpha * p * per_variance.subs(F.diff(X, 2) ** 2, m_g)
+    return Eq(1, simplify(q / moved)), Eq(1, simplify(p / moved))
+
+
+def exponent() -> tuple[Expr, Expr]:
+    """Return s in terms of A_f, B_f, A_g, B_g and M_f = E f_xx**2: for partners, and for one nest alone.
+
+    From d/dt log (M_f M_g) = 0 with p. = Q. M_f.
+    """
+    a_f, b_f, a_g, b_g, m_f = symbols("A_f B_f A_g B_g M_f", positive=True)
+    s = Symbol("s", positive=True)
+    second = expand(rate(2) / V.diff(T))
+    a, b = (second.coeff(F.diff(X, 3) ** 2), second.coeff(F.diff(X, 2) ** 3) / S)
+    f_rate, g_rate = (a * x + b * s * y for x, y in ((a_f, b_f), (a_g, b_g)))
+    (both,) = solve(f_rate + m_f * g_rate, s)
+    (alone,) = solve(f_rate, s)
+    return simplify(both), simplify(alone)
+
+
+def steps() -> list[Step]:
+    """Return the derivation, step by step."""
+    both, alone = exponent()
+    s = Symbol("s", positive=True)
+    return [
+        Step("The flow", "A lifting of small variance, to first order.", Eq(F.diff(T), flow())),
+        Step(
+            "A martingale",
+            "The generator of the tilted process on the slope: its average does not move.",
+            Eq(Symbol("L f_x"), generator(F.diff(X)), evaluate=False),
+        ),
+        Step("The mean square slope", "What it grows by.", Eq(Symbol("L f_x^2"), rate(1))),
+        Step(
+            "Marginal stability",
+            "The derivative of p = E f_x^2 and Q = alpha E g_x^2, where M = E f_xx^2.",
+            marginality()[0],
+        ),
+        Step("The mean square bend", "What it grows by.", Eq(Symbol("L f_xx^2"), rate(2))),
+        Step("The exponent", "The derivative of marginal stability.", Eq(s, both)),
+        Step("One nest alone", "It is its own partner.", Eq(s, alone)),
+    ]
