@@ -239,7 +239,7 @@ def _followed(
 
     try:
         solution = _confirmed(
-            followed(model, elsewhere, lambda start: refine(start, _FOLLOWED)), below
+            followed(model, elsewhere, lambda start: refine(start, _FOLLOWED, check=False)), below
         )
     except ConvergenceError as lost:
         raise ConvergenceError(f"{error}; {lost}", error.best, error.gradient_norm) from error

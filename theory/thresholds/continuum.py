@@ -1,7 +1,8 @@
 """Infinitely many liftings: the flow of a nest, its tilted process, and what stationarity says of them.
 
 A profile t -> (v(t), s(t)) replaces the liftings, t from the outermost (0) to the innermost (1), v the
-variance of what lies outside. A lifting of the small variance dv changes f by dv/2 (f'' + s f'**2), so that inwards
+variance of what lies outside. A lifting of the small variance dv changes f by dv/2 (f'' + s f'**2), so that
+inwards
 
     f_t = -(v./2) (f_xx + s f_x**2) ,        dX = v. s f_x dt + sqrt(v.) dW ,
 
