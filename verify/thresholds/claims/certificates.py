@@ -115,3 +115,30 @@ def sbp_level_7_bound(run: Run) -> Finding:
             "point": dict(certificate.point),
         },
     )
+
+
+@claim(
+    "sbp-level-20-bound-proved",
+    "At kappa = 1 the infimum of the twentieth level over ordered exponents is at most 1.596633025838377.",
+    source="every ordered profile bounds the level from above; ball arithmetic at one of them",
+    tags=("sbp", "certificate"),
+    profile="full",
+    group="sbp-level-20",
+    cost=200.0,
+)
+def sbp_level_20_bound(run: Run) -> Finding:
+    """Prove the functional's value at the solver's point, and verify the certificate from its text."""
+    from numerics import certify, check
+    from theory import SBP
+
+    solution = run.theory.solution(SBP(1), 20)
+    run.progress(0.9, "proof")
+    certificate = check(certify(solution, digits=20).to_json())
+    upper = Fraction(certificate.upper)
+    good = upper <= Fraction("1.596633025838377") and solution.value <= upper + Fraction(1, 10**12)
+    return Finding(
+        "confirmed" if good else "refuted",
+        f"The infimum is at most {certificate.upper}.",
+        solution.value,
+        {"statement": certificate.statement, "upper": certificate.upper, "kind": certificate.kind},
+    )
