@@ -42,7 +42,7 @@ _DEVIATIONS = 6.0
 _MARGIN = 45.0
 # Spacing at which the leaf is looked at, in units of its blur, and how many points that may take; outputs
 # that are asked what matters to them.
-_FINE, _MOST, _PROBES = 0.25, 20_000, 65
+_FINE, _MOST, _PROBES = 0.25, 200_000, 65
 # curvature found by looking may be exceeded between the points looked at
 _SAFETY = 1.3
 
@@ -68,7 +68,8 @@ def measured_strips(
     """
     known = lifted_strips(strip, job.v, job.s)
     widths = [s.half_width / math.sqrt(2.0 * v) for s, v in zip(known[1:], job.v, strict=False)]
-    if strip.kind != "bounded" or not min(widths, default=1.0) < _NARROW:
+    widths.append(strip.half_width / _width(strip.curvature, 0.0))
+    if strip.kind != "bounded" or not min(widths) < _NARROW:
         return known
     strip = _leaf_measured(job, strip, wanted, margin)
     h = min(strip.half_width, math.sqrt(job.v[0])) / _NODES

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numerics.functionals.crosscheck import legendre_nest
+from numerics.functionals.crosscheck import cross_check, legendre_nest
+from numerics.functionals.doubles import evaluator
 from numerics.nests.chain import Job
 from numerics.nests.doubles import evaluate_nest
 from numerics.nests.extent import extent
 from numerics.nests.grids import lifted_strips
 from numerics.nests.pilot import measured_strips
+from theory import UPerceptron, free_energy
 from verify import nests
 
 UNION = ("union", 1.0, 0.02)
@@ -110,3 +112,14 @@ def test_strips_that_are_wide_enough_are_not_measured(leaf_case, name):
     known, found, job = measured(case, (0.05, 0.1), (2.0, 3.0))
     assert found == known
     assert job.exponentials == job.products == 0
+
+
+def test_the_leaf_of_a_single_lifting_is_measured_too() -> None:
+    # between two half-lines 12 apart it bends as 1e9, where nothing weighs
+    fe = free_energy(UPerceptron(6), 3)
+    ev = evaluator(fe)
+    gaps = np.array([1.1e-4, 1.0 - 1.1e-4, 1.58, 4.4])
+    point = ev.at_gaps(gaps)
+    assert point.exponentials < 300_000
+    other = cross_check(fe, ev.coordinates.order_parameters(gaps))
+    assert point.value == pytest.approx(other, rel=1e-10)
