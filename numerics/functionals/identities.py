@@ -41,7 +41,7 @@ def identity_residual(
 
     Notes
     -----
-    p_k = <f'**2>, Q_k = alpha <g'**2> (`theory.thresholds.identities`), with slopes by differences and
+    p_k = <f'^2>, Q_k = alpha <g'^2> (`theory.thresholds.identities`), with slopes by differences and
     averages over the tilted laws (`numerics.nests.laws`): no derivative of the functional is in it. Of a
     settled point it is of the order of 1e-13; 1e-10 where a quenched average has a coarse grid.
     """

@@ -30,7 +30,7 @@ class Interface:
         What theory's formula for infinitely many liftings gives there; between the two, where liftings are
         many.
     marginality : float
-        1 - alpha E f_xx**2 E g_xx**2, or 1 - E f_xx**2 of one nest alone; 0 for infinitely many.
+        1 - alpha E f_xx^2 E g_xx^2, or 1 - E f_xx^2 of one nest alone; 0 for infinitely many.
     """
 
     inner: float
@@ -47,7 +47,7 @@ def _formulas() -> tuple[sympy.Lambda, sympy.Lambda]:
 
 
 def _bends(law: Law) -> tuple[float, float, float]:
-    """E f_xx**2, and beside it E f_xxx**2 and E f_xx**3."""
+    """E f_xx^2, and beside it E f_xxx^2 and E f_xx^3."""
     _, second, third = law.derivatives(3)
     mean = law.average(second**2)
     return mean, law.average(third**2) / mean, law.average(second**3) / mean

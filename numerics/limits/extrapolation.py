@@ -2,9 +2,9 @@
 
 Optimal steps of a smooth profile leave a value of level r that is off by an even law,
 
-    value(r) = limit + c_0 r**-4 + c_1 r**-5 + .. ,
+    value(r) = limit + c_0 r^-4 + c_1 r^-5 + .. ,
 
-as the best piecewise constant approximation of a function has an error of order r**-2 and enters squared.
+as the best piecewise constant approximation of a function has an error of order r^-2 and enters squared.
 Richardson's extrapolation solves for the limit; it assumes the exponent. A second one solves for the
 exponent, too, and Brezinski's theta algorithm assumes none. What they differ by, and how they move when the
 top levels are left out, is the error.

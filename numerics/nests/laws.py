@@ -112,7 +112,7 @@ def tilted_laws(
     Notes
     -----
     Cost: that of a value and a gradient. Errors of averages: the nest's, and those of the differences, of
-    order (spacing/half-width of the strip)**18.
+    order (spacing/half-width of the strip)^18.
     """
     if not increments or min(increments) <= 0.0:
         raise ValueError(f"laws need positive increments, got {increments}")

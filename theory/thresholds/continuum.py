@@ -1,29 +1,29 @@
 """Infinitely many liftings: the flow of a nest, its tilted process, and what stationarity says of them.
 
 A profile t -> (v(t), s(t)) replaces the liftings, t from the outermost (0) to the innermost (1), v the
-variance of what lies outside. A lifting of the small variance dv changes f by dv/2 (f'' + s f'**2), so that
+variance of what lies outside. A lifting of the small variance dv changes f by dv/2 (f'' + s f'^2), so that
 inwards
 
-    f_t = -(v./2) (f_xx + s f_x**2) ,        dX = v. s f_x dt + sqrt(v.) dW ,
+    f_t = -(v./2) (f_xx + s f_x^2) ,        dX = v. s f_x dt + sqrt(v.) dW ,
 
 where X is the field under the tilted law: weights exp(s (f - f_k)) move its mean by s f' dv. Averages over
 that law obey d/dt E a = E L a with its generator L, into which the flow is put for f_t. So
 
 - f_x is a martingale: L f_x = 0;
-- d/dt E f_x**2 = v. E f_xx**2;
-- d/dt E f_xx**2 = v. (E f_xxx**2 - 2 s E f_xx**3).
+- d/dt E f_x^2 = v. E f_xx^2;
+- d/dt E f_xx^2 = v. (E f_xxx^2 - 2 s E f_xx^3).
 
-The identities of finitely many liftings (`theory.thresholds.identities`) hold at every t: p = E f_x**2 with
-v = Q, and Q = alpha E g_x**2 with v = p. Their derivatives are p. = Q. E f_xx**2 and Q. = alpha p. E g_xx**2,
+The identities of finitely many liftings (`theory.thresholds.identities`) hold at every t: p = E f_x^2 with
+v = Q, and Q = alpha E g_x^2 with v = p. Their derivatives are p. = Q. E f_xx^2 and Q. = alpha p. E g_xx^2,
 
-    1 = alpha E f_xx**2 E g_xx**2                                        (marginal stability)
+    1 = alpha E f_xx^2 E g_xx^2                                        (marginal stability)
 
 and the derivative of its logarithm gives the exponent without any optimisation,
 
-    s = (A_f + E f_xx**2 A_g) / (2 (B_f + E f_xx**2 B_g)) ,
-    A = E f_xxx**2 / E f_xx**2 ,    B = E f_xx**3 / E f_xx**2 .
+    s = (A_f + E f_xx^2 A_g) / (2 (B_f + E f_xx^2 B_g)) ,
+    A = E f_xxx^2 / E f_xx^2 ,    B = E f_xx^3 / E f_xx^2 .
 
-Where a nest is its own partner (SK: q = E f_x**2, v = q) both are those of f alone, 1 = E f_xx**2 and
+Where a nest is its own partner (SK: q = E f_x^2, v = q) both are those of f alone, 1 = E f_xx^2 and
 s = A/(2 B).
 
 Source: Parisi, Phys. Rev. Lett. 43, 1754 (1979); Sommers and Dupont, J. Phys. C 17, 5785 (1984), for SK.
@@ -102,9 +102,9 @@ def generator(observable: Expr) -> Expr:
 
 
 def rate(order: int) -> Expr:
-    """Return L (d^order f/dx^order)**2.
+    """Return L (d^order f/dx^order)^2.
 
-    For order 1 it is v. f_xx**2, for order 2 v. (f_xxx**2 - 2 s f_xx**3).
+    For order 1 it is v. f_xx^2, for order 2 v. (f_xxx^2 - 2 s f_xx^3).
     """
     return generator(F.diff(X, order) ** 2)
 
@@ -112,7 +112,7 @@ def rate(order: int) -> Expr:
 def marginality() -> tuple[Eq, Eq]:
     """Return marginal stability of two nests that are partners, and of one that is its own.
 
-    From p. = Q. M_f and Q. = alpha p. M_g, where M = E f_xx**2 comes from `rate`.
+    From p. = Q. M_f and Q. = alpha p. M_g, where M = E f_xx^2 comes from `rate`.
     """
     alpha, m_f, m_g, moved = symbols("alpha M_f M_g Qdot", positive=True)
     per_variance = rate(1) / V.diff(T)  # f_xx**2, whose average is M
@@ -122,7 +122,7 @@ def marginality() -> tuple[Eq, Eq]:
 
 
 def exponent() -> tuple[Expr, Expr]:
-    """Return s in terms of A_f, B_f, A_g, B_g and M_f = E f_xx**2: for partners, and for one nest alone.
+    """Return s in terms of A_f, B_f, A_g, B_g and M_f = E f_xx^2: for partners, and for one nest alone.
 
     From d/dt log (M_f M_g) = 0 with p. = Q. M_f.
     """

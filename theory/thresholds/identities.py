@@ -3,15 +3,15 @@
 Let f_0, .., f_K be a nest's levels, v_j its increments and s_j its exponents. The heat identity
 (`theory.calculus.lifting`) is d f_K / d v_j = T_j with
 
-    T_j = <f_{j-1}'' + s_j f_{j-1}'**2>_j / 2 = (A_j + s_j B_j) / 2 ,
-    A_j = <f_j''>_{j+1} ,   B_j = <f_j'**2>_{j+1} :
+    T_j = <f_{j-1}'' + s_j f_{j-1}'^2>_j / 2 = (A_j + s_j B_j) / 2 ,
+    A_j = <f_j''>_{j+1} ,   B_j = <f_j'^2>_{j+1} :
 
-f_j'' = <f_{j-1}'' + s_j f_{j-1}'**2>_j - s_j f_j'**2, averaged. An overlap that raises v_{j+1} by what it
+f_j'' = <f_{j-1}'' + s_j f_{j-1}'^2>_j - s_j f_j'^2, averaged. An overlap that raises v_{j+1} by what it
 takes from v_j changes the nest by T_{j+1} - T_j = (s_{j+1} - s_j) B_j / 2: second derivatives cancel. Of
 j = 0 the leaf is the level below: exp(s_0 f_0) obeys the heat equation itself, up to a constant. What remains
 of the functional is bilinear in partners, so that
 
-    p_k = <f'**2>,   Q_k = alpha <g'**2> ;   of a ground state q_k = <f'**2>,  and likewise
+    p_k = <f'^2>,   Q_k = alpha <g'^2> ;   of a ground state q_k = <f'^2>,  and likewise
 
 at every stationary point whose neighbouring exponents differ.
 
@@ -45,7 +45,7 @@ class Identity:
     ----------
     overlap : sympy.Symbol
     factor : sympy.Expr
-        overlap = factor <f_j'**2>: 1, or the density.
+        overlap = factor <f_j'^2>: 1, or the density.
     nest : theory.LiftedExpectation
         Whose slope it is.
     interface : int
@@ -130,7 +130,7 @@ def identities(fe: FreeEnergy) -> tuple[Identity, ...]:
 
 
 def _heat_constant(nest: LiftedExpectation, x: Symbol, rate: Expr, s: Expr) -> Expr | None:
-    """What d f_0/dx + rate (f_0'' + s f_0'**2)/2 is, if it does not depend on the field; else None.
+    """What d f_0/dx + rate (f_0'' + s f_0'^2)/2 is, if it does not depend on the field; else None.
 
     Looked at with fifty digits at two fields first: of long leaves a computer algebra does not see zeros.
     """
