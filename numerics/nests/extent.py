@@ -90,9 +90,15 @@ def extent(
         if even and shape.unimodal:
             steepest = slope
         position = field if side else -field
-        sides.append(
-            _reaches(position, increments, exponents, slope, steepest, settled, deviations)
-        )
+        reaches = _reaches(position, increments, exponents, slope, steepest, settled, deviations)
+        tail = shape.tails[side]
+        if tail is not None:
+            c, variance = tail
+            fall = _contracted(
+                position, increments, exponents, (c if side else -c, variance), deviations
+            )
+            reaches = [min(pair) for pair in zip(reaches, fall, strict=True)]
+        sides.append(reaches)
     highs, lefts = sides[0], sides[-1]
     drops = [math.inf] * count
     cuttable = shape.unimodal and max(shape.slopes) <= 0.0 and any(shape.falls)
@@ -105,6 +111,33 @@ def extent(
         if smallest > 0.0 and cuttable:
             drops[k] = (margin + largest * depth) / smallest
     return Extent(tuple(-x for x in lefts), tuple(highs), tuple(drops))
+
+
+def _contracted(
+    position: float,
+    increments: tuple[float, ...],
+    exponents: tuple[float, ...],
+    tail: tuple[float, float],
+    deviations: float,
+) -> list[float]:
+    """Farthest fields on a side where the leaf falls as a Gaussian, to the right.
+
+    If f_{k-1} falls at least as (u - c)^2/(2 V_{k-1}) does beyond c, the tilted mean of a field u is at most
+    c + (u - c) V_{k-1}/V_k with V_k = V_{k-1} + s_k v_k, and f_k falls with V_k: a = -E f' >= E (y - c)_+/V
+    and E y = u - s v a give a >= (u - c)/(V + s v). The tilted law of a log-concave leaf is narrower than v.
+    """
+    c, variance = tail
+    inside = [variance]
+    for v, s in zip(increments, exponents, strict=True):
+        inside.append(inside[-1] + s * v)
+    deviations = math.sqrt(deviations * deviations + _EDGE)
+    reaches = [0.0] * len(increments)
+    for k in range(len(increments) - 1, -1, -1):
+        if position > c:
+            position = c + (position - c) * inside[k] / inside[k + 1]
+        position += deviations * math.sqrt(increments[k])
+        reaches[k] = position
+    return reaches
 
 
 def _reaches(

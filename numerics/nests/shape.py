@@ -34,6 +34,9 @@ _SLOPE_SAFETY = 1.02
 _PROBES = 257
 
 
+Tail = tuple[float, float]
+
+
 @dataclass(frozen=True)
 class Shape:
     """How a leaf grows and falls. Pairs are (left, right); slopes are outward, away from the middle.
@@ -57,6 +60,8 @@ class Shape:
     settled: tuple[float, float]
     falls: tuple[bool, bool]
     unimodal: bool
+    #: For each side ``(c, V)`` if the outward slope a distance u > 0 beyond c is at most ``-u/V``, or None.
+    tails: tuple[Tail | None, Tail | None] = (None, None)
 
 
 #: An even log-concave leaf: falls on both sides from the origin.
@@ -137,7 +142,7 @@ def analyse(scale: float, terms: Sequence[TermNumbers], slopes: Slopes) -> tuple
     precision = max(term.precision for term in terms)
     if len(terms) == 1:
         strip = Strip(_term_half_width(terms[0]), scale * precision, "log-concave")
-        simple = _single_tail(terms[0])
+        simple = _single_tail(scale, terms[0])
         if simple is not None:
             return strip, simple
         return strip, _looked_at(terms, ends, slopes)[0]
@@ -171,8 +176,11 @@ def _term_half_width(term: TermNumbers) -> float:
     return math.sqrt(2.0) / slope if slope > 0.0 else math.inf
 
 
-def _single_tail(term: TermNumbers) -> Shape | None:
-    """Shape of a lone Gaussian, ``Phi(b)`` or interval, for which nothing needs to be looked at."""
+def _single_tail(scale: float, term: TermNumbers) -> Shape | None:
+    """Shape of a lone Gaussian, ``Phi(b)`` or interval, for which nothing needs to be looked at.
+
+    The inverse Mills ratio exceeds its argument: log Phi(b) falls at least as fast as ``-b^2/2`` for b < 0.
+    """
     if not term.bounds:
         middle = -term.exponent[1] / (2.0 * term.exponent[0])
         return _concave(middle)
@@ -183,9 +191,12 @@ def _single_tail(term: TermNumbers) -> Shape | None:
         return _concave(0.5 * (b0 - a0) / a)
     ((slope, intercept),) = term.bounds
     saturates = (_SATURATED - intercept) / slope
+    tail = -intercept / slope, 1.0 / (scale * slope * slope)
     if slope > 0.0:
-        return Shape((0.0, 0.0), (0.0, math.inf), (math.inf, saturates), (True, False), True)
-    return Shape((0.0, 0.0), (math.inf, 0.0), (saturates, -math.inf), (False, True), True)
+        ends = (0.0, math.inf), (math.inf, saturates), (True, False)
+        return Shape((0.0, 0.0), *ends, True, (tail, None))
+    ends = (math.inf, 0.0), (saturates, -math.inf), (False, True)
+    return Shape((0.0, 0.0), *ends, True, (None, tail))
 
 
 def _concave(middle: float) -> Shape:
