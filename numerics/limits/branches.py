@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.functionals.coordinates import Coordinates
 from numerics.thresholds.insertions import insertions
 from numerics.thresholds.objective import Objective, ascents
 from numerics.thresholds.points import objective_of
@@ -24,7 +25,7 @@ from numerics.thresholds.stationary import descend, follow, hessian
 from theory import FreeEnergy, Model, free_energy
 from theory.thresholds.finite_exponents import without_quenched_average
 
-__all__ = ["Branch", "branches_of", "climb"]
+__all__ = ["Branch", "branches_of", "climb", "functional"]
 
 Array = NDArray[np.float64]
 
@@ -37,8 +38,8 @@ _FOLLOWED, _EXPLORED, _STEEPEST = 3, (12, 8), 2
 _SAME = 1e-10
 # A saddle's gradient, the steps to it at most, and the longest one.
 _FLAT, _ITERATIONS, _RADIUS = 1e-8, 250, 0.25
-# Tolerance of the grids that show the noise, which are other ones than those of the values.
-_OTHER = 1e-15
+# What may be left to be gained at a point that counts as reached, relative.
+_REACHED = 1e-11
 # Operations of one value and gradient from which on a level is too dear.
 _DEAR = 100_000_000
 
@@ -53,24 +54,35 @@ class Branch:
         The point at its last level.
     quenched : bool
         Whether it has a quenched average.
-    levels, values : list
-        Consecutive levels, and its values there.
-    noise : float
-        By how much a value moves on other grids: rounding, where the functional is a ratio of small numbers.
+    levels, values, points : list
+        Consecutive levels, its values there in doubles, and their coordinates.
+    left : float
+        The largest part of a value that was left to be gained, by Newton's model.
+    merged : bool
+        Whether it ended in another branch's point.
     """
 
     start: Start
     quenched: bool
     levels: list[int] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
-    noise: float = 0.0
+    points: list[Array] = field(default_factory=list)
+    left: float = 0.0
+    merged: bool = False
 
 
 def branches_of(solution: Solution) -> list[Branch]:
     """The lowest branches of a solution, for levels to come."""
     whole = len(free_energy(solution.model, solution.level).q)
-    points = [b for b in solution.branches if b.branch == "finite"][:_FOLLOWED]
-    return [Branch(seed(b), len(b.q) == whole, [solution.level], [float(b.value)]) for b in points]
+    branches = []
+    for point in [b for b in solution.branches if b.branch == "finite"][:_FOLLOWED]:
+        quenched = len(point.q) == whole
+        fe = functional(solution.model, solution.level, quenched)
+        coords = Coordinates(fe.chains).coords(np.array(point.gaps, dtype=float))
+        branches.append(
+            Branch(seed(point), quenched, [solution.level], [float(point.value)], [coords])
+        )
+    return branches
 
 
 def climb(model: Model, branches: list[Branch], highest: int) -> Iterator[list[Branch]]:
@@ -93,31 +105,32 @@ def climb(model: Model, branches: list[Branch], highest: int) -> Iterator[list[B
     -----
     Each branch is read as a profile at the next level's places and minimised there (a saddle is followed).
     Of the lowest one a lifting more is also put where the objective falls fastest, up to level 12 (saddles:
-    8).
+    8). What did not come to rest there has not reached the level.
     """
     work = 0
     while branches and branches[0].levels[-1] < highest and work <= _DEAR:
         level = branches[0].levels[-1] + 1
         ends: list[tuple[float, Branch]] = []
         for start, branch in _starts(model, branches, level):
-            fe = _functional(model, level, branch.quenched)
+            fe = functional(model, level, branch.quenched)
             objective = objective_of(fe)
-            height, coords = _end(
-                _coarse(objective), fe, start.coords(objective.evaluator.coordinates)
-            )
-            if not math.isfinite(height):
-                continue
+            coords = start.coords(objective.evaluator.coordinates)
+            coords, left = _end(_coarse(objective), coords)
             before = objective.evaluator.exponentials + objective.evaluator.products
             height, _ = objective(coords)
             work = objective.evaluator.exponentials + objective.evaluator.products - before
-            known = any(abs(height - x) < _SAME * objective.size(height) for x, _ in ends)
-            if known or not math.isfinite(height):
+            unit = objective.size(height)
+            if not left < _REACHED * unit:  # nor where the height is not finite
+                continue
+            if any(abs(height - x) < _SAME * unit for x, _ in ends):
+                branch.merged = True
                 continue
             value = objective.value(height)
-            branch.noise = max(branch.noise, _moved(objective, coords, value))
+            branch.left = max(branch.left, left * (value if objective.logarithmic else 1.0))
             branch.start = start_at(objective, fe, coords, "profile")
             branch.levels.append(level)
             branch.values.append(value)
+            branch.points.append(coords)
             ends.append((height, branch))
         ends.sort(key=lambda pair: pair[0])
         branches = [branch for _, branch in ends[:_FOLLOWED]]
@@ -127,10 +140,10 @@ def climb(model: Model, branches: list[Branch], highest: int) -> Iterator[list[B
 
 def _starts(model: Model, branches: list[Branch], level: int) -> list[tuple[Start, Branch]]:
     """The profiles of all branches at the next level, then the lowest one with a lifting more."""
-    profiles = [(interpolated(_functional(model, level, b.quenched), b.start), b) for b in branches]
+    profiles = [(interpolated(functional(model, level, b.quenched), b.start), b) for b in branches]
     starts = [(start, b) for start, b in profiles if start is not None]
     lowest = branches[0]
-    fe = _functional(model, level, lowest.quenched)
+    fe = functional(model, level, lowest.quenched)
     if level <= _EXPLORED[int(ascents(fe, lowest.start.s) > 0)]:
         new = insertions(_coarse(objective_of(fe)), fe, lowest.start)[:_STEEPEST]
         starts += [(start, Branch(start, lowest.quenched)) for start in new]
@@ -141,35 +154,33 @@ def _coarse(objective: Objective) -> Objective:
     return objective.on(objective.evaluator.with_grid(tolerance=_TOLERANCE))
 
 
-def _moved(objective: Objective, coords: Array, value: float) -> float:
-    """By how much a value moves on other grids, where these resolve it."""
-    height, _ = objective.on(objective.evaluator.with_grid(tolerance=_OTHER))(coords)
-    return abs(objective.value(height) - value) if math.isfinite(height) else 0.0
-
-
-def _functional(model: Model, level: int, quenched: bool) -> FreeEnergy:
+def functional(model: Model, level: int, quenched: bool) -> FreeEnergy:
+    """A level's functional, with its quenched average or, of an even model, without."""
     fe = free_energy(model, level)
     return fe if quenched else without_quenched_average(fe)
 
 
-def _end(coarse: Objective, fe: FreeEnergy, coords: Array) -> tuple[float, Array]:
-    """Stationary point of the right kind next to a point; an infinite objective where there is none."""
-    inside = ordered(fe)
-    if not coarse.ascents(coords):
-        coords, height, _ = descend(coarse, coords, domain=inside, gradient_tolerance=_GRADIENT)
-        return height, coords
-    unit = coarse.size(coarse(coords)[0])
-    coords, height, size = follow(
-        coarse,
-        coords,
-        coarse.ascents,
-        domain=inside,
-        gradient_tolerance=_FLAT * unit,
-        iterations=_ITERATIONS,
-        radius=_RADIUS,
-    )
-    if not size < _FLAT * unit:
-        return math.inf, coords
-    eigenvalues = np.linalg.eigvalsh(hessian(coarse, coords))
-    right = int((eigenvalues < 0.0).sum()) == coarse.ascents(coords)
-    return (height if right else math.inf), coords
+def _end(coarse: Objective, coords: Array) -> tuple[Array, float]:
+    """Stationary point of the right kind next to a point, and what is left to gain; inf if there is none."""
+    inside, wanted = ordered(coarse.fe), coarse.ascents(coords)
+    if wanted:
+        coords, _, _ = follow(
+            coarse,
+            coords,
+            coarse.ascents,
+            domain=inside,
+            gradient_tolerance=_FLAT * coarse.size(coarse(coords)[0]),
+            iterations=_ITERATIONS,
+            radius=_RADIUS,
+        )
+    else:
+        coords, _, _ = descend(coarse, coords, domain=inside, gradient_tolerance=_GRADIENT)
+    # in the metric of a Hessian at the end: the one on the way may have been steeper
+    curvature = hessian(coarse, coords)
+    if not np.isfinite(curvature).all():
+        return coords, math.inf
+    eigenvalues, vectors = np.linalg.eigh(curvature)
+    if wanted and int((eigenvalues < 0.0).sum()) != coarse.ascents(coords):
+        return coords, math.inf
+    along = vectors.T @ coarse(coords)[1]
+    return coords, 0.5 * float((along * along / np.abs(eigenvalues)).sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,7 +13,7 @@ from numerics.functionals.doubles import evaluator_of
 from numerics.nests.laws import Law
 from numerics.thresholds.solution import Solution
 from theory import free_energy
-from theory.thresholds.continuum import exponent
+from theory.thresholds.continuum import exponent, marginality
 from theory.thresholds.finite_exponents import without_quenched_average
 
 __all__ = ["Interface", "interfaces"]
@@ -40,10 +41,12 @@ class Interface:
 
 
 @cache
-def _formulas() -> tuple[sympy.Lambda, sympy.Lambda]:
-    names = sympy.symbols("A_f B_f A_g B_g M_f", positive=True)
-    both, alone = exponent()
-    return sympy.Lambda(names, both), sympy.Lambda(names[:2], alone)
+def _formulas(alone: bool) -> tuple[Callable[..., float], Callable[..., float]]:
+    """Theory's exponent of (M_f, A_f, B_f, M_g, A_g, B_g), and what is 1 there, of those and the density."""
+    names = sympy.symbols("M_f A_f B_f M_g A_g B_g", positive=True)
+    density = sympy.Symbol("alpha", positive=True)
+    s, one = exponent()[alone], marginality()[alone].rhs
+    return sympy.lambdify(names, s), sympy.lambdify((*names, density), one)
 
 
 def _bends(law: Law) -> tuple[float, float, float]:
@@ -87,15 +90,10 @@ def interfaces(solution: Solution) -> list[Interface]:
         )
     exponents = (1.0, *solution.c) if fe.is_capacity else solution.c
     exponents = (*exponents, 0.0)  # a quenched average
-    of_both, of_one = _formulas()
+    exponent_at, one_at = _formulas(alone)
     out = []
-    for j, law in enumerate(laws[0]):
-        m_f, a_f, b_f = _bends(law)
-        if alone:
-            value, marginality = of_one(a_f, b_f), 1.0 - m_f
-        else:
-            m_g, a_g, b_g = _bends(laws[1][j])
-            value = of_both(a_f, b_f, a_g, b_g, m_f)
-            marginality = 1.0 - float(solution.value) * m_f * m_g
-        out.append(Interface(exponents[j], exponents[j + 1], float(value), marginality))
+    for j, pair in enumerate(zip(laws[0], laws[-1], strict=True)):
+        bends = [x for law in pair for x in _bends(law)]
+        missing = 1.0 - one_at(*bends, float(solution.value))
+        out.append(Interface(exponents[j], exponents[j + 1], exponent_at(*bends), missing))
     return out

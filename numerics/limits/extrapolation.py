@@ -1,6 +1,6 @@
 """What the values of the levels tend to, by accelerators that share no assumption but smoothness.
 
-Optimal steps of a smooth profile leave a value of level r that is off by an even law,
+Optimal steps of a smooth profile leave a value of level r that is off by
 
     value(r) = limit + c_0 r^-4 + c_1 r^-5 + .. ,
 
@@ -23,14 +23,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-__all__ = ["Extrapolation", "brezinski", "extrapolate", "fitted", "richardson"]
+__all__ = ["WINDOW", "Extrapolation", "brezinski", "extrapolate", "fitted", "richardson"]
 
 Array = NDArray[np.float64]
 
 #: Of the law above.
 EXPONENT = 4.0
-# Levels that an extrapolation takes, terms of the central one, and top levels left out to see it move.
-_WINDOW, _TERMS, _LEFT_OUT = 7, 4, 2
+#: Levels that an extrapolation takes.
+WINDOW = 7
+# Terms of the central one, and top levels left out to see it move.
+_TERMS, _LEFT_OUT = 4, 2
 # Exponents that are looked for.
 _EXPONENTS = np.linspace(2.0, 8.0, 61)
 
@@ -174,7 +176,7 @@ def extrapolate(
     ValueError
         For fewer levels, or levels that are not consecutive.
     """
-    levels, values = list(levels)[-_WINDOW:], list(values)[-_WINDOW:]
+    levels, values = list(levels)[-WINDOW:], list(values)[-WINDOW:]
     if len(levels) < 4 or len(levels) != len(values) or np.ptp(np.diff(levels)) != 0:
         raise ValueError(f"an extrapolation needs four consecutive levels or more, got {levels}")
     terms = min(_TERMS, len(levels) - 2)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from flint import arb
 
+from numerics.balls.functional import functional_at
+from numerics.balls.numbers import float_of
+from numerics.balls.plan import BallGrid
 from numerics.errors import ConvergenceError
+from numerics.thresholds.functional import seeing
 from numerics.thresholds.points import objective_of
 from numerics.thresholds.settle import DOUBLE_DIGITS, refine
 from numerics.thresholds.solution import Solution, supported_digits, written
@@ -17,8 +23,8 @@ from numerics.thresholds.solve import lowest_level, searched, solve_levels
 from theory import Model, free_energy
 from theory.parameters import shown
 
-from .branches import Branch, branches_of, climb
-from .extrapolation import Extrapolation, extrapolate
+from .branches import Branch, branches_of, climb, functional
+from .extrapolation import WINDOW, Extrapolation, extrapolate
 
 __all__ = ["Limit", "limit"]
 
@@ -28,8 +34,8 @@ _FIRST, _NEEDED = 6, 4
 _HIGHEST, _SEARCHED = 20, 8
 # Levels to climb to at least and at most.
 _LEAST, _MOST = 10, 50
-# Relative error that the search leaves a branch's values.
-_LEFT = 1e-14
+# Digits of the values that are extrapolated, which are magnified a thousandfold.
+_DIGITS = 20
 
 Progress = Callable[[int, str, float], None]
 
@@ -164,19 +170,20 @@ def limit(model: Model, *, highest: int = _HIGHEST, progress: Progress | None = 
         raise TypeError(f"model must be a theory.Model such as SBP(kappa=1), got {model!r}")
     solve_levels(model, [lowest_level(model)])  # checks its numbers and computes nothing
     tell: Progress = progress or (lambda level, stage, fraction: None)
+    search = searched(model, max(_FIRST, _SEARCHED), tell)
     solutions: list[Solution] = []
-    for solution in searched(model, _FIRST, tell):
+    for solution in search:
         solutions.append(solution)
-        if solution.branch in ("merged", "satisfiable"):
+        if solution.level == _FIRST or solution.branch in ("merged", "satisfiable"):
             break
     last = solutions[-1]
-    if last.branch != "s -> infinity" and (last.branch != "finite" or _all_equal(solutions)):
-        found = _of_equal_levels(last)
-    elif last.branch == "s -> infinity":
-        found = _of_searched_levels(model, tell)
+    if last.branch == "s -> infinity":
+        result = _of_searched_levels(model, [*solutions, *search])
+    elif last.branch != "finite" or _all_equal(solutions):
+        result = _of_equal_levels(last)
     else:
-        found = _of_branches(model, last, int(highest), tell)
-    return replace(found, seconds=time.perf_counter() - began)
+        result = _of_branches(model, last, int(highest), tell)
+    return replace(result, seconds=time.perf_counter() - began)
 
 
 def _all_equal(solutions: Sequence[Solution]) -> bool:
@@ -194,77 +201,100 @@ def _of_equal_levels(last: Solution) -> Limit:
     return Limit(last.model, float(settled.value), float(settled.error), reason=reason)
 
 
-def _of_searched_levels(model: Model, tell: Progress) -> Limit:
+def _of_searched_levels(model: Model, solutions: Sequence[Solution]) -> Limit:
     """The limit of levels on the branch s -> infinity, whose own errors count."""
-    levels = [s for s in searched(model, _SEARCHED, tell) if s.branch == "s -> infinity"]
-    branch = Branch(None, False, [s.level for s in levels], [float(s.value) for s in levels])  # type: ignore[arg-type]
-    noise = max(float(s.error) for s in levels)
-    return _limit(model, branch, _extrapolated(model, branch, noise), ())
+    levels: list[Solution] = []
+    for solution in reversed(solutions):  # the last ones in a row
+        if solution.branch != "s -> infinity":
+            break
+        levels.insert(0, solution)
+    numbers, values = [s.level for s in levels], [float(s.value) for s in levels]
+    chosen = _extrapolated(model, numbers, values, max(float(s.error) for s in levels))
+    return _limit(model, numbers, values, chosen)
 
 
 def _of_branches(model: Model, first: Solution, highest: int, tell: Progress) -> Limit:
     """Follow all branches and take the lowest limit."""
-    alive = branches_of(first)
-    for reached in climb(model, alive, highest):
-        alive = reached
-        level = alive[0].levels[-1]
+    seen = branches_of(first)
+    lowest: Branch | None = None
+    for reached in climb(model, seen, highest):
+        lowest = reached[0]
+        seen += [b for b in reached if all(b is not other for other in seen)]
+        level = lowest.levels[-1]
         tell(level, "climb", (level - _FIRST) / (highest - _FIRST))
-    ends = [b for b in alive if len(b.levels) >= _NEEDED]
-    if not ends:
+    # branches that were lost on the way count, too, but not those that ended in another one
+    ends = [b for b in seen if len(b.levels) >= _NEEDED and not b.merged]
+    if lowest is None or all(b is not lowest for b in ends):
         raise ConvergenceError(
-            f"{model}: no branch could be followed over {_NEEDED} levels from level {_FIRST} on, which "
-            "is what an extrapolation needs",
+            f"{model}: the lowest branch could not be followed over {_NEEDED} levels from level {_FIRST} "
+            "on, which is what an extrapolation needs",
             {name: float(x) for name, x in first.order_parameters.items()},
             float(first.gradient_norm),
         )
+    settled = {id(b): _settled(model, b) for b in ends}
+    limits = {id(b): _extrapolated(model, b.levels, *settled[id(b)]) for b in ends}
     sign = objective_of(free_energy(model, first.level)).sign
-    limits = [(b, _extrapolated(model, b, b.noise + _LEFT * abs(b.values[-1]))) for b in ends]
-    branch, chosen = limits[0]
-    for other, end in limits[1:]:  # one that begins higher has to end lower beyond doubt
+    branch, chosen = lowest, limits[id(lowest)]
+    for other in ends:  # one that begins higher has to end lower beyond doubt
+        end = limits[id(other)]
         if sign * (chosen.value - end.value) > chosen.error + end.error:
             branch, chosen = other, end
-    below = [(sign * (chosen.value - e.value), e) for _, e in limits if e is not chosen]
+    rest = [limits[id(b)] for b in ends if b is not branch]
     # one that may end lower is part of what is not known
-    errors = [gap + min(end.error, gap) for gap, end in below if gap > 0.0]
-    chosen = replace(chosen, error=max([chosen.error, *errors]))
-    others = tuple((end.value, end.error) for other, end in limits if other is not branch)
-    return _limit(model, branch, chosen, others)
+    gaps = [(sign * (chosen.value - end.value), end.error) for end in rest]
+    error = max([chosen.error, *(gap + min(off, gap) for gap, off in gaps if gap > 0.0)])
+    result = _limit(model, branch.levels, settled[id(branch)][0], replace(chosen, error=error))
+    others = tuple((end.value, end.error) for end in rest)
+    return replace(result, others=others, **_profile(model, branch))
 
 
-def _extrapolated(model: Model, branch: Branch, noise: float) -> Extrapolation:
-    if len(branch.levels) < _NEEDED:
+def _settled(model: Model, branch: Branch) -> tuple[list[float], float]:
+    """Values of a branch, the last ones from balls, and what these may be off: a radius, and what is left."""
+    values, radius = list(branch.values), 0.0
+    for k in range(max(len(values) - WINDOW, 0), len(values)):
+        fe = functional(model, branch.levels[k], branch.quenched)
+        bare = functional_at(model, branch.levels[k], len(fe.q))
+        coords = branch.points[k]
+        sight = seeing(bare, bare.program.coordinates.gaps(coords))
+        # by coordinates: gaps of doubles do not add up to their chain's length, which is not stationary
+        point = sight([arb(float(t)) for t in coords], BallGrid(_DIGITS))
+        values[k] = float_of(point.value)
+        radius = max(radius, float(point.value.rad()) + math.ulp(values[k]))
+    return values, radius + branch.left
+
+
+def _profile(model: Model, branch: Branch) -> dict[str, tuple[float, ...]]:
+    """Order parameters at the last level: sums of their gaps, from the outermost on."""
+    start = branch.start
+    p, q = (tuple(map(float, np.cumsum(gaps[::-1])[::-1])) for gaps in (start.p, start.q))
+    return {
+        "p": p[1:] if start.p.any() else (),
+        "q": q[1:] if model.is_finite else q,
+        "c": tuple(map(float, start.s)),
+    }
+
+
+def _extrapolated(
+    model: Model, levels: Sequence[int], values: Sequence[float], noise: float
+) -> Extrapolation:
+    if len(levels) < _NEEDED:
         raise ConvergenceError(
-            f"{model}: only the levels {branch.levels} were reached, too few to extrapolate",
-            {},
-            0.0,
+            f"{model}: only the levels {list(levels)} were reached, too few to extrapolate", {}, 0.0
         )
-    return extrapolate(branch.levels, branch.values, noise)
+    return extrapolate(levels, values, noise)
 
 
 def _limit(
-    model: Model, branch: Branch, chosen: Extrapolation, others: tuple[tuple[float, float], ...]
+    model: Model, levels: Sequence[int], values: Sequence[float], chosen: Extrapolation
 ) -> Limit:
-    levels = branch.levels
-    used = levels[-7:]
-    start = branch.start
-    p = q = c = ()
-    if start is not None:
-        # overlaps from their gaps: sums from the outermost on
-        p, q = (tuple(map(float, np.cumsum(gaps[::-1])[::-1])) for gaps in (start.p, start.q))
-        p = p[1:] if start.p.any() else ()
-        q = q[1:] if model.is_finite else q
-        c = tuple(map(float, start.s))
+    used = levels[-WINDOW:]
     return Limit(
         model,
         chosen.value,
         chosen.error,
         tuple(levels),
-        tuple(branch.values),
+        tuple(values),
         chosen.estimates,
         chosen.exponent,
-        others,
-        p,
-        q,
-        c,
-        f"extrapolated from levels {used[0]} to {used[-1]}",
+        reason=f"extrapolated from levels {used[0]} to {used[-1]}",
     )

@@ -19,7 +19,7 @@ from theory.thresholds.asymptotics import infinite_exponent_limit
 
 from .solution import ConvergenceError, Solution
 
-__all__ = ["functional_of"]
+__all__ = ["functional_of", "seeing"]
 
 # Digits at which nests are looked at that are below the range of doubles.
 _BEYOND, _GUARD = (400, 800), 15
@@ -48,7 +48,6 @@ def functional_of(solution: Solution) -> tuple[BallFunctional, list[float]]:
         bare = functional_in_balls(replace(generic, model=solution.model), generic)
     else:
         bare = functional_at(solution.model, solution.level, len(solution.q))
-    fe, generic, program = bare.fe, bare.generic, bare.program
     gaps = np.array(solution.gaps, dtype=float)
     if not (np.isfinite(gaps).all() and (gaps > 0.0).all()):
         raise ConvergenceError(
@@ -56,6 +55,28 @@ def functional_of(solution: Solution) -> tuple[BallFunctional, list[float]]:
             {name: float(x) for name, x in solution.order_parameters.items()},
             math.nan,
         )
+    return seeing(bare, gaps), [float(t) for t in bare.program.coordinates.coords(gaps)]
+
+
+def seeing(bare: BallFunctional, gaps: NDArray[np.float64]) -> BallFunctional:
+    """A functional that carries as many digits more as its nests are small at a point.
+
+    Parameters
+    ----------
+    bare : BallFunctional
+    gaps : ndarray
+        The point.
+
+    Returns
+    -------
+    BallFunctional
+
+    Raises
+    ------
+    ResolutionError
+        If a nest is smaller than any number of digits tried.
+    """
+    fe, generic, program = bare.fe, bare.generic, bare.program
     doubles = evaluator_of(fe, generic)
     lost = []
     for index in range(len(program.nests)):
@@ -65,8 +86,7 @@ def functional_of(solution: Solution) -> tuple[BallFunctional, list[float]]:
             if size > 1e-280
             else _digits_lost(bare, index, gaps)
         )
-    coords = program.coordinates.coords(gaps)
-    return BallFunctional(fe, generic, program, tuple(lost)), [float(t) for t in coords]
+    return BallFunctional(fe, generic, program, tuple(lost))
 
 
 def _digits_lost(functional: BallFunctional, index: int, gaps: NDArray[np.float64]) -> int:

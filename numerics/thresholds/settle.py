@@ -187,7 +187,7 @@ def _residual(
         doubles = evaluator_of(functional.fe, functional.generic)
         point = np.array([float(g) for g in gaps])
         return identity_residual(functional.generic, doubles, point, float(value))
-    except (ArithmeticError, ValueError):
+    except ArithmeticError:
         return None
 
 

@@ -144,8 +144,7 @@ def descend(
     function, coords, domain
         As for `minimise`.
     gradient_tolerance : float
-        Length of the gradient in that metric, g'|H|^-1 g under a square root, to stop at: half its square
-        is what is left to be gained.
+        Length of the gradient in that metric, g'|H|^-1 g under a square root, to stop at.
     rounds : int
         Hessians at most; each is made where the last round ended.
 
@@ -154,7 +153,8 @@ def descend(
     coords : ndarray
     objective : float
     gradient_norm : float
-        Largest component of the gradient in the coordinates themselves.
+        That length at the end, whether it converged or not, in the metric of the last round's Hessian; about
+        half its square is left to be gained. ``inf`` where it is not known.
 
     Notes
     -----
@@ -163,6 +163,7 @@ def descend(
     two gradients a coordinate, tells it before.
     """
     value, gradient = function(coords)
+    length = math.inf
     for _ in range(rounds if math.isfinite(value) else 0):
         curvature = hessian(function, coords)
         if not np.isfinite(curvature).all():
@@ -183,9 +184,21 @@ def descend(
         )
         coords = coords + metric @ z
         value, gradient = function(coords)
-        if np.linalg.norm(metric.T @ gradient) < gradient_tolerance:
+        length = float(np.linalg.norm(metric.T @ gradient))
+        while (
+            length > gradient_tolerance
+        ):  # the noise of values ends a line search before that of gradients
+            trial = coords - metric @ (metric.T @ gradient)
+            if not (domain is None or domain(trial)):
+                break
+            height, slope = function(trial)
+            shorter = float(np.linalg.norm(metric.T @ slope))
+            if not (math.isfinite(height) and shorter < 0.5 * length):
+                break
+            coords, value, gradient, length = trial, height, slope, shorter
+        if length <= gradient_tolerance:
             break
-    return coords, value, float(np.abs(gradient).max(initial=0.0))
+    return coords, value, length
 
 
 @np.errstate(over="ignore", invalid="ignore")

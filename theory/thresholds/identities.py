@@ -100,7 +100,7 @@ def identities(fe: FreeEnergy) -> tuple[Identity, ...]:
     lagrangian = fe.entropy + density * fe.energy
     explicit = lagrangian.xreplace(dict.fromkeys(fe.nests, S.Zero))
     overlaps = (*fe.p, *fe.q)
-    found: dict[Symbol, Identity] = {}
+    known: dict[Symbol, Identity] = {}
     for nest in fe.nests:
         weight = lagrangian.coeff(nest)
         constant, exponents = S.Zero, (S.Zero, *nest.exponents)
@@ -125,8 +125,8 @@ def identities(fe: FreeEnergy) -> tuple[Identity, ...]:
                 or expand(mean - factor * overlap) != 0
             ):
                 raise ValueError(f"stationarity in {x} gives {mean}, which is no overlap")
-            found[overlap] = Identity(overlap, 1 / factor, nest, j)
-    return tuple(found[x] for x in overlaps if x in found)
+            known[overlap] = Identity(overlap, 1 / factor, nest, j)
+    return tuple(known[x] for x in overlaps if x in known)
 
 
 def _heat_constant(nest: LiftedExpectation, x: Symbol, rate: Expr, s: Expr) -> Expr | None:

@@ -188,6 +188,8 @@ def _solve_limit(
         from widegap.show.profiles import profile
 
         assert target is not None
+        if len(result.c) < 2:
+            raise Failure(f"--plot draws a profile, and {model} has none: {result.reason}")
         write_figure(partial(profile, result), target, str(plot))
         say(f"plot written to {plot}") if as_json else emit(f"plot written to {plot}\n")
 

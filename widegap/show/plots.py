@@ -15,12 +15,21 @@ if TYPE_CHECKING:
 
     from numerics import Solution, Sweep
 
-__all__ = ["STYLE", "SUFFIXES", "level_convergence", "phase_diagram", "save", "write_figure"]
+__all__ = [
+    "BLUE",
+    "ORANGE",
+    "STYLE",
+    "SUFFIXES",
+    "level_convergence",
+    "phase_diagram",
+    "save",
+    "write_figure",
+]
 
 SUFFIXES = (".png", ".svg", ".pdf")
 """The file types :func:`save` can write, chosen by the file's suffix."""
 
-_BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#666666"  # Okabe-Ito: distinct to every eye
+BLUE, ORANGE, _GREY = "#0072b2", "#d55e00", "#666666"  # Okabe-Ito: distinct to every eye
 # models for which the capacity at level 2 is the satisfiability threshold alpha_c
 _SATISFIABILITY = ("sbp", "abp", "ubp", "zero-one")
 _MARKED = 30  # more points on a curve than this would only thicken it
@@ -99,7 +108,7 @@ def level_convergence(solutions: "Sequence[Solution]", title: str | None = None)
             gaps = [values[0] - value for value in values[1:]]
             label = rf"${name} - \alpha_r$"
             lower.semilogy(levels[1:], _positive(gaps), "s--", color=_GREY, label=label)
-        upper.plot(levels, values, "o-", color=_BLUE, label=rf"${symbol}_r$")
+        upper.plot(levels, values, "o-", color=BLUE, label=rf"${symbol}_r$")
         upper.annotate(
             rf"${symbol}_{{{levels[-1]}}} = {values[-1]:.6f}$",
             (levels[-1], values[-1]),
@@ -107,7 +116,7 @@ def level_convergence(solutions: "Sequence[Solution]", title: str | None = None)
             textcoords="offset points",
             ha="right",
             va="top" if rising else "bottom",
-            color=_BLUE,
+            color=BLUE,
         )
         upper.set_ylabel(rf"${symbol}_r = m/n$" if capacity else rf"${symbol}_r$")
         upper.set_title(_title(solutions[0]) if title is None else title)
@@ -116,7 +125,7 @@ def level_convergence(solutions: "Sequence[Solution]", title: str | None = None)
         label = rf"${symbol}_{{r-1}} - {symbol}_r$"
         if not capacity and rising:
             steps, label = [-step for step in steps], rf"${symbol}_r - {symbol}_{{r-1}}$"
-        lower.semilogy(levels[1:], _positive(steps), "o-", color=_ORANGE, label=label)
+        lower.semilogy(levels[1:], _positive(steps), "o-", color=ORANGE, label=label)
         lower.set_xlabel("lifting level $r$")
         lower.set_ylabel("difference")
         lower.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -249,7 +258,7 @@ def _level_styles(levels: list[int], reference: int) -> dict[int, dict[str, Any]
     """The reference dashed in grey, the first level above in orange, the others ever darker blue."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    shades = LinearSegmentedColormap.from_list("levels", (_ORANGE, "#56b4e9", _BLUE, "#00293f"))
+    shades = LinearSegmentedColormap.from_list("levels", (ORANGE, "#56b4e9", BLUE, "#00293f"))
     others = [level for level in levels if level != reference]
     styles: dict[int, dict[str, Any]] = {reference: {"color": _GREY, "linestyle": "--"}}
     for index, level in enumerate(others):

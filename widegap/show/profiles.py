@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from widegap.show.plots import STYLE
+from widegap.show.plots import BLUE, ORANGE, STYLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from numerics import Limit, Solution
 
 __all__ = ["profile"]
-
-_BLUE, _ORANGE = "#0072b2", "#d55e00"
 
 
 def profile(result: "Solution | Limit", title: str | None = None) -> "Figure":
@@ -77,7 +75,7 @@ def _against_exponents(
 ) -> None:
     """One kind of overlap; a quenched average, of exponent 0, has no place on a logarithmic scale."""
     drawn = [(s, v) for s, v in zip(exponents, values, strict=False) if v > 0.0]
-    ax.plot(*zip(*drawn, strict=True), "o-", color=_BLUE)
+    ax.plot(*zip(*drawn, strict=True), "o-", color=BLUE)
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlabel(f"${name}$")
@@ -92,8 +90,8 @@ def _misses(limit: "Any") -> list[tuple[int, float]]:
 
 def _against_levels(ax: "Axes", misses: list[tuple[int, float]], error: float) -> None:
     """Distance of every level to the limit, whose error is a band."""
-    ax.plot(*zip(*misses, strict=True), "s-", color=_ORANGE)
-    ax.axhspan(0.0, error, color=_ORANGE, alpha=0.15, label="error of the limit")
+    ax.plot(*zip(*misses, strict=True), "s-", color=ORANGE)
+    ax.axhspan(0.0, error, color=ORANGE, alpha=0.15, label="error of the limit")
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlabel("level r")

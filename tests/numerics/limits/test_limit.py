@@ -1,13 +1,17 @@
 """Limits of the levels: known numbers, equal levels, and what cannot be extrapolated."""
 
+import importlib
 import json
 
 import pytest
 
-from numerics import Limit, limit, solve_levels
+from numerics import ConvergenceError, Limit, cross_check, limit, solve, solve_levels
+from numerics.limits import branches
 from numerics.limits.branches import branches_of, climb
-from theory import SBP, SK, SphericalPerceptron
+from theory import SBP, SK, SphericalPerceptron, free_energy
+from theory.thresholds.finite_exponents import without_quenched_average
 
+module = importlib.import_module("numerics.limits.limit")
 PARISI = 0.7631667265665  # Oppermann and Schmidt, from 200 levels
 
 
@@ -21,6 +25,22 @@ def test_the_limit_of_sk_is_parisis_within_its_error(sk: Limit) -> None:
     assert sk.levels[-1] == 12
     assert abs(sk.value - PARISI) < 1e-3 * abs(sk.values[-1] - PARISI)
     assert sk.exponent == pytest.approx(4.0, abs=0.05)
+
+
+def test_the_profile_is_the_point_of_the_highest_level(sk: Limit) -> None:
+    fe = free_energy(SK(), 12)
+    fe = fe if len(sk.q) == len(fe.q) else without_quenched_average(fe)
+    names = [str(x) for x in fe.order_parameters]
+    point = dict(zip(names, (*sk.q, *sk.c), strict=True))
+    # another quadrature, which knows nothing of the solver
+    assert cross_check(fe, point) == pytest.approx(sk.values[-1], abs=1e-10)
+    point[names[-1]] *= 1.02
+    assert abs(cross_check(fe, point) - sk.values[-1]) > 1e-8
+
+
+def test_values_are_those_of_solutions_with_all_their_digits(sk: Limit) -> None:
+    # the last seven come from balls: in doubles they are some 1e-15 off, magnified a thousandfold
+    assert sk.values[-1] == pytest.approx(solve(SK(), 12).value, abs=5e-15)
 
 
 def test_followed_branches_are_the_solvers_levels(sk: Limit) -> None:
@@ -55,6 +75,32 @@ def test_every_branch_is_followed_and_the_second_one_ends_lower() -> None:
     steps = [b.values[-2] - b.values[-1] for b in (lowest, other)]
     assert steps[1] > 1.2 * steps[0]
     assert len(other.levels) >= 4
+
+
+def test_a_point_that_does_not_come_to_rest_has_not_reached_its_level(monkeypatch) -> None:
+    def at_rest_nowhere(function, coords, **_):
+        return coords, function(coords)[0], 1e-3
+
+    monkeypatch.setattr(branches, "descend", at_rest_nowhere)
+    assert list(climb(SK(), branches_of(solve(SK(), 6)), 8)) == []
+    with pytest.raises(
+        ConvergenceError, match="the lowest branch could not be followed over 4 levels"
+    ):
+        limit(SK(), highest=10)
+
+
+def test_a_branch_that_is_lost_on_the_way_counts(monkeypatch) -> None:
+    real = list(climb(SBP(1), branches_of(solve(SBP(1), 6)), 12))
+    lowest = real[-1][0]
+
+    def loses_the_other(model, first, highest):
+        yield from real[:-1]
+        yield [lowest]  # the branch that ends lower did not reach the last level
+
+    monkeypatch.setattr(module, "climb", loses_the_other)
+    result = limit(SBP(1), highest=12)
+    assert len(result.others) >= 1
+    assert abs(result.value - 1.59650278) <= result.error
 
 
 @pytest.mark.slow

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from numerics.functionals.doubles import evaluator
 from numerics.thresholds.objective import Objective
-from numerics.thresholds.stationary import Function, follow, hessian, minimise, refine
+from numerics.thresholds.stationary import (
+    Function,
+    descend,
+    follow,
+    hessian,
+    minimise,
+    refine,
+)
 from theory import SBP, free_energy
 
 
@@ -56,6 +63,74 @@ def test_minimise_moves_only_what_is_free(bowl):
     assert coords[0] == start[0]
     slope = (curvature @ (coords - centre))[free]
     assert slope == pytest.approx(np.zeros(free.size), abs=1e-7)
+
+
+def valley(size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A centre and a matrix with eigenvalues from 1e-5 to 1."""
+    rng = np.random.default_rng(seed)
+    orthogonal, _ = np.linalg.qr(rng.normal(size=(size, size)))
+    eigenvalues = np.logspace(-5.0, 0.0, size)
+    return rng.uniform(-1.0, 1.0, size), (orthogonal * eigenvalues) @ orthogonal.T
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_descend_walks_through_a_valley_in_few_steps(seed: int) -> None:
+    centre, curvature = valley(30, seed)
+    count = 0
+
+    def bent(coords: np.ndarray) -> tuple[float, np.ndarray]:
+        nonlocal count
+        count += 1
+        step = coords - centre
+        value = 0.5 * step @ curvature @ step + 0.01 * (step**4).sum()
+        return float(value), curvature @ step + 0.04 * step**3
+
+    coords, value, length = descend(bent, np.zeros(30), gradient_tolerance=1e-9)
+    assert length <= 1e-9
+    assert 0.0 <= value < 1e-15  # the last Hessian was made where the valley is steeper
+    assert coords == pytest.approx(centre, abs=1e-3)
+    assert count < 4 * 61 + 150  # four Hessians at most
+
+
+def test_what_is_left_is_seen_by_gradients_where_values_are_noisy() -> None:
+    centre, curvature = valley(12, 5)
+    exact = quadratic(centre, curvature, 1.0)
+
+    def noisy(coords: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = exact(coords)
+        return round(value, 8), gradient
+
+    coords, _, length = descend(noisy, np.zeros(12), gradient_tolerance=1e-8)
+    left = exact(coords)[0] - 1.0
+    assert left < 1e-16
+    assert length <= 1e-8
+    # what is claimed to be left is what is left
+    far = centre + 1e-3
+    _, _, length = descend(exact, far, gradient_tolerance=1.0, rounds=1)
+    assert length < 1.0
+
+
+def test_a_descent_that_ends_at_a_wall_does_not_claim_to_have_arrived() -> None:
+    centre, curvature = valley(6, 1)
+    walled = quadratic(centre, curvature)
+    wall = centre[0] - 0.1
+    _, _, length = descend(
+        walled,
+        np.full(6, wall - 0.5),
+        domain=lambda coords: bool(coords[0] < wall),
+        gradient_tolerance=1e-8,
+    )
+    assert length > 1e-4
+
+
+def test_a_start_that_cannot_be_evaluated_has_nowhere_to_go() -> None:
+    def nowhere(coords: np.ndarray) -> tuple[float, np.ndarray]:
+        return math.inf, np.zeros_like(coords)
+
+    coords, value, length = descend(nowhere, np.ones(3))
+    assert value == math.inf
+    assert length == math.inf
+    assert (coords == 1.0).all()
 
 
 @given(bowls(indefinite=True))
