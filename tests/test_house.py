@@ -22,6 +22,8 @@ LONG = {  # functions over 100 lines or with more than 8 parameters, and why
     "numerics.runs.sweeps.sweep": PUBLIC,
     "verify.networks.covariances.equilibrium_covariances": PUBLIC,
     "verify.networks.draws.sample": PUBLIC,
+    "verify.cases.run_cases": PUBLIC,
+    "verify.networks.training.train": PUBLIC,
     "verify.networks.experiments.width_experiment": PUBLIC,
     "verify.suite.claims.claim": PUBLIC,
     "verify.suite.properties.prop": PUBLIC,

@@ -3,10 +3,12 @@
 from numerics.errors import WidegapError
 
 __all__ = [
+    "CasesFileError",
     "ExpectationError",
     "ExperimentFileError",
     "JournalError",
     "MemoryBudgetError",
+    "MissingExtraError",
     "UnknownClaimError",
     "WidegapError",
     "WidthFileError",
@@ -29,9 +31,17 @@ class ExperimentFileError(WidegapError, ValueError):
     """A file cannot take or give this experiment; it is as it was."""
 
 
+class CasesFileError(WidegapError, ValueError):
+    """A file cannot take or give this experiment; it is as it was."""
+
+
 class WidthFileError(WidegapError, ValueError):
     """A file cannot take or give this experiment; it is as it was."""
 
 
 class MemoryBudgetError(WidegapError, ValueError):
     """A draw that takes more than its budget; the message says how much."""
+
+
+class MissingExtraError(WidegapError, ImportError):
+    """Something needs an extra of the installation; the message says which."""

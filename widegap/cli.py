@@ -6,7 +6,7 @@ commands that need them, after the input has been looked at as far as possible w
 
 import click
 
-from widegap import __version__
+from widegap import __version__, subjects
 from widegap.commands import (
     certify,
     derive,
@@ -23,8 +23,23 @@ from widegap.errors import OneLineGroup
 __all__ = ["cli"]
 
 
+class _Verbs(OneLineGroup):
+    """A verb whose first argument is a subject does what that subject has for it."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a verb, and of a subject where one follows it."""
+        verb, command, rest = super().resolve_command(ctx, args)
+        if verb is not None and rest and rest[0] in subjects.SUBJECTS:
+            own = subjects.command(verb, rest[0])
+            if own is not None:
+                return f"{verb} {rest[0]}", own, rest[1:]
+        return verb, command, rest
+
+
 @click.group(
-    cls=OneLineGroup,
+    cls=_Verbs,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

@@ -27,7 +27,7 @@ ROOMS = {
         "runs",
     ),
     "verify": ("suite", "statistics", "networks", "thresholds", "kernels", "reports"),
-    "widegap": ("show", "commands"),
+    "widegap": ("show", "commands", "subjects"),
 }
 """In the order in which those of a layer may import each other; what is in no room is for all."""
 

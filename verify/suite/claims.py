@@ -130,6 +130,8 @@ class Claim:
         Its random tests.
     module : str
         Module that registers it.
+    needs : tuple of str
+        Modules of an extra without which it is not run: ``("jax", "optax")``.
     """
 
     id: str
@@ -145,6 +147,7 @@ class Claim:
     wrong: tuple[str, ...] = ("moved",)
     designs: tuple[Design, ...] = ()
     module: str = ""
+    needs: tuple[str, ...] = ()
 
     @property
     def false_alarm(self) -> float:
@@ -212,12 +215,13 @@ def claim(
     group: str = "",
     wrong: Sequence[str] = ("moved",),
     designs: Sequence[Design] = (),
+    needs: Sequence[str] = (),
 ) -> Callable[[Check], Check]:
     """Register the decorated function as the check of a claim.
 
     Parameters
     ----------
-    id, statement, source, printed, tags, profile, expected, cost, group, wrong, designs
+    id, statement, source, printed, tags, profile, expected, cost, group, wrong, designs, needs
         As in `Claim`.
 
     Returns
@@ -242,6 +246,7 @@ def claim(
                 _names("wrong", wrong),
                 tuple(designs),
                 check.__module__,
+                _names("needs", needs),
             )
         )
         return check

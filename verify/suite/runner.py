@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from verify.extras import missing
+
 from .claims import Claim, Profile, Run, get_claim
 from .verdicts import VERDICTS, Curve, Expected, Finding, Plot, Verdict, plain
 from .wrong import theory_by_name
@@ -115,7 +117,10 @@ def run_claims(
     before = {} if journal is None else journal.stored()
     pending = []
     for claim in claims:
-        if claim.id in before:
+        lacking = missing(claim.needs)
+        if lacking and claim.id not in before:
+            yield _not_run(claim, lacking)
+        elif claim.id in before:
             yield _revived(claim, before[claim.id], known.get(claim.id, claim.expected))
         else:
             pending.append(claim)
@@ -130,6 +135,13 @@ def run_claims(
             journal.add(claim.id, stored)
         record = _revived(claim, stored, known.get(claim.id, claim.expected))
         yield replace(record, earlier=False)
+
+
+def _not_run(claim: Claim, lacking: str) -> Record:
+    """What is said of a claim that this installation cannot check: no complaint, and no verdict of ours."""
+    reason = f"Not run: it needs {lacking}."
+    finding = Finding("undecided", reason, None, {"not run": lacking})
+    return Record(claim, finding, Expected("undecided", reason))
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ the life of the process, whoever asks, so that claims about the same model cost 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 __all__ = ["NestValue", "Theory"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _found: dict[tuple[Model, int], Solution] = {}
 _limits: dict[tuple[Model, int], Limit] = {}
@@ -50,6 +53,14 @@ class Theory:
     """
 
     name = "widegap"
+
+    def of(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Return a function of theory or numerics as this theory has it: itself, unless it is replaced.
+
+        What a check of a subject takes from widegap goes through here, so that a wrong theory can stand in
+        its place (`verify.suite.wrong.replaced`): ``run.theory.of(fourier_gap)(7, 4)``.
+        """
+        return function
 
     def solution(self, model: Model, level: int) -> Solution:
         """Return the physical stationary point of a model at a level.

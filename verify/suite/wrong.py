@@ -6,7 +6,7 @@ tests see to it that it does, and ``widegap verify --wrong NAME`` shows it to an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ __all__ = [
     "Slanted",
     "Swapped",
     "Untied",
+    "replaced",
     "theory_by_name",
 ]
 
@@ -272,6 +273,48 @@ WRONG: dict[str, type[Theory]] = {
 """Deliberately wrong theories by name."""
 
 
+def replaced(
+    name: str, what: str, functions: Mapping[Callable[..., Any], Callable[..., Any]]
+) -> str:
+    """Make a wrong theory of a subject, in which some functions are others, and list it in `WRONG`.
+
+    A subject does this beside its claims, in its room's ``claims``::
+
+        EVEN = replaced("parities-positive-gap", "The gap is positive for all s.", {fourier_gap: positive})
+
+    Parameters
+    ----------
+    name : str
+        Lower-case words joined by hyphens, the subject first.
+    what : str
+        What is believed in it, in one sentence.
+    functions : mapping of callable to callable
+        By the function that a check asks `Theory.of` for.
+
+    Returns
+    -------
+    str
+        The name, for the ``wrong`` of claims.
+
+    Raises
+    ------
+    ValueError
+        If another place has made one of that name, or it replaces nothing.
+    """
+    if not functions:
+        raise ValueError(f"the wrong theory {name} replaces nothing")
+    there = WRONG.get(name)
+    if there is not None and there.__doc__ != what:
+        raise ValueError(f"there is a wrong theory {name!r} already: {there.__doc__}")
+    others = dict(functions)
+
+    def of(self: Theory, function: Callable[..., Any]) -> Callable[..., Any]:
+        return others.get(function, function)
+
+    WRONG[name] = type("Replaced", (Theory,), {"__doc__": what, "name": name, "of": of})
+    return name
+
+
 def theory_by_name(name: str = "") -> Theory:
     """Return the theory, or one that is wrong on purpose.
 
@@ -291,6 +334,10 @@ def theory_by_name(name: str = "") -> Theory:
     """
     if not name:
         return Theory()
+    if name not in WRONG:
+        from .claims import all_claims
+
+        all_claims()  # those of subjects are made beside their claims
     if name not in WRONG:
         raise ValueError(f"no wrong theory {name!r}; choose from {', '.join(WRONG)}")
     return WRONG[name]()

@@ -26,17 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["verify"]
 
 PROFILES = ("quick", "ci", "full")
-WRONG = (
-    "moved",
-    "swapped",
-    "reversed",
-    "lowered",
-    "hasty",
-    "sharpened",
-    "shifted",
-    "slanted",
-    "untied",
-)
 REPORTS = ("html", "junit", "json", "record")
 _MAX_SEED = 2**63
 
@@ -136,9 +125,9 @@ def _report_option(name: str, text: str) -> Any:
 )
 @click.option(
     "--wrong",
-    type=OneOf("wrong theory", WRONG),
-    metavar="|".join(WRONG),
-    help="Check a theory that is wrong on purpose; every claim that can tell has to reject it.",
+    metavar="NAME",
+    help="Check a theory that is wrong on purpose, of those that --list names beside the claims; every claim "
+    "that can tell has to reject it.",
 )
 @click.option("--reproduce", metavar="TOKEN", help="Run one failing example of a property again.")
 @click.pass_context
@@ -241,6 +230,7 @@ def _claims(
     except (UnknownClaimError, ExpectationError) as error:
         raise click.UsageError(str(error)) from error
     if asked.wrong:
+        _refuse_unknown_wrong(asked.wrong)
         chosen = tuple(claim for claim in chosen if asked.wrong in claim.wrong)
     if not chosen:
         raise click.UsageError(
@@ -249,10 +239,23 @@ def _claims(
     return chosen, expected
 
 
+def _refuse_unknown_wrong(wrong: str) -> None:
+    from verify.suite.wrong import WRONG, theory_by_name
+
+    try:
+        theory_by_name(wrong)
+    except ValueError as error:
+        raise click.UsageError(
+            f"unknown wrong theory {shown(wrong)}; choose from {', '.join(WRONG)}"
+        ) from error
+
+
 def _reproduce(token: str, wrong: str | None) -> None:
     from verify.suite.properties import reproduce
     from verify.suite.wrong import theory_by_name
 
+    if wrong:
+        _refuse_unknown_wrong(wrong)
     try:
         claim, failure = reproduce(token, theory_by_name(wrong or ""))
     except ValueError as error:

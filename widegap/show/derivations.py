@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from theory import FreeEnergy, Step
+    from theory.calculus.law import Law
 
 __all__ = ["step_latex", "step_text", "steps_text"]
 
 _WIDTH = 80
 
 
-def steps_text(energy: "FreeEnergy", output_format: str) -> str:
+def steps_text(energy: "FreeEnergy | Law", output_format: str) -> str:
     """Write out how a functional was derived.
 
     Parameters

@@ -49,6 +49,7 @@ def list_text(claims: "Sequence[Claim]") -> str:
         lines += textwrap.wrap(
             claim.statement, 100, initial_indent="    ", subsequent_indent="    "
         )
+        lines.append(f"    rejects: {', '.join(claim.wrong)}")
         for design in claim.designs:
             lines.append(
                 f"    test: {design.test}; false alarm {design.false_alarm:.0e}, power "

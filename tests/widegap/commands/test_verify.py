@@ -202,8 +202,18 @@ def test_the_list(run: Run, users: tuple[str, ...]) -> None:
     assert "exact binomial test of 900 trials" in whole
 
 
-def test_names_of_wrong_theories_and_profiles_are_the_suites() -> None:
-    assert tuple(WRONG) == command.WRONG
+def test_wrong_theories_are_listed_beside_the_claims_that_reject_them(run: Run) -> None:
+    listed = run("verify", "--list", "--profile", "full").stdout
+    rejected = {
+        name for line in listed.splitlines() if "rejects:" in line for name in line[13:].split(", ")
+    }
+    assert rejected <= WRONG.keys()
+    result = run("verify", "--wrong", "right")
+    assert result.exit_code == 2
+    assert "unknown wrong theory 'right'; choose from moved, " in result.stderr
+
+
+def test_profiles_are_the_suites() -> None:
     assert command.PROFILES == registry.PROFILES
 
 

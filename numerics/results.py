@@ -1,0 +1,113 @@
+"""What results of the subjects have in common: rows, a text form, JSON, a notebook's table, a picture."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["Result"]
+
+
+class Result:
+    """Base of a frozen dataclass whose fields are numbers, text, tuples and dictionaries of these.
+
+    A subclass says what its `rows` are, and draws itself with `draw` where there is something to see.
+    Tuples rather than arrays keep results hashable and equal to what is read back from JSON.
+    """
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The result as a table: a dictionary a row, the same keys in each."""
+        raise NotImplementedError
+
+    def draw(self, axes: Axes) -> None:
+        """Draw the result; labels of both axes with their units included."""
+        raise NotImplementedError
+
+    def plot(self) -> Figure:
+        """Return a figure of the result."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+        self.draw(figure.subplots())
+        return figure
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields by name, as JSON can hold them: numbers that are not finite are text."""
+        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}  # pyright: ignore[reportArgumentType]
+
+    def to_json(self) -> str:
+        """`to_dict` as text."""
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """Return the result that `to_dict` was made of.
+
+        Raises
+        ------
+        ValueError
+            If fields are missing or not among those of this class.
+        """
+        names = {f.name for f in fields(cls)}  # pyright: ignore[reportArgumentType]
+        if set(content) != names:
+            raise ValueError(
+                f"a {cls.__name__} has the fields {', '.join(sorted(names))}; got "
+                f"{', '.join(sorted(map(str, content)))}"
+            )
+        return cls(**{name: _read(value) for name, value in content.items()})
+
+    def __str__(self) -> str:
+        cells = _cells(self.rows())
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in cells]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        head, *body = (
+            "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row)
+            for tag, row in zip(
+                ["th", *["td"] * len(self.rows())], _cells(self.rows()), strict=True
+            )
+        )
+        rows = "".join(f"<tr>{row}</tr>" for row in body)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _cells(rows: list[dict[str, Any]]) -> list[list[str]]:
+    if not rows:
+        return [["(no rows)"]]
+    return [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": repr(value)}
+    return value
+
+
+def _read(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        if set(value) == {"float"}:
+            return float(value["float"])
+        return {key: _read(item) for key, item in value.items()}
+    return tuple(map(_read, value)) if isinstance(value, list | tuple) else value

@@ -1,0 +1,72 @@
+"""Results of the subjects: the options of the commands that show them, and how they are shown."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from widegap import __version__
+from widegap.arguments import output_file
+from widegap.errors import deliver, emit, say
+
+if TYPE_CHECKING:
+    from numerics.results import Result
+
+__all__ = ["plot_target", "result_options", "show"]
+
+
+def result_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of a command that shows a result: --json and --plot, as ``as_json`` and ``plot``."""
+    for option in (
+        click.option("--plot", type=click.Path(), metavar="FILE", help="Draw it (png, svg, pdf)."),
+        click.option(
+            "--json", "as_json", is_flag=True, help="Write JSON, and nothing else, to stdout."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def plot_target(plot: str | None) -> Path | None:
+    """Check before the work whether a plot can be written.
+
+    Raises
+    ------
+    click.UsageError
+        If it cannot.
+    """
+    from widegap.show.plots import SUFFIXES
+
+    return None if plot is None else output_file("--plot", plot, SUFFIXES)
+
+
+def show(result: "Result", as_json: bool, plot: str | None, note: str = "") -> None:
+    """Write a result as a table or as JSON, and draw it where that is asked for.
+
+    Parameters
+    ----------
+    result
+        What is shown.
+    as_json, plot
+        As given to the command; `plot_target` has looked at the plot's name.
+    note
+        Lines below the table, for people.
+    """
+
+    def write() -> None:
+        if as_json:
+            emit(json.dumps({"version": __version__, **result.to_dict()}, allow_nan=False) + "\n")
+        else:
+            emit(f"{result}\n{note}{chr(10) * bool(note)}")
+
+    def draw() -> None:
+        from widegap.show.plots import write_figure
+
+        target = plot_target(plot)
+        assert target is not None
+        write_figure(result.plot, target, str(plot))
+        say(f"plot written to {plot}")
+
+    deliver(write, *([draw] if plot is not None else []))

@@ -1,0 +1,27 @@
+"""The subjects' commands: a file each, with what `widegap solve` and `widegap experiment` do for it.
+
+``widegap derive`` needs no file: it shows the laws that the subject lists in theory (`theory.calculus.law`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import click
+
+__all__ = ["SUBJECTS", "command"]
+
+SUBJECTS = tuple(module.name for module in pkgutil.iter_modules(__path__))
+"""Names on the command line, those of the rooms."""
+
+
+def command(verb: str, subject: str) -> click.Command | None:
+    """What a verb does for a subject; None for a verb that knows no subjects."""
+    if verb == "derive":
+        from widegap.commands.laws import laws_command
+
+        return laws_command(subject)
+    if verb not in ("solve", "experiment"):
+        return None
+    return getattr(importlib.import_module(f"{__name__}.{subject}"), verb)
