@@ -131,7 +131,7 @@ class DurableFile:
         (there,) = self.connection.execute(query, (name,)).fetchone()
         every = set(there.split()) | set(wanted.split())
         if every != set(there.split()):
-            value = " ".join(sorted(every, key=int))
+            value = " ".join(sorted(every, key=float))
             with self.transaction() as connection:
                 connection.execute("UPDATE settings SET value = ? WHERE name = ?", (value, name))
 

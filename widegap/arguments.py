@@ -195,7 +195,7 @@ class Integers(click.ParamType):
 
 
 class Levels(click.ParamType):
-    """Lifting levels: ``A:B``, both ends included, or one level."""
+    """Lifting levels: ``A:B``, both ends included, or one level; with ``,inf`` the limit of all as well."""
 
     name = "levels"
 
@@ -204,13 +204,20 @@ class Levels(click.ParamType):
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        """Read the levels."""
+    ) -> tuple[float, ...]:
+        """Read the levels; `math.inf` is the limit."""
+        value, comma, last = value.rpartition(",") if "," in value else ("", "", value)
+        if last.strip().lower() == "inf":
+            return (*(self._range(value) if comma else ()), math.inf)
+        return self._range(value + comma + last)
+
+    def _range(self, value: str) -> tuple[int, ...]:
         parts = value.split(":")
         ends = [_integer(part) for part in (parts if len(parts) == 2 else parts * 2)]
         if len(ends) != 2 or ends[0] is None or ends[1] is None:
             raise click.UsageError(
-                f"{self.what} is A:B with integers A and B, or one integer; got {shown(value)}"
+                f"{self.what} is A:B with integers A and B, or one integer, and ,inf for the limit of all; "
+                f"got {shown(value)}"
             )
         if not 1 <= ends[0] <= ends[1] <= MAX_LEVEL:
             raise click.UsageError(

@@ -3,14 +3,45 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-__all__ = ["SCHEMA", "Settings", "Sweep", "SweepFailure", "SweepRow", "point_key"]
+__all__ = [
+    "SCHEMA",
+    "Settings",
+    "Sweep",
+    "SweepFailure",
+    "SweepRow",
+    "level_from",
+    "level_text",
+    "point_key",
+]
 
 SCHEMA = 1
 """Version of the tables in a sweep's file; goes up when they change."""
+
+
+def level_text(level: float) -> str:
+    """A level as it stands in text: the limit of all levels, `math.inf`, is ``inf``."""
+    return "inf" if level == math.inf else str(int(level))
+
+
+def level_from(text: str | int, name: str = "level") -> float:
+    """Read what `level_text` wrote, or a table's number: an integer, or `math.inf`; ``name`` is for errors.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    word = str(text)
+    if word == "inf":
+        return math.inf
+    if not (word.isascii() and word.isdigit()):
+        raise ValueError(f"{name} holds {word[:60]!r}")
+    return int(word)
 
 
 @dataclass(frozen=True)
@@ -24,7 +55,7 @@ class Settings:
     parameters : tuple of str
         Names of its parameters, in the model's order; empty for a model without.
     levels : tuple of int
-        Ascending.
+        Ascending; `math.inf`, the limit of all levels, comes last.
     digits : int
         Significant digits asked for.
     quantity : {"alpha", "xi"}
@@ -37,7 +68,7 @@ class Settings:
 
     model: str
     parameters: tuple[str, ...]
-    levels: tuple[int, ...]
+    levels: tuple[float, ...]
     digits: int
     quantity: str
     version: str
@@ -49,7 +80,7 @@ class Settings:
             "schema": str(self.schema),
             "model": self.model,
             "parameters": " ".join(self.parameters),
-            "levels": " ".join(map(str, self.levels)),
+            "levels": " ".join(map(level_text, self.levels)),
             "digits": str(self.digits),
             "quantity": self.quantity,
             "widegap": self.version,
@@ -65,21 +96,20 @@ class Settings:
             If it is something else.
         """
 
-        def integers(name: str) -> tuple[int, ...]:
-            words = text[name].split()
-            if not words or not all(word.isascii() and word.isdigit() for word in words):
+        def integer(name: str) -> int:
+            if not (text[name].isascii() and text[name].isdigit()):
                 raise ValueError(f"{name} holds {text[name][:60]!r}")
-            return tuple(map(int, words))
+            return int(text[name])
 
-        (digits,), (schema,) = integers("digits"), integers("schema")
+        levels = tuple(level_from(word, "levels") for word in text["levels"].split() or [""])
         return cls(
             text["model"],
             tuple(text["parameters"].split()),
-            integers("levels"),
-            digits,
+            levels,
+            integer("digits"),
             text["quantity"],
             text["widegap"],
-            schema,
+            integer("schema"),
         )
 
 
@@ -93,17 +123,19 @@ class SweepRow:
         Exact values, such as ``{"kappa": "11/20"}``.
     coordinates : dict of str to float
         The same, rounded.
-    level : int
+    level : int or math.inf
+        `math.inf` for the limit of all levels.
     value, error : float
     digits : int
     branch : str
+        ``limit`` for a limit.
     solution : dict
-        All of `Solution.to_dict`; numbers that are not finite are None.
+        All of `Solution.to_dict` or `Limit.to_dict`; numbers that are not finite are None.
     """
 
     parameters: dict[str, str]
     coordinates: dict[str, float]
-    level: int
+    level: float
     value: float
     error: float
     digits: int
@@ -119,7 +151,7 @@ class SweepFailure:
     ----------
     parameters, coordinates
         As in `SweepRow`.
-    level : int
+    level : int or math.inf
         The level that failed.
     kind : str
         ``ConvergenceError`` or ``ResolutionError``.
@@ -132,7 +164,7 @@ class SweepFailure:
 
     parameters: dict[str, str]
     coordinates: dict[str, float]
-    level: int
+    level: float
     kind: str
     message: str
     best: dict[str, float]

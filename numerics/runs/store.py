@@ -23,7 +23,16 @@ from numerics.durable import (
 )
 from numerics.errors import SweepFileError
 
-from .records import SCHEMA, Settings, Sweep, SweepFailure, SweepRow, point_key
+from .records import (
+    SCHEMA,
+    Settings,
+    Sweep,
+    SweepFailure,
+    SweepRow,
+    level_from,
+    level_text,
+    point_key,
+)
 from .workers import Outcome
 
 __all__ = ["SweepFileError", "SweepStore", "check_sweep_file", "read_sweep"]
@@ -64,11 +73,11 @@ class SweepStore(DurableFile):
         )
         self.settings = settings
 
-    def stored(self) -> dict[str, set[int]]:
+    def stored(self) -> dict[str, set[float]]:
         """Levels that have rows, by the point's parameters as JSON."""
-        levels: dict[str, set[int]] = {}
+        levels: dict[str, set[float]] = {}
         for key, level in self.connection.execute("SELECT parameters, level FROM solutions"):
-            levels.setdefault(key, set()).add(level)
+            levels.setdefault(key, set()).add(level_from(level))
         return levels
 
     def failed(self) -> set[str]:
@@ -101,7 +110,7 @@ class SweepStore(DurableFile):
                 failure = outcome.failure
                 best = to_json(failure.best)
                 norm = failure.gradient_norm
-                values = (*point, failure.level, failure.kind, failure.message, best, norm)
+                values = (*point, _level(failure.level), failure.kind, failure.message, best, norm)
                 run(f"INSERT INTO failures VALUES ({marks(values)})", values)
 
 
@@ -158,7 +167,8 @@ def read_sweep(path: str | os.PathLike[str]) -> Sweep:
             if point.keys() != set(names) or not all(isinstance(x, str) for x in point.values()):
                 raise ValueError(f"parameters holds {fields['parameters'][:60]!r}")
             at = {name: fields.pop(name) for name in names}
-            return {**fields, "parameters": point, "coordinates": at}
+            level = level_from(fields["level"])
+            return {**fields, "parameters": point, "coordinates": at, "level": level}
 
         return Sweep(
             Settings.from_text(text),
@@ -176,7 +186,7 @@ def read_sweep(path: str | os.PathLike[str]) -> Sweep:
 # Columns of the two tables, as far as they are read, and what they hold.
 _ROW = {
     "parameters": str,
-    "level": int,
+    "level": int | str,
     "value": float,
     "error": float,
     "digits": int,
@@ -185,7 +195,7 @@ _ROW = {
 }
 _FAILURE = {
     "parameters": str,
-    "level": int,
+    "level": int | str,
     "kind": str,
     "message": str,
     "best": str,
@@ -223,16 +233,23 @@ def _tables(names: Sequence[str]) -> str:
     """
 
 
+def _level(level: float) -> int | str:
+    """A level as the tables hold it; the limit is text, which SQLite sorts after all numbers."""
+    text = level_text(level)
+    return int(text) if text.isdigit() else text
+
+
 def _columns(solution: Mapping[str, Any]) -> tuple[Any, ...]:
+    limit = solution["level"] == "inf"
     return (
         solution["level"],
         float(solution["value"]),
         float(solution["error"]),
         solution["digits"],
-        solution["branch"],
-        float(solution["gradient_norm"]),
-        solution["inertia"],
-        solution["statistics"]["seconds"],
+        "limit" if limit else solution["branch"],
+        None if limit else float(solution["gradient_norm"]),
+        None if limit else solution["inertia"],
+        None if limit else solution["statistics"]["seconds"],
         to_json(solution),
     )
 

@@ -5,13 +5,15 @@ Not in a module named ``sweep``, which would hide the function of that name in `
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from numerics.machine import cores
-from numerics.thresholds.solve import solve_levels
+from numerics.thresholds.settle import DOUBLE_DIGITS
+from numerics.thresholds.solve import lowest_level, solve_levels
 from theory import Model
 from theory.parameters import shown
 
@@ -27,7 +29,7 @@ SweepProgress = Callable[[int, int, int], None]
 
 def sweep(
     models: Iterable[Model],
-    levels: Iterable[int],
+    levels: Iterable[float],
     *,
     out: str | os.PathLike[str],
     executor: Executor | None = None,
@@ -45,7 +47,8 @@ def sweep(
         Models of one kind, with numeric parameters, e.g. ``[SBP(k) for k in ("0.5", "1")]``. The
         same model twice is one point.
     levels : iterable of int
-        Wanted levels, as in `solve_levels`.
+        Wanted levels, as in `solve_levels`; `math.inf` is the limit of all (`numerics.limit`), a minute or
+        so a point.
     out : str or os.PathLike
         The SQLite file that takes the results; see `read_sweep`.
     executor : concurrent.futures.Executor, optional
@@ -119,7 +122,7 @@ def sweep(
     return read_sweep(out)
 
 
-def sweep_settings(models: list[Model], levels: tuple[int, ...], digits: int) -> Settings:
+def sweep_settings(models: list[Model], levels: tuple[float, ...], digits: int) -> Settings:
     """Check what is to be swept, and say what its points have in common.
 
     Parameters
@@ -144,7 +147,13 @@ def sweep_settings(models: list[Model], levels: tuple[int, ...], digits: int) ->
                 f"a sweep needs theory.Model objects such as SBP(kappa=1), got {model!r}"
             )
     first = models[0]
-    solve_levels(first, levels, digits=digits)  # checks its input and computes nothing
+    finite = [level for level in levels if level != math.inf]
+    # checks its input and computes nothing
+    solve_levels(first, finite or [lowest_level(first)][: len(levels)], digits=digits)  # pyright: ignore[reportArgumentType]
+    if len(finite) < len(levels) and digits > DOUBLE_DIGITS:
+        raise ValueError(
+            f"the limit of the levels is extrapolated, to 10 digits at best; digits = {digits} are for levels"
+        )
     names = tuple(map(str, first.parameters))
     for model in models:
         for name, value in model.parameters.items():
@@ -159,11 +168,16 @@ def sweep_settings(models: list[Model], levels: tuple[int, ...], digits: int) ->
             )
     quantity = "alpha" if first.problem == "capacity" else "xi"
     return Settings(
-        first.name, names, tuple(map(int, levels)), int(digits), quantity, installed_version()
+        first.name,
+        names,
+        (*map(int, finite), *levels[len(finite) :]),
+        int(digits),
+        quantity,
+        installed_version(),
     )
 
 
-def missing(sweep: Sweep, models: Iterable[Model], levels: Iterable[int]) -> list[SweepFailure]:
+def missing(sweep: Sweep, models: Iterable[Model], levels: Iterable[float]) -> list[SweepFailure]:
     """Failures at points that therefore lack one of the levels wanted.
 
     Parameters
@@ -177,7 +191,7 @@ def missing(sweep: Sweep, models: Iterable[Model], levels: Iterable[int]) -> lis
     list of SweepFailure
     """
     keys, wanted = {_key(model) for model in models}, set(levels)
-    there: dict[str, set[int]] = {}
+    there: dict[str, set[float]] = {}
     for row in sweep:
         there.setdefault(point_key(row.parameters), set()).add(row.level)
     failures = [(point_key(one.parameters), one) for one in sweep.failures]

@@ -7,6 +7,7 @@ libraries read that when they are loaded.
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import multiprocessing
 import os
 import signal
@@ -45,7 +46,7 @@ _TURN = threading.Lock()
 class Failed:
     """Why a point's levels end early; as `SweepFailure`, without the point."""
 
-    level: int
+    level: float
     kind: str
     message: str
     best: dict[str, float]
@@ -63,7 +64,7 @@ class Outcome:
     coordinates : dict of str to float
         The same, rounded.
     solutions : list of dict
-        `Solution.to_dict` of every level that was solved, lowest first.
+        `Solution.to_dict` of every level that was solved, lowest first; `Limit.to_dict` of the limit.
     failure : Failed, optional
         What ended the levels early.
     version : str
@@ -82,13 +83,14 @@ def installed_version() -> str:
     return importlib.metadata.version("widegap")
 
 
-def solve_point(model: Model, levels: tuple[int, ...], digits: int) -> Outcome:
+def solve_point(model: Model, levels: tuple[float, ...], digits: int) -> Outcome:
     """Solve a model at all its levels: one task of a sweep.
 
     Parameters
     ----------
     model : theory.Model
     levels : tuple of int
+        `math.inf` is the limit of all.
     digits : int
         As in `solve_levels`.
 
@@ -98,10 +100,12 @@ def solve_point(model: Model, levels: tuple[int, ...], digits: int) -> Outcome:
         A `ConvergenceError` or `ResolutionError` is an outcome, too; anything else is raised.
     """
     from numerics.errors import ResolutionError
+    from numerics.limits.limit import limit
     from numerics.thresholds.solution import ConvergenceError
     from numerics.thresholds.solve import solve_levels
 
-    reached = min(levels)
+    finite = [int(level) for level in levels if level < math.inf]
+    reached: float = min(levels)
 
     def progress(level: int, stage: str, fraction: float) -> None:
         nonlocal reached
@@ -111,9 +115,14 @@ def solve_point(model: Model, levels: tuple[int, ...], digits: int) -> Outcome:
     failure = None
     with _TURN:
         try:
-            for solution in solve_levels(model, levels, digits=digits, progress=progress):
+            for solution in (
+                solve_levels(model, finite, digits=digits, progress=progress) if finite else ()
+            ):
                 _check_range(solution)
                 solutions.append(solution.to_dict())
+            if len(finite) < len(levels):
+                reached = math.inf
+                solutions.append(limit(model).to_dict())
         except ConvergenceError as error:
             failure = Failed(
                 reached, "ConvergenceError", str(error), error.best, error.gradient_norm

@@ -1,5 +1,6 @@
 """Arguments: read exactly, or refused with what was wanted and what was given."""
 
+import math
 from decimal import Decimal
 from fractions import Fraction
 
@@ -66,6 +67,14 @@ def test_levels(first: int, last: int) -> None:
         with pytest.raises(click.UsageError):
             levels.convert(f"{first}:{last}", None, None)
     assert levels.convert(str(first), None, None) == (first,)
+    assert levels.convert(f"{first},inf", None, None) == (first, math.inf)
+    assert levels.convert("inf", None, None) == (math.inf,)
+
+
+@pytest.mark.parametrize("text", ["inf:3", "2,3", "2,", ",inf", "inf,2", "2:3,inf,inf", "2:inf"])
+def test_what_are_no_levels(text: str) -> None:
+    with pytest.raises(click.UsageError, match="--levels is A:B with integers A and B"):
+        Levels("--levels").convert(text, None, None)
 
 
 @given(st.fractions(), st.fractions(min_value="1/1000"), st.integers(1, 200))

@@ -4,6 +4,7 @@ As in :mod:`widegap.cli`, everything heavy is imported when the input has been l
 """
 
 import itertools
+import math
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ _SHOWN_FAILURES = 10
 @click.command(
     epilog="\b\nExamples:\n"
     "  widegap sweep sbp --kappa 0.5:2:0.05 --levels 2:6 --out run.sqlite\n"
+    "  widegap sweep sbp --kappa 0.5:2:0.25 --levels 2:4,inf --out limits.sqlite\n"
     "  widegap sweep sbp --kappa 0.5:2:0.05 --levels 2:6 --out run.sqlite --resume \\\n"
     "      --scheduler tcp://host:8786"
 )
@@ -57,7 +59,7 @@ _SHOWN_FAILURES = 10
     type=Levels("--levels"),
     required=True,
     metavar="A:B",
-    help="Lifting levels from A to B, or one level.",
+    help="Lifting levels from A to B, or one level; A:B,inf or inf for the limit of all, a minute each.",
 )
 @resumable_options("point")
 @click.option("--retry", is_flag=True, help="With --resume: try points again that failed.")
@@ -70,7 +72,7 @@ _SHOWN_FAILURES = 10
 )
 def sweep(
     model: str,
-    levels: tuple[int, ...],
+    levels: tuple[float, ...],
     out: str,
     resume: bool,
     retry: bool,
@@ -121,8 +123,6 @@ def models_of(name: str, values: Mapping[str, tuple[Fraction, ...]]) -> "list[Mo
         If there are too many of them, if the model has no such parameter or needs another, or if
         a value is outside its domain.
     """
-    import math
-
     total = math.prod(map(len, values.values()))
     if total > MAX_POINTS:
         raise click.UsageError(f"a sweep may have at most {MAX_POINTS} points, got {total}")
@@ -140,7 +140,7 @@ def models_of(name: str, values: Mapping[str, tuple[Fraction, ...]]) -> "list[Mo
 
 def _run(
     models: "list[Model]",
-    levels: tuple[int, ...],
+    levels: tuple[float, ...],
     out: str,
     resume: bool,
     retry: bool,
@@ -181,7 +181,7 @@ def summary(
     total: int,
     before: int,
     failures: "list[SweepFailure]",
-    levels: tuple[int, ...],
+    levels: tuple[float, ...],
     out: str,
 ) -> str:
     """Say in a few lines what became of a sweep.
@@ -206,9 +206,12 @@ def summary(
     str
         Lines, each with its end.
     """
-    where = f"level {levels[0]}"
-    if len(levels) > 1:
-        where = f"levels {levels[0]} to {levels[-1]}"
+    finite = [level for level in levels if level != math.inf]
+    where = f"level {finite[0]}" if finite else "the limit of all levels"
+    if len(finite) > 1:
+        where = f"levels {finite[0]} to {finite[-1]}"
+    if finite and len(finite) < len(levels):
+        where += " and the limit of all"
     points = "1 point" if total == 1 else f"{total} points"
     lines = [
         f"{stored.settings.model}, {points}, {where}: {total - before} computed now, "

@@ -189,7 +189,8 @@ def phase_diagram(sweep: "Sweep", title: str | None = None) -> "Figure":
     reference = 2 if satisfiability else min(curves)
     gaps = reference in curves and len(curves) > 1
     symbol = r"\alpha" if capacity else r"\xi"
-    names = {level: rf"{symbol}_{{{level}}}" for level in curves}
+    tags = {level: r"\infty" if level == math.inf else str(level) for level in curves}
+    names = {level: rf"{symbol}_{{{tag}}}" for level, tag in tags.items()}
     names[reference] = r"\alpha_c" if satisfiability else names[reference]
     marker = "." if len(places) <= _MARKED else ""
     with rc_context(STYLE):
@@ -244,7 +245,7 @@ def _swept(sweep: "Sweep") -> str:
     return (several or [names[0]])[0]
 
 
-def _curves(sweep: "Sweep", along: str) -> tuple[list[float], dict[int, list[float]]]:
+def _curves(sweep: "Sweep", along: str) -> tuple[list[float], dict[float, list[float]]]:
     """Places on the axis, and the values of each level there; nan where it has none."""
     places = sorted({row.coordinates[along] for row in (*sweep.rows, *sweep.failures)})
     values = {(row.level, row.coordinates[along]): row.value for row in sweep.rows}
@@ -254,13 +255,13 @@ def _curves(sweep: "Sweep", along: str) -> tuple[list[float], dict[int, list[flo
     }
 
 
-def _level_styles(levels: list[int], reference: int) -> dict[int, dict[str, Any]]:
+def _level_styles(levels: list[float], reference: float) -> dict[float, dict[str, Any]]:
     """The reference dashed in grey, the first level above in orange, the others ever darker blue."""
     from matplotlib.colors import LinearSegmentedColormap
 
     shades = LinearSegmentedColormap.from_list("levels", (ORANGE, "#56b4e9", BLUE, "#00293f"))
     others = [level for level in levels if level != reference]
-    styles: dict[int, dict[str, Any]] = {reference: {"color": _GREY, "linestyle": "--"}}
+    styles: dict[float, dict[str, Any]] = {reference: {"color": _GREY, "linestyle": "--"}}
     for index, level in enumerate(others):
         styles[level] = {"color": shades(index / max(len(others) - 1, 1))}
     return styles

@@ -1,11 +1,13 @@
 """A sweep's file is not believed: what is damaged is refused in one line and left as it was."""
 
+import math
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from numerics import Solution, SweepFileError, read_sweep
+from numerics import Limit, Solution, SweepFileError, read_sweep
 from numerics.runs.records import Settings
 from numerics.runs.store import SweepStore
 from numerics.runs.workers import Failed, Outcome, installed_version
@@ -24,6 +26,30 @@ def out(tmp_path: Path) -> Path:
             end = None if 3 in levels else failure
             store.add(Outcome({"kappa": kappa}, {"kappa": float(kappa)}, found, end, "0"))
     return tmp_path / "run.sqlite"
+
+
+def test_a_limit_is_kept_beside_its_levels(out: Path) -> None:
+    """As text in the file, which people read; as infinity in Python, after all numbers."""
+    more = replace(SETTINGS, levels=(2, math.inf))
+    limit = Limit(SBP("3"), 1.5, 1e-7, reason="extrapolated")
+    level = Solution(SBP("3"), 2, 1.75)
+    with SweepStore(out, more, resume=True) as store:
+        found = [level.to_dict(), limit.to_dict()]
+        store.add(Outcome({"kappa": "3"}, {"kappa": 3.0}, found, None, "0"))
+        failure = Failed(math.inf, "ConvergenceError", "too few levels", {}, None)
+        store.add(Outcome({"kappa": "4"}, {"kappa": 4.0}, [], failure, "0"))
+        assert store.stored()['{"kappa": "3"}'] == {2, math.inf}
+    sweep = read_sweep(out)
+    assert sweep.settings.levels == (2, 3, math.inf)
+    assert [(row.level, row.value) for row in sweep if row.parameters["kappa"] == "3"] == [
+        (2, 1.75),
+        (math.inf, 1.5),
+    ]
+    assert sweep.rows[-1].branch == "limit"
+    assert sweep.rows[-1].solution == limit.to_dict()
+    assert sweep.failures[-1].level == math.inf
+    text = sqlite3.connect(out).execute("SELECT DISTINCT level FROM solutions ORDER BY level")
+    assert text.fetchall() == [(2,), (3,), ("inf",)]
 
 
 def damaged(path: Path, script: str) -> None:

@@ -1,6 +1,7 @@
 """``widegap sweep`` and ``widegap plot``: exact ranges, one line for bad input, files left alone."""
 
 import io
+import math
 import os
 import re
 import signal
@@ -20,7 +21,7 @@ import pytest
 from click.testing import Result
 
 import numerics.runs.sweeps
-from numerics import ConvergenceError, Solution, read_sweep, solve_levels
+from numerics import ConvergenceError, Limit, Solution, read_sweep, solve_levels
 from theory import SBP
 from widegap.commands.sweep import models_of
 from widegap.show.progress import SweepProgress
@@ -53,6 +54,7 @@ def pretence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Conve
 
     monkeypatch.setattr(numerics.runs.sweeps, "LocalPool", Here)
     monkeypatch.setattr("numerics.thresholds.solve.solve_levels", solve_levels)
+    monkeypatch.setattr("numerics.limits.limit.limit", lambda model: Limit(model, 1.5, 1e-7))
     monkeypatch.chdir(tmp_path)
     return failing
 
@@ -89,6 +91,24 @@ def test_a_resumed_sweep_adds_levels(run: Callable[..., Result]) -> None:
     )
     assert "0 computed now, 4 there before" in run(*more).stdout
     assert "0 computed now, 4 there before" in run(*SWEEP, "--resume").stdout
+
+
+@pytest.mark.usefixtures("pretence")
+def test_a_resumed_sweep_adds_the_limit_of_all_levels(run: Callable[..., Result]) -> None:
+    assert run(*SWEEP).exit_code == 0
+    more = (*SWEEP[:4], "--levels", "2:4,inf", *SWEEP[6:], "--resume")
+    result = run(*more)
+    assert result.stdout == (
+        "sbp, 4 points, levels 2 to 4 and the limit of all: 4 computed now, 0 there before, 0 failed\n"
+        "16 thresholds in run.sqlite\n"
+    )
+    assert "0 computed now, 4 there before" in run(*more).stdout
+    sweep = read_sweep("run.sqlite")
+    assert sweep.settings.levels == (2, 3, 4, math.inf)
+    assert {row.value for row in sweep if row.level == math.inf} == {1.5}
+    alone = run(*SWEEP[:4], "--levels", "inf", "--out", "other.sqlite")
+    assert alone.stdout.startswith("sbp, 4 points, the limit of all levels: 4 computed now")
+    refused(run(*more[:-1], "--digits", "16"), "extrapolated, to 10 digits at best")
 
 
 @pytest.mark.usefixtures("pretence")

@@ -138,6 +138,15 @@ def test_a_phase_diagram_draws_every_level_and_the_gap() -> None:
     assert upper.get_title() == "SBP"
 
 
+def test_the_limit_of_all_levels_is_the_last_curve() -> None:
+    values = VALUES | {(k, math.inf): VALUES[k, 4] - 0.01 for k in (0.5, 1.0, 1.5)}
+    upper, _ = phase_diagram(swept(values)).axes
+    assert [line.get_label() for line in upper.lines][-2:] == [
+        r"$\alpha_{4}$",
+        r"$\alpha_{\infty}$",
+    ]
+
+
 def test_a_wide_range_of_values_is_drawn_on_a_logarithmic_scale() -> None:
     upper, _ = phase_diagram(swept({key: value**4 for key, value in VALUES.items()})).axes
     assert upper.get_yscale() == "log"
