@@ -21,6 +21,17 @@ def test_exponents_lie_between_their_neighbours_and_marginality_grows(model) -> 
         before = outermost
 
 
+def test_the_formula_gives_the_mean_of_neighbours_and_marginality_is_missed_as_r_to_the_minus_2() -> (
+    None
+):
+    """Of SK to half a per cent from level 6 on; at the outermost interface 0.9 / r^2 are missing."""
+    for solution in solve_levels(SK(), range(5, 8)):
+        places = interfaces(solution)
+        middle = places[len(places) // 2]
+        assert middle.exponent == pytest.approx((middle.inner + middle.outer) / 2, rel=0.008)
+        assert -places[-1].marginality * solution.level**2 == pytest.approx(0.91, abs=0.03)
+
+
 def test_models_without_partners_are_refused() -> None:
     for model, level in ((SphericalPerceptron(-1), 2), (Hopfield(1, 1), 2)):
         with pytest.raises(ValueError, match="no pair of nests that are partners"):

@@ -58,6 +58,10 @@ def test_noise_is_amplified_in_the_error() -> None:
         values = [x + 1e-9 * rng.uniform(-1.0, 1.0) for x in exact]
         result = extrapolate(LEVELS, values, 1e-9)
         assert abs(result.value - 1.0) <= result.error < 1e-4
+        # what the spread happens to say comes on top of all that noise can have done
+        alone = extrapolate(LEVELS, values)
+        amplification = richardson(LEVELS[-7:], values[-7:], 4)[1]
+        assert result.error - alone.error == pytest.approx(1e-9 * amplification, rel=1e-6)
 
 
 @pytest.mark.parametrize("levels", [[4, 5, 6], [4, 6, 8, 10, 13], [4, 5, 6, 8]])

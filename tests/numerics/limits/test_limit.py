@@ -38,6 +38,16 @@ def test_the_profile_is_the_point_of_the_highest_level(sk: Limit) -> None:
     assert abs(cross_check(fe, point) - sk.values[-1]) > 1e-8
 
 
+def test_a_perceptrons_profile_has_both_its_overlaps() -> None:
+    solution = solve(SBP(1), level=4)
+    profile = module._profile(SBP(1), branches_of(solution)[0])
+    sizes = {name: len(profile[name]) for name in "pqc"}
+    named = [profile[name] for name in "pqc"]
+    expected = list(solution.order_parameters.values())
+    assert sizes == {"p": 2, "q": 2, "c": 2}
+    assert [x for part in named for x in part] == pytest.approx(expected, rel=1e-9)
+
+
 def test_values_are_those_of_solutions_with_all_their_digits(sk: Limit) -> None:
     # the last seven come from balls: in doubles they are some 1e-15 off, magnified a thousandfold
     assert sk.values[-1] == pytest.approx(solve(SK(), 12).value, abs=5e-15)
