@@ -163,7 +163,7 @@ def expected_change(learner: str) -> float:
 
 def cases(
     series: Sequence[str] = SERIES,
-    replicates: int = 12,
+    replicates: int = 24,
     *,
     length: int = 48,
     horizon: int = 4,
@@ -222,26 +222,27 @@ class Comparison:
 def compare(one: Array, other: Array, drawn: bool) -> Comparison:
     """Compare two methods by their errors, arrays of shape (replicates, windows).
 
-    The pairs are the replicates where each has a series of its own, ``drawn``, and the windows, averaged over
-    the replicates, where they share one. Windows do not overlap; what correlation they have is not accounted
-    for.
+    Where each replicate has a series of its own, ``drawn``, replicates are the pairs. Where they share one,
+    the windows are, averaged over the replicates, and the variance of the replicates, averaged over the
+    windows, is added: both could have been others. Windows do not overlap; what correlation they have is not
+    accounted for.
     """
     from scipy.stats import t
 
-    axis = 1 if drawn else 0
-    logs = np.log(one.mean(axis=axis) / other.mean(axis=axis))
-    pairs = len(logs)
-    mean, spread = float(logs.mean()), float(logs.std(ddof=1) / math.sqrt(pairs))
-    p_value = (
-        float(2.0 * t.sf(abs(mean) / spread, pairs - 1)) if spread > 0.0 else float(mean == 0.0)
-    )
-    if abs(mean) + float(t.isf(0.5 * LEVEL, pairs - 1)) * spread <= MARGIN:
+    by_replicate, by_window = (np.log(one.mean(axis=j) / other.mean(axis=j)) for j in (1, 0))
+    logs = by_replicate if drawn else by_window
+    parts = [by_replicate] if drawn else [by_replicate, by_window]
+    mean = float(logs.mean())
+    spread = math.sqrt(sum(float(part.var(ddof=1)) / len(part) for part in parts))
+    freedom = min(map(len, parts)) - 1
+    p_value = float(2.0 * t.sf(abs(mean) / spread, freedom)) if spread > 0.0 else float(mean == 0.0)
+    if abs(mean) + float(t.isf(0.5 * LEVEL, freedom)) * spread <= MARGIN:
         verdict = "equal"
     elif p_value < LEVEL:
         verdict = "better" if mean < 0.0 else "worse"
     else:
         verdict = "undecided"
-    return Comparison(math.expm1(mean), spread, p_value, pairs, verdict)
+    return Comparison(math.expm1(mean), spread, p_value, len(logs), verdict)
 
 
 @dataclass(frozen=True)
@@ -299,7 +300,7 @@ class Forecasts(Result):
 
 def run_forecasts(
     series: Sequence[str] = SERIES,
-    replicates: int = 12,
+    replicates: int = 24,
     *,
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,

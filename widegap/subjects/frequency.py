@@ -230,9 +230,9 @@ def _risk(given: dict[str, Any]) -> "Result":
 @click.option(
     "--replicates",
     type=Integer("--replicates", 2, 10_000),
-    default=12,
+    default=24,
     metavar="N",
-    help="Of each series: drawn ones are new in each, of real ones the networks. [default: 12]",
+    help="Of each series: drawn ones are new in each, of real ones the networks. [default: 24]",
 )
 @click.option(
     "--length",
