@@ -22,6 +22,7 @@ from .kernels.mlp import MLPKernel as MLPKernel
 from .kernels.mlp import mlp_kernel as mlp_kernel
 from .kernels.phase import PhaseDiagram as PhaseDiagram
 from .kernels.phase import phase_diagram as phase_diagram
+from .kernels.sequential import kernels_by_depth as kernels_by_depth
 from .limits.limit import Limit as Limit
 from .limits.limit import limit as limit
 from .proofs.certificates import Certificate as Certificate

@@ -46,8 +46,17 @@ class Bounded:
     @property
     def relative(self) -> Array:
         """Errors of numbers >= 0 relative to themselves; 0 where both are 0."""
-        some = self.error > 0.0
-        return np.divide(self.error, self.value, out=np.zeros(self.value.shape), where=some)
+        made = np.where(np.isfinite(self.value), 0.0, np.inf)
+        some = (self.error > 0.0) & np.isfinite(self.value)
+        return np.divide(self.error, self.value, out=made, where=some)
+
+    def over(self, shape: tuple[int, ...]) -> Bounded:
+        """The same numbers in a shape that they broadcast to."""
+        return Bounded(np.broadcast_to(self.value, shape), np.broadcast_to(self.error, shape))
+
+    def ravel(self) -> Bounded:
+        """The same numbers in a row."""
+        return Bounded(self.value.ravel(), self.error.ravel())
 
     def __add__(self, other: Any) -> Bounded:
         b = _read(other)

@@ -1,16 +1,17 @@
 """D and the tangent's slope on arrays, with bounds of their errors, for theory's recursion in doubles.
 
-What evaluating them adds is `numerics.kernels.noise.pair_noise`. What errors of k12 do is bounded pair by pair.
-With H(rho) = sum h_n a_n(k11) a_n(k22) rho^n, h_n >= 0, for D or the slope, Cauchy and Schwarz give
+What evaluating them adds is `numerics.kernels.noise.pair_noise`; what errors of k12 do is bounded pair by
+pair. With H(rho) = sum h_n a_n(k11) a_n(k22) rho^n, h_n >= 0, for D or the slope, Cauchy and Schwarz give
 
     |H'(rho)| <= sqrt(H_1' H_2')(|rho|),  |H(rho) - H(r)| <= sqrt((H_1(1) - H_1(r)) (H_2(1) - H_2(r))),
 
-where H_i belongs to two inputs of the variance of input i, and 0 <= r <= rho <= 1. The first is enough away from
-correlation 1, the second at it, where slopes of activations with kinks have no derivative.
+where H_i belongs to two inputs of the variance of input i, and 0 <= r <= rho <= 1. The first is enough away
+from correlation 1, the second at it, where slopes of activations with kinks have no derivative.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -20,7 +21,7 @@ import sympy
 from numpy.typing import NDArray
 
 from numerics.kernels.loops import state
-from numerics.kernels.loops.code import kernel_module, uses_series
+from numerics.kernels.loops.code import kernel_module, uses_power_loops, uses_series
 from numerics.kernels.series.rounding import UNIT
 from numerics.kernels.series.series import series
 from theory.calculus.price import K1, K2, C
@@ -35,6 +36,14 @@ __all__ = ["DualValues", "dual_values"]
 
 Array = NDArray[np.float64]
 _ARGUMENTS = K1, K2, C, DET, DELTA, SIGMA
+_FUNCTIONS = {
+    ExpDifference.__name__: lambda a, b, apart: np.where(
+        apart >= 0.0, -np.exp(a) * np.expm1(-apart), np.exp(b) * np.expm1(apart)
+    )
+}
+_GAPS = np.concatenate([np.geomspace(1e-8, 0.1, 12), np.linspace(0.2, 1.8, 17)])
+_GAPS = np.concatenate([_GAPS, 2.0 - _GAPS[:12]])
+"""1 minus correlations, away from the ends."""
 _TINY = 1e-60
 """Stands for the variance 0: D and the slope tend to their values there."""
 
@@ -51,14 +60,15 @@ class DualValues:
     def __init__(self, dual: Dual, tangent: Tangent) -> None:
         self.dual, self.tangent = dual, tangent
         existence = dual.existence
-        self.at_zero = existence.at(sympy.S.Zero)
+        self.series = uses_series(dual)
+        self.vanishes = uses_power_loops(dual) or existence.at(sympy.S.Zero) == 0
         self.infinite = (
             tangent == "limit" and not existence.smooth
         ) or existence.largest_slope == 0
 
     def single(self, k: Bounded) -> tuple[Bounded, Bounded]:
         """D and the slope on the diagonal, for variances of shape (n,)."""
-        at = np.maximum(k.value, _TINY)
+        at = k.value if self.series else np.maximum(k.value, _TINY)
         path = self._path(at)
         noise = self._noise(path)
         if path.tables:
@@ -68,7 +78,7 @@ class DualValues:
         if self.infinite:
             slope = np.full_like(at, np.inf)
         rel = k.relative
-        value = np.where((k.value == 0.0) & (self.at_zero == 0), 0.0, value)
+        value = np.where((k.value == 0.0) & self.vanishes, 0.0, value)
         off = np.abs(value) * (noise.value_own + 1.01 * noise.rate * rel)
         turned = np.abs(slope) * (noise.slope_own + 1.01 * noise.chi_rate * rel)
         return Bounded.rounded(value, off), Bounded.rounded(slope, turned)
@@ -80,8 +90,8 @@ class DualValues:
         ----------
         one, both, two : Bounded, shape (n1, 1), (n1, n2), (1, n2)
         """
-        k1, k2 = np.maximum(one.value, _TINY), np.maximum(two.value, _TINY)
-        edge = np.sqrt(k1) * np.sqrt(k2)
+        k1, k2 = (v.value if self.series else np.maximum(v.value, _TINY) for v in (one, two))
+        edge = np.maximum(np.sqrt(k1) * np.sqrt(k2), 1e-300)
         c = np.clip(both.value, -edge, edge)
         det = np.maximum(k1 * k2 - c * c, 0.0)
         delta, sigma = (np.maximum(k1 + k2 + s * c, 0.0) for s in (-2.0, 2.0))
@@ -105,20 +115,29 @@ class DualValues:
         error = moved + (noise.value + noise.value_scale * rel) * sizes
         turn = turn + (noise.slope + noise.slope_scale * rel) * scales
         none = (one.value == 0.0) | (two.value == 0.0)
-        if self.at_zero == 0:
+        if self.vanishes:
             value, error = np.where(none, 0.0, value), np.where(none, 0.0, error)
+        if self.series:  # orders above 0 are lost at variance 0
+            turn = np.where(none, np.inf, turn)
         return Bounded.rounded(value, error), Bounded.rounded(slope, turn)
 
     def _path(self, k: Array) -> Single:
-        tables = (series(self.dual.activation).tables(k),) if uses_series(self.dual) else ()
+        tables = (series(self.dual.activation).tables(k),) if self.series else ()
         return Single(k[None, :], k[None, :], tables=tables)
 
     def _noise(self, path: Single) -> PairNoise:
         k = path.k[0]
-        if not path.tables and k.min() == _TINY:  # what is exact there widens no range
+        if not self.series and k.min() == _TINY:  # what is exact there widens no range
             k = np.where(k == _TINY, k[k > _TINY].min(initial=1.0), k)
             path = Single(k[None, :], k[None, :])
-        return pair_noise(self.dual, self.tangent, path, 0)
+        noise = pair_noise(self.dual, self.tangent, path, 0)
+        if self.series or np.isfinite(noise.value_scale + noise.slope_scale):
+            return noise
+        low, high = (
+            2.0 ** float(f(np.log2(v))) for f, v in ((np.floor, k.min()), (np.ceil, k.max()))
+        )
+        scales = _inner_scales(self.dual, self.tangent, low, high)
+        return dataclasses.replace(noise, value_scale=scales[0], slope_scale=scales[1])
 
     def _sizes(self, path: Single, n: int) -> Array:
         """sqrt(D(k11) D(k22))."""
@@ -183,7 +202,7 @@ class DualValues:
         edge: Array,
         slope: Array,
     ) -> tuple[Array, Array]:
-        """The same for series: what `numerics.kernels.loops.hermite.moduli` says where |D'''| is not summed."""
+        """The same for series, by the bounds that `numerics.kernels.series.series.Tables` has for D''."""
         shift = step * edge
         if self.dual.existence.jumps or not self.dual.existence.smooth:
             return np.full_like(gap, np.inf), np.full_like(gap, np.inf)
@@ -216,13 +235,29 @@ def _closed(dual: Dual, tangent: Tangent) -> Callable[..., list[Any]]:
         dual.tangent(tangent),
         dual.tangent(tangent, 1, 1),
     )
-    names = {
-        ExpDifference.__name__: lambda a, b, apart: np.where(
-            apart >= 0.0, -np.exp(a) * np.expm1(-apart), np.exp(b) * np.expm1(apart)
-        )
-    }
     exprs = [m.stable.replace(sympy.DiracDelta, lambda *_: sympy.S.Zero) for m in moments]
-    return sympy.lambdify(_ARGUMENTS, exprs, [names, "scipy", "numpy"], cse=True)
+    return sympy.lambdify(_ARGUMENTS, exprs, [_FUNCTIONS, "scipy", "numpy"], cse=True)
+
+
+@lru_cache(maxsize=512)
+def _inner_scales(dual: Dual, tangent: Tangent, low: float, high: float) -> list[float]:
+    """`PairRounding`'s value_scale and slope_scale where the limits at correlations -1 and 1 are not found."""
+    k = np.geomspace(low, high, 4)
+    one, two, t = (v.ravel() for v in np.meshgrid(k, k, _GAPS, indexing="ij"))
+    edge = np.sqrt(one * two)
+    c, det = edge * (1.0 - t), edge * edge * t * (2.0 - t)
+    around = det, one + two - 2.0 * c, one + two + 2.0 * c
+    made = []
+    for ladder in (dual.moment, lambda i, j: dual.tangent(tangent, i, j)):
+        moments = [ladder(i, j).stable for i, j in ((0, 0), (1, 1), (2, 0))]
+        evaluate = sympy.lambdify(_ARGUMENTS, moments, [_FUNCTIONS, "scipy", "numpy"], cse=True)
+        _, cross, heat = evaluate(one, two, c, *around)
+        ends = [np.abs(evaluate(v, v, v, *_around(v, 0.0))[0] + 0.0 * v) for v in (one, two)]
+        size = np.sqrt(ends[0] * ends[1])
+        size = np.where(np.isfinite(size), size, np.abs(evaluate(one, two, c, *around)[0]))
+        moved = np.abs(one * heat + c * cross)
+        made.append(1.25 * float(np.max(moved / np.where(size > 0.0, size, 1.0))))
+    return made
 
 
 @lru_cache(maxsize=64)

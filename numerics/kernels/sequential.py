@@ -1,6 +1,6 @@
 """Kernels of networks of any order of layers: theory's recursion in doubles with bounds, and again in balls.
 
-The recursion is `theory.kernels.sequential.Sequential.forward` itself, of arrays that carry bounds of their own
+The recursion is `theory.kernels.sequential.Sequential.forward` itself, of arrays that carry bounds of their
 errors. Pairs that come out too coarse are computed again in balls, from the inputs themselves.
 """
 
@@ -22,7 +22,7 @@ from numerics.kernels.series.rounding import UNIT
 from theory.kernels.activations import Activation
 from theory.kernels.architectures import MLP
 from theory.kernels.duals import Tangent, dual
-from theory.kernels.layers import Dense, Layer, LayerNorm, Residual, State
+from theory.kernels.layers import Dense, Layer, Residual, State
 from theory.kernels.sequential import Sequential
 
 from .balls import Precision
@@ -74,10 +74,9 @@ def sequential_kernel(
 
     Notes
     -----
-    Blocks of 2^18 pairs go through theory's recursion, in numpy. Every operation bounds its rounding, D and D'
-    as `numerics.kernels.dual_values` says, so that ``error`` holds for each pair; pairs above 3e-14 or 1e-12 are
-    computed again in balls where all duals are closed or mixtures, for at most some twenty seconds. Cost: some
-    0.2 to 1 microseconds a pair and layer, ten times what the compiled loops of plain perceptrons take.
+    Blocks of 2^18 pairs go through theory's recursion, in numpy. Every operation bounds its rounding, D and
+    D' as `numerics.kernels.dual_values` says, so that ``error`` holds for each pair; pairs above 3e-14 or
+    1e-12 are computed again in balls where all duals are closed or mixtures, for at most some twenty seconds.
     """
     (made,) = _computed(model, x1, x2, tangent, refine=refine, progress=progress, cut=False)
     return made
@@ -147,11 +146,14 @@ class _Doubles:
         return x.sqrt()
 
     def variance(self, phi: Activation, k: Bounded) -> Bounded:
-        made = dual_values(dual(phi), self.tangent).single(_flat(k))[0]
-        return Bounded(made.value.reshape(k.value.shape), made.error.reshape(k.value.shape))
+        shape = k.value.shape
+        made, _ = dual_values(dual(phi), self.tangent).single(k.over(shape or (1,)).ravel())
+        return Bounded(made.value.reshape(shape), made.error.reshape(shape))
 
     def pair(self, phi: Activation, at: State) -> tuple[Bounded, Bounded]:
-        return dual_values(dual(phi), self.tangent).pair(at.one, at.both, at.two)
+        n1, n2 = at.both.value.shape  # normalised variances are single numbers
+        one, two = at.one.over((n1, 1)), at.two.over((1, n2))
+        return dual_values(dual(phi), self.tangent).pair(one, at.both, two)
 
 
 class _Singles(_Doubles):
@@ -169,14 +171,14 @@ class _Singles(_Doubles):
         return super().variance(phi, k)
 
     def pair(self, phi: Activation, at: State) -> tuple[Bounded, Bounded]:
-        return dual_values(dual(phi), self.tangent).single(at.one)
+        return dual_values(dual(phi), self.tangent).single(at.one.over(at.both.value.shape))
 
     def sqrt(self, x: Bounded) -> Bounded:
         if (x.value == 0.0).any():
             row = int(np.argmax(x.value == 0.0))
             raise DivergenceError(
-                f"layer normalisation of input {row} divides by 0: all its units are 0; give the layers before "
-                "it biases, or leave zero inputs out"
+                f"layer normalisation of input {row} divides by 0: all its units are 0; give the layers "
+                "before it biases, or leave zero inputs out"
             )
         return x.sqrt()
 
@@ -255,10 +257,6 @@ def _denses(layers: Sequence[Layer]) -> Iterator[Dense]:
             yield one
 
 
-def _flat(k: Bounded) -> Bounded:
-    return Bounded(k.value.ravel(), np.broadcast_to(k.error, k.value.shape).ravel())
-
-
 def _squared(x: Array) -> Bounded:
     """<x, x>/d of every input."""
     made = squares(x)
@@ -281,6 +279,7 @@ def _alone(model: Sequential, x: Array, tangent: Tangent, cut: bool) -> list[Sta
     g = _squared(x)
     with np.errstate(all="ignore"):
         made = _run(model, (g, g, g), _Singles(tangent), float(x.shape[1]), cut)
+        made = [State(*(part.over((len(x),)) for part in last)) for last in made]
     for last in made:
         wrong = ~np.isfinite(last.one.value)
         smooth = all(phi.existence.smooth for phi in model.activations)
@@ -288,8 +287,8 @@ def _alone(model: Sequential, x: Array, tangent: Tangent, cut: bool) -> list[Sta
             wrong |= ~np.isfinite(last.tangent.value)
         if wrong.any():
             raise DivergenceError(
-                f"the kernel of row {int(np.argmax(wrong))} is outside the range of doubles; make the scales, the "
-                "inputs or the depth smaller"
+                f"the kernel of row {int(np.argmax(wrong))} is outside the range of doubles; make the "
+                "scales, the inputs or the depth smaller"
             )
     return made
 
@@ -332,7 +331,7 @@ def _fill(
 
 
 def _relative(out: Array, one: State, two: State) -> Array:
-    """The larger error of both kernels, relative to sqrt(k_ii k_jj), or where that is infinite to the entry."""
+    """The larger error of both kernels, relative to sqrt(k_ii k_jj); if that is infinite, to the entry."""
     worst = np.zeros(out.shape[2:])
     values, errors = out
     with np.errstate(all="ignore"):

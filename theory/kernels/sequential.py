@@ -76,9 +76,9 @@ class Sequential:
     -----
     The standard parameterisation is z = W y + b with W_ij ~ N(0, sigma_w^2/fan-in) and gradients in W and b;
     the tangent kernel grows with the width n. z = W y/sqrt(N) + b with n = s N units and W_ij ~ N(0,
-    sigma_w^2/s) is the same network, and its tangent kernel tends to a limit as N grows: J. Sohl-Dickstein, R.
-    Novak, S. Schoenholz and J. Lee, arXiv:2001.07301. ``width`` is s, the inputs are d units. With s = n it is,
-    layer by layer, the leading order of the standard network's own kernel at width n.
+    sigma_w^2/s) is the same network, and its tangent kernel tends to a limit as N grows: J. Sohl-Dickstein,
+    R. Novak, S. Schoenholz and J. Lee, arXiv:2001.07301. ``width`` is s, the inputs are d units. With s = n
+    it is, layer by layer, the leading order of the standard network's own kernel at width n.
 
     Examples
     --------
