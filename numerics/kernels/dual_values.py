@@ -241,7 +241,7 @@ def _closed(dual: Dual, tangent: Tangent) -> Callable[..., list[Any]]:
 
 @lru_cache(maxsize=512)
 def _inner_scales(dual: Dual, tangent: Tangent, low: float, high: float) -> list[float]:
-    """`PairRounding`'s value_scale and slope_scale where the limits at correlations -1 and 1 are not found."""
+    """`PairRounding`'s value_scale and slope_scale where they have no limit at correlation 1 or -1."""
     k = np.geomspace(low, high, 4)
     one, two, t = (v.ravel() for v in np.meshgrid(k, k, _GAPS, indexing="ij"))
     edge = np.sqrt(one * two)

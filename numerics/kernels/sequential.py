@@ -7,7 +7,7 @@ errors. Pairs that come out too coarse are computed again in balls, from the inp
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,8 @@ from numerics.kernels.series.rounding import UNIT
 from theory.kernels.activations import Activation
 from theory.kernels.architectures import MLP
 from theory.kernels.duals import Tangent, dual
-from theory.kernels.layers import Dense, Layer, Residual, State
-from theory.kernels.sequential import Sequential
+from theory.kernels.layers import State
+from theory.kernels.sequential import Sequential, denses
 
 from .balls import Precision
 from .bounded import Bounded
@@ -35,7 +35,7 @@ from .mlp import MLPKernel
 from .refine import WORK, maps_of
 from .tiles import check_memory
 
-__all__ = ["kernels_by_depth", "sequential_diagonal", "sequential_kernel"]
+__all__ = ["check_numbers", "kernels_by_depth", "sequential_diagonal", "sequential_kernel"]
 
 Array = NDArray[np.float64]
 _BLOCK = 2**18
@@ -128,7 +128,7 @@ def sequential_diagonal(
     tuple of ndarray, shape (n,)
     """
     a, _ = check_inputs(x, None)
-    _check(model)
+    check_numbers(model)
     (last,) = _alone(model, a, check_tangent(tangent), cut=False)
     return last.one.value, last.tangent.value
 
@@ -216,7 +216,7 @@ def _computed(
     """The kernels of a network, or of all that it is cut to."""
     a, b = check_inputs(x1, x2)
     check_tangent(tangent)
-    _check(model)
+    check_numbers(model)
     count = len(model.layers) - 1 if cut else 1
     n1, n2 = len(a), len(a if b is None else b)
     check_memory(n1, n2, 4 * count, extra=8 * 64 * max(_BLOCK, n2))
@@ -238,23 +238,20 @@ def _computed(
     return tuple(made)
 
 
-def _check(model: Sequential) -> None:
-    """Refuse symbols, and numbers out of range."""
+def check_numbers(model: Sequential) -> None:
+    """Refuse symbols, and numbers that doubles do not hold.
+
+    Raises
+    ------
+    ValueError
+    """
     check_scales(width=model.width)
-    for one in _denses(model.layers):
+    for one in denses(model.layers):
         for name in ("sigma_w", "sigma_b"):
             value = getattr(one, name)
             if getattr(value, "free_symbols", None):
                 raise ValueError(f"{name} of {one} is a symbol; give it a number")
             check_scales(**{name: 0 if value is None else value})
-
-
-def _denses(layers: Sequence[Layer]) -> Iterator[Dense]:
-    for one in layers:
-        if isinstance(one, Residual):
-            yield from _denses(one.body + (() if one.skip is None else (one.skip,)))
-        elif isinstance(one, Dense):
-            yield one
 
 
 def _squared(x: Array) -> Bounded:

@@ -37,7 +37,7 @@ from theory.kernels.recursion import NNGP, NTK, Condition, Name
 from theory.kernels.scales import read_scale
 from theory.parameters import Number, shown
 
-__all__ = ["Parameterisation", "Sequential"]
+__all__ = ["Parameterisation", "Sequential", "denses"]
 
 Parameterisation = Literal["ntk", "standard"]
 _DIMENSION = Symbol("d", positive=True)
@@ -300,6 +300,15 @@ class _Names:
 
 
 def _flat(layers: Sequence[Layer]) -> Iterator[Layer]:
-    """All layers, those of blocks among them."""
+    """All layers, those of blocks among them, in the order in which a network draws their weights."""
     for one in layers:
-        yield from _flat(one.body) if isinstance(one, Residual) else (one,)
+        if isinstance(one, Residual):
+            yield from _flat(one.body)
+            yield from () if one.skip is None else (one.skip,)
+        else:
+            yield one
+
+
+def denses(layers: Sequence[Layer]) -> Iterator[Dense]:
+    """All layers with weights, those of blocks among them."""
+    return (one for one in _flat(layers) if isinstance(one, Dense))
