@@ -46,8 +46,8 @@ class Jet:
         Those in log k11; the transposed ones are those in log k22.
     ends : ndarray of bool
         Where inputs are equal or opposite, or as good as that.
-    converged : bool
-        Whether all of this is to be trusted: series may leave out too much.
+    left : float
+        What series leave out of the slope at most, relative to it on the diagonal.
     """
 
     rho: Array
@@ -58,7 +58,12 @@ class Jet:
     value_one: Array
     slope_one: Array
     ends: NDArray[np.bool_]
-    converged: bool = True
+    left: float = 0.0
+
+    @property
+    def converged(self) -> bool:
+        """Whether all of this is of use to an optimiser."""
+        return self.left < _ENOUGH
 
     def change(self, dk: Array, dc: Array, k: Array) -> tuple[Array, Array]:
         """Changes of D and of the slope.
@@ -212,5 +217,5 @@ def _by_series(dual: Dual, k: Array, rho: Array, at_end: NDArray[np.bool_]) -> J
     order = own.first + own.step * (min(len(a), int(known.rows[-3].min())) - 1)
     open_ = np.abs(rho) ** order * np.sqrt(np.outer(left, left))
     np.fill_diagonal(open_, 0.0)
-    converged = bool((open_ < _ENOUGH).all())
-    return Jet(rho, value, slope, value_rho, slope_rho, value_one, slope_one, at_end, converged)
+    left_out = float(open_.max(initial=0.0))
+    return Jet(rho, value, slope, value_rho, slope_rho, value_one, slope_one, at_end, left_out)
