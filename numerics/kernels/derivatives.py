@@ -67,8 +67,8 @@ class KernelDerivatives:
         ------
         KernelMemoryError
         """
-        check_memory(*self.nngp.shape, 2 * self.x1.shape[1])
         d = self.x1.shape[1]
+        check_memory(len(self.x1), len(self.x2), 2 * d)
         one, two = (
             2.0 * p[0][:, :, None] * self.x1[:, None, :] / d + p[1][:, :, None] * self.x2 / d
             for p in (self.nngp_partials, self.ntk_partials)
@@ -156,9 +156,9 @@ def kernel_derivatives(
     Notes
     -----
     Exact formulas in doubles, but unlike those of `numerics.kernel` these numbers carry no bound. Against
-    a hundred digits, errors are below 1e-14 of the largest derivative. Tangent kernels of activations with kinks
-    are the exception: inputs at a distance r, relative to their length, have errors of some 1e-14/r, and at
-    equal inputs these kernels have a cusp, whose derivative is the mean over both sides. Cost: some
+    a hundred digits, errors are below 3e-14 of the largest derivative. Tangent kernels of activations with
+    kinks are the exception: inputs at a distance r, relative to their length, have errors of some 1e-14/r, and
+    at equal inputs these kernels have a cusp, whose derivative is the mean over both sides. Cost: some
     microseconds a pair and layer, for all pairs of the n1 + n2 inputs.
     """
     if not isinstance(model, MLP | Sequential):
@@ -226,7 +226,7 @@ class _Variations:
     """Arithmetic of all pairs of some inputs; variances are a column and a row."""
 
     def __init__(self, tangent: Tangent) -> None:
-        self.tangent = tangent
+        self.tangent: Tangent = tangent
         self._last: Jet | None = None
 
     def number(self, value: Any) -> _Varied:

@@ -58,7 +58,8 @@ class DualValues:
     """
 
     def __init__(self, dual: Dual, tangent: Tangent) -> None:
-        self.dual, self.tangent = dual, tangent
+        self.dual = dual
+        self.tangent: Tangent = tangent
         existence = dual.existence
         self.series = uses_series(dual)
         self.vanishes = uses_power_loops(dual) or existence.at(sympy.S.Zero) == 0

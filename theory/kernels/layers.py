@@ -159,7 +159,7 @@ class Residual:
         A linear skip with weights of its own; the identity by default.
     """
 
-    body: tuple[Layer, ...]
+    body: Sequence[Any]
     skip: Dense | None = None
 
     def __post_init__(self) -> None:

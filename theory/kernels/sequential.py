@@ -88,7 +88,7 @@ class Sequential:
     """
 
     name: ClassVar[str] = "sequential"
-    layers: tuple[Layer, ...]
+    layers: Sequence[Any]
     parameterisation: Parameterisation = "ntk"
     width: Number = 1
 
@@ -171,7 +171,10 @@ class Sequential:
     def _begun(self, gram: Sequence[Any], using: Arithmetic, dimension: Any) -> tuple[State, Any]:
         """The state behind the first layer, and what the fan-in of the others counts as."""
         standard = self.parameterisation == "standard"
-        at = self.layers[0].forward(State(*gram, 0), using, dimension if standard else None)
+        one, both, two = gram
+        at = self.layers[0].forward(
+            State(one, both, two, 0), using, dimension if standard else None
+        )
         return at, using.number(self.width) if standard else None
 
     @cached_property

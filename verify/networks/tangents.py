@@ -181,7 +181,7 @@ def _sequential(
         )
         if progress is not None:
             progress((k + 1) / draws)
-    fine = np.isfinite(ntk).all(axis=(1, 2))
+    fine = np.asarray(np.isfinite(ntk).all(axis=(1, 2)))
     return TangentSamples(ntk, covariance, outputs, np.zeros(draws), fine)
 
 
