@@ -8,13 +8,14 @@ move to first order where inputs are equal: nothing is singular there.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numerics.errors import ConvergenceError, DivergenceError
+from numerics.errors import AccuracyWarning, ConvergenceError, DivergenceError
 from theory.kernels.activations import Activation
 from theory.kernels.architectures import MLP
 from theory.kernels.duals import Tangent, dual
@@ -23,7 +24,7 @@ from theory.kernels.sequential import Sequential
 from theory.parameters import shown
 
 from .inputs import check_inputs, check_scales, check_tangent, row_keys
-from .loops.primitives import squares
+from .loops.primitives import parallel, squares
 from .sequential import check_numbers, sequential_diagonal
 from .series.jet import Jet, jet
 from .tiles import check_memory
@@ -31,6 +32,8 @@ from .tiles import check_memory
 __all__ = ["KernelDerivatives", "kernel_derivatives"]
 
 Array = NDArray[np.float64]
+_CLOSE = 1e-9
+"""1 minus correlations below which slopes of slopes with kinks have lost seven digits."""
 _LEFT = 1e-14
 """What a series may leave out."""
 
@@ -156,10 +159,11 @@ def kernel_derivatives(
     Notes
     -----
     Exact formulas in doubles, but unlike those of `numerics.kernel` these numbers carry no bound. Against
-    a hundred digits, errors are below 3e-14 of the largest derivative. Tangent kernels of activations with
-    kinks are the exception: inputs at a distance r, relative to their length, have errors of some 1e-14/r, and
-    at equal inputs these kernels have a cusp, whose derivative is the mean over both sides. Cost: some
-    microseconds a pair and layer, for all pairs of the n1 + n2 inputs.
+    a hundred digits, errors are below 3e-14 of the largest derivative, equal inputs included. Tangent kernels
+    of activations with kinks are the exception: at equal inputs they have a cusp, whose derivative is the
+    mean over both sides; inputs at a distance r, relative to their length, have errors of some 1e-14/r^2, and
+    an `AccuracyWarning` where that is beyond 1e-6 or so. Cost: some microseconds a pair and layer, for all
+    pairs of the n1 + n2 inputs.
     """
     if not isinstance(model, MLP | Sequential):
         raise TypeError(f"expected theory.MLP or theory.Sequential, got {shown(model)}")
@@ -179,14 +183,31 @@ def kernel_derivatives(
     values = lengths[:, None], gram, lengths[None, :]
     entries = [_Varied(v, s) for v, s in zip(values, seeds, strict=True)]
     with np.errstate(all="ignore"):
-        last = network.forward(entries, _Variations(tangent), float(d))
+        using = _Variations(tangent)
+        last = network.forward(entries, using, float(d))
     rows, columns = slice(0, len(a)), slice(0 if b is None else len(a), None)
     parts = [
         np.broadcast_to(v, (*v.shape[:-2], n, n))[..., rows, columns]
         for part in (last.both, last.tangent)
         for v in (part.value, part.change)
     ]
+    close = _close(x, np.broadcast_to(using.close, (n, n)), rows, columns)
+    if close:
+        warnings.warn(
+            f"{close} of {parts[0].size} pairs are nearly parallel before an activation with a kink: "
+            "derivatives of their tangent kernels have fewer than seven digits",
+            AccuracyWarning,
+            stacklevel=2,
+        )
     return KernelDerivatives(a, a if b is None else b, parts[0], parts[2], parts[1], parts[3])
+
+
+def _close(x: Array, near: NDArray[np.bool_], rows: slice, columns: slice) -> int:
+    """How many of the pairs that are nearly parallel are not exactly so."""
+    turned = np.ascontiguousarray(x.T)
+    first = columns.start or 0
+    pairs = np.argwhere(near[rows, columns]).tolist()
+    return sum(not parallel(x[i], turned, first + j) for i, j in pairs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,6 +248,7 @@ class _Variations:
 
     def __init__(self, tangent: Tangent) -> None:
         self.tangent: Tangent = tangent
+        self.close: Any = False
         self._last: Jet | None = None
 
     def number(self, value: Any) -> _Varied:
@@ -244,7 +266,7 @@ class _Variations:
                 f"input {int(np.argmin(k))} has variance 0 before {phi}, where the kernel may have no "
                 "derivative; give the layers before it biases, or leave it out"
             )
-        at_pairs = jet(dual(phi), self.tangent, k, at.both.value)
+        at_pairs = jet(dual(phi), self.tangent, k, at.both.value, ends=True)
         if not at_pairs.left < _LEFT:
             raise ConvergenceError(
                 f"the Hermite series of {phi} leaves out up to {at_pairs.left:.1g} of D': inputs are too "
@@ -254,6 +276,9 @@ class _Variations:
             )
         self._last = at_pairs
         edge = np.sqrt(np.outer(k, k))
+        gap = 1.0 - np.abs(at.both.value) / edge
+        if phi.existence.kinks or not phi.existence.smooth:
+            self.close |= gap < _CLOSE
         logs = at.one.change / at.one.value, at.two.change / at.two.value
         turned = at.both.change / edge - at_pairs.rho * (logs[0] + logs[1]) / 2.0
         made = []

@@ -1,13 +1,14 @@
 """Derivatives of kernels in their inputs, against differences in a hundred digits."""
 
 import sys
+import warnings
 from pathlib import Path
 
 import mpmath
 import numpy as np
 import pytest
 
-from numerics import ConvergenceError, DivergenceError, kernel, kernel_derivatives
+from numerics import AccuracyWarning, ConvergenceError, DivergenceError, kernel, kernel_derivatives
 from theory import DEQ, MLP, Dense, LayerNorm, Sequential
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -89,6 +90,24 @@ def test_jacobians_are_products_with_unit_vectors() -> None:
     scaled = Sequential((Dense(2, None), LayerNorm(), "erf", Dense(1, None)))
     for rate in kernel_derivatives(scaled, X).along(X, X):
         assert np.abs(rate).max() < 1e-14
+
+
+def test_near_equal_inputs_lose_digits_where_slopes_have_kinks_alone() -> None:
+    for distance, bound in ((1e-2, 1e-10), (1e-8, 1e-13)):
+        x, y = X[:1], X[:1] + distance * V[1:2]
+        for name in ("gelu", "erf", "relu"):
+            model = MODELS[name]
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always")
+                found = kernel_derivatives(model, x, y).along(V[:1])
+            true = rates(model, x[0], y[0], V[0], 0.0 * V[0])
+            assert found[0][0, 0] == pytest.approx(true[0], rel=1e-13)
+            lost = name == "relu" and distance < 1e-3
+            assert [w.category for w in told] == [AccuracyWarning] * lost
+            if not lost:
+                rel = 1e-13 if name != "relu" else bound
+                assert found[1][0, 0] == pytest.approx(true[1], rel=rel)
+    kernel_derivatives(MLP("relu", 2, 1, 0), X[:1], 2.0 * X[:1])  # parallel, no warning
 
 
 def test_series_have_derivatives_too() -> None:
