@@ -13,8 +13,8 @@ from theory.kernels.sequential import Sequential
 
 from .deq import DEQKernel, equilibrium_diagonal, equilibrium_kernel
 from .inputs import check_tangent
+from .layers.sequential import sequential_diagonal, sequential_kernel
 from .mlp import MLPKernel, perceptron_diagonal, perceptron_kernel
-from .sequential import sequential_diagonal, sequential_kernel
 
 __all__ = ["kernel", "kernel_diagonal"]
 
@@ -103,7 +103,7 @@ def kernel(
     Notes
     -----
     Algorithms, cost and error law: `numerics.kernels.mlp.perceptron_kernel`,
-    `numerics.kernels.deq.equilibrium_kernel`, `numerics.kernels.sequential.sequential_kernel` and
+    `numerics.kernels.deq.equilibrium_kernel`, `numerics.kernels.layers.sequential.sequential_kernel` and
     ``docs/kernels.md``.
     """
     check_tangent(tangent)

@@ -12,7 +12,7 @@ from sympy import Expr
 
 from numerics.errors import DivergenceError
 from numerics.kernels.inputs import check_inputs, check_scales, model_scales
-from numerics.kernels.sequential import check_numbers
+from numerics.kernels.layers.sequential import check_numbers
 from theory.kernels.activations import Activation, activation
 from theory.kernels.architectures import DEQ, MLP
 from theory.kernels.sequential import Sequential

@@ -20,8 +20,10 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
+from numerics.kernels.diagonal import Single, packed, stacked
 from numerics.kernels.loops import state
 from numerics.kernels.loops.code import kernel_module, uses_power_loops, uses_series
+from numerics.kernels.noise import PairNoise, pair_noise
 from numerics.kernels.series.rounding import UNIT
 from numerics.kernels.series.series import series
 from theory.calculus.price import K1, K2, C
@@ -29,8 +31,6 @@ from theory.kernels.duals import Dual, Tangent
 from theory.kernels.moments import DELTA, DET, SIGMA, ExpDifference
 
 from .bounded import Bounded
-from .diagonal import Single, packed, stacked
-from .noise import PairNoise, pair_noise
 
 __all__ = ["DualValues", "dual_values"]
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numerics import AccuracyWarning, DivergenceError, kernel, kernels_by_depth
-from numerics.kernels.bounded import Bounded
 from numerics.kernels.kernel import kernel_diagonal
-from numerics.kernels.sequential import sequential_kernel
+from numerics.kernels.layers.bounded import Bounded
+from numerics.kernels.layers.sequential import sequential_kernel
 from theory import DEQ, MLP, Dense, LayerNorm, Residual, Sequential
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -148,7 +148,7 @@ def test_symmetry_rectangles_blocks_and_diagonals(monkeypatch) -> None:
     part = kernel(model, X[:3], X)
     assert np.allclose(part.ntk, whole.ntk[:3], rtol=1e-13)
     assert (np.diag(part.ntk) == diagonal[1][:3]).all()  # equal rows are single inputs
-    monkeypatch.setattr("numerics.kernels.sequential._BLOCK", 5)
+    monkeypatch.setattr("numerics.kernels.layers.sequential._BLOCK", 5)
     told: list[float] = []
     again = kernel(model, X, progress=told.append)
     assert np.allclose(again.nngp, whole.nngp, rtol=1e-14)

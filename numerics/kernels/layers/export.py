@@ -18,6 +18,7 @@ import sympy
 from sympy import Expr
 
 from numerics.errors import MissingExtraError
+from numerics.kernels.inputs import check_scales, check_tangent
 from theory.calculus.price import K1, K2, C
 from theory.kernels.activations import Activation
 from theory.kernels.architectures import MLP
@@ -27,7 +28,6 @@ from theory.kernels.moments import DELTA, DET, SIGMA, ExpDifference
 from theory.kernels.sequential import Sequential
 from theory.parameters import shown
 
-from .inputs import check_scales, check_tangent
 from .sequential import check_numbers
 
 __all__ = ["to_jax"]

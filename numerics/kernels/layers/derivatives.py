@@ -16,6 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numerics.errors import AccuracyWarning, ConvergenceError, DivergenceError
+from numerics.kernels.inputs import check_inputs, check_scales, check_tangent, row_keys
+from numerics.kernels.loops.primitives import parallel, squares
+from numerics.kernels.series.jet import Jet, jet
+from numerics.kernels.tiles import check_memory
 from theory.kernels.activations import Activation
 from theory.kernels.architectures import MLP
 from theory.kernels.duals import Tangent, dual
@@ -23,11 +27,7 @@ from theory.kernels.layers import State
 from theory.kernels.sequential import Sequential
 from theory.parameters import shown
 
-from .inputs import check_inputs, check_scales, check_tangent, row_keys
-from .loops.primitives import parallel, squares
 from .sequential import check_numbers, sequential_diagonal
-from .series.jet import Jet, jet
-from .tiles import check_memory
 
 __all__ = ["KernelDerivatives", "kernel_derivatives"]
 

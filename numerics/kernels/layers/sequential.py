@@ -17,23 +17,23 @@ from numpy.typing import ArrayLike, NDArray
 
 from numerics.balls.program import ball_sum
 from numerics.errors import AccuracyWarning, DivergenceError
+from numerics.kernels.balls import Precision
+from numerics.kernels.diagonal import LIMIT
+from numerics.kernels.error_bounds import FAIR, GOOD, LITTLE, POOR
+from numerics.kernels.inputs import check_inputs, check_scales, check_tangent, row_keys
 from numerics.kernels.loops.primitives import products, squares, sum_roundings
+from numerics.kernels.mlp import MLPKernel
+from numerics.kernels.refine import WORK, maps_of
 from numerics.kernels.series.rounding import UNIT
+from numerics.kernels.tiles import check_memory
 from theory.kernels.activations import Activation
 from theory.kernels.architectures import MLP
 from theory.kernels.duals import Tangent, dual
 from theory.kernels.layers import State
 from theory.kernels.sequential import Sequential, denses
 
-from .balls import Precision
 from .bounded import Bounded
-from .diagonal import LIMIT
 from .dual_values import dual_values
-from .error_bounds import FAIR, GOOD, LITTLE, POOR
-from .inputs import check_inputs, check_scales, check_tangent, row_keys
-from .mlp import MLPKernel
-from .refine import WORK, maps_of
-from .tiles import check_memory
 
 __all__ = ["check_numbers", "kernels_by_depth", "sequential_diagonal", "sequential_kernel"]
 
@@ -75,8 +75,9 @@ def sequential_kernel(
     Notes
     -----
     Blocks of 2^18 pairs go through theory's recursion, in numpy. Every operation bounds its rounding, D and
-    D' as `numerics.kernels.dual_values` says, so that ``error`` holds for each pair; pairs above 3e-14 or
-    1e-12 are computed again in balls where all duals are closed or mixtures, for at most some twenty seconds.
+    D' as `numerics.kernels.layers.dual_values` says, so that ``error`` holds for each pair; pairs above 3e-14
+    or 1e-12 are computed again in balls where all duals are closed or mixtures, for at most some twenty
+    seconds.
     """
     (made,) = _computed(model, x1, x2, tangent, refine=refine, progress=progress, cut=False)
     return made
