@@ -6,6 +6,7 @@ from .errors import CertificationError as CertificationError
 from .errors import ConvergenceError as ConvergenceError
 from .errors import DivergenceError as DivergenceError
 from .errors import KernelMemoryError as KernelMemoryError
+from .errors import MissingExtraError as MissingExtraError
 from .errors import ResolutionError as ResolutionError
 from .errors import SweepFileError as SweepFileError
 from .errors import WidegapError as WidegapError
@@ -18,6 +19,10 @@ from .kernels.deq import ConditionReport as ConditionReport
 from .kernels.deq import DEQKernel as DEQKernel
 from .kernels.deq import deq_kernel as deq_kernel
 from .kernels.kernel import kernel as kernel
+from .kernels.layers.derivatives import KernelDerivatives as KernelDerivatives
+from .kernels.layers.derivatives import kernel_derivatives as kernel_derivatives
+from .kernels.layers.export import to_jax as to_jax
+from .kernels.layers.sequential import kernels_by_depth as kernels_by_depth
 from .kernels.mlp import MLPKernel as MLPKernel
 from .kernels.mlp import mlp_kernel as mlp_kernel
 from .kernels.phase import PhaseDiagram as PhaseDiagram

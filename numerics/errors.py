@@ -20,6 +20,7 @@ __all__ = [
     "DivergenceError",
     "EnclosureError",
     "KernelMemoryError",
+    "MissingExtraError",
     "ResolutionError",
     "SweepFileError",
     "WidegapError",
@@ -66,6 +67,10 @@ class CertificateError(WidegapError, ValueError):
 
 class KernelMemoryError(WidegapError, MemoryError):
     """A Gram matrix that does not fit; the message says how much is needed."""
+
+
+class MissingExtraError(WidegapError, ImportError):
+    """Something needs an extra of the installation; the message says which."""
 
 
 class SweepFileError(WidegapError, ValueError):

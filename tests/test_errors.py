@@ -77,7 +77,7 @@ def test_they_derive_from_one_class_and_from_one_of_python_s() -> None:
             )  # the command line's own, never the library's
         elif kind is not WidegapError:
             assert issubclass(kind, WidegapError)
-            usual = (ValueError, ArithmeticError, RuntimeError, MemoryError)
+            usual = (ValueError, ArithmeticError, RuntimeError, MemoryError, ImportError)
             assert issubclass(kind, usual), kind
 
 

@@ -6,6 +6,8 @@ from theory.errors import ActivationError, DivergenceError, WidegapError
 from theory.kernels.activations import Activation, activation
 from theory.kernels.architectures import DEQ, MLP
 from theory.kernels.duals import Dual, dual
+from theory.kernels.layers import Dense, LayerNorm, Residual
+from theory.kernels.sequential import Sequential
 from theory.thresholds.derive import free_energy
 from theory.thresholds.finite_exponents import finite_functional
 from theory.thresholds.free_energy import Chain, FreeEnergy
@@ -46,6 +48,7 @@ __all__ = [
     "BinaryPrior",
     "Chain",
     "Constraint",
+    "Dense",
     "DiscretePrior",
     "DivergenceError",
     "Dual",
@@ -53,11 +56,14 @@ __all__ = [
     "GaussianExpectation",
     "GibbsAverage",
     "Hopfield",
+    "LayerNorm",
     "LiftedExpectation",
     "Model",
     "OneSidedConstraint",
     "Prior",
     "RandomDual",
+    "Residual",
+    "Sequential",
     "SphericalPerceptron",
     "SphericalPrior",
     "Step",

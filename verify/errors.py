@@ -1,6 +1,6 @@
 """What verify refuses: names, files and budgets. All derive from `numerics.errors.WidegapError`."""
 
-from numerics.errors import WidegapError
+from numerics.errors import MissingExtraError, WidegapError
 
 __all__ = [
     "CasesFileError",
@@ -41,7 +41,3 @@ class WidthFileError(WidegapError, ValueError):
 
 class MemoryBudgetError(WidegapError, ValueError):
     """A draw that takes more than its budget; the message says how much."""
-
-
-class MissingExtraError(WidegapError, ImportError):
-    """Something needs an extra of the installation; the message says which."""

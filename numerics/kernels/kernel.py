@@ -9,9 +9,11 @@ from numpy.typing import ArrayLike
 
 from theory.kernels.architectures import DEQ, MLP, not_an_architecture
 from theory.kernels.duals import Tangent
+from theory.kernels.sequential import Sequential
 
 from .deq import DEQKernel, equilibrium_diagonal, equilibrium_kernel
 from .inputs import check_tangent
+from .layers.sequential import sequential_diagonal, sequential_kernel
 from .mlp import MLPKernel, perceptron_diagonal, perceptron_kernel
 
 __all__ = ["kernel", "kernel_diagonal"]
@@ -41,8 +43,20 @@ def kernel(
 ) -> DEQKernel: ...
 
 
+@overload
 def kernel(
-    model: MLP | DEQ,
+    model: Sequential,
+    x1: ArrayLike,
+    x2: ArrayLike | None = ...,
+    *,
+    tangent: Tangent = ...,
+    refine: bool = ...,
+    progress: Callable[[float], Any] | None = ...,
+) -> MLPKernel: ...
+
+
+def kernel(
+    model: MLP | DEQ | Sequential,
     x1: ArrayLike,
     x2: ArrayLike | None = None,
     *,
@@ -54,7 +68,7 @@ def kernel(
 
     Parameters
     ----------
-    model : theory.MLP or theory.DEQ
+    model : theory.MLP, theory.DEQ or theory.Sequential
         With numbers for all scales. Floats are taken as they are, exact numbers are rounded to doubles.
     x1 : array_like, shape (n1, d) or (d,)
         Inputs, one a row; a vector is one input.
@@ -89,9 +103,16 @@ def kernel(
     Notes
     -----
     Algorithms, cost and error law: `numerics.kernels.mlp.perceptron_kernel`,
-    `numerics.kernels.deq.equilibrium_kernel` and ``docs/kernels.md``.
+    `numerics.kernels.deq.equilibrium_kernel`, `numerics.kernels.layers.sequential.sequential_kernel` and
+    ``docs/kernels.md``.
     """
     check_tangent(tangent)
+    if isinstance(model, Sequential):
+        if model.plain is None:
+            return sequential_kernel(
+                model, x1, x2, tangent=tangent, refine=refine, progress=progress
+            )
+        model = model.plain
     if isinstance(model, MLP):
         return perceptron_kernel(model, x1, x2, tangent=tangent, refine=refine, progress=progress)
     if isinstance(model, DEQ):
@@ -100,7 +121,7 @@ def kernel(
 
 
 def kernel_diagonal(
-    model: MLP | DEQ, x: ArrayLike, *, tangent: Tangent = "limit"
+    model: MLP | DEQ | Sequential, x: ArrayLike, *, tangent: Tangent = "limit"
 ) -> tuple[Any, ...]:
     """Diagonals of what `kernel` returns, in the time of one scalar recursion for each input.
 
@@ -112,6 +133,10 @@ def kernel_diagonal(
         Of NNGP and NTK, and of an equilibrium model its fixed point.
     """
     check_tangent(tangent)
+    if isinstance(model, Sequential):
+        if model.plain is None:
+            return sequential_diagonal(model, x, tangent=tangent)
+        model = model.plain
     if isinstance(model, MLP):
         return perceptron_diagonal(model, x, tangent=tangent)
     if isinstance(model, DEQ):
@@ -120,5 +145,6 @@ def kernel_diagonal(
 
 
 def _no_model(model: object, *rest: object) -> TypeError:
-    error = not_an_architecture(model, *rest)
+    known = "theory.MLP, theory.DEQ or theory.Sequential"
+    error = not_an_architecture(model, *rest, expected=known)
     return TypeError(f"{error}; mlp_kernel takes names") if isinstance(model, str) else error

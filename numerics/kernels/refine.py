@@ -22,7 +22,7 @@ from theory.kernels.recursion import equilibrium_tangent, layer, readout, tangen
 from .balls import Maps, Precision, enclosed_diagonal, enclosed_pair
 from .inputs import Side
 
-__all__ = ["Equilibria", "Layers", "refined"]
+__all__ = ["WORK", "Equilibria", "Layers", "maps_of", "refined"]
 
 Array = NDArray[np.float64]
 WORK = 400_000
@@ -32,7 +32,8 @@ _CERTAIN = 1e-17
 
 
 @lru_cache(maxsize=32)
-def _maps(dual: Dual, tangent: Tangent) -> Maps | None:
+def maps_of(dual: Dual, tangent: Tangent) -> Maps | None:
+    """D and D' in balls, in twenty digits where they are mixtures; None where they are neither."""
     try:
         return Maps(dual, _NODE_DIGITS, tangent)
     except ValueError:
@@ -176,7 +177,7 @@ def refined(
     Cost: some 50 microseconds a pair and layer, a thousand times that for mixtures.
     """
     done = np.zeros(error.shape, dtype=bool)
-    maps = _maps(model.dual, model.tangent)
+    maps = maps_of(model.dual, model.tangent)
     if maps is None:
         return done, 0.0
     pairs = np.argwhere(np.triu(coarse) if len(sides) == 1 else coarse)

@@ -24,6 +24,8 @@ from theory.calculus.steps import Step
 from theory.errors import DivergenceError
 from theory.kernels.activations import Activation
 from theory.kernels.duals import Dual, dual
+from theory.kernels.layers import Dense, Layer, Pointwise
+from theory.kernels.presentation import Row, conditions_in_text, in_latex, in_text
 from theory.kernels.recursion import (
     NEXT_K,
     NEXT_THETA,
@@ -38,7 +40,6 @@ from theory.kernels.recursion import (
     PerceptronEquations,
     equilibrium_tangent,
     layer,
-    plain,
     readout,
     tangent,
 )
@@ -48,7 +49,6 @@ from theory.parameters import Number, shown
 __all__ = ["DEQ", "MAX_DEPTH", "MLP", "Architecture", "not_an_architecture"]
 
 _GRAM = Symbol("g", real=True)
-_Row = tuple[Symbol, Expr, str]
 _D, _SLOPE = Function("D"), Function("D'")
 
 
@@ -134,7 +134,7 @@ class Architecture(ABC):
         """How the recursion comes about."""
 
     @abstractmethod
-    def _rows(self) -> list[_Row]:
+    def _rows(self) -> list[Row]:
         """The recursion line by line: left-hand side, right-hand side, and for which layers."""
 
     def _at(self, equation: Eq) -> Eq:
@@ -181,46 +181,16 @@ class Architecture(ABC):
 
     def text(self) -> str:
         """The recursion, D and D', and the conditions, in plain text."""
-        rows = [(left, plain(right), where) for left, right, where in self._rows()]
-        width = max(len(str(left)) for left, _, _ in rows)
-        lines = [
-            f"  {left!s:{width}} = {right}{where and f',  l = {where}'}"
-            for left, right, where in rows
-        ]
-        own = self.dual
-        return (
-            f"{self}\n\n" + "\n".join(lines) + f"\n\n  D  = {own.expr}\n  D' = {own.derivative}\n\n"
-            "  g = <x, x'>/d; D = E phi(u) phi(v), D' = dD/dk12, (u, v) ~ N(0, K), "
-            f"phi(x) = {self.phi.expr}\n" + self._conditions_text()
+        legend = (
+            "g = <x, x'>/d; D = E phi(u) phi(v), D' = dD/dk12, (u, v) ~ N(0, K), "
+            f"phi(x) = {self.phi.expr}"
         )
-
-    def _conditions_text(self) -> str:
-        if not self.conditions:
-            return ""
-        width = max(len(c.name) for c in self.conditions) + 1
-        lines = [
-            f"  {c.name + ':':{width}} {c.inequality}" + (" fails" if self._fails(c) else "")
-            for c in self.conditions
-        ]
-        return "\n" + "\n".join(lines) + "\n"
+        shown = in_text(str(self), self._rows(), [("", self.dual)], legend)
+        return shown + conditions_in_text(self.conditions, self._fails)
 
     def latex(self) -> str:
         """The recursion, D and D', and the conditions, as a LaTeX ``aligned`` environment."""
-        lines = []
-        for left, right, where in self._rows():
-            body = sympy.latex(right).replace(r"\operatorname{D'}", "D'")
-            layers = where.replace("..", r"\dots")
-            lines.append(f"{sympy.latex(left)} &= {body}" + (layers and rf", \quad l = {layers}"))
-        lines += [
-            f"D &= {sympy.latex(self.dual.expr)}",
-            f"D' &= {sympy.latex(self.dual.derivative)}",
-        ]
-        for c in self.conditions:
-            note = f"{c.name}, fails" if self._fails(c) else c.name
-            bound = sympy.latex(c.bound)
-            lines.append(rf"{sympy.latex(c.value)} &< {bound} \quad \text{{({note})}}")
-        body = " \\\\\n".join(lines)
-        return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
+        return in_latex(self._rows(), [("", self.dual)], self.conditions, self._fails)
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
@@ -279,6 +249,12 @@ class MLP(Architecture):
         return PerceptronEquations(self.dual)
 
     @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The same layer by layer, for `theory.Sequential`: Dense and the activation, and a readout."""
+        hidden = Dense(self.sigma_w, self.sigma_b), Pointwise(self.phi)
+        return (*(hidden * self.depth), Dense(self.sigma_v, None))
+
+    @property
     def layer(self) -> Eq:
         """K_{l+1} in k11, k12, k22, the entries of K_l."""
         return self._at(self.equations.layer)
@@ -316,10 +292,10 @@ class MLP(Architecture):
             Step("Its tangent kernel at these scales", "With D' as derived.", self.tangent),
         )
 
-    def _rows(self) -> list[_Row]:
+    def _rows(self) -> list[Row]:
         w2, b2, v2 = self._squares("sigma_w", "sigma_b", "sigma_v")
         first = Symbol("K_1")
-        rows: list[_Row] = [(first, layer(_GRAM, w2, b2), ""), (Symbol("Theta_1"), first, "")]
+        rows: list[Row] = [(first, layer(_GRAM, w2, b2), ""), (Symbol("Theta_1"), first, "")]
         if self.depth > 1:
             k, theta = Symbol("K_l"), Symbol("Theta_l")
             last = self.depth - 1
@@ -447,7 +423,7 @@ class DEQ(Architecture):
         least = sympy.GreaterThan(kernel.value, kernel.bound, evaluate=False)
         return (Step("There is no variance", why, least),)
 
-    def _rows(self) -> list[_Row]:
+    def _rows(self) -> list[Row]:
         w2, u2, b2, v2 = self._squares("sigma_w", "sigma_u", "sigma_b", "sigma_v")
         k, s = Symbol("K"), Symbol("S")
         nngp, ntk = readout(_D(k), _SLOPE(k), THETA, v2)

@@ -59,10 +59,10 @@ class Dual:
 
     @cached_property
     def ladder(self) -> tuple[tuple[Term, ...], ...]:
-        """Phi, phi', phi'', phi''' as terms."""
+        """Phi and its first five derivatives as terms."""
         assert self.terms is not None
         rungs = [self.terms]
-        for _ in range(3):
+        for _ in range(5):
             rungs.append(derivative(rungs[-1]))
         return tuple(rungs)
 
@@ -71,7 +71,7 @@ class Dual:
         return {}
 
     def moment(self, i: int, j: int) -> Moment:
-        """E phi^(i)(u) phi^(j)(v), for i and j up to 3."""
+        """E phi^(i)(u) phi^(j)(v), for i and j up to 5."""
         if (i, j) not in self._moments:
             made = None
             if self.terms is not None:

@@ -10,6 +10,7 @@ are compiled rewrite it to be stable or fast; ``tests/numerics/kernels/test_recu
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -51,9 +52,9 @@ class Name(Symbol):
     """What stands on the left of an equation; knows its LaTeX."""
 
     def _latex(self, _printer: object) -> str:
-        if self.name.isupper() and len(self.name) > 1:
+        if self.name.isupper() and self.name.isalpha() and len(self.name) > 1:
             return rf"\mathrm{{{self.name}}}"
-        return self.name.replace("Theta", r"\Theta")
+        return re.sub(r"_(\d+)", r"_{\1}", self.name.replace("Theta", r"\Theta"))
 
 
 NNGP, NTK, NEXT_K, NEXT_THETA = (Name(name) for name in ("NNGP", "NTK", "K_{l+1}", "Theta_{l+1}"))

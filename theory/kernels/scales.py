@@ -32,13 +32,16 @@ def read_activation(phi: str | Expr | Activation) -> Activation:
 
 
 def read_scale(name: str, value: Any) -> Any:
-    """Read a standard deviation: a float that is no short decimal stays the float that it is."""
-    symbol = SCALES[name]
-    named = isinstance(value, Symbol | str) and str(value).strip() == name
+    """Read a number >= 0: a float that is no short decimal stays the float that it is.
+
+    Standard deviations may keep their own symbol.
+    """
+    symbol = SCALES.get(name)
+    named = symbol is not None and isinstance(value, Symbol | str) and str(value).strip() == name
     if named and getattr(value, "is_nonnegative", None) is not False:
         return symbol
     said = f"{name} must be a finite number >= 0, got {shown(value)}"
-    if isinstance(value, Expr) and value.free_symbols:
+    if symbol is not None and isinstance(value, Expr) and value.free_symbols:
         said += f"; Symbol({name!r}) keeps it symbolic"
     wrong = ValueError(said)
     if not _is_single(value):

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from theory.kernels.sequential import Sequential
+
 from .draws import sample
 from .network import Network
 
@@ -103,7 +105,8 @@ def spectrum(
     try:
         from numerics import certify
 
-        proved = certify(network.model, x, digits=digits)
+        model = network.model
+        proved = None if isinstance(model, Sequential) else certify(model, x, digits=digits)
     except ValueError:
         proved = None  # no closed dual
     if proved is not None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .functions import UnitFunctions, unit_functions
+from .layered import draw_parameters, hidden_units
 from .matrices import DenseMatrix, LazyMatrix
 from .network import MEMORY, Network, check_budget, check_draws
 from .solvers import equilibrium
@@ -27,7 +28,7 @@ class Samples:
     Attributes
     ----------
     covariance : ndarray, shape (draws, m, m)
-        sigma_v^2 <z_i, z_j>/n: the covariance of the outputs given the hidden weights.
+        sigma_v^2 <z_i, z_j>/n + sigma_c^2: the covariance of the outputs given the hidden weights.
     outputs : ndarray, shape (draws, heads, m)
         Outputs of independent readouts.
     residual : ndarray, shape (draws,)
@@ -61,7 +62,7 @@ def bytes_of_a_draw(network: Network, inputs: int, dimension: int, weights: Weig
     """Bytes that one draw takes at its peak, roughly and from above."""
     n, m = network.width, inputs
     blocks = 24 * n * m + n * dimension + 4 * m * m
-    if network.kind == "mlp":
+    if network.kind in ("mlp", "sequential"):
         matrix = n * max(n, dimension)
     elif lazily(network, inputs, weights):
         matrix = 4 * n * min(n, 64 * m)
@@ -149,6 +150,9 @@ def sample(
             covariance[k] = network.sigma_v**2 / network.width * (z.T @ z)
             scale = network.sigma_v / network.width**0.5
             outputs[k] = scale * (rng.standard_normal((heads, network.width)) @ z)
+            if network.sigma_c > 0.0:
+                covariance[k] += network.sigma_c**2
+                outputs[k] += network.sigma_c * rng.standard_normal((heads, 1))
         if not (np.isfinite(covariance[k]).all() and np.isfinite(outputs[k]).all()):
             converged[k], residual[k] = False, np.inf
         if progress is not None:
@@ -175,6 +179,11 @@ def draw_one(
     steps : int
     """
     n, sigma = network.width, network.sigma_w
+    if network.layers is not None:
+        z = hidden_units(
+            network.layers, x, draw_parameters(rng, n, x.shape[1], lazy=weights != "dense")
+        )
+        return z, 0.0, bool(np.isfinite(z).all()), network.layers.depth
     first = network.sigma_w if network.kind == "mlp" else network.sigma_u
     drive = first_layer(rng, x, n, first, network.sigma_b)
     if network.kind == "deq":

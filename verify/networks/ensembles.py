@@ -97,6 +97,8 @@ def ensemble(
     leaves undone go to `equilibrium`. Cost of a draw: n^2 numbers and 2 n^2 m operations a step.
     """
     made = check_draws(x, draws)
+    if network.layers is not None:
+        raise ValueError("networks of any order of layers are drawn one by one: use sample")
     n, m = network.width, len(made)
     count = _controls_of(network, m)
     block = max(1, min(draws, _CACHE // (n * (n if network.kind == "deq" else m))))

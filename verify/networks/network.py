@@ -12,8 +12,10 @@ from sympy import Expr
 
 from numerics.errors import DivergenceError
 from numerics.kernels.inputs import check_inputs, check_scales, model_scales
+from numerics.kernels.layers.sequential import check_numbers
 from theory.kernels.activations import Activation, activation
 from theory.kernels.architectures import DEQ, MLP
+from theory.kernels.sequential import Sequential
 from verify.errors import MemoryBudgetError
 
 __all__ = ["MEMORY", "MemoryBudgetError", "Network", "check_budget", "check_draws"]
@@ -34,9 +36,10 @@ class Network:
 
     Attributes
     ----------
-    kind : {"deq", "mlp", "untied"}
-        An equilibrium z = phi(W z + U x + b); a perceptron of ``depth`` hidden layers; or ``depth`` layers
-        with fresh W and with inputs in the first one alone, which is what an equilibrium model is not.
+    kind : {"deq", "mlp", "untied", "sequential"}
+        An equilibrium z = phi(W z + U x + b); a perceptron of ``depth`` hidden layers; ``depth`` layers
+        with fresh W and with inputs in the first one alone, which is what an equilibrium model is not; or
+        ``layers``.
     activation : str, sympy.Expr or Activation
     width : int
         Units n of each hidden layer.
@@ -48,6 +51,9 @@ class Network:
         those of `theory.MLP` for a perceptron, of `theory.DEQ` for the others.
     expansive : bool
         Whether to draw equilibrium models that nothing guarantees to have an equilibrium.
+    layers : theory.Sequential, optional
+        A network of any order of layers, with numbers for all scales: of its activations, depth and scales
+        the other attributes say nothing, but that ``sigma_v`` and ``sigma_c`` are those of its readout.
 
     Raises
     ------
@@ -57,7 +63,7 @@ class Network:
         For an equilibrium model with sigma_w Lip(phi) >= 1, unless ``expansive``.
     """
 
-    kind: Literal["deq", "mlp", "untied"] = "deq"
+    kind: Literal["deq", "mlp", "untied", "sequential"] = "deq"
     activation: str | Expr | Activation = DEQ.activation
     width: int = 100
     depth: int = MLP.depth
@@ -66,11 +72,17 @@ class Network:
     sigma_b: float = _as_the_model()
     sigma_v: float = _as_the_model()
     expansive: bool = False
+    layers: Sequential | None = None
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
-        if self.kind not in ("deq", "mlp", "untied"):
-            raise ValueError(f"a network is deq, mlp or untied, got {self.kind!r}")
+        if self.kind not in ("deq", "mlp", "untied", "sequential"):
+            raise ValueError(f"a network is deq, mlp, untied or sequential, got {self.kind!r}")
+        if (self.kind == "sequential") != (self.layers is not None):
+            raise ValueError("layers are what a sequential network has, and no other")
+        if self.layers is not None:
+            check_numbers(self.layers)
+            object.__setattr__(self, "sigma_v", float(self.layers.readout.sigma_w))
         for name in ("sigma_w", "sigma_u", "sigma_b", "sigma_v"):
             if getattr(self, name) is None:
                 known = MLP if self.kind == "mlp" and hasattr(MLP, name) else DEQ
@@ -101,7 +113,12 @@ class Network:
         return activation(self.activation)
 
     @property
-    def model(self) -> MLP | DEQ:
+    def sigma_c(self) -> float:
+        """Standard deviation of the readout's bias."""
+        return 0.0 if self.layers is None else float(self.layers.readout.sigma_b or 0)
+
+    @property
+    def model(self) -> MLP | DEQ | Sequential:
         """The architecture that this is the finite network of.
 
         Raises
@@ -111,16 +128,18 @@ class Network:
         """
         if self.kind == "untied":
             raise ValueError("an untied network is neither a perceptron nor an equilibrium model")
+        if self.layers is not None:
+            return self.layers
         made = MLP if self.kind == "mlp" else DEQ
         return made(**{f.name: getattr(self, f.name) for f in fields(made)})
 
     @classmethod
-    def of(cls, model: MLP | DEQ, width: int = 100, expansive: bool = False) -> Self:
+    def of(cls, model: MLP | DEQ | Sequential, width: int = 100, expansive: bool = False) -> Self:
         """Return the network of an architecture at a width.
 
         Parameters
         ----------
-        model : theory.MLP or theory.DEQ
+        model : theory.MLP, theory.DEQ or theory.Sequential
             With numbers for all scales.
         width : int
         expansive : bool
@@ -130,6 +149,8 @@ class Network:
         ValueError, DivergenceError
             As of the class.
         """
+        if isinstance(model, Sequential):
+            return cls(kind="sequential", width=width, layers=model)
         shape: dict[str, Any] = {"kind": model.name, **model_scales(model)}
         if isinstance(model, MLP):
             shape["depth"] = model.depth

@@ -18,8 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from theory.kernels.sequential import Sequential, denses
+
 from .draws import generator
 from .functions import UnitFunctions, unit_functions
+from .layered import draw_parameters, outputs_and_tangent
 from .network import MEMORY, Network, check_budget, check_draws
 from .solvers import equilibrium
 
@@ -75,7 +78,9 @@ class TangentSamples:
 
 
 def draw_weights(network: Network, dimension: int, rng: np.random.Generator) -> Weights:
-    """Draw all parameters of a network."""
+    """Draw all parameters of an equilibrium model or a perceptron."""
+    if network.layers is not None:
+        raise ValueError("the parameters of a network of any order of layers are drawn as it runs")
     n = network.width
     layers = 1 if network.kind == "deq" else network.depth - 1
     biases = 1 if network.kind == "deq" else network.depth
@@ -102,7 +107,7 @@ def tangent_kernels(
     Parameters
     ----------
     network : Network
-        An equilibrium model or a perceptron.
+        An equilibrium model, a perceptron, or a network of any order of layers.
     x : array_like, shape (m, d)
     draws : int
     seed : int
@@ -132,6 +137,8 @@ def tangent_kernels(
     if network.kind == "untied":
         raise ValueError("tangent kernels are of equilibrium models and perceptrons")
     n, m = network.width, len(made)
+    if network.layers is not None:
+        return _sequential(network, network.layers, made, draws, seed, memory, progress)
     layers = 1 if network.kind == "deq" else network.depth
     needed = 8 * (2 * layers * n * n + n * made.shape[1] + (24 + 2 * layers) * n * m)
     check_budget(needed, memory, f"a tangent kernel of width {n} with {m} inputs")
@@ -147,6 +154,35 @@ def tangent_kernels(
         if progress is not None:
             progress((k + 1) / draws)
     return TangentSamples(ntk, covariance, outputs, residual, residual <= 10.0 * tolerance)
+
+
+def _sequential(
+    network: Network,
+    model: Sequential,
+    x: Array,
+    draws: int,
+    seed: int,
+    memory: float,
+    progress: Callable[[float], Any] | None,
+) -> TangentSamples:
+    n, m = network.width, len(x)
+    matrices = len(list(denses(model.layers)))
+    needed = 8 * (matrices * n * n + n * x.shape[1] + (24 + 3 * matrices) * n * m)
+    check_budget(needed, memory, f"a tangent kernel of width {n} with {m} inputs")
+    for phi in model.activations:
+        unit_functions(phi).slope(np.zeros(1))  # refuses jumps
+    ntk, covariance = np.empty((draws, m, m)), np.empty((draws, m, m))
+    outputs = np.empty((draws, m))
+    for k in range(draws):
+        rng = generator(seed, k)
+        readout = rng.standard_normal(n), float(rng.standard_normal())
+        ntk[k], covariance[k], outputs[k] = outputs_and_tangent(
+            model, x, draw_parameters(rng, n, x.shape[1]), readout
+        )
+        if progress is not None:
+            progress((k + 1) / draws)
+    fine = np.asarray(np.isfinite(ntk).all(axis=(1, 2)))
+    return TangentSamples(ntk, covariance, outputs, np.zeros(draws), fine)
 
 
 def outputs_of(

@@ -41,13 +41,14 @@ class Jet:
     value, slope : ndarray
         D and the slope.
     value_rho, slope_rho : ndarray
-        Their derivatives in rho; 0 where inputs are equal or opposite, so that rho does not move.
+        Their derivatives in rho; 0 where inputs are equal or opposite, so that rho does not move, unless
+        they were asked for.
     value_one, slope_one : ndarray
         Those in log k11; the transposed ones are those in log k22.
     ends : ndarray of bool
         Where inputs are equal or opposite, or as good as that.
-    converged : bool
-        Whether all of this is to be trusted: series may leave out too much.
+    left : float
+        What series leave out of the slope at most, relative to it on the diagonal.
     """
 
     rho: Array
@@ -58,7 +59,12 @@ class Jet:
     value_one: Array
     slope_one: Array
     ends: NDArray[np.bool_]
-    converged: bool = True
+    left: float = 0.0
+
+    @property
+    def converged(self) -> bool:
+        """Whether all of this is of use to an optimiser."""
+        return self.left < _ENOUGH
 
     def change(self, dk: Array, dc: Array, k: Array) -> tuple[Array, Array]:
         """Changes of D and of the slope.
@@ -79,7 +85,7 @@ class Jet:
         )
 
 
-def jet(dual: Dual, tangent: Tangent, k: Array, c: Array) -> Jet:
+def jet(dual: Dual, tangent: Tangent, k: Array, c: Array, ends: bool = False) -> Jet:
     """Evaluate everything at all pairs.
 
     Parameters
@@ -89,6 +95,9 @@ def jet(dual: Dual, tangent: Tangent, k: Array, c: Array) -> Jet:
     k : ndarray, shape (n,)
     c : ndarray, shape (n, n)
         Symmetric.
+    ends : bool
+        Whether derivatives in the correlation that are finite where inputs are equal or opposite stay
+        what they are there.
 
     Returns
     -------
@@ -99,7 +108,7 @@ def jet(dual: Dual, tangent: Tangent, k: Array, c: Array) -> Jet:
     at_end = 1.0 - np.abs(rho) <= 1e-14
     rho = np.where(at_end, np.sign(rho), rho)
     if uses_series(dual):
-        return _by_series(dual, k, rho, at_end)
+        return _by_series(dual, k, rho, at_end, ends)
     with np.errstate(all="ignore"):
         if uses_power_loops(dual):
             made = _homogeneous(dual, tangent, k, rho, edge)
@@ -107,9 +116,16 @@ def jet(dual: Dual, tangent: Tangent, k: Array, c: Array) -> Jet:
             made = _closed(dual, tangent, k, c, edge, at_end)
     value, slope, value_rho, slope_rho, value_one, slope_one = made
     zero = edge == 0.0
-    value_rho, slope_rho = (np.where(at_end | zero, 0.0, v) for v in (value_rho, slope_rho))
+    value_rho, slope_rho = (
+        np.where(zero, 0.0, _moving(v, at_end, ends)) for v in (value_rho, slope_rho)
+    )
     value_one, slope_one = (np.where(zero, 0.0, v) for v in (value_one, slope_one))
     return Jet(rho, value, slope, value_rho, slope_rho, value_one, slope_one, at_end)
+
+
+def _moving(rate: Array, at_end: NDArray[np.bool_], ends: bool) -> Array:
+    """Derivatives in rho, without those at its ends, or without those that are infinite there."""
+    return np.where(at_end & ~np.isfinite(rate) if ends else at_end, 0.0, rate)
 
 
 def _homogeneous(dual: Dual, tangent: Tangent, k: Array, rho: Array, edge: Array) -> list[Array]:
@@ -185,7 +201,7 @@ def _ladder(dual: Dual, tangent: Tangent) -> Callable[..., list[Any]]:
     )
 
 
-def _by_series(dual: Dual, k: Array, rho: Array, at_end: NDArray[np.bool_]) -> Jet:
+def _by_series(dual: Dual, k: Array, rho: Array, at_end: NDArray[np.bool_], ends: bool) -> Jet:
     own = series(dual.activation)
     a, steep, left = own.derivatives(k)
     made = np.empty((5, len(k), len(k)))
@@ -198,7 +214,7 @@ def _by_series(dual: Dual, k: Array, rho: Array, at_end: NDArray[np.bool_]) -> J
         bend * inverse,
         slope_one * inverse - 0.5 * slope * inverse,
     )
-    value_rho, slope_rho = (np.where(at_end, 0.0, v) for v in (slope * edge, bend))
+    value_rho, slope_rho = (_moving(v, at_end, ends) for v in (slope * edge, bend))
     # equal inputs have their own sums
     known = own.tables(k)
     for matrix, one in (
@@ -212,5 +228,5 @@ def _by_series(dual: Dual, k: Array, rho: Array, at_end: NDArray[np.bool_]) -> J
     order = own.first + own.step * (min(len(a), int(known.rows[-3].min())) - 1)
     open_ = np.abs(rho) ** order * np.sqrt(np.outer(left, left))
     np.fill_diagonal(open_, 0.0)
-    converged = bool((open_ < _ENOUGH).all())
-    return Jet(rho, value, slope, value_rho, slope_rho, value_one, slope_one, at_end, converged)
+    left_out = float(open_.max(initial=0.0))
+    return Jet(rho, value, slope, value_rho, slope_rho, value_one, slope_one, at_end, left_out)

@@ -13,12 +13,26 @@ from numerics import (
     Solution,
     Sweep,
     WidegapError,
+    kernel_derivatives,
     mlp_kernel,
     solve,
     solve_levels,
     sweep,
 )
-from theory import ABP, SBP, Dual, FreeEnergy, Model, dual, free_energy
+from numerics import kernel as kernel_of
+from theory import (
+    ABP,
+    SBP,
+    Dense,
+    Dual,
+    FreeEnergy,
+    LayerNorm,
+    Model,
+    Residual,
+    Sequential,
+    dual,
+    free_energy,
+)
 from theory.errors import WidegapError as Base
 from verify import Claim, Finding, Run, all_claims, claim
 
@@ -50,6 +64,9 @@ kernel = mlp_kernel(np.eye(3), activation="gelu", depth=2)
 assert_type(kernel, MLPKernel)
 assert_type(kernel.ntk, NDArray[np.float64])
 assert_type(kernel.error, float)
+network = Sequential((Dense(1, 0), Residual((LayerNorm(), "relu", Dense(1, None))), Dense()))
+assert_type(kernel_of(network, np.eye(3)), MLPKernel)
+assert_type(kernel_derivatives(network, np.eye(3)).nngp, NDArray[np.float64])
 too_wide: type[ValueError] = DivergenceError
 
 

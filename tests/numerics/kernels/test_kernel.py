@@ -110,12 +110,12 @@ def test_one_set_of_defaults() -> None:
         (
             lambda: kernel("relu", X),
             TypeError,
-            "expected theory.MLP or theory.DEQ, got 'relu'; mlp_kernel takes names",
+            "expected theory.MLP, theory.DEQ or theory.Sequential, got 'relu'; mlp_kernel takes names",
         ),
         (
             lambda: kernel(X, MLP()),
             TypeError,
-            r"expected theory.MLP or theory.DEQ, got array.{,70}; the architecture comes first$",
+            r"expected theory.MLP, theory.DEQ or theory.Sequential, got array.{,70}; the architecture comes first$",
         ),
         (lambda: kernel(X, Y, DEQ()), TypeError, "; the architecture comes first$"),
         (lambda: kernel_diagonal(X, MLP()), TypeError, "; the architecture comes first$"),
@@ -161,7 +161,7 @@ def test_one_set_of_defaults() -> None:
             TypeError,
             "a solution has no inputs, only digits, got 12 and 13",
         ),
-        (lambda: kernel_diagonal(SBP(1), X), TypeError, "expected theory.MLP or theory.DEQ"),
+        (lambda: kernel_diagonal(SBP(1), X), TypeError, "expected theory.MLP, theory.DEQ or"),
         (lambda: kernel(DEQ(), X, tangent="both"), ValueError, "tangent must be"),
         (lambda: certify("relu"), TypeError, "expected a Solution, theory.MLP or theory.DEQ"),
         (lambda: certify(MLP("tanh"), X), ValueError, "only closed duals"),

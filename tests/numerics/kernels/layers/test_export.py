@@ -1,0 +1,101 @@
+"""Kernels as functions of JAX: the same values, and derivatives that are exact where inputs are equal."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from numerics import MissingExtraError, kernel, kernel_derivatives, to_jax
+from theory import DEQ, MLP, Dense, Sequential
+
+sys.path.insert(0, str(Path(__file__).parent))
+from layer_networks import NETWORKS, X
+
+jax = pytest.importorskip("jax")
+V = np.random.default_rng(0).standard_normal(X.shape)
+NAMES = ("relu", "gelu", "erf", "sin", "gaussian:-1", "tanh")
+MODELS = NETWORKS | {name: MLP(name, 2, 1.0, 0.2, 0.9) for name in NAMES}
+CLOSE = {"tanh": 1e-12}
+
+
+@pytest.fixture(autouse=True)
+def double_precision():
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", before)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_values_and_products_are_those_of_numerics(name) -> None:
+    model, rel = MODELS[name], CLOSE.get(name, 1e-14)
+    function = jax.jit(to_jax(model))
+    # parallel, equal and opposite inputs among them
+    x, y = X, np.vstack([X[1:], -X[0]])
+    plain, made = kernel(model, x, y), kernel_derivatives(model, x, y)
+    values, moved = jax.jvp(lambda x: function(x, y), (x,), (V,))
+    for found, true in zip(values, (plain.nngp, plain.ntk), strict=True):
+        assert np.abs(found - true).max() <= rel * np.abs(true).max()
+    for found, true in zip(moved, made.along(V), strict=True):
+        assert np.abs(found - true).max() <= 100.0 * rel * np.abs(true).max()
+    short = function(jax.numpy.asarray(x, "float32"))
+    whole = kernel(model, x)
+    for found, true in zip(short, (whole.nngp, whole.ntk), strict=True):
+        assert found.dtype == "float32"
+        assert np.abs(found - true).max() <= 2e-6 * np.abs(true).max()
+
+
+@pytest.mark.parametrize("name", ["relu", "gelu", "erf", "tanh"])
+def test_second_derivatives_at_equal_inputs(name) -> None:
+    function = to_jax(MODELS[name])
+
+    def nngp(x, y):
+        return function(x[None], y[None])[0][0, 0]
+
+    x = jax.numpy.asarray(X[0])
+    mixed = jax.jacfwd(jax.grad(nngp, 0), 1)(x, x)
+    assert np.isfinite(mixed).all()
+    # the covariance of the outputs' gradients, by differences of gradients of numerics
+    step = 1e-4
+    columns = []
+    for k in range(3):
+        near = [
+            kernel_derivatives(MODELS[name], X[:1], X[:1] + t * step * np.eye(3)[k])
+            for t in (1, -1)
+        ]
+        up, down = (n.jacobian()[0][0, 0] for n in near)
+        columns.append((up - down) / (2.0 * step))
+    # ReLU's third derivative jumps
+    assert np.allclose(mixed, np.array(columns).T, atol=1e-4 if name == "relu" else 1e-6)
+    assert np.allclose(mixed, mixed.T, rtol=1e-10)
+    assert np.linalg.eigvalsh(mixed).min() > 0.0
+
+
+def test_gradients_in_reverse_and_over_batches() -> None:
+    function = to_jax(NETWORKS["blocks"])
+
+    def loss(x):
+        return (function(x)[1] ** 2).sum()
+
+    gradient = jax.jit(jax.grad(loss))(X)
+    assert np.isfinite(gradient).all()
+    step = 1e-5 * V
+    up, down = loss(X + step), loss(X - step)
+    assert float((gradient * V).sum()) == pytest.approx(float(up - down) / 2e-5, rel=1e-5)
+    batches = jax.vmap(function)(np.stack([X, 2.0 * X]))
+    assert batches[0].shape == (2, 4, 4)
+
+
+def test_what_cannot_be_exported_is_refused(monkeypatch) -> None:
+    for wrong, error, says in (
+        (lambda: to_jax(DEQ()), TypeError, "expected theory.MLP or theory.Sequential, got"),  # type: ignore[arg-type]
+        (lambda: to_jax(Sequential((Dense("sigma_w"), Dense()))), ValueError, "is a symbol"),
+        (lambda: to_jax(MLP("max(x - 1, 0)")), ValueError, "has kinks or jumps and no closed dual"),
+    ):
+        with pytest.raises(error, match=says):
+            wrong()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match="pip install 'widegap"):
+        to_jax(MLP())
