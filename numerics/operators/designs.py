@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
+from scipy.fft import dct
 
 from numerics.results import Result
 from theory.operators import features, layers
@@ -113,7 +114,7 @@ def chebyshev_series(
     Returns
     -------
     ndarray of complex or None
-        Interpolated at Chebyshev points of a degree that is doubled until the last eighth is rounding noise;
+        Interpolated at Chebyshev points of a degree that is doubled until the last eighth is below `FLOOR`;
         None if that is not so at degree 4096 (symbols that are not analytic).
     """
     top = (grid + 1) // 2 - 1
@@ -125,9 +126,9 @@ def chebyshev_series(
             g = symbol(equation, values, low + (top - low) * (nodes + 1.0) / 2.0)
         except ValueError:
             return None
-        c = chebyshev.chebvander(nodes, degree).T @ g * (2.0 / (degree + 1))
+        c = (dct(g.real) + 1j * dct(g.imag)) / (degree + 1)
         c[0] /= 2.0
-        if np.abs(c[-degree // 8 :]).max() < 1e-14 * np.abs(c).max():
+        if np.abs(c[-(degree // 8) :]).max() < FLOOR * np.abs(c).max():
             return c
         degree *= 2
     return None
@@ -307,7 +308,7 @@ def designs(
     if c is not None:
         squares = np.abs(c) ** 2 * np.where(np.arange(len(c)) > 0, 0.5, 1.0)
         rms = math.sqrt(float(weights @ np.abs(g) ** 2 / weights.sum()))
-        noise = 1e-14 * len(c) * np.abs(c).max()
+        noise = FLOOR * len(c) * np.abs(c).max()
         series = [math.sqrt(float(squares[n + 1 :].sum() / squares.sum())) for n in sizes]
         bound = [float(np.abs(c[n + 1 :]).sum() + noise) / rms for n in sizes]
     return Designs(
