@@ -56,8 +56,8 @@ def burgers(
 
     Notes
     -----
-    Initial values have eight modes that fall like k^(-1.5), mean zero and mean square 1/2. Their integrals are
-    below 2, and the relative error of the heat equation's solution below exp(2/viscosity) times 1e-16.
+    Initial values have eight modes that fall like k^(-1.5), mean zero and mean square 1/2. Their integrals
+    are below pi/sqrt(6) by Cauchy's inequality, and rounding errors below exp(1.3/viscosity) times 1e-16.
     """
     drawn = spectra(rng, samples, 18, 1.5)
     drawn[:, 0] = 0.0
