@@ -156,7 +156,7 @@ _PRINTED_CONDITIONS = {
 @claim(
     "operators-conditioning",
     "T_1 .. T_10 at k/N on 64 points are not orthogonal: their condition is 1.9e7 on the half spectrum and "
-    "6.7e4 with both signs; rescaled it is below 4, and in single precision only the rescaled ones fit a shift.",
+    "6.7e4 with both signs; rescaled it is below 4, and single precision fits a shift better.",
     source=CODE,
     printed="1.9e7",
     tags=("operators", "features"),
@@ -247,7 +247,7 @@ def threshold_claim(run: Run) -> Finding:
 
 @claim(
     "operators-threshold-printed",
-    "On the half spectrum that the system in one dimension uses, 10 features leave .795 of a shift by 6 cells.",
+    "On the half spectrum that the system in one dimension uses, 10 features leave .795 of a shift by 6.",
     source="n > pi s, printed for any linear readout",
     printed="0.795",
     tags=("operators", "features"),
