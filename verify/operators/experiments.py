@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -182,37 +183,21 @@ def burgers_errors(kind: str, seeds: Sequence[int], width: int, steps: int) -> l
     list of dict
         ``error``, ``twice``, ``mended`` and ``parameters``, for each seed.
     """
-    from verify.networks.training import jax_modules, train
+    from verify.networks.training import jax_modules
 
-    jax, jnp, optax = jax_modules()
+    jax, jnp, _ = jax_modules()
+    fit, relative = _trainer(kind, width, steps)
 
     def features(grid: int, mended: bool) -> tuple[Any, Any]:
         frequency, kept = systems.frequencies(grid, GRID, mended=mended)
         return jnp.asarray(systems.inputs_of(kind, frequency, FEATURES)), jnp.asarray(kept)
 
-    def relative(p: Any, inputs: tuple[Any, Any], v: Any, u: Any) -> Any:
-        off = systems.apply(kind, p, *inputs, v) - u
-        return jnp.mean(jnp.linalg.norm(off, axis=1) / jnp.linalg.norm(u, axis=1))
-
     own = features(GRID, False)
-    rate = optax.cosine_decay_schedule(3e-3, steps)
-
-    @jax.jit
-    def fit(key: Any, v: Any, u: Any) -> Any:
-        first, order = jax.random.split(key)
-        begin = systems.start(first, kind, width, MODES if kind == "fourier" else FEATURES)
-
-        def slope(p: Any, v: Any, u: Any) -> Any:
-            return jax.grad(relative)(p, own, v, u)
-
-        optimiser = optax.adamw(rate, weight_decay=1e-4)
-        return train(slope, begin, optimiser, steps, data=(v, u), batch=20, key=order)[0]
-
     found = []
     for seed in seeds:
         rng = np.random.default_rng(seed)
         ((v, u),) = burgers(rng, SAMPLES, (GRID,), VISCOSITY, TIME)
-        p = fit(jax.random.key(seed), v, u)
+        p = fit(jax.random.key(seed), own, v, u)
         tests = burgers(rng, SAMPLES, (GRID, TWICE), VISCOSITY, TIME)
         found.append(
             {
@@ -223,6 +208,31 @@ def burgers_errors(kind: str, seeds: Sequence[int], width: int, steps: int) -> l
             }
         )
     return found
+
+
+@cache
+def _trainer(kind: str, width: int, steps: int) -> tuple[Any, Any]:
+    """Training and mean relative error of one kind of network, compiled once a process."""
+    from verify.networks.training import jax_modules, train
+
+    jax, jnp, optax = jax_modules()
+
+    def relative(p: Any, inputs: tuple[Any, Any], v: Any, u: Any) -> Any:
+        off = systems.apply(kind, p, *inputs, v) - u
+        return jnp.mean(jnp.linalg.norm(off, axis=1) / jnp.linalg.norm(u, axis=1))
+
+    def fit(key: Any, inputs: tuple[Any, Any], v: Any, u: Any) -> Any:
+        first, order = jax.random.split(key)
+        begin = systems.start(first, kind, width, MODES if kind == "fourier" else FEATURES)
+        rate = optax.cosine_decay_schedule(3e-3, steps)
+        optimiser = optax.adamw(rate, weight_decay=1e-4)
+
+        def slope(p: Any, v: Any, u: Any) -> Any:
+            return jax.grad(relative)(p, inputs, v, u)
+
+        return train(slope, begin, optimiser, steps, data=(v, u), batch=20, key=order)[0]
+
+    return jax.jit(fit), jax.jit(relative)
 
 
 def case(settings: dict[str, Any], seed: int) -> Outcome:
@@ -258,8 +268,8 @@ def cases(
                 "width": width,
                 "steps": steps,
             }
-            for d in range(draws)
             for kind in systems.KINDS
+            for d in range(draws)
         ]
     if "linear" in parts:
         listed += [{"problem": p, "kernel": kernel} for p in PROBLEMS for kernel in KERNELS]
@@ -319,7 +329,7 @@ class Trials(Result):
 def experiment(
     parts: Sequence[str] = ("linear", "burgers"),
     *,
-    draws: int = 4,
+    draws: int = 8,
     width: int = 8,
     steps: int = 500,
     seed: int = 0,

@@ -227,7 +227,7 @@ _BETTER = PairedTest(8, math.log(1.2), 4.0, 1e-3)
     tags=("operators", "features", "training"),
     profile="full",
     wrong=(ORTHOGONAL,),
-    cost=120.0,
+    cost=45.0,
     needs=("jax", "optax"),
     designs=(_BETTER.design("the mean log ratio is at most log 1.2", "4 deviations above"),),
 )
@@ -244,7 +244,7 @@ def burgers_conditioning(run: Run) -> Finding:
     tags=("operators", "training"),
     profile="full",
     wrong=(ORTHOGONAL,),
-    cost=120.0,
+    cost=45.0,
     needs=("jax", "optax"),
     designs=(_BETTER.design("the mean log ratio is at most log 1.2", "4 deviations above"),),
 )
