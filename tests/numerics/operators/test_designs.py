@@ -1,4 +1,4 @@
-"""Errors of layers: theory's expressions against fits, spectral matrices and printed numbers."""
+"""Errors of layers: theory's expressions against fits, spectral matrices and counts."""
 
 import json
 import math
@@ -129,7 +129,7 @@ def test_symbols_that_are_not_analytic_have_no_series() -> None:
 def test_parameters_do_not_depend_on_the_grid_and_grow(n: int, d: int) -> None:
     for kind in ("fourier", "amortised"):
         assert parameters(kind, n + 1, 8, d) > parameters(kind, n, 8, d)
-    assert parameters("amortised", 10, 64) == 172_472  # printed beside 131,072
+    assert parameters("amortised", 10, 64) == 172_472
     assert parameters("fourier", 16, 64) == 131_072
 
 

@@ -1,4 +1,4 @@
-"""Grids: conditioning, products of the axes and other resolutions, by brute force and as printed."""
+"""Grids: conditioning, products of the axes and other resolutions, by brute force and known numbers."""
 
 import json
 
@@ -19,10 +19,10 @@ from numerics.operators.grids import (
 from numerics.operators.symbols import symbol
 
 
-def test_condition_numbers_are_the_printed_ones_and_the_mends_mend() -> None:
+def test_condition_numbers_are_those_on_record_and_the_mends_mend() -> None:
     found = dict(zip((c := conditioning()).places, c.condition, strict=True))
-    for place, printed in (("half k/N", 1.9e7), ("both k/N", 6.7e4), ("both 2k/N", 3.65)):
-        assert found[place] == pytest.approx(printed, rel=6e-3)
+    for place, known in (("half k/N", 1.9e7), ("both k/N", 6.7e4), ("both 2k/N", 3.65)):
+        assert found[place] == pytest.approx(known, rel=6e-3)
     assert found["nodes"] == pytest.approx(1.0, abs=1e-12)
     assert found["half, orthonormal"] == pytest.approx(1.0, abs=1e-12)
     assert found["half 4k/N - 1"] < 2.0
@@ -40,9 +40,11 @@ def test_scaling_changes_the_condition_and_not_the_span() -> None:
     assert left[1] == pytest.approx(left[2], rel=1e-6)
 
 
-def test_shifts_cost_what_was_printed_with_both_signs_and_half_of_it_on_the_half_spectrum() -> None:
-    printed = {2: 0.005, 3: 0.136, 4: 0.596, 6: 0.795}
-    for cells, value in printed.items():
+def test_shifts_cost_what_is_on_record_with_both_signs_and_half_of_it_on_the_half_spectrum() -> (
+    None
+):
+    known = {2: 0.005, 3: 0.136, 4: 0.596, 6: 0.795}
+    for cells, value in known.items():
         assert shift_tail(cells, 10) == pytest.approx(value, abs=5e-4)
         assert shift_tail(2 * cells, 10, both=False) == pytest.approx(
             shift_tail(cells, 10), rel=1e-12
@@ -50,14 +52,14 @@ def test_shifts_cost_what_was_printed_with_both_signs_and_half_of_it_on_the_half
     assert shift_tail(6, 10, both=False) < 0.14
 
 
-def test_errors_of_products_are_the_printed_ones() -> None:
-    for name, values, printed in (
+def test_errors_of_products_are_those_on_record() -> None:
+    for name, values, known in (
         ("poisson", {}, {1: 0.438, 4: 0.008}),
         ("screened-poisson", {"kappa": 1.0}, {1: 0.167}),
         ("half-wave", {"c": 1.0}, {1: 0.778}),
     ):
         errors = rank_errors(name, values, most=4).errors
-        for rank, value in printed.items():
+        for rank, value in known.items():
             assert errors[rank - 1] == pytest.approx(value, abs=6e-4)
     for name, values in (
         ("heat", {"nu": 0.02}),
