@@ -180,7 +180,7 @@ class PairedTest:
         return Design(null, test, self.pairs, self.false_alarm, alternative, power)
 
 
-_GROWS = PairedTest(4, math.log(2.0), 12.0, 1e-3)
+_GROWS = PairedTest(16, math.log(2.0), 6.0, 1e-8)
 
 
 @claim(
@@ -194,12 +194,12 @@ _GROWS = PairedTest(4, math.log(2.0), 12.0, 1e-3)
     cost=25.0,
     needs=("jax", "optax"),
     designs=(
-        _GROWS.design("the mean log ratio of both errors is at most log 2", "12 deviations above"),
-        _GROWS.design("the mean log ratio, mended, is at least log 2", "12 deviations below"),
+        _GROWS.design("the mean log ratio of both errors is at most log 2", "6 deviations above"),
+        _GROWS.design("the mean log ratio, mended, is at least log 2", "6 deviations below"),
     ),
 )
 def burgers_resolution(run: Run) -> Finding:
-    """Train four networks and apply each on both grids; theory says whether the error grows."""
+    """Train sixteen networks and apply each on both grids; theory says whether the error grows."""
     from verify.operators.experiments import PROBLEMS, burgers_errors
 
     theory = run.theory.of(resolutions)(*PROBLEMS["heat"], (TWICE,), trained=GRID, n=FEATURES)
@@ -216,7 +216,7 @@ def burgers_resolution(run: Run) -> Finding:
     return Finding("confirmed" if good else "refuted", reason, None, evidence)
 
 
-_BETTER = PairedTest(8, math.log(1.2), 4.0, 1e-3)
+_BETTER = PairedTest(24, math.log(1.2), 3.0, 1e-8)
 
 
 @claim(
@@ -227,9 +227,9 @@ _BETTER = PairedTest(8, math.log(1.2), 4.0, 1e-3)
     tags=("operators", "features", "training"),
     profile="full",
     wrong=(ORTHOGONAL,),
-    cost=45.0,
+    cost=90.0,
     needs=("jax", "optax"),
-    designs=(_BETTER.design("the mean log ratio is at most log 1.2", "4 deviations above"),),
+    designs=(_BETTER.design("the mean log ratio is at most log 1.2", "3 deviations above"),),
 )
 def burgers_conditioning(run: Run) -> Finding:
     """Paired networks; theory's condition numbers say which embedding is to be preferred."""
@@ -244,9 +244,9 @@ def burgers_conditioning(run: Run) -> Finding:
     tags=("operators", "training"),
     profile="full",
     wrong=(ORTHOGONAL,),
-    cost=45.0,
+    cost=90.0,
     needs=("jax", "optax"),
-    designs=(_BETTER.design("the mean log ratio is at most log 1.2", "4 deviations above"),),
+    designs=(_BETTER.design("the mean log ratio is at most log 1.2", "3 deviations above"),),
 )
 def burgers_fourier(run: Run) -> Finding:
     """Paired networks of 8 channels, 16 modes or 10 features, 500 steps."""
