@@ -48,7 +48,9 @@ def taken(words: list[str]) -> None:
     command: click.Command = cli
     context = click.Context(cli)
     while isinstance(command, click.Group) and words and words[0] in command.commands:
-        command, words = command.commands[words[0]], words[1:]
+        _, found, words = command.resolve_command(context, words)  # a verb of a subject, too
+        assert found is not None
+        command = found
     command.make_context(command.name, list(words), parent=context, resilient_parsing=False)
 
 

@@ -1,6 +1,7 @@
 """The subject's commands: what is printed is what is computed; bad input is one line and writes nothing."""
 
 import json
+import runpy
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,14 @@ def test_bad_input_is_one_line(run, arguments: tuple[str, ...], words: str) -> N
     assert result.exit_code == 2
     assert words in result.output
     assert result.output.count("\n") == 1
+
+
+def test_the_tutorial_runs() -> None:
+    root = Path(__file__).parents[3]
+    scope = runpy.run_path(str(root / "docs" / "tutorials" / "plot_operators.py"))
+    for one in scope["measured"].values():
+        assert one["error"] == pytest.approx(one["predicted"], rel=0.1)
+    assert len(scope["resolution_figure"].axes) == 1
 
 
 def test_laws_are_derived(run) -> None:
