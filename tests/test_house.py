@@ -25,6 +25,7 @@ LONG = {  # functions over 100 lines or with more than 8 parameters, and why
     "verify.cases.run_cases": PUBLIC,
     "verify.networks.training.train": PUBLIC,
     "verify.networks.experiments.width_experiment": PUBLIC,
+    "verify.operators.experiments.experiment": PUBLIC,
     "verify.suite.claims.claim": PUBLIC,
     "verify.suite.properties.prop": PUBLIC,
     "verify.thresholds.algorithms.belief._reinforce": LOOP,

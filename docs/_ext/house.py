@@ -14,8 +14,19 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 LAYERS = ("theory", "numerics", "verify", "widegap")
 """In the order in which they may import each other."""
+SUBJECTS = tuple(
+    sorted(p.stem for p in (ROOT / "widegap" / "subjects").glob("*.py") if p.stem != "__init__")
+)
+"""The subjects that `widegap derive SUBJECT` knows; none imports another."""
+
+
+def _subjects(layer: str) -> tuple[str, ...]:
+    """Those that are rooms of a layer, and not single files."""
+    return tuple(name for name in SUBJECTS if (ROOT / layer / name / "__init__.py").is_file())
+
+
 ROOMS = {
-    "theory": ("calculus", "kernels", "thresholds", "frequency"),
+    "theory": ("calculus", "kernels", "thresholds", *_subjects("theory")),
     "numerics": (
         "nests",
         "functionals",
@@ -24,10 +35,18 @@ ROOMS = {
         "limits",
         "proofs",
         "kernels",
-        "frequency",
         "runs",
+        *_subjects("numerics"),
     ),
-    "verify": ("suite", "statistics", "networks", "thresholds", "kernels", "frequency", "reports"),
+    "verify": (
+        "suite",
+        "statistics",
+        "networks",
+        "thresholds",
+        "kernels",
+        *_subjects("verify"),
+        "reports",
+    ),
     "widegap": ("show", "commands", "subjects"),
 }
 """In the order in which those of a layer may import each other; what is in no room is for all."""

@@ -1,0 +1,1 @@
+"""Fourier layers on linear periodic equations: errors against modes, features, products and grids."""

@@ -1,0 +1,116 @@
+"""Grids: conditioning, products of the axes and other resolutions, by brute force and known numbers."""
+
+import json
+
+import numpy as np
+import pytest
+
+from numerics.operators.designs import shift_tail
+from numerics.operators.grids import (
+    EMBEDDINGS,
+    Conditioning,
+    Ranks,
+    Resolutions,
+    conditioning,
+    embedding,
+    rank_errors,
+    resolutions,
+)
+from numerics.operators.symbols import symbol
+
+
+def test_condition_numbers_are_those_on_record_and_the_mends_mend() -> None:
+    found = dict(zip((c := conditioning()).places, c.condition, strict=True))
+    for place, known in (("half k/N", 1.9e7), ("both k/N", 6.7e4), ("both 2k/N", 3.65)):
+        assert found[place] == pytest.approx(known, rel=6e-3)
+    assert found["nodes"] == pytest.approx(1.0, abs=1e-12)
+    assert found["half, orthonormal"] == pytest.approx(1.0, abs=1e-12)
+    assert found["half 4k/N - 1"] < 2.0
+    assert Conditioning.from_dict(json.loads(c.to_json())) == c
+    assert c.plot().axes[0].get_xscale() == "log"
+
+
+def test_scaling_changes_the_condition_and_not_the_span() -> None:
+    g = np.exp(-2j * np.pi * 2.0 * np.fft.rfftfreq(64))
+    left = []
+    for place in ("half k/N", "half 2k/N", "half 4k/N - 1"):
+        matrix = np.c_[np.ones(33), embedding(EMBEDDINGS[place](64), 8)]
+        left.append(np.linalg.norm(g - matrix @ np.linalg.lstsq(matrix, g, rcond=None)[0]))
+    assert left[0] == pytest.approx(left[2], rel=1e-4)
+    assert left[1] == pytest.approx(left[2], rel=1e-6)
+
+
+def test_shifts_cost_what_is_on_record_with_both_signs_and_half_of_it_on_the_half_spectrum() -> (
+    None
+):
+    known = {2: 0.005, 3: 0.136, 4: 0.596, 6: 0.795}
+    for cells, value in known.items():
+        assert shift_tail(cells, 10) == pytest.approx(value, abs=5e-4)
+        assert shift_tail(2 * cells, 10, both=False) == pytest.approx(
+            shift_tail(cells, 10), rel=1e-12
+        )
+    assert shift_tail(6, 10, both=False) < 0.14
+
+
+def test_errors_of_products_are_those_on_record() -> None:
+    for name, values, known in (
+        ("poisson", {}, {1: 0.438, 4: 0.008}),
+        ("screened-poisson", {"kappa": 1.0}, {1: 0.167}),
+        ("half-wave", {"c": 1.0}, {1: 0.778}),
+    ):
+        errors = rank_errors(name, values, most=4).errors
+        for rank, value in known.items():
+            assert errors[rank - 1] == pytest.approx(value, abs=6e-4)
+    for name, values in (
+        ("heat", {"nu": 0.02}),
+        ("advection", {"c": 0.3}),
+        ("dispersion", {"beta": 0.01}),
+    ):
+        assert rank_errors(name, values, most=1).errors[0] < 1e-13
+    found = rank_errors("poisson", {})
+    assert Ranks.from_dict(json.loads(found.to_json())) == found
+    assert found.plot().axes
+
+
+def test_a_fitted_kernel_on_another_grid_is_a_kernel_at_another_wavenumber() -> None:
+    found = resolutions("heat", {"nu": 0.002}, (32, 64, 128), n=20)
+    for law, ratio in zip(found.law, found.ratio, strict=True):
+        assert ratio == pytest.approx(law, abs=1e-9)
+    assert found.law[2] > 0.05
+    assert found.absolute[0] < 1e-9
+    outside = resolutions("heat", {"nu": 0.01}, (128,))
+    assert outside.absolute[0] > 10.0  # a polynomial beyond where it was fitted
+    assert outside.cut[0] < 1e-5
+    tail = np.arange(32, 64)
+    k = np.arange(64)
+    energy = (
+        np.where(k > 0, 2.0, 1.0)
+        * np.maximum(k, 1) ** -2.0
+        * abs(symbol("heat", {"nu": 0.002}, k)) ** 2
+    )
+    assert found.cut[2] == pytest.approx(np.sqrt(energy[tail].sum() / energy.sum()), rel=1e-6)
+    assert Resolutions.from_dict(json.loads(found.to_json())) == found
+    assert found.plot().axes
+
+
+def test_twice_the_grid_is_another_time() -> None:
+    k = np.arange(1, 30)
+    for name, values, factor in (("heat", {"nu": 0.01}, 4.0), ("dispersion", {"beta": 1e-3}, 8.0)):
+        np.testing.assert_allclose(
+            symbol(name, values, k / 2.0), symbol(name, values | {"t": 1.0 / factor}, k), rtol=1e-13
+        )
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: conditioning(33, 64), "1 to 32 features, got 33"),
+        (lambda: conditioning(3, 7), "even number of points .* got 7"),
+        (lambda: rank_errors("heat", {"nu": 1.0}, grid=2000), "got 2000 and 8"),
+        (lambda: resolutions("heat", {"nu": 1.0}, (64,), n=40), "1 to 31 on 64 points, got 40"),
+        (lambda: resolutions("heat", {"nu": 1.0}, (1,)), "got 1"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_a_line(call, words) -> None:
+    with pytest.raises(ValueError, match=words):
+        call()

@@ -1,0 +1,1 @@
+"""What is claimed of amortised Fourier layers: sizes, features, products, grids."""
