@@ -220,10 +220,9 @@ def filtered_accuracy(layers: int, *, composition: bool = True) -> sp.Expr:
     """
     p, q = sp.symbols("p q", nonnegative=True)
     law = accuracy()
-    moments = [m.value for m in filter_moments(layers)] if layers else [_DELTA / 2, 0, _SIGMA**2]
-    put = dict(zip(("M", "V_C", "V_N"), moments, strict=True))
-    if not composition:
-        put["V_C"] = sp.Integer(0)
+    raw = (_DELTA / 2, sp.Integer(0), _SIGMA**2)
+    mean, spread, noise = (m.value for m in filter_moments(layers)) if layers else raw
+    put: dict[str, sp.Expr] = {"M": mean, "V_C": spread * int(composition), "V_N": noise}
     value = law.value.subs({s: put[str(s)] for s in law.value.free_symbols})
     return value.subs({_ELL: (p - q) / (p + q), _D: _NODES * (p + q) / 2})
 

@@ -128,7 +128,7 @@ def few_shots(rng: np.random.Generator, labels: NDArray[np.int64], shots: int) -
     places = [np.flatnonzero(labels == c) for c in np.unique(labels)]
     if not 1 <= shots < min(map(len, places)):
         raise ValueError(
-            f"shots are from 1 to {min(map(len, places)) - 1}, less than the smallest class has nodes; got {shots}"
+            f"shots are from 1 to {min(map(len, places)) - 1}, fewer than the smallest class has; got {shots}"
         )
     return np.concatenate([rng.choice(place, shots, replace=False) for place in places])
 
@@ -150,7 +150,7 @@ def module_graph(classes: int = 5) -> Graph:
     import sympy
     from scipy.sparse.csgraph import connected_components
 
-    root = Path(sympy.__file__).parent
+    root = Path(sympy.__path__[0])
     texts = {
         ".".join(("sympy", *path.relative_to(root).with_suffix("").parts)): path
         for path in sorted(root.rglob("*.py"))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from verify.networks.training import jax_modules
 
-__all__ = ["METHODS", "Settings", "gradients_per_step", "rule"]
+__all__ = ["DEFAULTS", "METHODS", "Settings", "gradients_per_step", "rule"]
 
 METHODS = {
     "adam": "gradient of the graph's loss",
@@ -48,12 +48,14 @@ class Settings(NamedTuple):
     kept: float = 0.7
 
 
+DEFAULTS = Settings()
+
 Gradient = Callable[[Any, int], Any]
 """Of the weights, and of the pass within a step (for what is random in it)."""
 
 
 def rule(
-    method: str, graph: Gradient, peer: Gradient, settings: Settings = Settings()
+    method: str, graph: Gradient, peer: Gradient, settings: Settings = DEFAULTS
 ) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
     """Return a learning rule.
 
@@ -62,8 +64,8 @@ def rule(
     method : str
         A key of `METHODS`.
     graph, peer : callable
-        ``graph(w, k)``, the gradient in the k-th pass of a step. Weights are a dictionary of tensors; "first" is
-        the first layer's.
+        ``graph(w, k)``, the gradient in the k-th pass of a step. Weights are a dictionary of layers, one of
+        which is "first".
     settings : Settings
 
     Returns
@@ -113,13 +115,11 @@ def rule(
             along = _sum((1.0, along), (lam, m), (lam, _scaled(memory[1], m)))
         return along, memory
 
-    return lambda w, memory, step: jax.lax.cond(
-        step % settings.every == 0, exact, cheap, w, memory
-    )
+    return lambda w, memory, step: jax.lax.cond(step % settings.every == 0, exact, cheap, w, memory)
 
 
-def gradients_per_step(method: str, settings: Settings = Settings()) -> tuple[float, float]:
-    """Gradients of the graph network and of the peer that a step takes on average, counted as they are taken."""
+def gradients_per_step(method: str, settings: Settings = DEFAULTS) -> tuple[float, float]:
+    """Gradients of the graph network and of the peer in a step, on average, counted as they are taken."""
     jax, jnp, _ = jax_modules()
     taken = {"graph": 0, "peer": 0}
 
@@ -162,12 +162,14 @@ def _ahead(w: Any, g: Any, rho: float, first: bool = False) -> Any:
     """The weights moved along a gradient to a distance rho; the first layer's alone if asked for."""
     jax, jnp, _ = jax_modules()
     if first:
-        g = {name: x if name == "first" else jax.tree.map(jnp.zeros_like, x) for name, x in g.items()}
+        g = {
+            name: x if name == "first" else jax.tree.map(jnp.zeros_like, x) for name, x in g.items()
+        }
     return _sum((1.0, w), (_ratio(rho, jnp.sqrt(_inner(g, g))), g))
 
 
 def _rest(g: Any, m: Any, tensors: bool = False) -> Any:
-    """g without its part along m, of the whole or tensor by tensor."""
+    """Take from g its part along m, of the whole or tensor by tensor."""
     jax, _, _ = jax_modules()
     if tensors:
         return jax.tree.map(_rest, g, m)
@@ -175,7 +177,7 @@ def _rest(g: Any, m: Any, tensors: bool = False) -> Any:
 
 
 def _scaled(g: Any, m: Any, tensors: bool = False) -> Any:
-    """g at the length of m, of the whole or tensor by tensor."""
+    """Bring g to the length of m, as a whole or tensor by tensor."""
     jax, jnp, _ = jax_modules()
     if tensors:
         return jax.tree.map(_scaled, g, m)
