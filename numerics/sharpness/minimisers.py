@@ -28,7 +28,7 @@ def evaluate(law: Any, **values: float) -> tuple[float, float]:
     ----------
     law : theory.calculus.law.Law
     **values
-        Of the symbols of its right-hand side, by their names; positive numbers.
+        Of its symbols, by their names; positive numbers, all that its right-hand side needs.
 
     Returns
     -------
@@ -38,13 +38,14 @@ def evaluate(law: Any, **values: float) -> tuple[float, float]:
     Raises
     ------
     ValueError
-        If a value is not a positive, finite number, or one is missing or has no place in the law.
+        If a value is not a positive, finite number, or one is missing or is no symbol of the law.
     """
     import sympy
 
-    symbols = {str(s): s for s in law.value.free_symbols}
-    if values.keys() != symbols.keys():
-        raise ValueError(f"{law.title} takes {', '.join(sorted(symbols))}; got {', '.join(values)}")
+    symbols = {str(s): s for s in law.symbols}
+    needed = set(map(str, law.value.free_symbols))
+    if not needed <= values.keys() <= symbols.keys():
+        raise ValueError(f"{law.title} takes {', '.join(sorted(needed))}; got {', '.join(values)}")
     for name, value in values.items():
         if not 0.0 < value < math.inf:
             raise ValueError(f"{name} is a positive, finite number, got {value}")
@@ -68,6 +69,8 @@ class FixedPoint(Result):
         ``joint`` moved by the shift of first order in the radius.
     gradient_norm : float
         Of the graph's loss at the point.
+    largest_step : float
+        Step sizes below it make the point attract; 0 if none does.
     """
 
     point: tuple[float, ...]
@@ -75,6 +78,7 @@ class FixedPoint(Result):
     joint: tuple[float, ...]
     first_order: tuple[float, ...]
     gradient_norm: float
+    largest_step: float
 
     def rows(self) -> list[dict[str, Any]]:
         """One for each coordinate."""
@@ -139,54 +143,53 @@ def graph_fixed_point(
             f"the minima are {apart:.6g} apart, not more than the radius {radius:.6g}: FGSAM has no "
             "fixed point and goes on to oscillate about the graph's minimum"
         )
-    secular, place, shift = _fixed_point(n)
+    secular, place, shift, direction, jacobian = _fixed_point(n)
     given = (*matrices, a, b, weight, radius)
     high = 1.0
     while secular(high, *given) > 1.0:
         high *= 2.0
     gamma = float(
-        brentq(lambda g: float(secular(g, *given)) - 1.0, 0.0, high, xtol=1e-300, rtol=4 * _ULP)
+        brentq(lambda g: secular(g, *given).item() - 1.0, 0.0, high, xtol=1e-300, rtol=4 * _ULP)
     )
-    point = place(gamma, *given)
-    g, m = matrices
-    total = weight * g + m
-    joint = np.linalg.solve(total, weight * g @ b + m @ a)
-    unit = g @ (joint - b)
-    first = joint + shift(g, m, unit / np.linalg.norm(unit), weight, radius)
-    slope = g @ (point - b)
-    norm = np.linalg.norm(slope)
-    turn = (np.eye(n) - slope @ slope.T / norm**2) @ g / norm
-    left = weight * slope + m @ (point + radius * slope / norm - a)
-    step = np.linalg.solve(total + radius * m @ turn, left)
-    scale = float(max(np.abs(point).max(), np.abs(a).max(), np.abs(b).max()))
-    error = 2.0 * float(np.linalg.norm(step)) + 16 * n * np.linalg.cond(total) * _ULP * scale
-    flat = (tuple(v.ravel().tolist()) for v in (point, joint, first))
-    where, at, moved = flat
-    return FixedPoint(where, float(error), at, moved, gamma)
+    point, zero = place(gamma, *given), np.zeros((n, 1))
+    flat = jacobian(gamma, *matrices, zero, weight, 0.0)  # without a perturbation
+    joint = np.linalg.solve(flat, -direction(zero, zero, *given))
+    units = [matrices[0] @ (w - b) for w in (point, joint)]
+    unit, other = (g / np.linalg.norm(g) for g in units)
+    first = joint + shift(*matrices, other, weight, radius)
+    slope = jacobian(gamma, *matrices, unit, weight, radius)
+    step = np.linalg.solve(slope, direction(point, unit, *given))
+    scale = float(max(np.abs(v).max() for v in (point, a, b)))
+    error = 2.0 * float(np.linalg.norm(step)) + 16 * n * np.linalg.cond(flat) * _ULP * scale
+    eigenvalues = np.linalg.eigvals(slope)
+    largest = float((2.0 * eigenvalues.real / np.abs(eigenvalues) ** 2).min())
+    rows = (tuple(v.ravel().tolist()) for v in (point, joint, first))
+    return FixedPoint(next(rows), float(error), next(rows), next(rows), gamma, max(largest, 0.0))
 
 
 @cache
-def _fixed_point(n: int) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
-    """The secular function, the place and the shift as functions of numbers."""
+def _fixed_point(n: int) -> tuple[Callable[..., Any], ...]:
+    """Theory's secular function, place, shift, direction and Jacobian as functions of numbers."""
     import sympy
 
-    from theory.sharpness import graph_fixed_point as derived
-    from theory.sharpness import graph_shift
+    from theory.sharpness import graph_direction, graph_fixed_point, graph_shift
 
-    def compiled(law: Any, names: Sequence[str]) -> Callable[..., Any]:
+    def compiled(law: Any, *names: str) -> Callable[..., Any]:
         dimension = next(s for s in law.symbols if str(s) == "n")
-        symbols = {str(s): s.subs(dimension, n) for s in law.symbols if s != dimension}
-        expression = law.value.subs(dimension, n)
-        made = sympy.lambdify([symbols[name] for name in names], expression, "numpy")
-        return lambda *numbers: np.asarray(made(*numbers))
+        symbols = {str(s): s.subs(dimension, n) for s in law.symbols}
+        return sympy.lambdify(
+            [symbols[name] for name in names], law.value.subs(dimension, n), "numpy"
+        )
 
-    laws = derived()
-    names = ("gamma", "G", "M", "a", "b", "lambda", "rho")
-    secular = compiled(laws[0], names)
+    given = ("G", "M", "a", "b", "lambda", "rho")
+    secular, place = graph_fixed_point()
+    direction, jacobian = graph_direction()
     return (
-        lambda *numbers: secular(*numbers).item(),
-        compiled(laws[1], names),
-        compiled(graph_shift(), ("G", "M", "u", "lambda", "rho")),
+        compiled(secular, "gamma", *given),
+        compiled(place, "gamma", *given),
+        compiled(graph_shift(), "G", "M", "u", "lambda", "rho"),
+        compiled(direction, "w", "u", *given),
+        compiled(jacobian, "gamma", "G", "M", "u", "lambda", "rho"),
     )
 
 

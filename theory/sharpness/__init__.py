@@ -22,17 +22,16 @@ from .filters import (
 )
 from .minimisers import (
     descent_edge,
-    evaluations,
     graph_alignment,
     graph_cycle,
+    graph_direction,
     graph_fixed_point,
     graph_shift,
-    plus_norm,
-    released_weight,
     sam_cycle,
     sam_edge,
     sam_expansion,
 )
+from .rules import evaluations, plus_norm, released_weight
 
 __all__ = [
     "LAWS",
@@ -44,6 +43,7 @@ __all__ = [
     "filtering_gain",
     "graph_alignment",
     "graph_cycle",
+    "graph_direction",
     "graph_fixed_point",
     "graph_shift",
     "hyperplane",
@@ -64,6 +64,7 @@ LAWS = {
     "graph-secular": lambda: graph_fixed_point()[0],
     "graph-fixed-point": lambda: graph_fixed_point()[1],
     "graph-shift": graph_shift,
+    "graph-stability": lambda: graph_direction()[1],
     "graph-cycle": graph_cycle,
     "released-weight": released_weight,
     "plus-norm": plus_norm,

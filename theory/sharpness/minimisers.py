@@ -11,13 +11,11 @@ from theory.calculus.steps import Step
 
 __all__ = [
     "descent_edge",
-    "evaluations",
     "graph_alignment",
     "graph_cycle",
+    "graph_direction",
     "graph_fixed_point",
     "graph_shift",
-    "plus_norm",
-    "released_weight",
     "sam_cycle",
     "sam_edge",
     "sam_expansion",
@@ -220,6 +218,64 @@ def sam_edge() -> Law:
 
 
 @cache
+def graph_direction() -> tuple[Law, Law]:
+    """FGSAM's direction on quadratic losses and its derivative, which says for which steps a rest is stable.
+
+    Returns
+    -------
+    tuple of Law
+        The direction at a place, and its Jacobian there.
+    """
+    n, gamma = sp.Symbol("n", integer=True, positive=True), sp.Symbol("gamma", positive=True)
+    graph, peer = sp.MatrixSymbol("G", n, n), sp.MatrixSymbol("M", n, n)
+    a, b, u, w = (sp.MatrixSymbol(name, n, 1) for name in "abuw")
+    direction = _LAM * graph * (w - b) + peer * (w + _RHO * u - a)
+    turn = (sp.Identity(n) - u * u.T) * graph / gamma
+    jacobian = _LAM * graph + peer + _RHO * peer * turn
+    # the derivative of g/|g| in the plane, g = H (x, y)
+    x, y, p, q, r = sp.symbols("x y p q r", real=True)
+    hessian = sp.Matrix([[p, q], [q, r]])
+    gradient = hessian * sp.Matrix([x, y])
+    norm = sp.sqrt(gradient.dot(gradient))
+    unit = gradient / norm
+    derived = unit.jacobian([x, y]) - (sp.eye(2) - unit * unit.T) * hessian / norm
+    assert sp.simplify(derived) == sp.zeros(2, 2)
+    steps = (
+        Step("The direction", "At w, with u = g_G/|g_G|.", direction),
+        Step("The derivative of u", "Worked out in the plane; gamma = |g_G|.", turn),
+        Step(
+            "The derivative of the direction",
+            "With eigenvalues mu, a rest is stable where |1 - eta mu| < 1 for all of them: the smaller "
+            "gamma, the smaller eta has to be.",
+            jacobian,
+        ),
+    )
+    own = {graph: "Hessian of the graph's loss", peer: "Hessian of the peer's loss", n: "dimension"}
+    own |= {_LAM: _OF[_LAM], _RHO: _OF[_RHO], u: "g_G/|g_G|"}
+    along, slope = sp.MatrixSymbol("d", n, 1), sp.MatrixSymbol("J", n, n)
+    minima = {a: "minimum of the peer's loss", b: "minimum of the graph's loss", w: "place"}
+    holds = "quadratic losses, the graph's gradient not 0"
+    return (
+        Law(
+            "FGSAM's direction on quadratic losses",
+            sp.Eq(along, direction, evaluate=False),
+            {along: "the direction", **own, **minima},
+            holds,
+            steps[:1],
+            "FGSAM, NeurIPS 2024",
+        ),
+        Law(
+            "Stability of FGSAM's fixed point",
+            sp.Eq(slope, jacobian, evaluate=False),
+            {slope: "derivative of the direction", gamma: "norm of the graph's gradient", **own},
+            holds,
+            steps,
+            "derived here",
+        ),
+    )
+
+
+@cache
 def graph_fixed_point() -> tuple[Law, Law]:
     """FGSAM's fixed point on quadratic losses, and whether there is one.
 
@@ -235,7 +291,8 @@ def graph_fixed_point() -> tuple[Law, Law]:
     eye = sp.Identity(n)
     resolvent = gamma * (_LAM * peer.inv() + graph.inv()) + _RHO * eye
     place = b + gamma * graph.inv() * u
-    direction = _LAM * graph * (place - b) + peer * (place + _RHO * u - (b + resolvent * u))
+    w = sp.MatrixSymbol("w", n, 1)
+    direction = graph_direction()[0].value.subs({w: place, a: b + resolvent * u})
     assert direction.expand().doit().is_ZeroMatrix
     # one coordinate c of a - b in the eigenvectors of K = lambda M^-1 + G^-1, of eigenvalue kappa
     kappa = sp.Symbol("kappa", positive=True)
@@ -270,7 +327,6 @@ def graph_fixed_point() -> tuple[Law, Law]:
         n: "dimension",
     }
     holds = "positive definite G and M; there is a fixed point if and only if |a - b| > rho, and then one"
-    point = sp.MatrixSymbol("w", n, 1)
     return (
         Law(
             "The norm of the graph's gradient at FGSAM's fixed point",
@@ -282,8 +338,8 @@ def graph_fixed_point() -> tuple[Law, Law]:
         ),
         Law(
             "FGSAM's fixed point on quadratic losses",
-            sp.Eq(point, place.subs(u, away), evaluate=False),
-            {point: "the fixed point", **symbols},
+            sp.Eq(w, place.subs(u, away), evaluate=False),
+            {w: "the fixed point", **symbols},
             holds + "; gamma solves the secular equation",
             steps,
             "derived here",
@@ -358,90 +414,6 @@ def graph_cycle() -> Law:
             **_OF,
         },
         "one dimension, 0 < eta (lambda h_G + h_M) < 2",
-        steps,
-        "derived here",
-    )
-
-
-@cache
-def released_weight() -> Law:
-    """The released code's weight that gives the algorithm's direction."""
-    own, graph, peer = sp.symbols("lambda_code g_G g_M", positive=True)
-    algorithm, code = _LAM * graph + peer, sp.expand(own * peer + (1 - own) * graph)
-    ratios = [sp.cancel(d.coeff(graph) / d.coeff(peer)) for d in (algorithm, code)]
-    (weight,) = sp.solve(sp.Eq(*ratios), own)
-    (same,) = (x for x in sp.solve(sp.Eq(weight, _LAM), _LAM) if x.is_positive)
-    steps = (
-        Step("The directions of algorithm and code", "", sp.Tuple(algorithm, code)),
-        Step(
-            "Graph over peer in each", "They are parallel where these are equal.", sp.Tuple(*ratios)
-        ),
-        Step(
-            "One number for both",
-            "The weight at which it makes no difference; 1/2 is another.",
-            same,
-        ),
-    )
-    return Law(
-        "The released code's weight that gives the algorithm's direction",
-        sp.Eq(own, weight),
-        {
-            own: "weight of the peer's loss in the code, 1 - lambda_code that of the graph's",
-            _LAM: _OF[_LAM],
-        },
-        "directions up to their length, which hardly matters to Adam",
-        steps,
-        "derived here",
-    )
-
-
-@cache
-def plus_norm() -> Law:
-    """FGSAM+ adds to the peer's gradient what is orthogonal to it, scaled to its length."""
-    m, g = (sp.Matrix(sp.symbols(f"{name}_1:4", real=True)) for name in "mg")
-    rest = g - g.dot(m) / m.dot(m) * m
-    scaled = rest * sp.sqrt(m.dot(m) / rest.dot(rest))
-    ratio = sp.sqrt(sp.simplify((m + scaled).dot(m + scaled) / m.dot(m)))
-    length, norm = sp.symbols("ell nu_M", positive=True)
-    steps = (
-        Step("Without its part along m", "Three dimensions stand for any number.", rest.T),
-        Step("Orthogonal to m", "Their product.", sp.simplify(rest.dot(m))),
-        Step("The sum's length over that of m", "", ratio),
-    )
-    return Law(
-        "The length of FGSAM+'s corrected gradient",
-        sp.Eq(length, ratio * norm),
-        {length: "length of g_M + g_G |g_M|/|g_G|, g_G projected", norm: "length of g_M"},
-        "at steps that compute the projection; of each tensor, where tensors are projected one by one",
-        steps,
-        "derived here",
-    )
-
-
-@cache
-def evaluations() -> Law:
-    """What a step of FGSAM+ costs, in gradients of the graph network and of its peer."""
-    every = sp.Symbol("k", integer=True, positive=True)
-    cost, graph, peer = sp.symbols("C C_G C_M", positive=True)
-    exact = graph + 2 * peer
-    mean = sp.expand((exact + (every - 1) * peer) / every)
-    steps = (
-        Step(
-            "With projections", "The graph's gradient, the peer's, and the peer's at w + e.", exact
-        ),
-        Step("One step in k", "The peer's gradient alone in the others.", mean),
-        Step("Adam, SAM, FGSAM", "For comparison.", sp.Tuple(graph, 2 * graph, graph + peer)),
-    )
-    return Law(
-        "The cost of a step of FGSAM+",
-        sp.Eq(cost, mean),
-        {
-            cost: "cost of a step, on average",
-            graph: "cost of a gradient of the graph network",
-            peer: "cost of a gradient of the peer",
-            every: "steps from one projection to the next",
-        },
-        "projections every k steps",
         steps,
         "derived here",
     )

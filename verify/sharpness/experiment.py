@@ -284,7 +284,7 @@ class Comparison(Result):
     accuracies : tuple of tuple of float
         Of each task.
     sharpness : tuple of float
-        Largest eigenvalue of the graph loss's Hessian at the end, without dropout, on average over some tasks.
+        Largest eigenvalue of the graph loss's Hessian at the end, without dropout, mean of some tasks.
     costs : tuple of tuple of float
         Gradients of the graph network and of the peer that a step takes.
     """
