@@ -10,7 +10,15 @@ from .filters import (
     filter_sign,
     filtered_accuracy,
 )
-from .minimisers import Eigenvalue, FixedPoint, evaluate, graph_fixed_point, largest_eigenvalue
+from .minimisers import (
+    Eigenvalue,
+    FixedPoint,
+    QuadraticLimits,
+    evaluate,
+    graph_fixed_point,
+    largest_eigenvalue,
+    quadratic_limits,
+)
 
 __all__ = [
     "MAX_LAYERS",
@@ -18,6 +26,7 @@ __all__ = [
     "Eigenvalue",
     "FilteredAccuracy",
     "FixedPoint",
+    "QuadraticLimits",
     "accuracy_by_layers",
     "accuracy_map",
     "accuracy_of_one_layer",
@@ -26,4 +35,5 @@ __all__ = [
     "filtered_accuracy",
     "graph_fixed_point",
     "largest_eigenvalue",
+    "quadratic_limits",
 ]

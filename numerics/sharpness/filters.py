@@ -173,14 +173,16 @@ def accuracy_of_one_layer(
     given = _neighbours()
     weights, counts = [], []
     for size, chance in ((nodes // 2 - 1, p), (nodes // 2, q)):
-        low, high = binom.ppf(1e-17, size, chance), binom.isf(1e-17, size, chance)
+        # isf rounds 1 less the tail to 1
+        low, high = binom.ppf(1e-17, size, chance), size - binom.ppf(1e-17, size, 1.0 - chance)
         counts.append(np.arange(max(low, 0.0), high + 1.0))
         weights.append(binom.pmf(counts[-1], size, chance))
     total = mass = 0.0
     for k, weight in zip(counts[0], weights[0], strict=True):
         some = k + counts[1] > 0.0
         own = weight * weights[1][some]
-        total += float(own @ given(k, counts[1][some], separation, noise))
+        with np.errstate(over="ignore"):  # erf of infinity is 1
+            total += float(own @ given(k, counts[1][some], separation, noise))
         mass += float(own.sum())
     alone = float(binom.pmf(0, nodes // 2 - 1, p) * binom.pmf(0, nodes // 2, q))
     return total / mass, 2.0 * abs(1.0 - alone - mass) / mass + 1e-13

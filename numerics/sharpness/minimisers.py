@@ -14,9 +14,18 @@ from numerics.errors import ConvergenceError
 from numerics.results import Result
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Eigenvalue", "FixedPoint", "evaluate", "graph_fixed_point", "largest_eigenvalue"]
+__all__ = [
+    "Eigenvalue",
+    "FixedPoint",
+    "QuadraticLimits",
+    "evaluate",
+    "graph_fixed_point",
+    "largest_eigenvalue",
+    "quadratic_limits",
+]
 
 _ULP = 2.0**-52
 
@@ -50,7 +59,7 @@ def evaluate(law: Any, **values: float) -> tuple[float, float]:
         if not 0.0 < value < math.inf:
             raise ValueError(f"{name} is a positive, finite number, got {value}")
     put = {symbols[name]: sympy.Rational(value) for name, value in values.items()}
-    value = float(law.value.subs(put).evalf(50))
+    value = float(law.value.subs(put).evalf(50, maxn=5000, strict=True))
     return value, _ULP / 2 * abs(value)
 
 
@@ -191,6 +200,100 @@ def _fixed_point(n: int) -> tuple[Callable[..., Any], ...]:
         compiled(direction, "w", "u", *given),
         compiled(jacobian, "gamma", "G", "M", "u", "lambda", "rho"),
     )
+
+
+@dataclass(frozen=True)
+class QuadraticLimits(Result):
+    """Where SAM and FGSAM end on quadratic losses of one dimension.
+
+    Attributes
+    ----------
+    quantities : tuple of str
+    values : tuple of float or None
+        None where there is no such thing.
+    errors : tuple of float or None
+    """
+
+    quantities: tuple[str, ...]
+    values: tuple[float | None, ...]
+    errors: tuple[float | None, ...]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One for each quantity."""
+        return [
+            {"quantity": name, "value": value, "error": error}
+            for name, value, error in zip(self.quantities, self.values, self.errors, strict=True)
+        ]
+
+    def draw(self, axes: Axes) -> None:
+        """Bars of what there is."""
+        shown = [(n, v) for n, v in zip(self.quantities, self.values, strict=True) if v is not None]
+        axes.barh([n for n, _ in shown], [v for _, v in shown])
+        axes.set(xlabel="value", ylabel="quantity")
+        axes.invert_yaxis()
+
+
+def quadratic_limits(
+    *,
+    step: float,
+    curvature: float,
+    radius: float,
+    peer_curvature: float = 1.0,
+    weight: float = 0.5,
+    apart: float = 1.0,
+    norm: float = 1.0,
+) -> QuadraticLimits:
+    """Predict SAM's cycle, edges of stability, and FGSAM's fixed point in one dimension.
+
+    Parameters
+    ----------
+    step, curvature, radius
+        Eta, h of the graph's loss, which SAM descends, and rho.
+    peer_curvature, weight, apart
+        Of FGSAM: curvature of the peer's loss, lambda, distance of the minima of both losses, that of the
+        graph's at 0.
+    norm : float
+        Of the gradient at SAM's edge.
+
+    Returns
+    -------
+    QuadraticLimits
+        Amplitudes are None where the steps diverge, the fixed point where there is none.
+
+    Raises
+    ------
+    ValueError
+        For a value that is not a positive, finite number.
+    """
+    from theory.sharpness import descent_edge, graph_cycle, sam_cycle, sam_edge
+
+    common = {"eta": step, "rho": radius}
+    descent = evaluate(descent_edge(), eta=step)
+    found: list[tuple[str, tuple[float, float] | None]] = [
+        ("descent: largest stable curvature", descent),
+        (
+            f"SAM: largest stable curvature at |g| = {norm:g}",
+            evaluate(sam_edge(), **common, nu=norm),
+        ),
+    ]
+    amplitude = evaluate(sam_cycle(), **common, h=curvature)
+    found.append(("SAM: amplitude of the cycle", amplitude if curvature < descent[0] else None))
+    losses = {"h_G": curvature, "h_M": peer_curvature, "lambda": weight}
+    cycle = evaluate(graph_cycle(), **common, **losses)
+    joint = weight * curvature + peer_curvature
+    stable = joint < descent[0]
+    found.append(("FGSAM: amplitude of the cycle, minima the same", cycle if stable else None))
+    rest = None
+    if not 0.0 < apart < math.inf:
+        raise ValueError(f"apart is a positive, finite number, got {apart}")
+    if apart > radius and stable:
+        point = graph_fixed_point(
+            [[curvature]], [[peer_curvature]], [0.0], [apart], weight=weight, radius=radius
+        )
+        rest = (point.point[0], point.error)
+    found.append((f"FGSAM: fixed point, minima at 0 and {apart:g}", rest))
+    names, pairs = zip(*found, strict=True)
+    return QuadraticLimits(names, *zip(*(pair or (None, None) for pair in pairs), strict=True))
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ _WINS = CountTest(0.5, TASKS, 0.98)
 )
 def graph_matters(run: Run) -> Finding:
     """Train by both rules on the same tasks, and count wins."""
-    (fgsam, peer), words = _means(run, "p<q", "fgsam", "peer")
+    (fgsam, peer), words = _means(run, "heterophilous", "fgsam", "peer")
     wins = sum(a > b for a, b in zip(fgsam, peer, strict=True))
     good = wins > TASKS / 2 and not _WINS.accepts(wins)
     reason = f"{words} FGSAM is better on {wins} tasks, p-value {_WINS.p_value(wins):.1e}."
@@ -104,7 +104,7 @@ def _difference(run: Run, graph: str, one: str, other: str) -> tuple[str, float,
 )
 def fgsam_and_sam(run: Run) -> Finding:
     """Equivalent if both intervals are within the margin, refuted if FGSAM is worse, else undecided."""
-    found = [_difference(run, graph, "fgsam", "sam") for graph in ("p>q", "p<q")]
+    found = [_difference(run, graph, "fgsam", "sam") for graph in ("homophilous", "heterophilous")]
     verdict = "confirmed" if all(one[2] for one in found) else "undecided"
     if any(one[3] for one in found):
         verdict = "refuted"
@@ -132,6 +132,6 @@ def fgsam_and_sam(run: Run) -> Finding:
 )
 def perturbation_adds_little(run: Run) -> Finding:
     """Compare with the control on the same tasks."""
-    words, mean, within, beyond = _difference(run, "p<q", "joint", "fgsam")
+    words, mean, within, beyond = _difference(run, "heterophilous", "joint", "fgsam")
     verdict = "refuted" if beyond else "confirmed" if within else "undecided"
     return Finding(verdict, words, mean, {})
