@@ -349,7 +349,7 @@ def largest_eigenvalue(
     ValueError
         For a size below 1, and products that are not finite.
     numerics.ConvergenceError
-        If Lanczos' method does not converge.
+        If Lanczos' method does not converge, or not to an eigenvector.
 
     Notes
     -----
@@ -388,4 +388,11 @@ def largest_eigenvalue(
     image = apply(vector)
     value = float(vector @ image)
     residual = float(np.linalg.norm(image - value * vector))
+    if size > 20 and residual > 1e3 * tolerance * max(abs(value), float(np.linalg.norm(image))):
+        raise ConvergenceError(
+            f"Lanczos' method ended at a residual of {residual:.1e}: the products are too noisy, or not "
+            "those of one symmetric matrix",
+            {},
+            math.nan,
+        )
     return Eigenvalue(value, residual + 4 * size * _ULP * float(np.linalg.norm(image)), count)

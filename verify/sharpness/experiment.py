@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -390,11 +388,7 @@ def comparison(
     tasks: int = 12,
     steps: int = 1000,
     seed: int = 0,
-    out: str | os.PathLike[str] | None = None,
-    resume: bool = False,
-    executor: Executor | None = None,
-    workers: int | None = None,
-    progress: Callable[[int, int, int], None] | None = None,
+    **running: Any,
 ) -> Comparison:
     """Run every method on every graph.
 
@@ -405,9 +399,10 @@ def comparison(
         always among the methods.
     tasks : int
         At least 2, with weights of their own.
-    steps : int
-    seed, out, resume, executor, workers, progress
-        As for `verify.cases.run_cases`.
+    steps, seed : int
+        As for `few_shot`.
+    **running
+        Where and how, as for `verify.cases.run_cases`: out, resume, executor, workers, progress.
 
     Returns
     -------
@@ -421,17 +416,7 @@ def comparison(
         for g in graphs
         for m in chosen
     ]
-    done = run_cases(
-        SUBJECT,
-        compare,
-        cases,
-        seed=seed,
-        out=out,
-        resume=resume,
-        executor=executor,
-        workers=workers,
-        progress=progress,
-    )
+    done = run_cases(SUBJECT, compare, cases, seed=seed, **running)
     return Comparison(
         tuple(case["graph"] for case, _ in done),
         tuple(case["method"] for case, _ in done),
