@@ -17,7 +17,7 @@ LAYERS = ("theory", "numerics", "verify", "widegap")
 SUBJECTS = tuple(
     sorted(p.stem for p in (ROOT / "widegap" / "subjects").glob("*.py") if p.stem != "__init__")
 )
-"""The subjects that `widegap derive SUBJECT` knows; none imports another."""
+"""The subjects that `widegap derive SUBJECT` knows, in the alphabet's order."""
 
 
 def _subjects(layer: str) -> tuple[str, ...]:

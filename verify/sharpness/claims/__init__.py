@@ -1,0 +1,1 @@
+"""Claims about sharpness-aware minimisation and filtered features."""

@@ -1,0 +1,206 @@
+"""``widegap solve sharpness`` and ``widegap experiment sharpness``."""
+
+from typing import Any
+
+import click
+
+from widegap.arguments import (
+    Integer,
+    OneOf,
+    distinct,
+    one_place,
+    resumable_options,
+    seed_option,
+)
+from widegap.commands.kernel import refusals
+from widegap.show.results import plot_target, result_options, show
+
+__all__ = ["experiment", "solve"]
+
+_GRAPHS = ("homophilous", "heterophilous", "imports")
+_MAX_NODES = 1_000_000
+
+
+def _number(option: str, default: float, what: str) -> Any:
+    name = option.strip("-").replace("-", "_")
+    help = f"{what} [default: {default:g}]"
+    return click.option(option, name, type=float, default=default, metavar="X", help=help)
+
+
+@click.group(
+    epilog="\b\nExamples:\n"
+    "  widegap solve sharpness accuracy --p 0.03 --q 0.01 --nodes 3000\n"
+    "  widegap solve sharpness minimiser --step 0.1 --curvature 5 --radius 0.1"
+)
+def solve() -> None:
+    """Predict where SAM and its graph variant end, and how well filtered features classify."""
+
+
+def _block_options(command: Any) -> Any:
+    for option in (
+        _number("--noise", 1.0, "Standard deviation of a feature within a class."),
+        _number("--separation", 1.0, "Distance of the two classes' means."),
+        click.option(
+            "--nodes",
+            type=Integer("--nodes", 2, _MAX_NODES),
+            default=1000,
+            metavar="N",
+            help="Nodes, an even number. [default: 1000]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@solve.command(
+    epilog="\b\nExamples:\n"
+    "  widegap solve sharpness accuracy --p 0.03 --q 0.01 --nodes 3000\n"
+    "  widegap solve sharpness accuracy --p 0.01 --q 0.03 --layers 6 --plot layers.png"
+)
+@click.option("--p", type=float, required=True, metavar="P", help="Edges within a class.")
+@click.option("--q", type=float, required=True, metavar="Q", help="Edges between classes.")
+@_block_options
+@click.option(
+    "--layers",
+    type=Integer("--layers", 1, 8),
+    default=4,
+    metavar="K",
+    help="Most layers. [default: 4]",
+)
+@result_options
+def accuracy(as_json: bool, plot: str | None, **options: Any) -> None:
+    """Accuracy of the raw features' rule after 0, 1, .. layers of a linear graph network.
+
+    Two-class contextual stochastic block model. The sign says whether the rule holds (1) or its reverse
+    does (-1), the gap what the right one gains over raw features. For one layer there is the exact value of
+    the finite graph, with its error.
+    """
+    plot_target(plot)
+    with refusals():
+        from numerics.sharpness import accuracy_by_layers
+
+        result = accuracy_by_layers(**options)
+    show(result, as_json, plot)
+
+
+@solve.command(
+    "map",
+    epilog="\b\nExamples:\n"
+    "  widegap solve sharpness map --points 5\n"
+    "  widegap solve sharpness map --layers 2 --nodes 2000 --plot map.png",
+)
+@_block_options
+@click.option(
+    "--layers", type=Integer("--layers", 1, 8), default=1, metavar="K", help="[default: 1]"
+)
+@_number("--largest", 0.05, "Largest p and q.")
+@click.option(
+    "--points", type=Integer("--points", 2, 1000), default=41, metavar="N", help="[default: 41]"
+)
+@result_options
+def accuracy_map(as_json: bool, plot: str | None, **options: Any) -> None:
+    """What filtering gains in accuracy over p (across) and q (down)."""
+    plot_target(plot)
+    with refusals():
+        from numerics.sharpness import accuracy_map as computed
+
+        result = computed(**options)
+    show(result, as_json, plot)
+
+
+@solve.command(
+    epilog="\b\nExamples:\n"
+    "  widegap solve sharpness minimiser --step 0.1 --curvature 5 --radius 0.1\n"
+    "  widegap solve sharpness minimiser --apart 0.04 --peer-curvature 2 --json"
+)
+@_number("--step", 0.1, "Step size eta.")
+@_number("--curvature", 5.0, "Curvature of the (graph's) loss.")
+@_number("--peer-curvature", 1.0, "Curvature of the peer's loss.")
+@_number("--radius", 0.05, "Radius rho of the perturbation.")
+@_number("--weight", 0.5, "Weight lambda of the graph's gradient.")
+@_number("--apart", 1.0, "Distance of the minima of the two losses.")
+@_number("--norm", 1.0, "Norm of the gradient at SAM's edge of stability.")
+@result_options
+def minimiser(as_json: bool, plot: str | None, **options: float) -> None:
+    """Where SAM and FGSAM end on quadratic losses of one dimension, and edges of stability."""
+    plot_target(plot)
+    with refusals():
+        from numerics.sharpness import quadratic_limits
+
+        result = quadratic_limits(**options)
+    show(result, as_json, plot)
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  widegap experiment sharpness --out few-shot.sqlite\n"
+    "  widegap experiment sharpness --graph imports --tasks 24 --out few-shot.sqlite --resume"
+)
+@click.option(
+    "--graph",
+    "graphs",
+    type=OneOf("graph", _GRAPHS),
+    multiple=True,
+    metavar="|".join(_GRAPHS),
+    help="One of the graphs; may be repeated. [default: all]",
+)
+@click.option(
+    "--tasks",
+    type=Integer("--tasks", 2, 1000),
+    default=12,
+    metavar="N",
+    help="Tasks of 3 known nodes a class, the same for all rules. [default: 12]",
+)
+@click.option(
+    "--steps",
+    type=Integer("--steps", 1, 100_000),
+    default=1000,
+    metavar="N",
+    help="Updates of each network. [default: 1000]",
+)
+@resumable_options("graph and learning rule")
+@seed_option("Graphs, tasks and first weights")
+@result_options
+def experiment(
+    graphs: tuple[str, ...],
+    out: str,
+    as_json: bool,
+    plot: str | None,
+    workers: int | None,
+    scheduler: str | None,
+    **options: Any,
+) -> None:
+    """Train graph networks by Adam, SAM, FGSAM, FGSAM+ and their variants on the same few-shot tasks.
+
+    Graphs are block models of four classes with neighbours of the same class (homophilous) or of others, and
+    the imports between sympy's modules. Differences to SAM have 99% intervals; FGSAM is equivalent to SAM
+    within 0.02, or that is undecided. A few minutes.
+    """
+    one_place(workers, scheduler)
+    distinct(out=out, plot=plot)
+    plot_target(plot)
+    from verify.errors import CasesFileError, MissingExtraError
+    from verify.extras import need
+    from widegap.running import resumable
+
+    try:
+        need("jax", "optax")
+    except MissingExtraError as error:
+        raise click.UsageError(str(error)) from error
+    from verify.cases import check_cases_file
+    from verify.sharpness.experiment import SUBJECT, comparison
+
+    try:
+        check_cases_file(out, SUBJECT, options["seed"], resume=options["resume"])
+    except CasesFileError as error:
+        raise click.UsageError(str(error)) from error
+    with resumable(out, scheduler, "rules", CasesFileError) as (progress, executor):
+        result = comparison(
+            tuple(dict.fromkeys(graphs)) or _GRAPHS,
+            out=out,
+            executor=executor,
+            workers=workers,
+            progress=progress.update,
+            **options,
+        )
+    show(result, as_json, plot, "\n" + "\n".join(result.verdicts()))
