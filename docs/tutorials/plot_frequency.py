@@ -33,8 +33,8 @@ figure = effect.plot()
 # No low-pass
 # -----------
 #
-# Two numbers, the real and the imaginary part of the weight, are fitted to a low-pass filter. All they can do is to
-# make every bin as large as the mean.
+# Two numbers, the real and the imaginary part of the weight, are fitted to a low-pass filter. All they can do
+# is to make every bin as large as the mean.
 
 from numerics.frequency import filter_kernel, shared_kernel
 
@@ -76,9 +76,7 @@ from verify.frequency.series import windows
 
 arms = ("ridge-time", "ridge-frequency", "lasso-time", "lasso-frequency")
 for name in ("tones", "autoregression"):
-    found = [
-        forecast_errors(windows(make_series(name, rng), 96, 1), 0, arms) for replicate in range(8)
-    ]
+    found = [forecast_errors(windows(make_series(name, rng), 96, 1), 0, arms) for _ in range(8)]
     table = {arm: np.array([errors[arm] for errors in found]) for arm in arms}
     for one, other in (arms[1::-1], arms[:1:-1]):
         result = compare(table[one], table[other], drawn=True)

@@ -2,8 +2,8 @@ r"""
 How many features does an operator take?
 ========================================
 
-From a linear equation to its symbol, to the error of a Fourier and of an amortised layer, to what another grid
-does to it, and how that is mended.
+From a linear equation to its symbol, to the error of a Fourier and of an amortised layer, to what another
+grid does to it, and how that is mended.
 """
 
 # %%
@@ -52,8 +52,8 @@ from numerics.operators.grids import conditioning, resolutions
 print(conditioning())
 
 # %%
-# On another grid the kernel belongs to another wavenumber, unless frequencies stay those of the training and modes
-# beyond it are left out.
+# On another grid the kernel belongs to another wavenumber, unless frequencies stay those of the training
+# and modes beyond it are left out.
 
 other = resolutions(equation, {}, (32, 64, 128, 256))
 print(other)
@@ -71,5 +71,6 @@ measured = {s: linear_case(f"shift-{s}", "readout", seed=0) for s in (2, 4, 6, 8
 for s, one in measured.items():
     print(
         f"shift by {s}: {one['error']:.2e}, predicted {one['predicted']:.2e}; "
-        f"on 128 points {one['twice']:.2f}, predicted {one['predicted_twice']:.2f}, mended {one['mended']:.2f}"
+        f"on 128 points {one['twice']:.2f}, predicted {one['predicted_twice']:.2f}, "
+        f"mended {one['mended']:.2f}"
     )

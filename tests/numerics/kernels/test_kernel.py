@@ -115,7 +115,8 @@ def test_one_set_of_defaults() -> None:
         (
             lambda: kernel(X, MLP()),
             TypeError,
-            r"expected theory.MLP, theory.DEQ or theory.Sequential, got array.{,70}; the architecture comes first$",
+            r"expected theory.MLP, theory.DEQ or theory.Sequential, got array.{,70}; the "
+            "architecture comes first$",
         ),
         (lambda: kernel(X, Y, DEQ()), TypeError, "; the architecture comes first$"),
         (lambda: kernel_diagonal(X, MLP()), TypeError, "; the architecture comes first$"),
