@@ -1,7 +1,7 @@
 """Networks of any order of layers: what MLP is the short form of.
 
 >>> print(Sequential((Dense(1.5, 0.2), "relu", Dense(0.9, None))))
-sequential(dense(1.5, 0.2), relu, dense(0.9, None))
+sequential(dense(3/2, 0.2), relu, dense(0.9, None))
 """
 
 from __future__ import annotations

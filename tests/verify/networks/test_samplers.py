@@ -176,7 +176,7 @@ def test_tangent_kernels_near_their_limit():
         ({"width": 0}, "width must be at least 1"),
         ({"width": 2.5}, "width must be an integer"),
         ({"depth": 0}, "depth must be at least 1"),
-        ({"kind": "cnn"}, "a network is deq, mlp or untied"),
+        ({"kind": "cnn"}, "a network is deq, mlp, untied or sequential"),
         ({"sigma_b": float("nan")}, "sigma_b must be a finite number"),
         ({"activation": "rleu"}, "rleu"),
         ({"sigma_w": 1.2}, r"sigma_w Lip\(phi\) of erf is 1.35406"),
