@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Self
@@ -18,20 +19,23 @@ if TYPE_CHECKING:
 __all__ = ["Result"]
 
 
-class Result:
+class Result(ABC):
     """Base of a frozen dataclass whose fields are numbers, text, tuples and dictionaries of these.
 
-    A subclass says what its `rows` are, and draws itself with `draw` where there is something to see.
-    Tuples rather than arrays keep results hashable and equal to what is read back from JSON.
+    A subclass says what its `rows` are, and draws itself with `draw` where there is something to see; one
+    without a `draw` refuses to `plot`. Tuples rather than arrays keep results hashable and equal to what is
+    read back from JSON.
     """
 
+    @abstractmethod
     def rows(self) -> list[dict[str, Any]]:
         """The result as a table: a dictionary a row, the same keys in each."""
-        raise NotImplementedError
 
     def draw(self, axes: Axes) -> None:
         """Draw the result; labels of both axes with their units included."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"a {type(self).__name__} has no picture; print it, or take its rows()"
+        )
 
     def plot(self) -> Figure:
         """Return a figure of the result."""

@@ -19,7 +19,6 @@ import numpy as np
 from numerics.durable import (
     DurableFile,
     Format,
-    check_file,
     from_json,
     reading,
     settings_of,
@@ -27,10 +26,10 @@ from numerics.durable import (
     typed,
 )
 from numerics.runs.tasks import run_tasks
-from numerics.runs.workers import LocalPool
+from numerics.runs.workers import LocalPool, installed_version
 from verify.errors import CasesFileError
 
-__all__ = ["Case", "Outcome", "case_seed", "check_cases_file", "read_cases", "run_cases"]
+__all__ = ["Case", "Outcome", "case_seed", "read_cases", "run_cases"]
 
 Case = Mapping[str, float | int | str]
 """Settings of one case: numbers and text by name."""
@@ -76,7 +75,8 @@ def run_cases(
         The SQLite file that takes the outcomes. Without one they are computed in this process and only
         returned.
     resume : bool, default False
-        Whether ``out`` may exist, with the same subject and seed; cases it holds are not repeated.
+        Whether ``out`` may exist, with the same subject, seed and version of widegap; cases
+        it holds are not repeated.
     executor : concurrent.futures.Executor, optional
         Left open. By default a pool of processes of this machine.
     workers : int, optional
@@ -157,21 +157,13 @@ def read_cases(path: str | os.PathLike[str]) -> tuple[str, list[tuple[dict[str, 
         return subject, [(from_json(name, dict), outcome) for name, outcome in rows]
 
 
-def check_cases_file(
-    path: str | os.PathLike[str], subject: str, seed: int, *, resume: bool = False
-) -> None:
-    """Find out whether a file can take an experiment, without changing anything.
-
-    Raises
-    ------
-    CasesFileError
-        If it cannot.
-    """
-    check_file(path, _FORMAT, _settings(subject, seed), resume=resume)
-
-
 def _settings(subject: str, seed: int) -> dict[str, str]:
-    return {"subject": subject, "seed": str(seed), "schema": str(_FORMAT.schema)}
+    return {
+        "subject": subject,
+        "seed": str(seed),
+        "schema": str(_FORMAT.schema),
+        "widegap": installed_version(),  # another version may compute other outcomes
+    }
 
 
 def _run(

@@ -31,6 +31,7 @@ __all__ = [
     "Integers",
     "LevelOrLimit",
     "Levels",
+    "Number",
     "OneOf",
     "Size",
     "Values",
@@ -168,6 +169,27 @@ class LevelOrLimit(Integer):
         if str(value).strip().lower() in ("inf", "infinity") or value == math.inf:
             return math.inf
         return super().convert(value, param, ctx)
+
+
+class Number(click.ParamType):
+    """A finite number, whose error repeats what was given."""
+
+    name = "number"
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read the number."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise click.UsageError(f"{self.what} is a finite number, got {shown(value)}")
+        return number
 
 
 class Integers(click.ParamType):

@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 import click
@@ -19,6 +19,7 @@ __all__ = [
     "deliver",
     "emit",
     "is_terminal",
+    "refusals",
     "say",
     "shown",
 ]
@@ -88,6 +89,21 @@ def _one_line(message: str) -> str:
     line = " ".join(message.split())
     line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Input that makes no sense or does not fit, and a missing extra: one line and status 2."""
+    from theory.errors import WidegapError
+
+    try:
+        yield
+    except (ArithmeticError, ValueError, MemoryError) as error:
+        raise click.UsageError(str(error) or "not enough memory") from error
+    except ImportError as error:
+        if not isinstance(error, WidegapError):
+            raise
+        raise click.UsageError(str(error)) from error
 
 
 def shown(text: object) -> str:

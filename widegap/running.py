@@ -1,15 +1,17 @@
 """Work of many points into one file that resumes: what the commands that do it have in common."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 
 import click
 
-from widegap.errors import Failure, say
+from widegap.arguments import distinct, one_place
+from widegap.errors import Failure, refusals, say
 from widegap.show.progress import SweepProgress
+from widegap.show.results import plot_target
 
-__all__ = ["resumable"]
+__all__ = ["experiment", "resumable"]
 
 
 @contextmanager
@@ -65,3 +67,49 @@ def resumable(
                 done = f"{progress.done} of {progress.total}"
                 say(f"{done} {what} are in {out}; --resume goes on from there")
             raise
+
+
+@contextmanager
+def experiment(
+    out: str,
+    plot: str | None,
+    workers: int | None,
+    scheduler: str | None,
+    what: str,
+    needs: Sequence[str],
+    check: Callable[[], object] = lambda: None,
+) -> Iterator[tuple[SweepProgress, Executor | None]]:
+    """Run a subject's experiment: its options looked at, then `resumable`.
+
+    Parameters
+    ----------
+    out, plot, workers, scheduler
+        As given to the command.
+    what
+        What its cases are called, in the plural.
+    needs
+        Modules of an extra that it takes.
+    check
+        Called once they are there; refuses input that makes no sense with a ValueError.
+
+    Yields
+    ------
+    tuple
+        As `resumable`.
+
+    Raises
+    ------
+    click.UsageError, Failure
+        In one line; the first before anything is written.
+    """
+    one_place(workers, scheduler)
+    distinct(out=out, plot=plot)
+    plot_target(plot)
+    from verify.errors import CasesFileError
+    from verify.extras import need
+
+    with refusals():
+        need(*needs)
+        check()
+    with resumable(out, scheduler, what, CasesFileError) as yielded:
+        yield yielded

@@ -29,6 +29,9 @@ __all__ = [
 ]
 
 MAX_GRID = 4096
+_ULP = 2.0**-52
+# Relative change of a symbol by the last digit of a parameter from which on it is refused.
+_LOST = 1e-9
 
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
@@ -56,7 +59,8 @@ def symbol(
     ------
     ValueError
         For an equation without symbol, for parameters that are missing, unknown, or not finite, and where the
-        symbol is not finite: the first such wavenumber is named.
+        symbol is not finite (the first such wavenumber is named) or so sensitive to a parameter's last
+        digit that doubles do not tell it.
     """
     names, evaluate = _compiled(equation)
     title = equation if isinstance(equation, str) else equation.title
@@ -71,13 +75,25 @@ def symbol(
         if name not in given:
             raise ValueError(f"{title} needs a value of its parameter {name}")
     kx, ky = np.broadcast_arrays(np.asarray(kx, float), np.asarray(ky, float))
-    with np.errstate(all="ignore"):
-        found = evaluate(kx, ky, *(given[name] for name in names))
-    result = np.broadcast_to(np.asarray(found, dtype=complex), kx.shape).copy()
+
+    def at(values: Mapping[str, float]) -> Complexes:
+        with np.errstate(all="ignore"):
+            found = evaluate(kx, ky, *(values[name] for name in names))
+        return np.broadcast_to(np.asarray(found, dtype=complex), kx.shape).copy()
+
+    result = at(given)
     if (bad := ~np.isfinite(result)).any():
         raise ValueError(
-            f"the symbol of {title} is not finite at k = {kx[bad][0]:g}, {ky[bad][0]:g}"
+            f"the symbol of {title} is not finite at k = {kx[bad][0]:g}, {ky[bad][0]:g}: look at the "
+            "signs and sizes of its parameters"
         )
+    for name in names:  # phases of many turns are what the last digit makes of them
+        moved = at({**given, name: given[name] * (1.0 + _ULP)})
+        if not np.abs(moved - result).max() <= _LOST * np.abs(result).max():
+            raise ValueError(
+                f"the symbol of {title} is not known at {name} = {given[name]:g}: the last digit of a "
+                "double changes it; take a smaller value"
+            )
     return result
 
 

@@ -211,9 +211,10 @@ def _inherited_by_processes() -> Iterator[None]:
 def _begin(leash: Connection) -> None:
     """Prepare a process of the pool."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ["NUMBA_NUM_THREADS"] = "1"  # only here: numba watches it in a running process
     if "numba" in sys.modules:  # the user's main module, imported first, may have loaded it
         sys.modules["numba"].set_num_threads(1)
+    else:  # only here: once numba has threads it refuses every change of this
+        os.environ["NUMBA_NUM_THREADS"] = "1"
     threading.Thread(target=_end_with, args=(leash,), daemon=True).start()
 
 

@@ -212,17 +212,21 @@ class QuadraticLimits(Result):
     values : tuple of float or None
         None where there is no such thing.
     errors : tuple of float or None
+    reasons : tuple of str
+        Why there is none; empty where there is.
     """
 
     quantities: tuple[str, ...]
     values: tuple[float | None, ...]
     errors: tuple[float | None, ...]
+    reasons: tuple[str, ...]
 
     def rows(self) -> list[dict[str, Any]]:
         """One for each quantity."""
+        columns = zip(self.quantities, self.values, self.errors, self.reasons, strict=True)
         return [
-            {"quantity": name, "value": value, "error": error}
-            for name, value, error in zip(self.quantities, self.values, self.errors, strict=True)
+            {"quantity": name, "value": value if not why else f"none: {why}", "error": error}
+            for name, value, error, why in columns
         ]
 
     def draw(self, axes: Axes) -> None:
@@ -269,21 +273,24 @@ def quadratic_limits(
 
     common = {"eta": step, "rho": radius}
     descent = evaluate(descent_edge(), eta=step)
-    found: list[tuple[str, tuple[float, float] | None]] = [
+    found: list[tuple[str, tuple[float, float] | str]] = [
         ("descent: largest stable curvature", descent),
         (
             f"SAM: largest stable curvature at |g| = {norm:g}",
             evaluate(sam_edge(), **common, nu=norm),
         ),
     ]
+    diverges = "steps diverge, the curvature is beyond the stable one"
     amplitude = evaluate(sam_cycle(), **common, h=curvature)
-    found.append(("SAM: amplitude of the cycle", amplitude if curvature < descent[0] else None))
+    found.append(("SAM: amplitude of the cycle", amplitude if curvature < descent[0] else diverges))
     losses = {"h_G": curvature, "h_M": peer_curvature, "lambda": weight}
     cycle = evaluate(graph_cycle(), **common, **losses)
     joint = weight * curvature + peer_curvature
     stable = joint < descent[0]
-    found.append(("FGSAM: amplitude of the cycle, minima the same", cycle if stable else None))
-    rest = None
+    found.append(("FGSAM: amplitude of the cycle, minima the same", cycle if stable else diverges))
+    rest: tuple[float, float] | str = (
+        "the minima are no further apart than rho" if stable else diverges
+    )
     if not 0.0 < apart < math.inf:
         raise ValueError(f"apart is a positive, finite number, got {apart}")
     if apart > radius and stable:
@@ -292,8 +299,10 @@ def quadratic_limits(
         )
         rest = (point.point[0], point.error)
     found.append((f"FGSAM: fixed point, minima at 0 and {apart:g}", rest))
-    names, pairs = zip(*found, strict=True)
-    return QuadraticLimits(names, *zip(*(pair or (None, None) for pair in pairs), strict=True))
+    columns = [
+        (name, None, None, it) if isinstance(it, str) else (name, *it, "") for name, it in found
+    ]
+    return QuadraticLimits(*zip(*columns, strict=True))
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,13 @@ def test_a_result_survives_json_and_pickle() -> None:
         Squares.from_dict({"note": ""})
 
 
+def test_a_result_without_a_picture_says_so() -> None:
+    with pytest.raises(NotImplementedError, match=r"a Squares has no picture; print it"):
+        Squares((1.0,), "").plot()
+    with pytest.raises(TypeError, match="abstract"):
+        Result()  # pyright: ignore[reportAbstractUsage]
+
+
 def test_text_and_html_show_the_rows() -> None:
     one = Squares((1.0, 3.0), "")
     assert str(one).splitlines()[0].split() == ["x", "x^2", "none"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from verify.cases import case_seed, check_cases_file, read_cases, run_cases
+from verify.cases import case_seed, read_cases, run_cases
 from verify.errors import CasesFileError
 
 CASES = [{"n": n, "rule": rule} for n in (2, 3) for rule in ("a", "b")]
@@ -65,8 +65,18 @@ def test_another_experiments_file_is_refused(
     run_cases("squares", seeded, CASES[:1], out=out, workers=1)
     before = out.read_bytes()
     with pytest.raises(CasesFileError, match=words):
-        check_cases_file(out, subject, seed, resume=resume)
+        run_cases(subject, seeded, CASES, seed=seed, out=out, resume=resume, workers=1)
     assert out.read_bytes() == before
+
+
+def test_outcomes_of_another_version_are_not_taken_for_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "a.sqlite"
+    run_cases("squares", seeded, CASES[:1], out=out, workers=1)
+    monkeypatch.setattr("verify.cases.installed_version", lambda: "0.0")
+    with pytest.raises(CasesFileError, match=r"cannot be resumed with widegap = 0\.0"):
+        run_cases("squares", seeded, CASES, out=out, workers=1, resume=True)
 
 
 def test_cases_are_different_and_files_are_believed_only_whole(tmp_path: Path) -> None:

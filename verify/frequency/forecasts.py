@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 SUBJECT = "frequency forecasts"
+NEEDS = ("jax", "optax", "sklearn", "statsmodels")
 ARMS = {
     "ridge-time": "",
     "ridge-frequency": "ridge-time",
@@ -298,6 +299,32 @@ class Forecasts(Result):
         axes.legend(fontsize="small")
 
 
+def checked_cases(series: Sequence[str], replicates: int, **options: Any) -> list[dict[str, Any]]:
+    """`cases`, whose windows fit every series.
+
+    Raises
+    ------
+    ValueError
+        If they do not, or there are no such series, or fewer than 2 replicates.
+    """
+    unknown = sorted(set(series) - set(SERIES))
+    if unknown or not series or replicates < 2:
+        raise ValueError(
+            f"forecasts are of at least 2 replicates of series among {', '.join(SERIES)}, got "
+            f"{replicates} of {', '.join(series)}"
+        )
+    todo = cases(series, replicates, **options)
+    length, horizon = todo[0]["length"], todo[0]["horizon"]
+    for name in series:
+        data = windows(make_series(name, np.random.default_rng(0)), length, horizon)
+        if len(data.test[0]) < 2 or len(data.train[0]) < 8:
+            raise ValueError(
+                f"windows of {length} with {horizon} to forecast leave {name} {len(data.train[0])} "
+                f"to train (8 needed) and {len(data.test[0])} to test (2 needed): shorten them"
+            )
+    return todo
+
+
 def run_forecasts(
     series: Sequence[str] = SERIES,
     replicates: int = 24,
@@ -332,23 +359,9 @@ def run_forecasts(
     ValueError
         For windows that do not fit, before anything is computed.
     """
-    unknown = sorted(set(series) - set(SERIES))
-    if unknown or not series or replicates < 2:
-        raise ValueError(
-            f"forecasts are of at least 2 replicates of series among {', '.join(SERIES)}, got "
-            f"{replicates} of {', '.join(series)}"
-        )
-    need("jax", "optax", "sklearn", "statsmodels")
-    todo = cases(series, replicates, **options)
+    need(*NEEDS)
+    todo = checked_cases(series, replicates, **options)
     first = todo[0]
-    data = windows(
-        make_series(first["series"], np.random.default_rng(0)), first["length"], first["horizon"]
-    )
-    if len(data.test[0]) < 2 or len(data.train[0]) < 8:
-        raise ValueError(
-            f"windows of {first['length']} with {first['horizon']} to forecast leave {len(data.train[0])} to "
-            f"train (8 needed) and {len(data.test[0])} to test (2 needed): shorten them"
-        )
     given: Sequence[Case] = todo
     done = run_cases(
         SUBJECT, forecast_case, given, seed=seed, out=out, resume=resume,

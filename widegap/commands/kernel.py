@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from widegap.arguments import Integer, Values, output_file
-from widegap.errors import Failure, emit, is_terminal, say, shown
+from widegap.errors import Failure, emit, is_terminal, refusals, say, shown
 from widegap.show.plots import SUFFIXES
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from theory.kernels.duals import Tangent
 
-__all__ = ["ModelOption", "derive_kernel", "kernel", "read_inputs", "refusals", "scale_option"]
+__all__ = ["ModelOption", "derive_kernel", "kernel", "read_inputs", "scale_option"]
 
 DATA = (".npy", ".csv")
 # theory's and numerics' own, to which a test ties them: neither is imported to read a command line
@@ -292,15 +292,6 @@ def _run(
         if note:
             say(f"note: {note}")
     emit(f"{', '.join(arrays)} ({rows} x {columns}) in {out}{bound}\n")
-
-
-@contextmanager
-def refusals() -> "Iterator[None]":
-    """Input that makes no sense, or does not fit, is one line and exit status 2."""
-    try:
-        yield
-    except (ArithmeticError, ValueError, MemoryError) as error:
-        raise click.UsageError(str(error) or "not enough memory") from error
 
 
 def read_inputs(option: str, name: str, other: "np.ndarray | None" = None) -> "np.ndarray":

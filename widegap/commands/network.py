@@ -21,10 +21,9 @@ from widegap.commands.kernel import (
     MAX_DEPTH,
     ModelOption,
     read_inputs,
-    refusals,
     scale_option,
 )
-from widegap.errors import Failure, deliver, emit, say
+from widegap.errors import Failure, deliver, emit, refusals, say
 from widegap.show.plots import SUFFIXES
 
 if TYPE_CHECKING:

@@ -1,21 +1,18 @@
 """``widegap solve frequency`` and ``widegap experiment frequency``: layers on spectra, what they bring."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from widegap import running
 from widegap.arguments import (
     Integer,
     OneOf,
-    distinct,
-    one_place,
     resumable_options,
     seed_option,
 )
-from widegap.commands.kernel import read_inputs, refusals
-from widegap.errors import shown
+from widegap.commands.kernel import read_inputs
+from widegap.errors import refusals, shown
 from widegap.show.results import plot_target, result_options, show
 
 if TYPE_CHECKING:
@@ -59,18 +56,6 @@ class Numbers(click.ParamType):
                 f"{self.what} is {many[self.count]}, from {self.least:g} to 1e+50, got {shown(value)}"
             )
         return numbers
-
-
-@contextmanager
-def _refused() -> Iterator[None]:
-    """Input that makes no sense, and an extra that is not installed, are one line."""
-    from verify.errors import MissingExtraError
-
-    with refusals():
-        try:
-            yield
-        except MissingExtraError as error:
-            raise click.UsageError(str(error)) from error
 
 
 @click.command(
@@ -144,7 +129,7 @@ def solve(question: str, as_json: bool, plot: str | None, **options: Any) -> Non
             raise click.UsageError(f"--{name} is not for {question}, which takes {_list(question)}")
     if "series" in given and "data" in given:
         raise click.UsageError("a signal is --series or --data, not both")
-    with _refused():
+    with refusals():
         result = {"shares": _shares, "layer": _layer, "risk": _risk}[question](given)
     show(result, as_json, plot)
 
@@ -290,20 +275,22 @@ def experiment(
     compared with another: paired over replicates where these have series of their own, over windows where
     they share one.
     """
-    one_place(options["workers"], options["scheduler"])
-    distinct(out=out, plot=plot)
-    plot_target(plot)
-    from verify.errors import CasesFileError
-    from verify.frequency.forecasts import run_forecasts
-    from widegap.running import resumable
+    from verify.frequency.forecasts import NEEDS, checked_cases, run_forecasts
 
-    scheduler = options.pop("scheduler")
+    workers, scheduler = options.pop("workers"), options.pop("scheduler")
+    resume, seed, replicates = (options.pop(name) for name in ("resume", "seed", "replicates"))
     options["rate"] = float(options["rate"][0])
-    with (
-        _refused(),
-        resumable(out, scheduler, "replicates", CasesFileError) as (progress, executor),
+    series = series or SERIES
+
+    def check() -> None:
+        checked_cases(series, replicates, **options)
+
+    with running.experiment(out, plot, workers, scheduler, "replicates", NEEDS, check) as (
+        progress,
+        executor,
     ):
         result = run_forecasts(
-            series or SERIES, out=out, executor=executor, progress=progress.update, **options
-        )
+            series, replicates, seed=seed, out=out, resume=resume, executor=executor, workers=workers,
+            progress=progress.update, **options,
+        )  # fmt: skip
     show(result, as_json, plot)

@@ -1,59 +1,26 @@
 """Subject operators: errors of Fourier layers on linear equations, and the systems on two grids."""
 
-import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
 
+from widegap import running
 from widegap.arguments import (
     MAX_COUNT,
     Integer,
     Integers,
+    Number,
     OneOf,
-    distinct,
-    one_place,
     resumable_options,
     seed_option,
 )
-from widegap.errors import shown
+from widegap.errors import refusals
 from widegap.show.results import plot_target, result_options, show
 
 __all__ = ["experiment", "solve"]
 
 QUESTIONS = ("errors", "conditioning", "products", "resolution")
 PARTS = ("linear", "burgers", "all")
-
-
-class Number(click.ParamType):
-    """A finite number, whose error repeats what was given."""
-
-    name = "number"
-
-    def __init__(self, what: str) -> None:
-        self.what = what
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Read the number."""
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
-            raise click.UsageError(f"{self.what} is a finite number, got {shown(value)}")
-        return number
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """What the library refuses is the user's mistake, and one line."""
-    try:
-        yield
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
 
 
 def _values(given: tuple[str, ...]) -> dict[str, float]:
@@ -121,7 +88,7 @@ def solve(question: str, as_json: bool, plot: str | None, **options: Any) -> Non
     """
     plot_target(plot)
     grid, features, decay = options["grid"], options["features"], options["decay"]
-    with _refusals():
+    with refusals():
         values = _values(options["values"])
         equation = options["equation"]
         if options["shift"] is not None:
@@ -197,19 +164,11 @@ def experiment(
     Relative errors on fresh data: on the 64 points of the training with theory's beside them, on 128 points
     as the system is, and mended: frequencies of the grid it was trained on, no modes beyond.
     """
-    one_place(workers, scheduler)
-    distinct(out=options["out"], plot=plot)
-    plot_target(plot)
-    from verify.errors import CasesFileError, MissingExtraError
-    from verify.extras import need
     from verify.operators.experiments import experiment as run
-    from widegap.running import resumable
 
-    try:
-        need("jax", "optax")
-    except MissingExtraError as error:
-        raise click.UsageError(str(error)) from error
     parts = ("linear", "burgers") if part == "all" else (part,)
-    with resumable(options["out"], scheduler, "cases", CasesFileError) as (progress, executor):
+    with running.experiment(
+        options["out"], plot, workers, scheduler, "cases", ("jax", "optax")
+    ) as (progress, executor):
         result = run(parts, executor=executor, workers=workers, progress=progress.update, **options)
     show(result, as_json, plot)

@@ -4,15 +4,15 @@ from typing import Any
 
 import click
 
+from widegap import running
 from widegap.arguments import (
     Integer,
+    Number,
     OneOf,
-    distinct,
-    one_place,
     resumable_options,
     seed_option,
 )
-from widegap.commands.kernel import refusals
+from widegap.errors import refusals
 from widegap.show.results import plot_target, result_options, show
 
 __all__ = ["experiment", "solve"]
@@ -24,7 +24,7 @@ _MAX_NODES = 1_000_000
 def _number(option: str, default: float, what: str) -> Any:
     name = option.strip("-").replace("-", "_")
     help = f"{what} [default: {default:g}]"
-    return click.option(option, name, type=float, default=default, metavar="X", help=help)
+    return click.option(option, name, type=Number(option), default=default, metavar="X", help=help)
 
 
 @click.group(
@@ -57,8 +57,8 @@ def _block_options(command: Any) -> Any:
     "  widegap solve sharpness accuracy --p 0.03 --q 0.01 --nodes 3000\n"
     "  widegap solve sharpness accuracy --p 0.01 --q 0.03 --layers 6 --plot layers.png"
 )
-@click.option("--p", type=float, required=True, metavar="P", help="Edges within a class.")
-@click.option("--q", type=float, required=True, metavar="Q", help="Edges between classes.")
+@click.option("--p", type=Number("--p"), required=True, metavar="P", help="Edges within a class.")
+@click.option("--q", type=Number("--q"), required=True, metavar="Q", help="Edges between classes.")
 @_block_options
 @click.option(
     "--layers",
@@ -176,25 +176,12 @@ def experiment(
     the imports between sympy's modules. Differences to SAM have 99% intervals; FGSAM is equivalent to SAM
     within 0.02, or that is undecided. A few minutes.
     """
-    one_place(workers, scheduler)
-    distinct(out=out, plot=plot)
-    plot_target(plot)
-    from verify.errors import CasesFileError, MissingExtraError
-    from verify.extras import need
-    from widegap.running import resumable
+    from verify.sharpness.experiment import comparison
 
-    try:
-        need("jax", "optax")
-    except MissingExtraError as error:
-        raise click.UsageError(str(error)) from error
-    from verify.cases import check_cases_file
-    from verify.sharpness.experiment import SUBJECT, comparison
-
-    try:
-        check_cases_file(out, SUBJECT, options["seed"], resume=options["resume"])
-    except CasesFileError as error:
-        raise click.UsageError(str(error)) from error
-    with resumable(out, scheduler, "rules", CasesFileError) as (progress, executor):
+    with running.experiment(out, plot, workers, scheduler, "rules", ("jax", "optax")) as (
+        progress,
+        executor,
+    ):
         result = comparison(
             tuple(dict.fromkeys(graphs)) or _GRAPHS,
             out=out,

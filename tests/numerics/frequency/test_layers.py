@@ -99,6 +99,15 @@ def test_an_effect_is_within_its_error_and_drawn() -> None:
         [sum(found.kernel[(i - j) % 33] * x[j] for j in range(33)) for i in range(33)]
     )
     assert np.abs(direct - found.linear).max() <= found.error < 1e-12
+    at = np.arange(33)
+    waves = np.exp(-2j * np.pi * np.outer(at[:17], at) / 33) / math.sqrt(33.0)
+    bins = waves @ x * (0.6 + 0.8j) + 0.2
+    parts = [np.maximum(np.maximum(part, 0.0) - 0.01, 0.0) for part in (bins.real, bins.imag)]
+    twice = np.where(at[:17] > 0, 2.0, 1.0)
+    output = (twice * (parts[0] + 1j * parts[1])) @ waves.conj()
+    assert np.abs(output.real - found.output).max() <= found.error
+    assert found.signal == pytest.approx(x, abs=0.0)
+    assert (found.weight, found.bias, found.shrinkage) == ((0.6, 0.8), (0.2, 0.0), 0.01)
     assert len(found.rows()) == 33
     assert len(found.plot().axes) == 3
     assert type(found).from_dict(found.to_dict()) == found

@@ -21,7 +21,7 @@ def test_the_largest_risk_is_that_of_large_coefficients() -> None:
         losses = ((soft(noisy, threshold) - mean) ** 2).sum(axis=1)
         assert abs(losses.mean() - risk) < 5 * losses.std() / math.sqrt(20000)
     assert found.best[1] < found.universal[1]
-    assert found.dense == 16.0
+    assert (found.dense, found.sigma) == (16.0, 0.5)
     assert found.oracle == 1.0
 
 
@@ -41,6 +41,7 @@ def test_risks_of_a_signal_are_means_over_noise(length: int) -> None:
     rng = np.random.default_rng(1)
     for x in (tone, spike):
         found = domain_risks(x, 0.3)
+        assert found.sigma == 0.3
         noisy = x + 0.3 * rng.standard_normal((20000, length))
         pairs = ((x, noisy, found.time), (real_spectrum(x), real_spectrum(noisy), found.frequency))
         for mean, seen, (risk, size) in pairs:

@@ -94,6 +94,15 @@ def test_p_values_of_white_noise_are_uniform() -> None:
     assert series_shares(np.cumsum(rng.standard_normal(200))).tails[1] < 1e-6
 
 
+def test_p_values_are_those_of_a_variance_ratio() -> None:
+    """Energies of m bins of two components each, over those of the size - 1 - 2 m others."""
+    found = series_shares(np.random.default_rng(7).standard_normal(51), (0.2, 0.4))
+    assert found.bands == pytest.approx([2 * 5 / 50, 2 * 10 / 50], rel=1e-15)
+    for m, share, tail in zip((5, 10), found.shares, found.tails, strict=True):
+        ratio = (share / (2 * m)) / ((1.0 - share) / (50 - 2 * m))
+        assert tail == pytest.approx(stats.f.sf(ratio, 2 * m, 50 - 2 * m), rel=1e-10)
+
+
 @pytest.mark.parametrize("size", [8, 9])
 def test_the_shares_of_all_bins_are_everything(size: int) -> None:
     x = np.random.default_rng(1).standard_normal(size)
@@ -105,6 +114,7 @@ def test_the_shares_of_all_bins_are_everything(size: int) -> None:
 def test_results_are_read_back_and_drawn() -> None:
     for found in (autoregressive_shares([0.5], length=9), autoregressive_shares([0.5])):
         assert EnergyShares.from_dict(found.to_dict()) == found
+        assert found.coefficients == (0.5,)
         assert ("length 9" in found.rows()[0]) == (found.length == 9)
         assert found.plot().axes[0].get_xlabel()
     assert series_shares(np.arange(20.0), name="ramp").plot().axes[0].get_ylabel()

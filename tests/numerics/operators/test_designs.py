@@ -153,7 +153,11 @@ def test_the_smallest_design_reaches_the_error_and_no_smaller_one_does() -> None
         (lambda: designs("heat", {}), "heat needs a value of its parameter nu"),
         (lambda: designs("heat", {"nu": math.nan}), "parameter nu is a finite number, got nan"),
         (lambda: designs("heat", {"nu": 1, "c": 1}), "no parameter 'c'; it has nu, t"),
-        (lambda: designs("heat", {"nu": -9}), "symbol of heat is not finite at k = 9"),
+        (
+            lambda: designs("heat", {"nu": -9}),
+            "symbol of heat is not finite at k = 9, 0: look at the signs",
+        ),
+        (lambda: designs("advection", {"c": 1e12}), "is not known at c = 1e.12: the last digit"),
         (lambda: designs("heat", {"nu": -0.4}), "beyond the range of doubles"),
         (lambda: designs("screened-poisson", {"kappa": 0}), "not finite at k = 0"),
         (lambda: designs("half-wave", {"c": 1}), "makes real fields complex"),
@@ -170,3 +174,27 @@ def test_what_makes_no_sense_is_refused_in_a_line(call, words) -> None:
     with pytest.raises(ValueError, match=words) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def test_designs_put_together_tails_projections_and_series() -> None:
+    """Everything of the table again, from sums, least squares and NumPy's interpolation."""
+    found = designs("wave", {"c": 0.2}, grid=32, decay=0.5, width=3, most=6, target=0.25)
+    k = np.arange(16)
+    g, weights = np.cos(0.2 * k), np.where(k > 0, 2.0, 1.0) * np.maximum(k, 1.0) ** -1.0
+    energy = weights * g**2
+    series = chebyshev.chebinterpolate(lambda t: np.cos(0.2 * 7.5 * (t + 1.0)), 60)
+    squares = series**2 * np.where(np.arange(61) > 0, 0.5, 1.0)
+    root = np.sqrt(weights)
+    for i, n in enumerate(found.sizes):
+        assert found.fourier[i] == pytest.approx(
+            np.sqrt(energy[n:].sum() / energy.sum()), rel=1e-12
+        )
+        basis = root[:, None] * np.vander(k / 16, n + 1)
+        left = root * g - basis @ np.linalg.lstsq(basis, root * g, rcond=None)[0]
+        size = np.linalg.norm(left) / np.sqrt(energy.sum())
+        assert found.amortised[i] == pytest.approx(size, rel=1e-9, abs=FLOOR)
+        tail = np.sqrt(squares[n + 1 :].sum() / squares.sum())
+        assert found.series[i] == pytest.approx(tail, rel=1e-9, abs=FLOOR)
+        most = np.abs(series[n + 1 :]).sum() / np.sqrt(energy.sum() / weights.sum())
+        assert found.bound[i] == pytest.approx(most, rel=1e-9, abs=1e-10)
+    assert (found.equation, found.grid, found.width, found.target) == ("wave", 32, 3, 0.25)

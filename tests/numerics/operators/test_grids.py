@@ -114,3 +114,27 @@ def test_twice_the_grid_is_another_time() -> None:
 def test_what_makes_no_sense_is_refused_in_a_line(call, words) -> None:
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_overlaps_are_cosines_between_features() -> None:
+    found = dict(zip((c := conditioning(5, 16)).places, c.overlap, strict=True))
+    t = np.arange(9) / 16
+    features = [np.cos(j * np.arccos(t)) for j in range(1, 6)]
+    cosines = [
+        abs(a @ b) / np.sqrt((a @ a) * (b @ b))
+        for i, a in enumerate(features)
+        for b in features[:i]
+    ]
+    assert found["half k/N"] == pytest.approx(max(cosines), rel=1e-12)
+    assert found["nodes"] < 1e-14
+
+
+def test_a_kernel_of_trained_frequencies_is_the_polynomial_that_was_fitted() -> None:
+    found = resolutions("heat", {"nu": 0.01}, (48, 96), trained=64, n=4)
+    k = np.arange(48)
+    weights = np.where(k > 0, 2.0, 1.0) * np.maximum(k, 1) ** -2.0
+    g = np.exp(-0.01 * k**2)
+    fitted = np.polynomial.Polynomial.fit(k[:32], g[:32], 4, w=np.sqrt(weights[:32]))
+    for modes, absolute in zip((24, 48), found.absolute, strict=True):
+        off, whole = weights * (fitted(k) - g) ** 2, weights * g**2
+        assert absolute == pytest.approx(np.sqrt(off[:modes].sum() / whole[:modes].sum()), rel=1e-8)

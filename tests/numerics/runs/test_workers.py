@@ -33,6 +33,33 @@ if __name__ == "__main__":
 """
 
 
+USER = """
+import numba, numpy as np
+from numerics.runs.workers import LocalPool
+
+@numba.njit
+def total(x):
+    return x.sum()
+
+def task(n):
+    return float(total(np.ones(n))), numba.get_num_threads()
+
+if __name__ == "__main__":
+    with LocalPool(1) as pool:
+        print(pool.submit(task, 3).result(), pool.submit(task, 4).result())
+"""
+
+
+def test_a_script_may_use_numba_itself(tmp_path: Path) -> None:
+    """Its main module loads numba before a process of the pool is told to use one thread."""
+    script = tmp_path / "script.py"
+    script.write_text(USER)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.stdout == "(3.0, 1) (4.0, 1)\n", done.stderr
+
+
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="waits for processes of others")
 def test_a_killed_sweep_loses_what_was_in_flight_and_leaves_no_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -97,12 +97,20 @@ def test_a_result_draws_itself_and_survives_json(tmp_path):
     result = accuracy_by_layers(0.01, 0.03, 1000, 1.0)
     assert FilteredAccuracy.from_dict(json.loads(result.to_json())) == result
     assert result.sign == (1, -1, 1, -1, 1)
+    # a layer without composition variance: the mean of D = 20 features, half as far apart, reversed
+    assert result.without[1] == pytest.approx(norm.cdf(-0.25 * math.sqrt(20.0)), abs=1e-14)
+    assert result.without[0] == result.raw_rule[0] == pytest.approx(norm.cdf(0.5), abs=1e-15)
+    assert (result.exact, result.error) == accuracy_of_one_layer(0.01, 0.03, 1000, 1.0)
+    assert (result.p, result.q, result.separation, result.noise) == (0.01, 0.03, 1.0, 1.0)
+    assert result.degree == pytest.approx(20.0, rel=1e-15)
     assert result.gap[1] == pytest.approx(1.0 - result.raw_rule[1] - result.raw_rule[0])
     assert str(result).count("\n") == 5
     result.plot().savefig(tmp_path / "layers.png")
     drawn = accuracy_map(1000, 1.0, points=5)
     drawn.plot().savefig(tmp_path / "map.png")
     assert math.isnan(drawn.gap[0][0])  # no edges
+    assert (drawn.separation, drawn.noise) == (1.0, 1.0)
+    assert drawn.probabilities == pytest.approx([0.0, 0.0125, 0.025, 0.0375, 0.05], abs=1e-17)
     law = filtered_accuracy(0.05, 0.0125, 1000, 1.0) - filtered_accuracy(
         0.05, 0.0125, 1000, 1.0, layers=0
     )

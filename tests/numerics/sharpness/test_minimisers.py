@@ -133,6 +133,14 @@ def test_one_dimension_at_a_glance(tmp_path):
     found.plot().savefig(tmp_path / "limits.png")
     none = quadratic_limits(step=1.0, curvature=5.0, radius=0.1, apart=0.05)
     assert none.values[2:] == (None, None, None)
+    assert all(why.startswith("steps diverge") for why in none.reasons[2:])
+    near = quadratic_limits(step=0.1, curvature=5.0, radius=0.1, apart=0.05)
+    assert (
+        str(near)
+        .splitlines()[-1]
+        .strip()
+        .endswith("none: the minima are no further apart than rho")
+    )
     with pytest.raises(ValueError, match="apart is a positive"):
         quadratic_limits(step=0.1, curvature=5.0, radius=0.1, apart=math.nan)
 

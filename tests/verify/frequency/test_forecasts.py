@@ -159,7 +159,7 @@ def test_workers_do_not_matter(tmp_path: Path) -> None:
         (["rain"], {}, "series among tones"),
         (["walk"], {"replicates": 1}, "at least 2 replicates"),
         (["walk"], {"length": 300}, "309 samples, and windows of 300"),
-        (["walk"], {"length": 180, "horizon": 1}, "leave 5 to train"),
+        (["walk"], {"length": 180, "horizon": 1}, "leave walk 5 to train"),
     ],
 )
 def test_what_makes_no_sense_is_refused(series: list, options: dict, words: str) -> None:

@@ -52,14 +52,14 @@ def test_every_law_is_shown(run):
     [
         (("accuracy", "--p", "0.1", "--q", "0.1"), "p = q = 0.1"),
         (("accuracy", "--p", "1.1", "--q", "0.1"), "p is a probability between 0 and 1, got 1.1"),
-        (("accuracy", "--p", "nan", "--q", "0.1"), "got nan"),
-        (("accuracy", "--p", "x", "--q", "0.1"), "'x' is not a valid float"),
+        (("accuracy", "--p", "nan", "--q", "0.1"), "--p is a finite number, got 'nan'"),
+        (("accuracy", "--p", "x", "--q", "0.1"), "--p is a finite number, got 'x'"),
         (("accuracy", "--p", "0.1", "--q", "0.2", "--nodes", "7"), "even number of nodes, got 7"),
         (("accuracy", "--p", "1e-5", "--q", "1e-4"), "the graph falls apart"),
         (("accuracy", "--p", "0.1", "--q", "0.2", "--layers", "9"), "--layers is an integer <= 8"),
         (("accuracy", "--p", "0.1", "--q", "0.2", "--plot", "x.gif"), "--plot needs a name"),
         (("map", "--largest", "2"), "probability"),
-        (("minimiser", "--step", "inf"), "eta is a positive, finite number, got inf"),
+        (("minimiser", "--step", "inf"), "--step is a finite number, got 'inf'"),
         (("minimiser", "--weight", "-1"), "lambda is a positive"),
     ],
 )
