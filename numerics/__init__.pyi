@@ -7,6 +7,7 @@ from .errors import ConvergenceError as ConvergenceError
 from .errors import DivergenceError as DivergenceError
 from .errors import KernelMemoryError as KernelMemoryError
 from .errors import ResolutionError as ResolutionError
+from .errors import SingularKernelError as SingularKernelError
 from .errors import SweepFileError as SweepFileError
 from .errors import WidegapError as WidegapError
 from .errors import WorkersError as WorkersError
@@ -22,6 +23,8 @@ from .kernels.mlp import MLPKernel as MLPKernel
 from .kernels.mlp import mlp_kernel as mlp_kernel
 from .kernels.phase import PhaseDiagram as PhaseDiagram
 from .kernels.phase import phase_diagram as phase_diagram
+from .kernels.prediction.predict import Prediction as Prediction
+from .kernels.prediction.predict import predict as predict
 from .limits.limit import Limit as Limit
 from .limits.limit import limit as limit
 from .proofs.certificates import Certificate as Certificate

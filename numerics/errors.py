@@ -21,6 +21,7 @@ __all__ = [
     "EnclosureError",
     "KernelMemoryError",
     "ResolutionError",
+    "SingularKernelError",
     "SweepFileError",
     "WidegapError",
     "WorkersError",
@@ -66,6 +67,10 @@ class CertificateError(WidegapError, ValueError):
 
 class KernelMemoryError(WidegapError, MemoryError):
     """A Gram matrix that does not fit; the message says how much is needed."""
+
+
+class SingularKernelError(WidegapError, ArithmeticError):
+    """A Gram matrix is too nearly singular for what is asked; the message says what would help."""
 
 
 class SweepFileError(WidegapError, ValueError):

@@ -17,6 +17,7 @@ LONG = {  # functions over 100 lines or with more than 8 parameters, and why
     "numerics.kernels.loops.double.moments": LOOP,
     "numerics.nests.doubles.evaluate_nest": PUBLIC,
     "numerics.kernels.mlp.mlp_kernel": PUBLIC,
+    "numerics.kernels.prediction.predict.predict": PUBLIC,
     "numerics.kernels.sklearn.DEQ.__init__": PUBLIC,
     "numerics.kernels.sklearn.MLP.__init__": PUBLIC,
     "numerics.runs.sweeps.sweep": PUBLIC,

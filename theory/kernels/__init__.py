@@ -1,1 +1,5 @@
-"""Wide networks: activations, their dual activations, and the recursions of NNGP and tangent kernels."""
+"""Wide networks: activations and their duals, recursions of NNGP and tangent kernels, predictions."""
+
+from theory.kernels.prediction import LAWS
+
+__all__ = ["LAWS"]
