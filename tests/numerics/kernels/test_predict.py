@@ -2,15 +2,19 @@
 
 import math
 import re
+import sys
 from functools import cache
+from pathlib import Path
 
 import mpmath
 import numpy as np
 import pytest
-from reference import DIGITS, mlp_reference
 
 from numerics import DivergenceError, SingularKernelError, kernel, predict
 from theory import DEQ, MLP
+
+sys.path.insert(0, str(Path(__file__).parent))
+from reference import DIGITS, mlp_reference
 
 RNG = np.random.default_rng(0)
 X, NEW = RNG.standard_normal((6, 3)), RNG.standard_normal((3, 3))
