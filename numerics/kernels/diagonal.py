@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,25 @@ class Single:
     ntk: Array
     angles: tuple[Array, ...] = ()
     tables: tuple[Tables, ...] = field(default=())
+
+    def take(self, part: slice) -> Single:
+        """Some of the inputs; tables keep as many coefficients as all have."""
+        k, ntk, *angles = (
+            np.ascontiguousarray(v[:, part]) for v in (self.k, self.ntk, *self.angles)
+        )
+        tables = (
+            replace(
+                table,
+                rows=table.rows[:, part],
+                **{name: getattr(table, name)[part] for name in _COLUMNS},
+            )
+            for table in self.tables
+        )
+        return Single(k, ntk, tuple(angles), tuple(tables))
+
+
+_COLUMNS = ("second", "slopes", "steep", "slope_steep")
+"""What tables hold for each input, besides their rows."""
 
 
 def advance(dual: Dual, tangent: Tangent, k: Array, ntk: Array, sw2: Array, sb2: Array) -> Single:

@@ -23,6 +23,7 @@ def kernel(
     x1: ArrayLike,
     x2: ArrayLike | None = ...,
     *,
+    diag: bool = ...,
     tangent: Tangent = ...,
     refine: bool = ...,
     progress: Callable[[float], Any] | None = ...,
@@ -35,6 +36,7 @@ def kernel(
     x1: ArrayLike,
     x2: ArrayLike | None = ...,
     *,
+    diag: bool = ...,
     tangent: Tangent = ...,
     refine: bool = ...,
     progress: Callable[[float], Any] | None = ...,
@@ -46,6 +48,7 @@ def kernel(
     x1: ArrayLike,
     x2: ArrayLike | None = None,
     *,
+    diag: bool = False,
     tangent: Tangent = "limit",
     refine: bool = True,
     progress: Callable[[float], Any] | None = None,
@@ -60,6 +63,8 @@ def kernel(
         Inputs, one a row; a vector is one input.
     x2 : array_like, shape (n2, d) or (d,), optional
         ``x1`` by default; the matrices are then exactly symmetric.
+    diag : bool, default False
+        Only the diagonals, of ``x1`` with itself, in the time of one scalar recursion for each input.
     tangent : {"limit", "almost_everywhere"}
         The tangent kernel of an activation that jumps: the limit of smooth activations, whose slope is
         dD/dk12 and which is infinite at correlation 1; or the one of derivatives almost everywhere, which
@@ -93,9 +98,11 @@ def kernel(
     """
     check_tangent(tangent)
     if isinstance(model, MLP):
-        return perceptron_kernel(model, x1, x2, tangent=tangent, refine=refine, progress=progress)
+        return perceptron_kernel(
+            model, x1, x2, diag=diag, tangent=tangent, refine=refine, progress=progress
+        )
     if isinstance(model, DEQ):
-        return equilibrium_kernel(model, x1, x2, refine=refine, progress=progress)
+        return equilibrium_kernel(model, x1, x2, diag=diag, refine=refine, progress=progress)
     raise _no_model(model, x1, x2)
 
 
