@@ -5,6 +5,7 @@ from .errors import CertificateError as CertificateError
 from .errors import CertificationError as CertificationError
 from .errors import ConvergenceError as ConvergenceError
 from .errors import DivergenceError as DivergenceError
+from .errors import KernelFileError as KernelFileError
 from .errors import KernelMemoryError as KernelMemoryError
 from .errors import ResolutionError as ResolutionError
 from .errors import SingularKernelError as SingularKernelError
@@ -31,6 +32,8 @@ from .proofs.certificates import Certificate as Certificate
 from .proofs.certificates import certify_small_margin as certify_small_margin
 from .proofs.certificates import check as check
 from .proving import certify as certify
+from .runs.kernels import KernelFile as KernelFile
+from .runs.kernels import kernel_to_file as kernel_to_file
 from .runs.records import Sweep as Sweep
 from .runs.records import SweepFailure as SweepFailure
 from .runs.records import SweepRow as SweepRow

@@ -19,6 +19,7 @@ __all__ = [
     "ConvergenceError",
     "DivergenceError",
     "EnclosureError",
+    "KernelFileError",
     "KernelMemoryError",
     "ResolutionError",
     "SingularKernelError",
@@ -63,6 +64,10 @@ class CertificationError(WidegapError, ArithmeticError):
 
 class CertificateError(WidegapError, ValueError):
     """A certificate is damaged, or what it claims could not be verified."""
+
+
+class KernelFileError(WidegapError, ValueError):
+    """A file cannot take this kernel; it is as it was."""
 
 
 class KernelMemoryError(WidegapError, MemoryError):

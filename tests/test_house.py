@@ -20,6 +20,7 @@ LONG = {  # functions over 100 lines or with more than 8 parameters, and why
     "numerics.kernels.prediction.predict.predict": PUBLIC,
     "numerics.kernels.sklearn.DEQ.__init__": PUBLIC,
     "numerics.kernels.sklearn.MLP.__init__": PUBLIC,
+    "numerics.runs.kernels.kernel_to_file": PUBLIC,
     "numerics.runs.sweeps.sweep": PUBLIC,
     "verify.networks.covariances.equilibrium_covariances": PUBLIC,
     "verify.networks.draws.sample": PUBLIC,
