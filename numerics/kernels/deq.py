@@ -170,7 +170,7 @@ def equilibrium_kernel(
     shape = (n1, n2) if band is None else band.shape
     check_memory(*((n1, 1) if diag else shape), 3, extra=40 * (n1 + n2) * a.shape[1])
     sides = [Side(x, u2 / a.shape[1], b2) for x in ((a,) if b is None else (a, b))]
-    alone = [_solved(dual, side.k, w2) for side in sides]
+    alone = [_solved(dual, side.k, w2, pairs=not diag) for side in sides]
     report = _checked(dual, alone, w2)
     ends = [_own(one, w2, v2) for one in alone]
     noise = equilibrium_noise(dual, sides, [one.path for one in alone], w2, v2)
@@ -228,7 +228,7 @@ def equilibrium_diagonal(model: DEQ, x: ArrayLike) -> tuple[Array, Array, Array]
     """
     a, _ = check_inputs(x, None)
     w2, u2, b2, v2 = (scale**2 for scale in model_scales(model).values())
-    alone = _solved(model.dual, Side(a, u2 / a.shape[1], b2).k, w2)
+    alone = _solved(model.dual, Side(a, u2 / a.shape[1], b2).k, w2, pairs=False)
     _checked(model.dual, [alone], w2)
     return _own(alone, w2, v2)
 
@@ -249,7 +249,7 @@ class _Alone:
         return _Alone(k, d, rate, slope, self.path.take(part))
 
 
-def _solved(dual: Dual, s: Array, w2: float) -> _Alone:
+def _solved(dual: Dual, s: Array, w2: float, pairs: bool = True) -> _Alone:
     made = [np.empty_like(s) for _ in range(4)]
     if uses_power_loops(dual):
         norm = kernel_module(dual).NORM
@@ -265,7 +265,7 @@ def _solved(dual: Dual, s: Array, w2: float) -> _Alone:
     else:
         kernel_module(dual).solve_diagonal(s, w2, *made)
     tables = ()
-    if uses_series(dual) and np.isfinite(made[0]).all():
+    if pairs and uses_series(dual) and np.isfinite(made[0]).all():
         tables = (series(dual.activation).tables(made[0]),)
     k, d, rate, slope = made
     return _Alone(k, d, rate, slope, Single(k[None, :], k[None, :], tables=tables))

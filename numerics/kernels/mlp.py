@@ -248,10 +248,12 @@ class Perceptron:
         """Layer 1 of inputs."""
         return Side(x, self.w2 / x.shape[1], self.b2)
 
-    def advance(self, k: Array, ntk: Array | None = None, part: slice = slice(None)) -> Single:
+    def advance(
+        self, k: Array, ntk: Array | None = None, part: slice = slice(None), pairs: bool = True
+    ) -> Single:
         """Single inputs through some layers."""
         start = k if ntk is None else ntk
-        return advance(self.dual, self.tangent, k, start, self.sw2[part], self.sb2[part])
+        return advance(self.dual, self.tangent, k, start, self.sw2[part], self.sb2[part], pairs)
 
     @property
     def parts(self) -> list[slice]:
@@ -265,7 +267,7 @@ class Perceptron:
         """NNGP and NTK of single inputs."""
         k = ntk = side.k
         for number, part in enumerate(self.parts, 1):
-            path = self.advance(k, ntk, part)
+            path = self.advance(k, ntk, part, pairs=False)
             check_path(self.dual, self.tangent, path, readout=part.stop == len(self.sw2))
             k, ntk = path.k[-1], path.ntk[-1]
             if progress is not None:

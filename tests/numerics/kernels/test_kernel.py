@@ -1,7 +1,9 @@
 """One object for all kernels: what it gives is what its parameters give, to the last bit."""
 
 import inspect
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,9 @@ from numerics.kernels.kernel import kernel_diagonal
 from numerics.kernels.mlp import mlp_diagonal
 from theory import DEQ, MLP, SBP
 from theory.kernels.recursion import SIGMA_V
+
+sys.path.insert(0, str(Path(__file__).parent))
+from reference import single_reference
 
 X = np.random.default_rng(0).standard_normal((5, 3))
 Y = np.random.default_rng(1).standard_normal((2, 3))
@@ -48,6 +53,44 @@ def test_diagonals_are_those_of_the_parameters() -> None:
         assert [v.tobytes() for v in one] == [v.tobytes() for v in two]
     jumping = kernel_diagonal(MLP("sign", 2), X, tangent="almost_everywhere")
     assert np.isfinite(jumping[1]).all()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        MLP("relu", 3),
+        MLP("erf", 200, 2.0),
+        MLP("tanh", 5),
+        MLP("sign", 1),
+        DEQ("relu"),
+        DEQ("tanh"),
+    ],
+    ids=str,
+)
+def test_diagonals_alone_are_those_of_the_matrices(model) -> None:
+    """To the last bit: equal inputs have the recursion of a single one in the matrix, too."""
+    told: list[float] = []
+    one, whole = kernel(model, X, diag=True, progress=told.append), kernel(model, X)
+    assert type(one) is type(whole)
+    for name in ("nngp", "ntk", "fixed_point"):
+        if hasattr(whole, name):
+            assert getattr(one, name).tobytes() == np.diagonal(getattr(whole, name)).tobytes()
+    assert 0.0 < one.error <= max(whole.error, 1e-14)
+    made = mlp_kernel if isinstance(model, MLP) else deq_kernel
+    depth = (model.depth,) if isinstance(model, MLP) else ()
+    again = made(X, None, model.activation, *depth, *model.scales.values(), diag=True)
+    assert (again.nngp == one.nngp).all()
+    with pytest.raises(ValueError, match=r"diag=True takes the diagonal of x1 .* leave x2 out"):
+        kernel(model, X, X, diag=True)
+
+
+def test_errors_of_diagonals_hold_in_fifty_digits() -> None:
+    for name in ("erf", "relu"):
+        found = kernel(MLP(name, 40, 1.7, 0.1, 1.0), X, diag=True)
+        for i, x in enumerate(X):
+            exact = single_reference(x, name, 40, 1.7, 0.1, 1.0)
+            for value, right in zip((found.nngp[i], found.ntk[i]), exact, strict=True):
+                assert abs(value / float(right) - 1.0) <= found.error < 1e-12
 
 
 def test_exact_scales_are_rounded_once() -> None:
