@@ -27,6 +27,7 @@ from numerics.errors import AccuracyWarning, KernelFileError, WorkersError
 from numerics.kernels.deq import equilibrium_kernel
 from numerics.kernels.error_bounds import POOR
 from numerics.kernels.inputs import check_inputs, check_tangent
+from numerics.kernels.kernel import kernel
 from numerics.kernels.mlp import perceptron_kernel
 from numerics.kernels.tiles import ROWS, Band
 from theory.kernels.architectures import DEQ, MLP, not_an_architecture
@@ -41,7 +42,7 @@ __all__ = ["KernelFile", "KernelFileError", "kernel_to_file"]
 Array = NDArray[np.float64]
 Matrix = Literal["nngp", "ntk", "fixed_point"]
 _FORMAT = Format("a kernel's ledger", 0x57474B4C, 1, KernelFileError)  # WGKL in ASCII
-_TABLES = "CREATE TABLE bands (first INTEGER PRIMARY KEY, error REAL NOT NULL);"
+_TABLES = "CREATE TABLE bands (first INTEGER PRIMARY KEY, last INTEGER, error REAL);"
 _AHEAD = 16
 """Bands that an executor may hold or work on."""
 MEMORY = 2.0**29
@@ -145,6 +146,9 @@ def kernel_to_file(
     settings = _settings(model, given, matrices, f"{tangent}, {refine}")
     rows = files.band_rows(resume)
     if rows is None:
+        for x in given:  # what diverges is refused before there is any file
+            if x is not None:
+                kernel(model, x, diag=True, tangent=kind)
         bytes_of_a_row = (
             shape[1] * 8 * (5 if isinstance(model, DEQ) else 3)
         )  # with bounds of errors
@@ -154,7 +158,8 @@ def kernel_to_file(
         for first in range(0, shape[0], rows)
     ]
     tell = progress or (lambda done, total, failed: None)
-    with files.ledger(settings | {"rows": str(rows)}, resume) as ledger:
+    ends = {(band.first, band.last) for band in bands}
+    with files.ledger(settings | {"rows": str(rows)}, ends, resume) as ledger:
         done = dict(ledger.connection.execute("SELECT first, error FROM bands"))
         tell(len(done), len(bands), 0)
         if len(done) < len(bands):
@@ -169,7 +174,9 @@ def kernel_to_file(
                         )
                     write(band, parts)
                     with ledger.transaction() as connection:
-                        connection.execute("INSERT INTO bands VALUES (?, ?)", (band.first, error))
+                        connection.execute(
+                            "INSERT INTO bands VALUES (?, ?, ?)", (band.first, band.last, error)
+                        )
                     done[band.first] = error
                     tell(len(done), len(bands), 0)
 
@@ -247,14 +254,16 @@ class _Files:
             raise KernelFileError(f"{self.record} is damaged: rows holds {rows}")
         return int(rows)
 
-    def ledger(self, settings: dict[str, str], resume: bool) -> DurableFile:
-        """Open the ledger; its bands have to be some of the matrix's."""
+    def ledger(
+        self, settings: dict[str, str], bands: set[tuple[int, int]], resume: bool
+    ) -> DurableFile:
+        """Open the ledger, whose bands have to be some of these."""
         if self.record.exists():  # what is damaged is refused now, not after the work
             with reading(self.record, _FORMAT, _TABLES) as connection:
-                for row in connection.execute("SELECT first, error FROM bands"):
-                    first, _ = typed(("first", "error"), (int, float), row)
-                    if not 0 <= first < self.shape[-2] or first % int(settings["rows"]):
-                        raise ValueError(f"first holds {first}")
+                for row in connection.execute("SELECT first, last, error FROM bands"):
+                    first, last, error = typed(("first", "last", "error"), (int, int, float), row)
+                    if (first, last) not in bands or error < 0.0:
+                        raise ValueError(f"a band is {row}")
         return DurableFile(self.record, _FORMAT, settings, _TABLES, resume=resume)
 
     def writing(self, fresh: bool) -> _Writing:

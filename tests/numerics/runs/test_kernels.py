@@ -14,7 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from numerics import AccuracyWarning, KernelFileError, WorkersError, kernel, kernel_to_file
+from numerics import (
+    AccuracyWarning,
+    DivergenceError,
+    KernelFileError,
+    WorkersError,
+    kernel,
+    kernel_to_file,
+)
 from numerics.runs import kernels
 from theory import DEQ, MLP
 
@@ -252,7 +259,9 @@ def test_what_is_damaged_is_not_believed(tmp_path: Path) -> None:
         kernel_to_file(model, X, out=out, resume=True)
     part.write_bytes(whole)
     for statement in (
-        "INSERT INTO bands VALUES (7, 0.0)",
+        "INSERT INTO bands VALUES (7, 23, 0.0)",
+        "UPDATE bands SET last = 32",
+        "UPDATE bands SET error = -1.0",
         "UPDATE settings SET value = '7' WHERE name = 'rows'",
     ):
         kept = record.read_bytes()
@@ -290,6 +299,8 @@ def test_results_of_other_versions_are_not_kept(
         ({"model": "relu"}, TypeError, "expected theory.MLP or theory.DEQ"),
         ({"x1": [[np.nan]]}, ValueError, "x1 has NaN"),
         ({"tangent": "left"}, ValueError, "tangent must be"),
+        ({"model": MLP("relu", 500, 20.0)}, DivergenceError, "does not contract"),
+        ({"model": DEQ("relu", 1.2)}, DivergenceError, "0.2 too much"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_any_file(
