@@ -1,5 +1,8 @@
 """Wide networks: activations and their duals, recursions of NNGP and tangent kernels, predictions."""
 
-from theory.kernels.prediction import LAWS
+from theory.kernels import iteration, prediction
 
 __all__ = ["LAWS"]
+
+LAWS = prediction.LAWS | iteration.LAWS
+"""Laws by name."""

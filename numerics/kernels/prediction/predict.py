@@ -18,8 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 from sympy.codegen.rewriting import expm1_opt, optimize
 
 from numerics.errors import DivergenceError
+from numerics.kernels.deq import DEQKernel
 from numerics.kernels.inputs import check_inputs
 from numerics.kernels.kernel import kernel
+from numerics.kernels.mlp import MLPKernel
 from numerics.kernels.series.rounding import UNIT
 from theory.kernels import prediction as law
 from theory.kernels.architectures import DEQ, MLP
@@ -28,7 +30,7 @@ from theory.parameters import shown
 
 from .factors import Applied, Cholesky, Gain, Spectrum, excess, norms, roundings
 
-__all__ = ["Prediction", "predict"]
+__all__ = ["Prediction", "predict", "predict_from"]
 
 Array = NDArray[np.float64]
 _UP = 1.0 + 1e-6
@@ -143,12 +145,45 @@ def predict(
     """
     a, b = check_inputs(x, x_new, ("x", "x_new"))
     assert b is not None
-    labels, many = _labels(y, len(a))
-    at = _times(times, kind)
-    rate, decay = _number("learning_rate", learning_rate, "> 0"), _number("ridge", ridge, ">= 0")
-    n = len(a)
+    _labels(y, len(a))  # what makes no sense is refused before the kernel is computed
+    _times(times, kind)
     made = kernel(model, np.vstack([a, b]), tangent=tangent, refine=refine, progress=progress)
+    return predict_from(made, y, kind=kind, times=times, learning_rate=learning_rate, ridge=ridge)
+
+
+def predict_from(
+    made: MLPKernel | DEQKernel,
+    y: ArrayLike,
+    *,
+    kind: Literal["ntk", "nngp"] = "ntk",
+    times: ArrayLike = math.inf,
+    learning_rate: float = 1.0,
+    ridge: float = 0.0,
+) -> Prediction:
+    """Predict from kernels that are there, of the training inputs followed by the new ones.
+
+    Parameters
+    ----------
+    made : MLPKernel or DEQKernel
+        Of ``numerics.kernel(model, numpy.vstack([x, x_new]))``.
+    y, kind, times, learning_rate, ridge
+        As of `predict`.
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    SingularKernelError, ValueError, DivergenceError
+        As `predict`.
+    """
+    n, at = len(np.atleast_1d(y)), _times(times, kind)
+    labels, many = _labels(y, n)
+    rate, decay = _number("learning_rate", learning_rate, "> 0"), _number("ridge", ridge, ">= 0")
     prior, flow = made.nngp, made.ntk if kind == "ntk" else made.nngp
+    if n >= len(prior):
+        raise ValueError(f"there are {n} labels and {len(prior)} inputs, of which none is new")
     if not np.isfinite(flow).all():
         raise DivergenceError(
             "the tangent kernel is infinite, as phi jumps; tangent='almost_everywhere' is the one that "
