@@ -71,7 +71,9 @@ def _equilibrium(run: Run) -> Any:
     return run.theory.deq(x, activation="erf", sigma_w=SIGMA, sigma_u=1.0, sigma_b=0.0)
 
 
-def _found(values: Any, expected: Any, rate: float, test: MeanTest, names: tuple[str, ...]) -> Finding:
+def _found(
+    values: Any, expected: Any, rate: float, test: MeanTest, names: tuple[str, ...]
+) -> Finding:
     """Compare means by step with what is derived, and its last ratio with the rate."""
     import numpy as np
 
@@ -84,7 +86,9 @@ def _found(values: Any, expected: Any, rate: float, test: MeanTest, names: tuple
     good = worst <= test.critical() and abs(last / rate - 1.0) < 0.05
     at = tuple(range(1, count + 1))
     curves = (
-        Curve("networks", at, tuple(values.mean(axis=0)), tuple(np.abs(expected) * error), "points"),
+        Curve(
+            "networks", at, tuple(values.mean(axis=0)), tuple(np.abs(expected) * error), "points"
+        ),
         Curve("derived", at, tuple(expected), style="line"),
         Curve("at the final rate", at, tuple(expected[0] * rate ** np.arange(count)), style="line"),
     )
