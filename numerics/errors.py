@@ -19,9 +19,11 @@ __all__ = [
     "ConvergenceError",
     "DivergenceError",
     "EnclosureError",
+    "KernelFileError",
     "KernelMemoryError",
     "MissingExtraError",
     "ResolutionError",
+    "SingularKernelError",
     "SweepFileError",
     "WidegapError",
     "WorkersError",
@@ -65,12 +67,20 @@ class CertificateError(WidegapError, ValueError):
     """A certificate is damaged, or what it claims could not be verified."""
 
 
+class KernelFileError(WidegapError, ValueError):
+    """A file cannot take this kernel; it is as it was."""
+
+
 class KernelMemoryError(WidegapError, MemoryError):
     """A Gram matrix that does not fit; the message says how much is needed."""
 
 
 class MissingExtraError(WidegapError, ImportError):
     """Something needs an extra of the installation; the message says which."""
+
+
+class SingularKernelError(WidegapError, ArithmeticError):
+    """A Gram matrix is too nearly singular for what is asked; the message says what would help."""
 
 
 class SweepFileError(WidegapError, ValueError):

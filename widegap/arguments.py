@@ -27,6 +27,7 @@ __all__ = [
     "MAX_WORKERS",
     "MODELS",
     "PARAMETERS",
+    "SCHEDULER",
     "Integer",
     "Integers",
     "LevelOrLimit",
@@ -34,6 +35,7 @@ __all__ = [
     "Number",
     "OneOf",
     "Size",
+    "Times",
     "Values",
     "alpha_option",
     "build",
@@ -303,6 +305,28 @@ class Values(click.ParamType):
         return click.UsageError(f"{self.what} {what}; got {shown(value)}")
 
 
+class Times(click.ParamType):
+    """Training times: numbers that are not negative, inf among them, separated by commas."""
+
+    name = "times"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        """Read the list."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            times = tuple(map(float, value.split(",")))
+        except ValueError:
+            times = (-1.0,)
+        if not all(time >= 0.0 for time in times):
+            raise click.UsageError(
+                f"--times takes numbers >= 0 or inf, separated by commas; got {shown(value)}"
+            )
+        return times
+
+
 class Size(click.ParamType):
     """A number of gibibytes: finite and positive."""
 
@@ -334,7 +358,7 @@ _WORKERS = click.option(
 )
 """How many processes of this machine."""
 
-_SCHEDULER = click.option(
+SCHEDULER = click.option(
     "--scheduler",
     metavar="ADDRESS",
     help="Compute on the Dask cluster of this scheduler; needs the extra widegap[cluster].",
@@ -353,7 +377,7 @@ def resumable_options(each: str) -> Callable[[Callable[..., Any]], Callable[...,
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in (
-            _SCHEDULER,
+            SCHEDULER,
             _WORKERS,
             click.option(
                 "--resume",

@@ -31,7 +31,7 @@ class _Verbs(OneLineGroup):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command of a verb, and of a subject where one follows it."""
         verb, command, rest = super().resolve_command(ctx, args)
-        if verb is not None and rest and rest[0] in subjects.SUBJECTS:
+        if verb is not None and rest:
             own = subjects.command(verb, rest[0])
             if own is not None:
                 return f"{verb} {rest[0]}", own, rest[1:]

@@ -3,8 +3,8 @@ Kernels of wide networks
 ========================
 
 From an activation to a Gaussian process: its dual is derived, the kernels of a perceptron and of an
-equilibrium model are computed and certified, and a phase diagram tells order from chaos. For regression hand
-:class:`numerics.kernels.sklearn.MLP` or ``DEQ`` to scikit-learn.
+equilibrium model are computed and certified, trained networks are predicted, and a phase diagram tells order
+from chaos. To fit hyper-parameters hand :class:`numerics.kernels.sklearn.MLP` or ``DEQ`` to scikit-learn.
 """
 
 # %%
@@ -70,6 +70,23 @@ from numerics import certify
 distinct = inputs[[0, 1, 3, 4]]
 certified = certify(DEQ("relu", sigma_w=0.8), distinct, digits=30)
 print("proved: smallest eigenvalue >=", certified.smallest_eigenvalue.str(10, radius=False))
+
+# %%
+# Prediction
+# ----------
+#
+# An ensemble of networks, trained for a time, and the posterior of the Gaussian process beside it: mean and
+# standard deviation at new inputs, with errors that hold.
+
+from numerics import predict
+
+labels, new = np.sin(distinct[:, 0]), rng.standard_normal((2, 3))
+training = predict(model, distinct, labels, new, times=[0, 1, 10, np.inf])
+for time, mean, deviation in zip(training.times, training.mean, training.deviation, strict=True):
+    print(f"after {time} steps: {mean.round(3)} +- {deviation.round(3)}")
+posterior = predict(model, distinct, labels, new, kind="nngp", ridge=0.01)
+print("posterior:", posterior.mean.round(3), "+-", posterior.deviation.round(3))
+print("errors:", training.mean_error, posterior.mean_error)
 
 # %%
 # Order and chaos

@@ -28,19 +28,17 @@ from theory.parameters import Number
 
 from .conditions import ConditionReport, lipschitz_constant
 from .diagonal import LIMIT, Single, packed, stacked
-from .error_bounds import Errors, Own
-from .inputs import Side, check_inputs, model_scales
+from .error_bounds import ROUNDED, Errors, Own
+from .inputs import Side, check_alone, check_inputs, model_scales
 from .noise import equilibrium_noise
 from .refine import Equilibria
 from .singular import singular_note
-from .tiles import check_memory, over_tiles, tiles
+from .tiles import Band, check_memory, over_tiles, tiles
 
 __all__ = [
     "ConditionReport",
     "DEQKernel",
-    "deq_diagonal",
     "deq_kernel",
-    "equilibrium_diagonal",
     "equilibrium_kernel",
     "lipschitz_constant",
 ]
@@ -55,7 +53,8 @@ class DEQKernel:
     Attributes
     ----------
     nngp, ntk, fixed_point : ndarray, shape (n1, n2)
-        Covariance of the outputs, neural tangent kernel, and K*, the pre-activations' covariance.
+        Covariance of the outputs, neural tangent kernel, and K*, the pre-activations' covariance; with
+        ``diag`` their diagonals, shape (n1,).
     activation : str
     conditions : ConditionReport
     residual : float
@@ -88,6 +87,7 @@ def deq_kernel(
     sigma_b: Number = DEQ.sigma_b,
     sigma_v: Number = DEQ.sigma_v,
     *,
+    diag: bool = False,
     refine: bool = True,
     progress: Callable[[float], Any] | None = None,
 ) -> DEQKernel:
@@ -99,7 +99,7 @@ def deq_kernel(
     x2 : array_like, shape (n2, d) or (d,), optional
     activation, sigma_w, sigma_u, sigma_b, sigma_v
         As of `theory.DEQ`.
-    refine, progress
+    diag, refine, progress
         As of `numerics.kernel`.
 
     Returns
@@ -107,7 +107,7 @@ def deq_kernel(
     DEQKernel
     """
     model = DEQ(activation, sigma_w, sigma_u, sigma_b, sigma_v)
-    return equilibrium_kernel(model, x1, x2, refine=refine, progress=progress)
+    return equilibrium_kernel(model, x1, x2, diag=diag, refine=refine, progress=progress)
 
 
 def equilibrium_kernel(
@@ -115,8 +115,10 @@ def equilibrium_kernel(
     x1: ArrayLike,
     x2: ArrayLike | None = None,
     *,
+    diag: bool = False,
     refine: bool = True,
     progress: Callable[[float], Any] | None = None,
+    band: Band | None = None,
 ) -> DEQKernel:
     """NNGP, NTK and fixed point of a wide deep equilibrium model.
 
@@ -126,10 +128,14 @@ def equilibrium_kernel(
     x1 : array_like, shape (n1, d) or (d,)
     x2 : array_like, shape (n2, d) or (d,), optional
         ``x1`` by default.
+    diag : bool, default False
+        Only the diagonals, each a scalar problem.
     refine : bool, default True
         As in `numerics.kernels.mlp.perceptron_kernel`.
     progress : callable, optional
         Told the fraction done.
+    band : Band, optional
+        As in `numerics.kernels.mlp.perceptron_kernel`.
 
     Returns
     -------
@@ -154,69 +160,42 @@ def equilibrium_kernel(
     cannot fail. Homogeneous activations (ReLU) solve for 1 - rho, everything else for k12, with
     determinants taken from S, so that nothing cancels.
     """
-    a, b = check_inputs(x1, x2)
+    a, b = (check_alone(x1, x2), None) if diag else check_inputs(x1, x2)
     scales = model_scales(model)
     w2, u2, b2, v2 = (scale**2 for scale in scales.values())
-    dual = model.dual
+    dual, name = model.dual, str(model.phi)
     n1, n2 = len(a), len(a if b is None else b)
-    check_memory(n1, n2, 3, extra=40 * (n1 + n2) * a.shape[1])
+    shape = (n1, n2) if band is None else band.shape
+    check_memory(*((n1, 1) if diag else shape), 3, extra=40 * (n1 + n2) * a.shape[1])
     sides = [Side(x, u2 / a.shape[1], b2) for x in ((a,) if b is None else (a, b))]
-    alone = [_solved(dual, side.k, w2) for side in sides]
+    alone = [_solved(dual, side.k, w2, pairs=not diag) for side in sides]
     report = _checked(dual, alone, w2)
-    out = tuple(np.empty((n1, n2)) for _ in range(3))
     ends = [_own(one, w2, v2) for one in alone]
     noise = equilibrium_noise(dual, sides, [one.path for one in alone], w2, v2)
-    errors = Errors(dual, (n1, n2), depth=8, kernels=3)
+    if diag:
+        return DEQKernel(*ends[0], name, report, 0.0, max(noise.own) + ROUNDED)
+    errors = Errors(dual, shape, depth=8, kernels=3, pairs=n1 * n2)
     if not uses_power_loops(dual):
         errors.follow(max(noise.pairs))
-    work = _work(dual, sides, alone, w2, v2, out, noise.rows[0], errors.marks)
+    own, cut = Own(ends, noise.own, b2 == 0.0), tiles(n1, n2, b is None)
+    phi = packed(dual, "limit", alone[0].path, alone[-1].path)
+    if band is not None:
+        sides, alone = [*band.take(sides[0], sides[-1])], [*band.take(alone[0], alone[-1])]
+        own, cut = own.take(band), band.part(cut)
+    nngp, ntk, fixed = (np.empty(shape) for _ in range(3))
+    out = state.Matrices(nngp, ntk, fixed, errors.marks, len(sides) == 1)
+    work = _work(dual, sides, alone, state.Scales(w2, v2, noise.rows[0]), out, phi)
     steps: list[float] = []
-    over_tiles(lambda some: steps.append(work(some)), tiles(n1, n2, b is None), progress)
+    over_tiles(lambda some: steps.append(work(some)), cut, progress)
     if not max(steps) < 1e-10:
         raise DivergenceError(
             f"the iteration did not converge: residual {max(steps):.2g} at stability {report.stability:.6g}; "
             "make sigma_w smaller"
         )
     again = Equilibria(dual, w2, v2, (alone[0].k, alone[-1].k))
-    own = Own(ends, noise.own, b2 == 0.0)
-    errors.settle(sides, again if refine else None, out, own, noise.pairs)
-    note = singular_note(dual.activation, a, **scales) if b is None else ""
-    name = str(dual.activation)
-    nngp, ntk, fixed = out
+    errors.settle(sides, again if refine else None, (nngp, ntk, fixed), own, noise.pairs)
+    note = singular_note(dual.activation, a, **scales) if len(sides) == 1 else ""
     return DEQKernel(nngp, ntk, fixed, name, report, max(steps), errors.largest, note)
-
-
-def deq_diagonal(
-    x: ArrayLike,
-    activation: str | Expr | Activation = DEQ.activation,
-    sigma_w: Number = DEQ.sigma_w,
-    sigma_u: Number = DEQ.sigma_u,
-    sigma_b: Number = DEQ.sigma_b,
-    sigma_v: Number = DEQ.sigma_v,
-) -> tuple[Array, Array, Array]:
-    """Diagonals of NNGP, NTK and fixed point, input by input.
-
-    Parameters and errors are those of `deq_kernel`.
-
-    Returns
-    -------
-    tuple of ndarray, shape (n,)
-    """
-    return equilibrium_diagonal(DEQ(activation, sigma_w, sigma_u, sigma_b, sigma_v), x)
-
-
-def equilibrium_diagonal(model: DEQ, x: ArrayLike) -> tuple[Array, Array, Array]:
-    """Diagonals of `equilibrium_kernel`.
-
-    Returns
-    -------
-    tuple of ndarray, shape (n,)
-    """
-    a, _ = check_inputs(x, None)
-    w2, u2, b2, v2 = (scale**2 for scale in model_scales(model).values())
-    alone = _solved(model.dual, Side(a, u2 / a.shape[1], b2).k, w2)
-    _checked(model.dual, [alone], w2)
-    return _own(alone, w2, v2)
 
 
 @dataclass(frozen=True)
@@ -229,8 +208,13 @@ class _Alone:
     slope: Array
     path: Single
 
+    def take(self, part: slice) -> _Alone:
+        """Some of the inputs."""
+        k, d, rate, slope = (v[part] for v in (self.k, self.d, self.rate, self.slope))
+        return _Alone(k, d, rate, slope, self.path.take(part))
 
-def _solved(dual: Dual, s: Array, w2: float) -> _Alone:
+
+def _solved(dual: Dual, s: Array, w2: float, pairs: bool = True) -> _Alone:
     made = [np.empty_like(s) for _ in range(4)]
     if uses_power_loops(dual):
         norm = kernel_module(dual).NORM
@@ -246,7 +230,7 @@ def _solved(dual: Dual, s: Array, w2: float) -> _Alone:
     else:
         kernel_module(dual).solve_diagonal(s, w2, *made)
     tables = ()
-    if uses_series(dual) and np.isfinite(made[0]).all():
+    if pairs and uses_series(dual) and np.isfinite(made[0]).all():
         tables = (series(dual.activation).tables(made[0]),)
     k, d, rate, slope = made
     return _Alone(k, d, rate, slope, Single(k[None, :], k[None, :], tables=tables))
@@ -277,26 +261,20 @@ def _work(
     dual: Dual,
     sides: list[Side],
     alone: list[_Alone],
-    w2: float,
-    v2: float,
-    out: tuple[Array, ...],
-    noise: Array,
-    marks: NDArray[np.float32],
+    scales: state.Scales,
+    out: state.Matrices,
+    phi: tuple[Any, ...],
 ) -> Callable[[NDArray[np.int64]], float]:
     """Return what solves the pairs of some tiles."""
     module = kernel_module(dual)
     one, two = sides[0], sides[-1]
     p, q = alone[0], alone[-1]
     inputs = state.Inputs(one.x, one.z, two.xt, two.zt, one.scale, one.b2)
-    nngp, ntk, fixed = out
-    matrices = state.Matrices(nngp, ntk, fixed, marks, one is two)
     if uses_power_loops(dual):
         roots = np.sqrt(p.k), np.sqrt(q.k)
-        return lambda some: module.equilibrium(some, inputs, w2, v2, *roots, matrices)
+        return lambda some: module.equilibrium(some, inputs, scales.w2, scales.v2, *roots, out)
     first, second = stacked(p.path, q.path)
     first, second = first.reshape(-1, len(one.k)), second.reshape(-1, len(two.k))
-    phi = packed(dual, "limit", p.path, q.path)
     tables = state.Series(np.ascontiguousarray(first.T), second)
-    scales = state.Scales(w2, v2, noise)
     left, right = (state.Alone(side.k, at.k, at.d) for side, at in ((one, p), (two, q)))
-    return lambda some: module.equilibrium(some, inputs, scales, left, right, matrices, tables, phi)
+    return lambda some: module.equilibrium(some, inputs, scales, left, right, out, tables, phi)

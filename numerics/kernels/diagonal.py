@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -42,8 +42,35 @@ class Single:
     angles: tuple[Array, ...] = ()
     tables: tuple[Tables, ...] = field(default=())
 
+    def take(self, part: slice) -> Single:
+        """Some of the inputs; tables keep as many coefficients as all have."""
+        k, ntk, *angles = (
+            np.ascontiguousarray(v[:, part]) for v in (self.k, self.ntk, *self.angles)
+        )
+        tables = (
+            replace(
+                table,
+                rows=table.rows[:, part],
+                **{name: getattr(table, name)[part] for name in _COLUMNS},
+            )
+            for table in self.tables
+        )
+        return Single(k, ntk, tuple(angles), tuple(tables))
 
-def advance(dual: Dual, tangent: Tangent, k: Array, ntk: Array, sw2: Array, sb2: Array) -> Single:
+
+_COLUMNS = ("second", "slopes", "steep", "slope_steep")
+"""What tables hold for each input, besides their rows."""
+
+
+def advance(
+    dual: Dual,
+    tangent: Tangent,
+    k: Array,
+    ntk: Array,
+    sw2: Array,
+    sb2: Array,
+    pairs: bool = True,
+) -> Single:
     """Run the single-input recursion.
 
     Parameters
@@ -53,6 +80,8 @@ def advance(dual: Dual, tangent: Tangent, k: Array, ntk: Array, sw2: Array, sb2:
     k, ntk : ndarray, shape (n,)
         Before the first of the layers.
     sw2, sb2 : ndarray, shape (layers,)
+    pairs : bool, default True
+        Whether pairs of the inputs follow, which need the tables of series.
 
     Returns
     -------
@@ -63,7 +92,7 @@ def advance(dual: Dual, tangent: Tangent, k: Array, ntk: Array, sw2: Array, sb2:
     ks, ntks = np.empty((count + 1, n)), np.empty((count + 1, n))
     ks[0], ntks[0] = k, ntk
     if uses_series(dual):
-        return _by_series(dual, tangent, ks, ntks, sw2, sb2)
+        return _by_series(dual, tangent, ks, ntks, sw2, sb2, pairs)
     module = kernel_module(dual, tangent)
     with np.errstate(all="ignore"):
         if uses_power_loops(dual):
@@ -75,7 +104,7 @@ def advance(dual: Dual, tangent: Tangent, k: Array, ntk: Array, sw2: Array, sb2:
 
 
 def _by_series(
-    dual: Dual, tangent: Tangent, k: Array, ntk: Array, sw2: Array, sb2: Array
+    dual: Dual, tangent: Tangent, k: Array, ntk: Array, sw2: Array, sb2: Array, pairs: bool
 ) -> Single:
     own = series(dual.activation)
     infinite = (tangent == "limit" and not own.smooth) or dual.existence.largest_slope == 0
@@ -85,9 +114,13 @@ def _by_series(
         if not fine.all():
             k[layer + 1 :], ntk[layer + 1 :] = np.nan, np.nan
             break
-        tables.append(own.tables(k[layer]))
-        k[layer + 1] = recursion.layer(tables[-1].second, scale, bias)
-        slopes = np.where(k[layer] > 0.0, np.inf, 0.0) if infinite else tables[-1].slopes
+        if pairs:
+            tables.append(own.tables(k[layer]))
+            second, slopes = tables[-1].second, tables[-1].slopes
+        else:
+            second, slopes, _ = own.second_moments(k[layer])
+        k[layer + 1] = recursion.layer(second, scale, bias)
+        slopes = np.where(k[layer] > 0.0, np.inf, 0.0) if infinite else slopes
         with np.errstate(invalid="ignore"):
             # nothing times an infinite slope is nothing
             slopes = np.where(ntk[layer] * scale != 0.0, slopes, 0.0)

@@ -22,7 +22,7 @@ from theory.kernels.duals import Dual
 
 from .inputs import Side, equal_rows
 from .refine import Equilibria, Layers, refined
-from .tiles import check_memory
+from .tiles import Band, check_memory
 
 __all__ = ["AccuracyWarning", "Errors", "Own"]
 
@@ -35,16 +35,27 @@ LITTLE = 20_000
 """Pairs times layers that cost little: about a second."""
 POOR = 1e-10
 """Errors beyond which a warning says so."""
-_ROUNDED = 3e-16
+ROUNDED = 3e-16
+"""Of what a single input's kernel takes on the way into a matrix, relative."""
 
 
 @dataclass(frozen=True)
 class Own:
-    """The kernels of single inputs of each side, their relative errors, and whether there is no bias."""
+    """The kernels of single inputs of each side, their relative errors, and whether there is no bias.
+
+    Of some rows of a symmetric matrix: which.
+    """
 
     values: list[tuple[Array, ...]]
     errors: tuple[float, ...]
     central: bool
+    band: Band | None = None
+
+    def take(self, band: Band) -> Own:
+        """Those of the inputs of a band."""
+        ends = zip((self.values[0], self.values[-1]), (band.rows, band.across), strict=True)
+        values = [tuple(v[part] for v in side) for side, part in ends]
+        return Own(values, self.errors, self.central, band)
 
 
 class Errors:
@@ -54,11 +65,13 @@ class Errors:
     ----------
     dual : theory.kernels.duals.Dual
     shape : tuple of int
-        Of the Gram matrices.
+        Of the Gram matrices, or of a band of them.
     depth : int
         Evaluations of D for a pair.
     kernels : int
         How many matrices there are.
+    pairs : int, optional
+        Of the whole matrices, of which this is a band.
 
     Attributes
     ----------
@@ -68,10 +81,17 @@ class Errors:
         Bound of all errors, once they are settled.
     """
 
-    def __init__(self, dual: Dual, shape: tuple[int, int], depth: int, kernels: int = 2) -> None:
+    def __init__(
+        self,
+        dual: Dual,
+        shape: tuple[int, int],
+        depth: int,
+        kernels: int = 2,
+        pairs: int | None = None,
+    ) -> None:
         self.dual, self.shape, self.kernels = dual, shape, kernels
         self.exact_ends = uses_power_loops(dual)
-        self.work = shape[0] * shape[1] * depth
+        self.work = (shape[0] * shape[1] if pairs is None else pairs) * depth
         self.marks = np.zeros((kernels, 0, shape[1]), dtype=np.float32)
         self.largest = 0.0
 
@@ -107,7 +127,9 @@ class Errors:
         bounds : sequence of float
             For all pairs, where they are not followed.
         """
-        one, two = sides[0], sides[-1]
+        one, two, band = sides[0], sides[-1], own.band
+        if band is not None:
+            band.mirror(*matrices, *(self.marks if self.marks.shape[1] else ()))
         known: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
         senses = [1.0]
         parity = Definiteness(self.dual.activation).parity
@@ -122,7 +144,7 @@ class Errors:
                 matrix[rows, columns] = sign * value[rows] + 0.0  # one zero, not two
             known.append((rows, columns))
         count = sum(len(rows) for rows, _ in known)
-        self.largest = max(own.errors) + _ROUNDED if count else 0.0
+        self.largest = max(own.errors) + ROUNDED if count else 0.0
         if count >= self.shape[0] * self.shape[1] and known[0][0].size == count:
             return
         if not self.marks.shape[1]:
@@ -132,9 +154,15 @@ class Errors:
         for rows, columns in known:
             error[rows, columns] = 0.0
         coarse = error > (GOOD if self.dual.is_closed and self.work <= LITTLE else FAIR)
+        symmetric = len(sides) == 1 if band is None else band.mirrored
+        if symmetric:
+            coarse = np.triu(coarse)
         if coarse.any() and model is not None:
-            done, certain = refined(model, sides, matrices, error, coarse)
+            ends = own.values if symmetric else ()
+            done, certain = refined(model, sides, matrices, error, coarse, ends)
             error[done] = certain
+            if band is not None:
+                band.mirror(*matrices, error)
         self.largest = max(self.largest, float(error.max()))
         left = int((error > POOR).sum())
         if left:

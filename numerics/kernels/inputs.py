@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import copy
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +20,7 @@ from theory.parameters import shown
 __all__ = [
     "MAX_SCALE",
     "Side",
+    "check_alone",
     "check_inputs",
     "check_scales",
     "check_tangent",
@@ -76,6 +78,19 @@ def check_inputs(
         columns = f"{made[0].shape[1]} and {made[1].shape[1]}"
         raise ValueError(f"{names[0]} and {names[1]} must have as many columns, got {columns}")
     return made[0], (made[1] if len(made) == 2 else None)
+
+
+def check_alone(x1: ArrayLike, x2: ArrayLike | None) -> Array:
+    """Return the inputs whose diagonal is wanted.
+
+    Raises
+    ------
+    ValueError
+        As `check_inputs`, and if there are others.
+    """
+    if x2 is not None:
+        raise ValueError("diag=True takes the diagonal of x1 with itself; leave x2 out")
+    return check_inputs(x1, None)[0]
 
 
 def check_scales(**scales: Any) -> dict[str, float]:
@@ -157,6 +172,13 @@ class Side:
             [x * (math.sqrt(scale) * inverse)[:, None], (math.sqrt(b2) * inverse)[:, None]]
         )
         self.zt = np.ascontiguousarray(self.z.T)
+
+    def take(self, part: slice) -> Side:
+        """Some of the inputs."""
+        made = copy(self)
+        made.x, made.z, made.k, made.q = self.x[part], self.z[part], self.k[part], self.q[part]
+        made.xt, made.zt = (np.ascontiguousarray(v[:, part]) for v in (self.xt, self.zt))
+        return made
 
     @property
     def noise(self) -> tuple[float, float, float, float]:

@@ -11,12 +11,12 @@ from theory.kernels.architectures import DEQ, MLP, not_an_architecture
 from theory.kernels.duals import Tangent
 from theory.kernels.sequential import Sequential
 
-from .deq import DEQKernel, equilibrium_diagonal, equilibrium_kernel
+from .deq import DEQKernel, equilibrium_kernel
 from .inputs import check_tangent
-from .layers.sequential import sequential_diagonal, sequential_kernel
-from .mlp import MLPKernel, perceptron_diagonal, perceptron_kernel
+from .layers.sequential import sequential_kernel
+from .mlp import MLPKernel, perceptron_kernel
 
-__all__ = ["kernel", "kernel_diagonal"]
+__all__ = ["kernel"]
 
 
 @overload
@@ -25,6 +25,7 @@ def kernel(
     x1: ArrayLike,
     x2: ArrayLike | None = ...,
     *,
+    diag: bool = ...,
     tangent: Tangent = ...,
     refine: bool = ...,
     progress: Callable[[float], Any] | None = ...,
@@ -37,6 +38,7 @@ def kernel(
     x1: ArrayLike,
     x2: ArrayLike | None = ...,
     *,
+    diag: bool = ...,
     tangent: Tangent = ...,
     refine: bool = ...,
     progress: Callable[[float], Any] | None = ...,
@@ -49,6 +51,7 @@ def kernel(
     x1: ArrayLike,
     x2: ArrayLike | None = ...,
     *,
+    diag: bool = ...,
     tangent: Tangent = ...,
     refine: bool = ...,
     progress: Callable[[float], Any] | None = ...,
@@ -60,6 +63,7 @@ def kernel(
     x1: ArrayLike,
     x2: ArrayLike | None = None,
     *,
+    diag: bool = False,
     tangent: Tangent = "limit",
     refine: bool = True,
     progress: Callable[[float], Any] | None = None,
@@ -74,6 +78,8 @@ def kernel(
         Inputs, one a row; a vector is one input.
     x2 : array_like, shape (n2, d) or (d,), optional
         ``x1`` by default; the matrices are then exactly symmetric.
+    diag : bool, default False
+        Only the diagonals, of ``x1`` with itself, in the time of one scalar recursion for each input.
     tangent : {"limit", "almost_everywhere"}
         The tangent kernel of an activation that jumps: the limit of smooth activations, whose slope is
         dD/dk12 and which is infinite at correlation 1; or the one of derivatives almost everywhere, which
@@ -110,38 +116,16 @@ def kernel(
     if isinstance(model, Sequential):
         if model.plain is None:
             return sequential_kernel(
-                model, x1, x2, tangent=tangent, refine=refine, progress=progress
+                model, x1, x2, diag=diag, tangent=tangent, refine=refine, progress=progress
             )
         model = model.plain
     if isinstance(model, MLP):
-        return perceptron_kernel(model, x1, x2, tangent=tangent, refine=refine, progress=progress)
+        return perceptron_kernel(
+            model, x1, x2, diag=diag, tangent=tangent, refine=refine, progress=progress
+        )
     if isinstance(model, DEQ):
-        return equilibrium_kernel(model, x1, x2, refine=refine, progress=progress)
+        return equilibrium_kernel(model, x1, x2, diag=diag, refine=refine, progress=progress)
     raise _no_model(model, x1, x2)
-
-
-def kernel_diagonal(
-    model: MLP | DEQ | Sequential, x: ArrayLike, *, tangent: Tangent = "limit"
-) -> tuple[Any, ...]:
-    """Diagonals of what `kernel` returns, in the time of one scalar recursion for each input.
-
-    Parameters and errors are those of `kernel`.
-
-    Returns
-    -------
-    tuple of ndarray, shape (n,)
-        Of NNGP and NTK, and of an equilibrium model its fixed point.
-    """
-    check_tangent(tangent)
-    if isinstance(model, Sequential):
-        if model.plain is None:
-            return sequential_diagonal(model, x, tangent=tangent)
-        model = model.plain
-    if isinstance(model, MLP):
-        return perceptron_diagonal(model, x, tangent=tangent)
-    if isinstance(model, DEQ):
-        return equilibrium_diagonal(model, x)
-    raise _no_model(model, x)
 
 
 def _no_model(model: object, *rest: object) -> TypeError:

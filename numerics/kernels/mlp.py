@@ -26,19 +26,17 @@ from theory.kernels.duals import Dual, Tangent
 from theory.parameters import Number
 
 from .diagonal import Single, advance, check_path, packed, representatives, stacked
-from .error_bounds import Errors, Own
-from .inputs import Side, check_inputs, check_tangent, model_scales
+from .error_bounds import ROUNDED, Errors, Own
+from .inputs import Side, check_alone, check_inputs, check_tangent, model_scales
 from .noise import Noise, mlp_noise
 from .refine import Layers
-from .tiles import check_memory, over_tiles, tiles
+from .tiles import Band, check_memory, over_tiles, tiles
 
 __all__ = [
     "DivergenceError",
     "MLPKernel",
     "Perceptron",
-    "mlp_diagonal",
     "mlp_kernel",
-    "perceptron_diagonal",
     "perceptron_kernel",
 ]
 
@@ -55,7 +53,8 @@ class MLPKernel:
     Attributes
     ----------
     nngp, ntk : ndarray, shape (n1, n2)
-        Covariance of the network's outputs at initialisation, and neural tangent kernel.
+        Covariance of the network's outputs at initialisation, and neural tangent kernel; with ``diag`` their
+        diagonals, shape (n1,).
     activation : str
     depth : int
     error : float
@@ -80,6 +79,7 @@ def mlp_kernel(
     sigma_b: Number = MLP.sigma_b,
     sigma_v: Number = MLP.sigma_v,
     *,
+    diag: bool = False,
     tangent: Tangent = "limit",
     refine: bool = True,
     progress: Callable[[float], Any] | None = None,
@@ -92,7 +92,7 @@ def mlp_kernel(
     x2 : array_like, shape (n2, d) or (d,), optional
     activation, depth, sigma_w, sigma_b, sigma_v
         As of `theory.MLP`.
-    tangent, refine, progress
+    diag, tangent, refine, progress
         As of `numerics.kernel`.
 
     Returns
@@ -100,7 +100,9 @@ def mlp_kernel(
     MLPKernel
     """
     model = MLP(activation, depth, sigma_w, sigma_b, sigma_v)
-    return perceptron_kernel(model, x1, x2, tangent=tangent, refine=refine, progress=progress)
+    return perceptron_kernel(
+        model, x1, x2, diag=diag, tangent=tangent, refine=refine, progress=progress
+    )
 
 
 def perceptron_kernel(
@@ -108,9 +110,11 @@ def perceptron_kernel(
     x1: ArrayLike,
     x2: ArrayLike | None = None,
     *,
+    diag: bool = False,
     tangent: Tangent = "limit",
     refine: bool = True,
     progress: Callable[[float], Any] | None = None,
+    band: Band | None = None,
 ) -> MLPKernel:
     """NNGP and NTK of a wide multilayer perceptron.
 
@@ -120,6 +124,8 @@ def perceptron_kernel(
     x1 : array_like, shape (n1, d) or (d,)
     x2 : array_like, shape (n2, d) or (d,), optional
         ``x1`` by default; the matrices are then exactly symmetric.
+    diag : bool, default False
+        Only the diagonals, by the recursion of single inputs.
     tangent : {"limit", "almost_everywhere"}
         The tangent kernel of an activation that jumps: the limit of smooth activations, whose slope is
         dD/dk12 and which is infinite at correlation 1; or the one of derivatives almost everywhere, which
@@ -129,6 +135,8 @@ def perceptron_kernel(
         twenty seconds.
     progress : callable, optional
         Told the fraction done, from 0 to 1.
+    band : Band, optional
+        What is computed of the matrices, as it is in the whole ones.
 
     Returns
     -------
@@ -153,56 +161,25 @@ def perceptron_kernel(
     see ``docs/kernels.md``. Cost per pair and layer: for ReLU two square roots, a division and some 40
     multiply-adds.
     """
-    a, b = check_inputs(x1, x2)
     made = perceptron(model, tangent)
+    if diag:
+        side = made.side(check_alone(x1, x2))
+        noise, name = made.noise([side]), str(made.dual.activation)
+        return MLPKernel(*made.alone(side, progress), name, model.depth, max(noise.own) + ROUNDED)
+    a, b = check_inputs(x1, x2)
     n1, n2 = len(a), len(a if b is None else b)
-    check_memory(n1, n2, 2, extra=(_SERIES_CHUNK * (TIERS[-1] + EXTRA) + CHUNK) * 8 * (n1 + n2))
+    shape = (n1, n2) if band is None else band.shape
+    check_memory(*shape, 2, extra=(_SERIES_CHUNK * (TIERS[-1] + EXTRA) + CHUNK) * 8 * (n1 + n2))
     sides = [made.side(x) for x in ((a,) if b is None else (a, b))]
     noise = made.noise(sides)
-    errors = Errors(made.dual, (n1, n2), depth=model.depth)
+    errors = Errors(made.dual, shape, depth=model.depth, pairs=n1 * n2)
     rows = noise.rows if errors.follow(max(noise.pairs)) else None
-    nngp, ntk = made.matrices(sides, rows, errors.marks, progress)
+    nngp, ntk = made.matrices(sides, rows, errors.marks, progress, band)
     own = made.own(sides, noise)
+    if band is not None:
+        sides, own = [*band.take(sides[0], sides[-1])], own.take(band)
     errors.settle(sides, made.layers if refine else None, (nngp, ntk), own, noise.pairs)
     return MLPKernel(nngp, ntk, str(made.dual.activation), model.depth, errors.largest)
-
-
-def mlp_diagonal(
-    x: ArrayLike,
-    activation: str | Expr | Activation = MLP.activation,
-    depth: int = MLP.depth,
-    sigma_w: Number = MLP.sigma_w,
-    sigma_b: Number = MLP.sigma_b,
-    sigma_v: Number = MLP.sigma_v,
-    *,
-    tangent: Tangent = "limit",
-) -> tuple[Array, Array]:
-    """Diagonals of NNGP and NTK, in the time of one scalar recursion for each input.
-
-    Parameters and errors are those of `mlp_kernel`.
-
-    Returns
-    -------
-    tuple of ndarray, shape (n,)
-    """
-    model = MLP(activation, depth, sigma_w, sigma_b, sigma_v)
-    return perceptron_diagonal(model, x, tangent=tangent)
-
-
-def perceptron_diagonal(
-    model: MLP, x: ArrayLike, *, tangent: Tangent = "limit"
-) -> tuple[Array, Array]:
-    """Diagonals of `perceptron_kernel`.
-
-    Returns
-    -------
-    tuple of ndarray, shape (n,)
-    """
-    a, _ = check_inputs(x, None)
-    made = perceptron(model, tangent)
-    path = made.advance(made.side(a).k)
-    check_path(made.dual, tangent, path)
-    return path.k[-1], path.ntk[-1]
 
 
 def perceptron(model: MLP, tangent: Tangent = "limit") -> Perceptron:
@@ -233,10 +210,31 @@ class Perceptron:
         """Layer 1 of inputs."""
         return Side(x, self.w2 / x.shape[1], self.b2)
 
-    def advance(self, k: Array, ntk: Array | None = None, part: slice = slice(None)) -> Single:
+    def advance(
+        self, k: Array, ntk: Array | None = None, part: slice = slice(None), pairs: bool = True
+    ) -> Single:
         """Single inputs through some layers."""
         start = k if ntk is None else ntk
-        return advance(self.dual, self.tangent, k, start, self.sw2[part], self.sb2[part])
+        return advance(self.dual, self.tangent, k, start, self.sw2[part], self.sb2[part], pairs)
+
+    @property
+    def parts(self) -> list[slice]:
+        """Layers whose single-input quantities are held at a time."""
+        size, count = _SERIES_CHUNK if uses_series(self.dual) else CHUNK, len(self.sw2)
+        return [slice(at, min(at + size, count)) for at in range(0, count, size)]
+
+    def alone(
+        self, side: Side, progress: Callable[[float], Any] | None = None
+    ) -> tuple[Array, Array]:
+        """NNGP and NTK of single inputs."""
+        k = ntk = side.k
+        for number, part in enumerate(self.parts, 1):
+            path = self.advance(k, ntk, part, pairs=False)
+            check_path(self.dual, self.tangent, path, readout=part.stop == len(self.sw2))
+            k, ntk = path.k[-1], path.ntk[-1]
+            if progress is not None:
+                progress(number / len(self.parts))
+        return k, ntk
 
     def check(self, sides: list[Side]) -> Single:
         """Refuse what diverges, from inputs that represent all; return their path."""
@@ -265,57 +263,61 @@ class Perceptron:
         rows: Array | None,
         marks: NDArray[np.float32],
         progress: Callable[[float], Any] | None,
+        band: Band | None = None,
     ) -> tuple[Array, Array]:
-        """Fill both matrices, and with ``rows`` of noise the marks."""
+        """Fill both matrices, or a band of them, and with ``rows`` of noise the marks."""
         one, two = sides[0], sides[-1]
-        cut = tiles(len(one.k), len(two.k), one is two)
-        cov = np.empty((len(one.k), len(two.k)))
-        ntk = np.empty_like(cov)
-        size = _SERIES_CHUNK if uses_series(self.dual) else CHUNK
-        chunks = -(-len(self.sw2) // size)
-        state = {id(side): (side.k, side.k) for side in sides}
+        shape = len(one.k), len(two.k)
+        cut = tiles(*shape, one is two)
+        if band is not None:
+            cut, shape = band.part(cut), band.shape
+        cov, ntk = np.empty(shape), np.empty(shape)
+        out = state.Matrices(cov, ntk, np.empty((0, 0)), marks, one is two and band is None)
+        ends = {id(side): (side.k, side.k) for side in sides}
         noise = np.zeros((len(self.sw2), 6)) if rows is None else rows
-        for chunk in range(chunks):
-            part = slice(chunk * size, min((chunk + 1) * size, len(self.sw2)))
+        chunks = len(self.parts)
+        for chunk, part in enumerate(self.parts):
             last = part.stop == len(self.sw2)
             paths = {}
             for side in sides:
-                path = self.advance(*state[id(side)], part)
+                path = self.advance(*ends[id(side)], part)
                 check_path(self.dual, self.tangent, path, readout=last)
-                state[id(side)] = path.k[-1], path.ntk[-1]
+                ends[id(side)] = path.k[-1], path.ntk[-1]
                 paths[id(side)] = path
-            go = self._work(sides, paths, part, chunk == 0, last, (cov, ntk), noise[part], marks)
+            both = paths[id(one)], paths[id(two)]
+            own = packed(self.dual, self.tangent, *both)
+            given = (one, two), both
+            if band is not None:
+                given = band.take(one, two), band.take(*both)
+            go = self._work(*given, part, chunk == 0, last, out, noise[part], own)
 
             def report(done: float, before: int = chunk) -> None:
                 if progress is not None:
                     progress((before + done) / chunks)
 
             over_tiles(go, cut, report)
-        self._ends.update(state)
+        self._ends.update(ends)
         return cov, ntk
 
     def _work(
         self,
-        sides: list[Side],
-        paths: dict[int, Single],
+        sides: tuple[Side, Side],
+        paths: tuple[Single, Single],
         part: slice,
         first: bool,
         last: bool,
-        out: tuple[Array, Array],
+        out: state.Matrices,
         noise: Array,
-        marks: NDArray[np.float32],
+        own: tuple[Any, ...],
     ) -> Callable[[NDArray[np.int64]], None]:
         """Return what advances tiles by a chunk of layers."""
         module = kernel_module(self.dual, self.tangent)
-        one, two = sides[0], sides[-1]
-        p, q = paths[id(one)], paths[id(two)]
+        (one, two), (p, q) = sides, paths
         inputs = state.Inputs(one.x, one.z, two.xt, two.zt, one.scale, one.b2)
-        matrices = state.Matrices(*out, np.empty((0, 0)), marks, one is two)
         if uses_power_loops(self.dual):
             left, right = (state.Angles(np.sqrt(path.k[0]), *path.angles) for path in (p, q))
-            return lambda some: module.run(some, first, last, inputs, left, right, matrices, noise)
+            return lambda some: module.run(some, first, last, inputs, left, right, out, noise)
         left, right = stacked(p, q)
-        own = packed(self.dual, self.tangent, p, q)
         tables = state.Series(np.ascontiguousarray(left.transpose(0, 2, 1)), right)
         layers = state.Layers(p.k, q.k, self.sw2[part], self.sb2[part])
-        return lambda some: module.run(some, first, inputs, layers, matrices, noise, tables, own)
+        return lambda some: module.run(some, first, inputs, layers, out, noise, tables, own)

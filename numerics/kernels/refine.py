@@ -154,6 +154,7 @@ def refined(
     matrices: Sequence[Array],
     error: Array,
     coarse: NDArray[np.bool_],
+    ends: Sequence[tuple[Array, ...]] = (),
 ) -> tuple[NDArray[np.bool_], float]:
     """Compute coarse pairs again, the worst first, as far as the budget goes.
 
@@ -166,6 +167,10 @@ def refined(
         Those that the model computes, in its order; changed in place.
     error : ndarray, shape (n1, n2)
     coarse : ndarray of bool, shape (n1, n2)
+        Of symmetric matrices, in the upper triangle.
+    ends : sequence of tuple of ndarray
+        What inputs have with themselves, to which errors of symmetric matrices are relative; of one side, or
+        of both where only some rows of such matrices are computed.
 
     Returns
     -------
@@ -180,13 +185,13 @@ def refined(
     maps = maps_of(model.dual, model.tangent)
     if maps is None:
         return done, 0.0
-    pairs = np.argwhere(np.triu(coarse) if len(sides) == 1 else coarse)
+    pairs = np.argwhere(coarse)
     order = np.argsort(-error[pairs[:, 0], pairs[:, 1]], kind="stable")
     pairs = pairs[order[: max(1, WORK // (model.evaluations * maps.members))]]
     digits = 40
     while len(pairs) and digits <= 640:
         with Precision(digits):
-            rest = _again(maps, pairs, sides, model, matrices)
+            rest = _again(maps, pairs, sides, model, matrices, ends)
         known = pairs[~(pairs[:, None] == rest).all(-1).any(1)] if len(rest) else pairs
         done[known[:, 0], known[:, 1]] = True
         pairs, digits = rest, 2 * digits
@@ -201,6 +206,7 @@ def _again(
     sides: list[Side],
     model: Layers | Equilibria,
     matrices: Sequence[Array],
+    known: Sequence[tuple[Array, ...]],
 ) -> NDArray[np.int64]:
     """Replace the pairs that these digits suffice for, and return the others."""
     scale, bias = arb(sides[0].scale), arb(sides[0].b2)
@@ -223,8 +229,9 @@ def _again(
             rest.append((i, j))
             continue
         sizes = [0.0 for _ in matrices]
-        if len(sides) == 1:
-            ends = [abs(float(m[i, i]) * float(m[j, j])) ** 0.5 for m in matrices]
+        if known:
+            both = zip(known[0], known[-1], strict=True)
+            ends = [abs(float(p[i]) * float(q[j])) ** 0.5 for p, q in both]
             sizes = [s if s < 1e300 else 0.0 for s in ends]
         if not all(
             bool(v.rad() <= _CERTAIN * max(abs(float(v.mid())), size) + 1e-280)

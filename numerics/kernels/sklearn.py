@@ -28,7 +28,7 @@ from .deq import lipschitz_constant
 from .error_bounds import AccuracyWarning
 from .gradients import deq_gradient, mlp_gradient
 from .inputs import model_scales
-from .kernel import kernel, kernel_diagonal
+from .kernel import kernel
 from .mlp import DivergenceError
 
 __all__ = ["DEQ", "MLP"]
@@ -174,7 +174,7 @@ class _Wide(Kernel):
         """Return the diagonal of k(X, X), input by input."""
         self._check()
         x = np.atleast_2d(np.asarray(X, dtype=float))
-        return kernel_diagonal(self.model, x, tangent=self.tangent)[self.kind == "ntk"]
+        return getattr(kernel(self.model, x, diag=True, tangent=self.tangent), self.kind)
 
     def is_stationary(self) -> bool:
         """Kernels of networks depend on more than x - x'."""

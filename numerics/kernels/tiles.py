@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +14,14 @@ from numpy.typing import NDArray
 from numerics.errors import KernelMemoryError
 from numerics.machine import cores
 
-__all__ = ["KernelMemoryError", "check_memory", "over_tiles", "threads", "tiles"]
+__all__ = ["ROWS", "Band", "KernelMemoryError", "check_memory", "over_tiles", "threads", "tiles"]
 
+
+class _Inputs(Protocol):
+    def take(self, part: slice) -> Self: ...
+
+
+Part = TypeVar("Part", bound=_Inputs)
 ROWS, COLUMNS = 16, 512
 """Of a tile: a row of it stays in the first-level cache, its layers' inputs in the second."""
 
@@ -80,6 +88,59 @@ def tiles(n1: int, n2: int, mirrored: bool) -> NDArray[np.int64]:
         for j0 in range(first, n2, COLUMNS):
             cut.append((i0, i1, j0, min(j0 + COLUMNS, n2)))
     return np.array(cut, dtype=np.int64).reshape(-1, 4)
+
+
+@dataclass(frozen=True)
+class Band:
+    """Some rows of a Gram matrix, and what a symmetric one has of them from its diagonal on.
+
+    Tiles are those of the whole matrix, so a band has the same numbers, bit by bit.
+
+    Attributes
+    ----------
+    first, last : int
+        First row, a multiple of `ROWS`, and the row after the last, which is another or the end.
+    columns : int
+        Of the whole matrix.
+    mirrored : bool
+        Whether the whole matrix is symmetric; the band begins with column ``first`` then.
+    """
+
+    first: int
+    last: int
+    columns: int
+    mirrored: bool
+
+    @property
+    def rows(self) -> slice:
+        """Its rows among all."""
+        return slice(self.first, self.last)
+
+    @property
+    def across(self) -> slice:
+        """Its columns among all."""
+        return slice(self.first if self.mirrored else 0, self.columns)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of the band."""
+        return self.last - self.first, self.columns - self.across.start
+
+    def part(self, cut: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of the whole matrix's tiles that are in the band, with the band's rows and columns."""
+        own = cut[(cut[:, 0] >= self.first) & (cut[:, 0] < self.last)]
+        return own - np.array([self.first, self.first, self.across.start, self.across.start])
+
+    def take(self, one: Part, two: Part) -> tuple[Part, Part]:
+        """What both sides have of it: `Side`, or whatever else can `take` some inputs."""
+        return one.take(self.rows), two.take(self.across)
+
+    def mirror(self, *bands: NDArray[Any]) -> None:
+        """Copy what the square on the diagonal has above it to below it, in place."""
+        for band in bands if self.mirrored else ():
+            square = band[:, : len(band)]
+            below = np.tri(len(square), k=-1, dtype=bool)
+            square[below] = square.T[below]
 
 
 def threads() -> int:

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, as_completed
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    as_completed,
+    wait,
+)
+from itertools import islice
 from typing import Any, TypeVar
 
 from numerics.errors import WorkersError
@@ -18,6 +27,7 @@ def run_tasks(
     function: Callable[..., T],
     arguments: Iterable[tuple[Any, ...]],
     keep: Callable[[T], None],
+    ahead: int | None = None,
 ) -> None:
     """Compute a function at many arguments and keep each result.
 
@@ -31,6 +41,8 @@ def run_tasks(
         Arguments of each task.
     keep : callable
         Told each result, in the order in which they arrive, in this process.
+    ahead : int, optional
+        Most tasks that are submitted and not kept, for results that are large; by default all.
 
     Raises
     ------
@@ -39,12 +51,15 @@ def run_tasks(
         ends this; what has not begun is cancelled.
     """
     futures: set[Future[T]] = set()
+    rest = iter(arguments)
     try:
-        for given in arguments:
-            futures.add(executor.submit(function, *given))
-        for future in as_completed(futures):
-            keep(future.result())
-            futures.discard(future)  # results are not held: they are kept
+        futures.update(executor.submit(function, *given) for given in islice(rest, ahead))
+        while futures:
+            ended = as_completed(futures) if ahead is None else _first(futures)
+            for future in ended:
+                keep(future.result())
+                futures.discard(future)  # results are not held: they are kept
+                futures.update(executor.submit(function, *given) for given in islice(rest, 1))
     except (BrokenExecutor, CancelledError) as error:
         _rescue(futures, keep)
         raise WorkersError(
@@ -53,6 +68,10 @@ def run_tasks(
     except BaseException:
         _rescue(futures, keep)
         raise
+
+
+def _first(futures: set[Future[T]]) -> set[Future[T]]:
+    return wait(futures, return_when=FIRST_COMPLETED).done
 
 
 def _rescue(futures: set[Future[T]], keep: Callable[[T], None]) -> None:

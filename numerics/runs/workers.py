@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numerics.thresholds.solution import Solution
     from theory import Model
 
-__all__ = ["Failed", "LocalPool", "Outcome", "installed_version", "solve_point"]
+__all__ = ["TURN", "Failed", "LocalPool", "Outcome", "installed_version", "solve_point"]
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ _ONE_THREAD = {
     )
 }
 # Some clusters run several tasks as threads of one process; sympy and numba's compiler want one.
-_TURN = threading.Lock()
+TURN = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def solve_point(model: Model, levels: tuple[float, ...], digits: int) -> Outcome
 
     solutions: list[dict[str, Any]] = []
     failure = None
-    with _TURN:
+    with TURN:
         try:
             for solution in (
                 solve_levels(model, finite, digits=digits, progress=progress) if finite else ()

@@ -32,6 +32,9 @@ READERS: dict[str, tuple[str, ...]] = {
     "constant.json": ("certify", "--check", "constant.json"),
     "upper.json": ("certify", "--check", "upper.json"),
     "x.npy": ("kernel", "mlp", "--data", "x.npy", "--out", "out.npz", "--depth", "1"),
+    "k.npy.sqlite resume": (
+        "kernel", "mlp", "--data", "x.npy", "--depth", "1", "--out", "k.npy", "--resume",
+    ),
     "x.csv": ("kernel", "deq", "--data", "x.csv", "--out", "out.npz"),
 }
 # fmt: on

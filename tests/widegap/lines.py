@@ -46,6 +46,7 @@ SENSE = {
     "json": ("out2.json",),
     "junit": ("out.xml",),
     "kappa": ("1", "0.5", "1/3"),
+    "labels": ("x.npy",),
     "level": ("1", "2", "3"),
     "model": ("sbp", "abp", "sk", "spherical"),
     "modules": ("json",),
@@ -60,6 +61,7 @@ SENSE = {
     "sigma_b": ("0", "0:0.2:0.2"),
     "sigma_w": ("0.4", "0.5:1:0.5"),
     "sizes": ("5", "4,6"),
+    "times": ("0", "1,2.5,inf"),
     "workers": ("1", "2"),
 }
 """What makes sense for options of these names; for others their types say it."""
@@ -79,8 +81,16 @@ GOOD = {
         "sbp --kappa 1 --sizes 5 --alpha 1 --budget 5 --samples 2 --out trials.sqlite --resume",
         "abp --kappa -1/2 --sizes 4 --alpha 1/2 --budget 4 --samples 1 --out new.sqlite --plot out.png",
     ),
-    "kernel deq": ("--sigma-w 0.4 --data x.npy --out out.npz",),
-    "kernel mlp": ("--depth 1 --data x.csv --out out.npz",),
+    "kernel deq": (
+        "--sigma-w 0.4 --data x.npy --out out.npz",
+        "--sigma-w 0.4 --data x.npy --out out.npy",
+        "--data x.npy --labels x.npy --data2 x.npy --posterior --ridge 0.5 --out out.npz",
+    ),
+    "kernel mlp": (
+        "--depth 1 --data x.csv --out out.npz",
+        "--depth 1 --data x.npy --out k.npy --resume",
+        "--depth 1 --data x.npy --labels x.npy --data2 x.npy --times 1,inf --ridge 0.5 --out out.npz",
+    ),
     "kernel phase": ("--sigma-w 0.5:1:0.5 --sigma-b 0:0.2:0.2 --out out.png",),
     "network": (
         "mlp --depth 1 --data x.npy --widths 3,5 --draws 2 --blocks 2 --out new.sqlite",
@@ -182,7 +192,7 @@ def _sense(command: Command, parameter: click.Parameter) -> tuple[str, ...]:
     name, kind = str(parameter.name), parameter.type
     if name in ("out", "resume"):
         if command.words[0] in ("kernel", "plot"):
-            return ("out.png", "out.svg", "out.npz")
+            return ("out.png", "out.svg", "out.npz", "out.npy")
         return ("new.sqlite", "journal.sqlite", "sweep.sqlite", "widths.sqlite", "trials.sqlite")
     if isinstance(kind, OneOf) and name != "model":
         return kind.names

@@ -1,1 +1,8 @@
-"""Wide networks: activations, their dual activations, and the recursions of NNGP and tangent kernels."""
+"""Wide networks: activations and their duals, recursions of NNGP and tangent kernels, predictions."""
+
+from theory.kernels import iteration, prediction
+
+__all__ = ["LAWS"]
+
+LAWS = prediction.LAWS | iteration.LAWS
+"""Laws by name."""

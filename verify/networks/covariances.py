@@ -7,12 +7,13 @@ Conventions as in `theory.kernels.recursion`. Covariances are those of the outpu
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["equilibrium_covariances", "perceptron_variances"]
+__all__ = ["Iterated", "equilibrium_covariances", "equilibrium_steps", "perceptron_variances"]
 
 Array = NDArray[np.float64]
 
@@ -72,6 +73,68 @@ def equilibrium_covariances(
                 raise ArithmeticError(f"no equilibrium after 1000 steps: moved by {moved:.1e}")
         covariances[k] = z.T @ z / width
     return covariances
+
+
+@dataclass(frozen=True)
+class Iterated:
+    """Steps of equilibrium models at one input, each a mean over the units.
+
+    Attributes
+    ----------
+    squares : ndarray, shape (networks, steps)
+        Of z_k, k = 1, 2, ..
+    residuals : ndarray, shape (networks, steps - 1)
+        Of z_{k+1} - z_k.
+    ends : ndarray, shape (networks,)
+        Squares at the equilibrium.
+    """
+
+    squares: Array
+    residuals: Array
+    ends: Array
+
+
+def equilibrium_steps(
+    rng: np.random.Generator,
+    phi: Callable[[Array], Array],
+    *,
+    width: int,
+    networks: int,
+    steps: int,
+    sigma_w: float,
+    variance: float,
+) -> Iterated:
+    """Iterate equilibrium models of one input from 0.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    phi : callable
+    width, networks, steps : int
+    sigma_w : float
+    variance : float
+        S, of the input's part of a pre-activation.
+
+    Returns
+    -------
+    Iterated
+        The equilibrium is that after 100 more steps.
+    """
+    squares, residuals = np.empty((networks, steps)), np.empty((networks, steps - 1))
+    ends = np.empty(networks)
+    for k in range(networks):
+        w = rng.standard_normal((width, width)) * (sigma_w / width**0.5)
+        drive = variance**0.5 * rng.standard_normal(width)
+        z = phi(drive)
+        squares[k, 0] = z @ z / width
+        for step in range(1, steps + 100):
+            new = phi(w @ z + drive)
+            if step < steps:
+                squares[k, step] = new @ new / width
+                residuals[k, step - 1] = (new - z) @ (new - z) / width
+            z = new
+        ends[k] = z @ z / width
+    return Iterated(squares, residuals, ends)
 
 
 def perceptron_variances(

@@ -1,30 +1,29 @@
-"""``widegap kernel``: Gram matrices of wide networks, from data files into one .npz file."""
+"""``widegap kernel``: Gram matrices of wide networks and their predictions, from data files into one file."""
 
 import json
+import math
 import sys
 import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from widegap.arguments import Integer, Values, output_file
+from widegap.arguments import SCHEDULER, Integer, Times, Values, output_file
 from widegap.errors import Failure, emit, is_terminal, refusals, say, shown
+from widegap.inputs import read_inputs, read_labels
 from widegap.show.plots import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
-
     from theory.kernels.duals import Tangent
 
-__all__ = ["ModelOption", "derive_kernel", "kernel", "read_inputs", "scale_option"]
+__all__ = ["ModelOption", "derive_kernel", "kernel", "scale_option"]
 
-DATA = (".npy", ".csv")
 # theory's and numerics' own, to which a test ties them: neither is imported to read a command line
 MAX_DEPTH = 1_000_000
 """Most hidden layers of a perceptron."""
@@ -92,14 +91,51 @@ def scale_option(name: str, text: str, model: str | None = None) -> Callable[...
 def _files(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of every kernel."""
     for option in (
+        SCHEDULER,
+        click.option(
+            "--resume", is_flag=True, help="Go on with a .npy FILE that an earlier run has begun."
+        ),
         click.option(
             "--out",
             required=True,
             metavar="FILE",
-            help="The .npz file to write, whole or not at all.",
+            help="The file to write, whole or not at all. An .npz; or for matrices larger than memory an "
+            ".npy, which holds NNGP and NTK one after the other and is made band by band beside its place.",
         ),
         click.option(
-            "--data2", metavar="FILE", help="Columns' inputs; those of --data by default."
+            "--ridge",
+            type=Scale("--ridge"),
+            metavar="L",
+            help="Weight decay towards the initial parameters, or with --posterior the labels' noise, a "
+            "variance. [default: 0]",
+        ),
+        click.option(
+            "--rate",
+            type=Scale("--rate"),
+            metavar="ETA",
+            help="Learning rate of the loss mean((f - y)^2)/2. [default: 1]",
+        ),
+        click.option(
+            "--times",
+            type=Times(),
+            metavar="T,..",
+            help="Steps of gradient descent after which to predict, inf among them. [default: inf]",
+        ),
+        click.option(
+            "--posterior",
+            is_flag=True,
+            help="Predict by the Gaussian process of the NNGP kernel instead of by training.",
+        ),
+        click.option(
+            "--labels",
+            metavar="FILE",
+            help="Labels of --data, a column for each output: predict mean and covariance of the outputs at "
+            "--data2 instead.",
+        ),
+        click.option(
+            "--data2",
+            metavar="FILE",
+            help="Columns' inputs, or those to predict at; those of --data by default.",
         ),
         click.option(
             "--data",
@@ -115,7 +151,7 @@ def _files(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.pass_context
 def kernel(ctx: click.Context) -> None:
-    """Compute kernels of wide networks: their NNGP and NTK Gram matrices.
+    """Compute kernels of wide networks, their NNGP and NTK Gram matrices, and what such networks predict.
 
     An activation is a name (relu, leaky_relu:0.2, abrelu:-1:2, abs, sign, erf, gelu, tanh, sigmoid, silu,
     softplus, sin, cos, gabor, gaussian:-1, exp:0.5, hermite:3, monomial:2, rectified_monomial:2, identity)
@@ -126,7 +162,9 @@ def kernel(ctx: click.Context) -> None:
 
 
 @kernel.command(
-    epilog="\b\nExamples:\n  widegap kernel mlp --activation relu --depth 3 --data x.npy --out k.npz"
+    epilog="\b\nExamples:\n"
+    "  widegap kernel mlp --activation relu --depth 3 --data x.npy --out k.npz\n"
+    "  widegap kernel mlp --data x.npy --labels y.npy --data2 new.npy --times 10,inf --out p.npz"
 )
 @model_option("MLP", "--activation", metavar="PHI")
 @model_option(
@@ -147,19 +185,19 @@ def mlp(
     activation: str,
     depth: int,
     tangent: "Tangent",
-    data: str,
-    data2: str | None,
-    out: str,
-    **scales: Any,
+    **given: Any,
 ) -> None:
-    """Kernels of a wide multilayer perceptron."""
+    """Kernels of a wide multilayer perceptron, and what it predicts."""
+    scales, files = _parted(given)
     fields = {"activation": activation, "depth": depth, **scales}
     about = {"depth": depth, "tangent": tangent, **scales}
-    _run("MLP", fields, about, data, data2, out, tangent)
+    _run("MLP", fields, about, files, tangent)
 
 
 @kernel.command(
-    epilog="\b\nExamples:\n  widegap kernel deq --activation relu --sigma-w 0.8 --data x.npy --out k.npz"
+    epilog="\b\nExamples:\n"
+    "  widegap kernel deq --activation relu --sigma-w 0.8 --data x.npy --out k.npz\n"
+    "  widegap kernel deq --data x.npy --out k.npy --resume --scheduler tcp://host:8786"
 )
 @model_option("DEQ", "--activation", metavar="PHI")
 @scale_option("w", "Of the recurrent weights.", "DEQ")
@@ -167,12 +205,13 @@ def mlp(
 @scale_option("b", "Of the biases.", "DEQ")
 @scale_option("v", "Of the readout.", "DEQ")
 @_files
-def deq(activation: str, data: str, data2: str | None, out: str, **scales: Any) -> None:
-    """Kernels of a wide deep equilibrium model, z = phi(W z + U x + b).
+def deq(activation: str, **given: Any) -> None:
+    """Kernels of a wide deep equilibrium model, z = phi(W z + U x + b), and what it predicts.
 
     Refused, with the condition that fails and by how much, where the equilibrium does not exist.
     """
-    _run("DEQ", {"activation": activation, **scales}, scales, data, data2, out)
+    scales, files = _parted(given)
+    _run("DEQ", {"activation": activation, **scales}, scales, files)
 
 
 @kernel.command(epilog="\b\nExamples:\n  widegap kernel phase --activation tanh --out tanh.png")
@@ -248,136 +287,169 @@ def derive_kernel(
         raise click.UsageError(str(error)) from error
 
 
+def _parted(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Scales, and what is said about files."""
+    scales = {name: value for name, value in given.items() if name.startswith("sigma_")}
+    return scales, {name: value for name, value in given.items() if name not in scales}
+
+
+def _check_files(files: dict[str, Any]) -> None:
+    """Refuse options that do not go together."""
+    about = {f"--{name}": files[name] for name in ("times", "rate", "ridge", "posterior")}
+    if files["labels"] is None:
+        for option, value in about.items():
+            if value is not None and value is not False:
+                raise click.UsageError(f"{option} is about predictions: add --labels")
+    elif files["data2"] is None:
+        raise click.UsageError("--labels needs --data2, the inputs to predict at")
+    if files["posterior"] and files["times"] is not None:
+        raise click.UsageError("the posterior has no time: leave --times or --posterior out")
+    if files["rate"] == 0.0:
+        raise click.UsageError("--rate is a positive number, got 0")
+    large = files["labels"] is None and files["out"].lower().endswith(".npy")
+    for option, value in (("--resume", files["resume"]), ("--scheduler", files["scheduler"])):
+        if value and not large:
+            raise click.UsageError(f"{option} is about kernels in an .npy file, got {files['out']}")
+
+
 def _run(
     kind: str,
     fields: dict[str, Any],
     about: dict[str, Any],
-    data: str,
-    data2: str | None,
-    out: str,
+    files: dict[str, Any],
     tangent: "Tangent" = "limit",
 ) -> None:
     """Check everything, compute, and write."""
-    place = output_file("--out", out, (".npz",))
-    with refusals():
+    _check_files(files)
+    out, labels = files["out"], files["labels"]
+    place = output_file("--out", out, (".npz",) if labels is not None else (".npz", ".npy"))
+    with refusals(), warnings.catch_warnings(record=True) as notes:
         import theory
 
         model = getattr(theory, kind)(**fields)
-        x1 = read_inputs("--data", data)
-        x2 = None if data2 is None else read_inputs("--data2", data2, x1)
-        with warnings.catch_warnings(record=True) as notes, _bar() as tell:
-            from numerics import kernel as compute
+        x1 = read_inputs("--data", files["data"])
+        x2 = None if files["data2"] is None else read_inputs("--data2", files["data2"], x1)
+        if labels is not None:
+            made = _prediction(model, (x1, read_labels("--labels", labels), x2), tangent, files)
+        elif place.suffix.lower() == ".npy":
+            made = _in_bands(model, (x1, x2), tangent, files)
+        else:
+            made = _in_memory(model, (x1, x2), tangent)
+    if made.arrays:
+        _write(place, out, made, {"activation": fields["activation"], **about})
+    for note in [made.note, *(str(w.message) for w in notes)]:
+        if note:
+            say(f"note: {note}")
+    emit(made.said.format(out) + "\n")
 
-            result = compute(model, x1, x2, tangent=tangent, progress=tell)
+
+class _Made(NamedTuple):
+    """What was computed: arrays to write, numbers beside them, the line that says so, and a remark."""
+
+    arrays: dict[str, Any]
+    about: dict[str, Any]
+    said: str
+    note: str = ""
+
+
+def _in_memory(model: Any, inputs: tuple[Any, Any], tangent: "Tangent") -> _Made:
+    """Whole matrices."""
+    import numpy as np
+
+    from numerics import kernel as compute
+
+    with _bar() as tell:
+        result = compute(model, *inputs, tangent=tangent, progress=tell)
+    names = [name for name in ("nngp", "ntk", "fixed_point") if hasattr(result, name)]
+    if not all(np.isfinite(getattr(result, name)).all() for name in (*names, "error")):
+        raise Failure("the kernel leaves the range of doubles; take smaller scales or inputs")
+    rows, columns = result.nngp.shape
+    bound = f"; error bound {result.error:.1g}" if result.error else ""
+    arrays = {name: getattr(result, name) for name in names}
+    said = f"{', '.join(names)} ({rows} x {columns}) in {{}}{bound}"
+    return _Made(arrays, {"error": result.error}, said, getattr(result, "note", ""))
+
+
+def _in_bands(
+    model: Any, inputs: tuple[Any, Any], tangent: "Tangent", files: dict[str, Any]
+) -> _Made:
+    """Matrices into an .npy file, band by band."""
+    from numerics import KernelFileError, kernel_to_file
+    from widegap.running import resumable
+
+    out = files["out"]
+    with resumable(out, files["scheduler"], "bands", KernelFileError) as (progress, executor):
+        try:
+            made = kernel_to_file(
+                model,
+                *inputs,
+                out=out,
+                tangent=tangent,
+                executor=executor,
+                resume=files["resume"],
+                progress=progress.update,
+            )
+        except OSError as error:
+            why = error.strerror or error
+            raise Failure(
+                f"cannot write {out}: {why}; --resume goes on from what is there"
+            ) from error
+    rows, columns = made.shape
+    names = ", ".join(made.matrices)
+    return _Made({}, {}, f"{names} ({rows} x {columns}) in {{}}; error bound {made.error:.1g}")
+
+
+def _prediction(
+    model: Any, data: tuple[Any, Any, Any], tangent: "Tangent", files: dict[str, Any]
+) -> _Made:
+    """Mean and covariance of the outputs at new inputs."""
+    from numerics import predict
+
+    times = files["times"] or (math.inf,)
+    kind = "nngp" if files["posterior"] else "ntk"
+    rate, ridge = files["rate"] or 1.0, files["ridge"] or 0.0
+    with _bar() as tell:
+        made = predict(
+            model,
+            *data,
+            kind=kind,
+            times=times,
+            learning_rate=rate,
+            ridge=ridge,
+            tangent=tangent,
+            progress=tell,
+        )
+    errors = {
+        "mean_error": made.mean_error.tolist(),
+        "covariance_error": made.covariance_error.tolist(),
+    }
+    about = {
+        "kind": kind,
+        "rate": rate,
+        "ridge": ridge,
+        "largest_rate": made.largest_rate,
+        **errors,
+    }
+    arrays = {"mean": made.mean, "covariance": made.covariance, "times": made.times}
+    shapes = (f"{name} ({' x '.join(map(str, v.shape))})" for name, v in arrays.items())
+    worst = (max(values) for values in errors.values())
+    bounds = "; error bounds of mean and covariance {:.1g}, {:.1g}".format(*worst)
+    return _Made(arrays, about, f"{', '.join(shapes)} in {{}}{bounds}")
+
+
+def _write(place: Path, out: str, made: _Made, about: dict[str, Any]) -> None:
+    """Write an archive, with JSON about what it holds."""
     import numpy as np
 
     from widegap import __version__
     from widegap.files import atomic_write
 
-    arrays = [name for name in ("nngp", "ntk", "fixed_point") if hasattr(result, name)]
-    if not all(np.isfinite(getattr(result, name)).all() for name in (*arrays, "error")):
-        raise Failure("the kernel leaves the range of doubles; take smaller scales or inputs")
-    first = {"activation": fields["activation"], "version": __version__, "error": result.error}
-    text = json.dumps(first | about, allow_nan=False)
+    text = json.dumps(about | {"version": __version__} | made.about, allow_nan=False)
     try:
         with atomic_write(place) as stream:
-            np.savez(
-                stream, about=np.array(text), **{name: getattr(result, name) for name in arrays}
-            )
+            np.savez(stream, about=np.array(text), **made.arrays)
     except OSError as error:
         raise Failure(f"cannot write {out}: {error.strerror or error}") from error
-    rows, columns = result.nngp.shape
-    bound = f"; error bound {result.error:.1g}" if result.error else ""
-    for note in [getattr(result, "note", ""), *(str(w.message) for w in notes)]:
-        if note:
-            say(f"note: {note}")
-    emit(f"{', '.join(arrays)} ({rows} x {columns}) in {out}{bound}\n")
-
-
-def read_inputs(option: str, name: str, other: "np.ndarray | None" = None) -> "np.ndarray":
-    """Read a matrix of numbers, or say in one line what is wrong with the file.
-
-    Parameters
-    ----------
-    option
-        The option that names the file.
-    name
-        The file.
-    other
-        Inputs of --data that have to have as many columns.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (n, d), float64.
-
-    Raises
-    ------
-    click.UsageError
-    """
-    from numerics.kernels.inputs import check_inputs
-
-    path = Path(name)
-    if path.suffix.lower() not in DATA:
-        raise click.UsageError(
-            f"{option} needs a name ending in {', '.join(DATA)}, got {shown(name)}"
-        )
-    try:
-        if path.exists() and not path.is_file():
-            raise click.UsageError(f"cannot read {option} {name}: it is not a file")
-        data = _array(path) if path.suffix.lower() == ".npy" else _table(path)
-    except OSError as error:
-        raise click.UsageError(f"cannot read {option} {name}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise click.UsageError(f"{option} {name} is no table of numbers: {error}") from error
-    called = f"{option} {name}"
-    if other is None:
-        return check_inputs(data, None, (called, ""))[0]
-    made = check_inputs(other, data, ("--data", called))[1]
-    assert made is not None
-    return made
-
-
-def _array(path: Path) -> "np.ndarray":
-    """Read a file of numpy's."""
-    import numpy as np
-
-    with path.open("rb") as stream:
-        start = stream.read(6)
-        stream.seek(0)
-        if start[:2] == b"PK":
-            raise ValueError("it is an archive of arrays; write one array with numpy.save")
-        if start != b"\x93NUMPY":
-            raise ValueError("it is not what numpy.save writes")
-        try:
-            return np.load(stream, allow_pickle=False)
-        except (OSError, MemoryError):
-            raise
-        except Exception as error:  # a header is read with all that can read a literal
-            objects = "pickle" in str(error)
-            what = "it holds objects, not numbers" if objects else "it is damaged"
-            raise ValueError(what) from error
-
-
-def _table(path: Path) -> "np.ndarray":
-    """Read numbers separated by commas."""
-    import numpy as np
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # numpy only warns of an empty file
-            return np.loadtxt(path, delimiter=",", ndmin=2, encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError("it is no text in UTF-8") from error
-    except UserWarning as error:
-        raise ValueError("it is empty") from error
-    except ValueError as error:
-        said = str(error)
-        if "could not convert" in said and ";" in said:
-            said += " Columns are separated by commas"
-        elif "could not convert" in said and "row 0" in said:
-            said += " If the first line is a header, take it away"
-        raise ValueError(said) from error
 
 
 @contextmanager

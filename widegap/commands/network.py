@@ -20,10 +20,10 @@ from widegap.arguments import (
 from widegap.commands.kernel import (
     MAX_DEPTH,
     ModelOption,
-    read_inputs,
     scale_option,
 )
 from widegap.errors import Failure, deliver, emit, refusals, say
+from widegap.inputs import read_inputs
 from widegap.show.plots import SUFFIXES
 
 if TYPE_CHECKING:

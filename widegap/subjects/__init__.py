@@ -10,18 +10,21 @@ import pkgutil
 
 import click
 
-__all__ = ["SUBJECTS", "command"]
+__all__ = ["LAWS", "SUBJECTS", "command"]
 
 SUBJECTS = tuple(module.name for module in pkgutil.iter_modules(__path__))
 """Names on the command line, those of the rooms."""
 
+LAWS = (*SUBJECTS, "kernels")
+"""Rooms of theory whose laws ``widegap derive`` shows; kernels have commands of their own besides."""
+
 
 def command(verb: str, subject: str) -> click.Command | None:
-    """What a verb does for a subject; None for a verb that knows no subjects."""
-    if verb == "derive":
+    """What a verb does for a subject; None where it does nothing for that."""
+    if verb == "derive" and subject in LAWS:
         from widegap.commands.laws import laws_command
 
         return laws_command(subject)
-    if verb not in ("solve", "experiment"):
+    if verb not in ("solve", "experiment") or subject not in SUBJECTS:
         return None
     return getattr(importlib.import_module(f"{__name__}.{subject}"), verb)

@@ -11,8 +11,8 @@ from widegap.arguments import (
     resumable_options,
     seed_option,
 )
-from widegap.commands.kernel import read_inputs
 from widegap.errors import refusals, shown
+from widegap.inputs import read_inputs
 from widegap.show.results import plot_target, result_options, show
 
 if TYPE_CHECKING:

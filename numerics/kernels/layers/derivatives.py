@@ -27,7 +27,7 @@ from theory.kernels.layers import State
 from theory.kernels.sequential import Sequential
 from theory.parameters import shown
 
-from .sequential import check_numbers, sequential_diagonal
+from .sequential import alone, check_numbers
 
 __all__ = ["KernelDerivatives", "kernel_derivatives"]
 
@@ -174,7 +174,7 @@ def kernel_derivatives(
     x = a if b is None else np.vstack([a, b])
     n, d = x.shape
     check_memory(n, n, 40)
-    sequential_diagonal(network, x, tangent=tangent)  # refuses what diverges
+    alone(network, x, tangent, cut=False)  # refuses what diverges
     lengths = squares(x) / d
     _, same = np.unique(row_keys(x), return_inverse=True)
     gram = np.where(same[:, None] == same, lengths[:, None], x @ x.T / d)

@@ -20,7 +20,7 @@ from numerics.errors import AccuracyWarning, DivergenceError
 from numerics.kernels.balls import Precision
 from numerics.kernels.diagonal import LIMIT
 from numerics.kernels.error_bounds import FAIR, GOOD, LITTLE, POOR
-from numerics.kernels.inputs import check_inputs, check_scales, check_tangent, row_keys
+from numerics.kernels.inputs import check_alone, check_inputs, check_scales, check_tangent, row_keys
 from numerics.kernels.loops.primitives import products, squares, sum_roundings
 from numerics.kernels.mlp import MLPKernel
 from numerics.kernels.refine import WORK, maps_of
@@ -35,7 +35,7 @@ from theory.kernels.sequential import Sequential, denses
 from .bounded import Bounded
 from .dual_values import dual_values
 
-__all__ = ["check_numbers", "kernels_by_depth", "sequential_diagonal", "sequential_kernel"]
+__all__ = ["alone", "check_numbers", "kernels_by_depth", "sequential_kernel"]
 
 Array = NDArray[np.float64]
 _BLOCK = 2**18
@@ -47,6 +47,7 @@ def sequential_kernel(
     x1: ArrayLike,
     x2: ArrayLike | None = None,
     *,
+    diag: bool = False,
     tangent: Tangent = "limit",
     refine: bool = True,
     progress: Callable[[float], Any] | None = None,
@@ -59,7 +60,7 @@ def sequential_kernel(
     x1 : array_like, shape (n1, d) or (d,)
     x2 : array_like, shape (n2, d) or (d,), optional
         ``x1`` by default; the matrices are then exactly symmetric.
-    tangent, refine, progress
+    diag, tangent, refine, progress
         As of `numerics.kernel`.
 
     Returns
@@ -79,6 +80,14 @@ def sequential_kernel(
     or 1e-12 are computed again in balls where all duals are closed or mixtures, for at most some twenty
     seconds.
     """
+    if diag:
+        a = check_alone(x1, x2)
+        check_numbers(model)
+        (last,) = alone(model, a, check_tangent(tangent), cut=False)
+        both = last.one, last.tangent
+        known = [part.error[part.error > 0.0] / part.value[part.error > 0.0] for part in both]
+        error = max(float(part.max(initial=0.0)) for part in known) * (1.0 + 1e-6)
+        return MLPKernel(last.one.value, last.tangent.value, _names(model), model.depth, error)
     (made,) = _computed(model, x1, x2, tangent, refine=refine, progress=progress, cut=False)
     return made
 
@@ -117,21 +126,6 @@ def kernels_by_depth(
     if not isinstance(model, Sequential):
         raise TypeError(f"expected theory.MLP or theory.Sequential, got {model!r}")
     return _computed(model, x1, x2, tangent, refine=refine, cut=True)
-
-
-def sequential_diagonal(
-    model: Sequential, x: ArrayLike, *, tangent: Tangent = "limit"
-) -> tuple[Array, Array]:
-    """Diagonals of `sequential_kernel`, in the time of one recursion for each input.
-
-    Returns
-    -------
-    tuple of ndarray, shape (n,)
-    """
-    a, _ = check_inputs(x, None)
-    check_numbers(model)
-    (last,) = _alone(model, a, check_tangent(tangent), cut=False)
-    return last.one.value, last.tangent.value
 
 
 @dataclass(frozen=True)
@@ -221,7 +215,7 @@ def _computed(
     count = len(model.layers) - 1 if cut else 1
     n1, n2 = len(a), len(a if b is None else b)
     check_memory(n1, n2, 4 * count, extra=8 * 64 * max(_BLOCK, n2))
-    ends = [_alone(model, x, tangent, cut) for x in ((a,) if b is None else (a, b))]
+    ends = [alone(model, x, tangent, cut) for x in ((a,) if b is None else (a, b))]
     out = np.empty((count, 2, 2, n1, n2))  # values and errors of both kernels
     with np.errstate(all="ignore"):
         _fill(model, a, b, tangent, out, progress)
@@ -233,9 +227,8 @@ def _computed(
         if refine:
             _again(model, n if cut else -1, a, b, tangent, values, error)
         _warn(error)
-        names = ", ".join(map(str, model.activations)) or "identity"
         depth = Sequential((*model.layers[: n + 1], model.readout)).depth if cut else model.depth
-        made.append(MLPKernel(values[0], values[1], names, depth, float(error.max())))
+        made.append(MLPKernel(values[0], values[1], _names(model), depth, float(error.max())))
     return tuple(made)
 
 
@@ -272,8 +265,12 @@ def _run(
     return [model.forward(gram, using, dimension)]
 
 
-def _alone(model: Sequential, x: Array, tangent: Tangent, cut: bool) -> list[State]:
-    """What single inputs have."""
+def _names(model: Sequential) -> str:
+    return ", ".join(map(str, model.activations)) or "identity"
+
+
+def alone(model: Sequential, x: Array, tangent: Tangent, cut: bool) -> list[State]:
+    """What single inputs have, at the end or behind each layer; refuses what diverges."""
     g = _squared(x)
     with np.errstate(all="ignore"):
         made = _run(model, (g, g, g), _Singles(tangent), float(x.shape[1]), cut)

@@ -125,11 +125,8 @@ class Series(Moments):
             both = np.empty((used + 2, stop - start))
             interpolate(np.vstack([block.rows[:used], block.rows[-2:]]), t, both)
             rows[:used, some], values[:, some] = both[:-2], both[-2:]
-            steep = np.polynomial.chebyshev.chebder(
-                block.rows[-2:].T / (2.0 * math.log(2.0) * block.width)
-            )
+            rates[:, some] = _rates(block, t, both[-2:])
             whole = np.maximum(both[-2:], 1e-300)
-            rates[:, some] = np.polynomial.chebyshev.chebval(t, steep) / whole
             roots = np.sqrt(whole) * np.stack([np.ones_like(q), q])
             noise[:, some] = 2.0 * block.lost[:2, None] / roots + block.loose[:, None]
             own[:, some] = block.lost[2:, None] / whole + block.loose[:, None]
@@ -145,6 +142,30 @@ class Series(Moments):
         rows, values, rates = (np.ascontiguousarray(v[:, inverse]) for v in (rows, values, rates))
         left_out = float((left[:, -1] ** 2).max(initial=0.0))
         return Tables(rows, values[0], values[1], rates[0], rates[1], bends, noise, own, left_out)
+
+    def second_moments(self, k: Array) -> tuple[Array, Array, Array]:
+        """E phi^2, E phi'^2, and d log/d log k of the former: of `tables`, and all that single inputs need.
+
+        Parameters
+        ----------
+        k : ndarray, shape (n,)
+
+        Returns
+        -------
+        tuple of ndarray, shape (n,)
+        """
+        distinct, inverse = np.unique(k, return_inverse=True)
+        values, rates = np.zeros((2, len(distinct))), np.zeros((2, len(distinct)))
+        for start, stop, block in self._parts(distinct, 0, len(distinct), 0):
+            some = slice(start, stop)
+            if block is None:
+                self._at_zero(np.zeros((1, 1)), values[0, some], values[1, some])
+                continue
+            t = np.log2(np.sqrt(distinct[some]) / block.centre) / block.width
+            both = np.empty((2, stop - start))
+            interpolate(block.rows[-2:], t, both)
+            values[:, some], rates[:, some] = both, _rates(block, t, both)
+        return values[0, inverse], values[1, inverse], rates[0, inverse]
 
     def derivatives(self, k: Array) -> tuple[Array, Array, Array]:
         """Coefficients, their derivatives in log k, and what they leave out of D' relative to it.
@@ -204,9 +225,10 @@ class Series(Moments):
         most = np.minimum(np.maximum(s, 1.0) * 2.0**60, float(self.activation.existence.largest))
         lost = np.zeros(len(s), dtype=bool)
 
-        def excess(k: Array) -> tuple[Array, Tables]:
-            tables = self.tables(np.where(lost | fixed, 0.0, k))
-            return k - w2 * tables.second - s, tables
+        def excess(k: Array) -> tuple[Array, Array, Array, Array]:
+            second, slopes, steep = self.second_moments(np.where(lost | fixed, 0.0, k))
+            rate = w2 * np.divide(second * steep, k, out=np.zeros_like(k), where=k > 0.0)
+            return k - w2 * second - s, second, slopes, rate
 
         while True:
             below = (excess(high)[0] < 0.0) & ~lost & ~fixed
@@ -216,10 +238,7 @@ class Series(Moments):
             lost |= ~(high < most)
         k = np.where(fixed, 0.0, 0.5 * (low + high))
         for _ in range(200):
-            over, tables = excess(k)
-            rate = w2 * np.divide(
-                tables.second * tables.steep, k, out=np.zeros_like(k), where=k > 0.0
-            )
+            over, _, _, rate = excess(k)
             high, low = np.where(over > 0.0, k, high), np.where(over > 0.0, low, k)
             with np.errstate(all="ignore"):
                 new = k - over / (1.0 - rate)
@@ -228,10 +247,9 @@ class Series(Moments):
             k = np.where(fixed, 0.0, new)
             if np.all((moved <= 4e-16 * k) | lost | fixed):
                 break
-        _, tables = excess(k)
-        rate = w2 * np.divide(tables.second * tables.steep, k, out=np.zeros_like(k), where=k > 0.0)
+        _, second, slopes, rate = excess(k)
         rate = np.where(k == 0.0, w2 * slope**2, rate)
-        made = [k, tables.second, rate, tables.slopes]
+        made = [k, second, rate, slopes]
         for values in made:
             values[lost] = np.inf
         return made
@@ -281,6 +299,12 @@ class Series(Moments):
         slopes = [0.0 if v is None else float(v) for v in sides]
         slope = math.sqrt(sum(v * v for v in slopes) / len(slopes))
         return (math.nan if value is None else float(value)), slope
+
+
+def _rates(block: Block, t: Array, values: Array) -> Array:
+    """D log/d log k of E phi^2 and E phi'^2, which have these values."""
+    steep = np.polynomial.chebyshev.chebder(block.rows[-2:].T / (2.0 * math.log(2.0) * block.width))
+    return np.polynomial.chebyshev.chebval(t, steep) / np.maximum(values, 1e-300)
 
 
 @lru_cache(maxsize=32)

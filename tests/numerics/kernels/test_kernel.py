@@ -1,7 +1,9 @@
 """One object for all kernels: what it gives is what its parameters give, to the last bit."""
 
 import inspect
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +15,11 @@ from numerics import certify, certify_deq, certify_mlp, deq_kernel, kernel, mlp_
 from numerics.kernels import sklearn
 from numerics.kernels.balls import Precision
 from numerics.kernels.certify import certify_kernel
-from numerics.kernels.deq import deq_diagonal
-from numerics.kernels.kernel import kernel_diagonal
-from numerics.kernels.mlp import mlp_diagonal
 from theory import DEQ, MLP, SBP
 from theory.kernels.recursion import SIGMA_V
+
+sys.path.insert(0, str(Path(__file__).parent))
+from reference import single_reference
 
 X = np.random.default_rng(0).standard_normal((5, 3))
 Y = np.random.default_rng(1).standard_normal((2, 3))
@@ -39,15 +41,45 @@ def test_a_model_is_its_parameters(name: str, other: np.ndarray | None) -> None:
             assert same.all() if isinstance(value, np.ndarray) else same
 
 
-def test_diagonals_are_those_of_the_parameters() -> None:
-    mlp, deq = MLP("tanh", 2), DEQ("tanh")
-    for one, two in (
-        (kernel_diagonal(mlp, X), mlp_diagonal(X, "tanh", 2)),
-        (kernel_diagonal(deq, X), deq_diagonal(X, "tanh")),
-    ):
-        assert [v.tobytes() for v in one] == [v.tobytes() for v in two]
-    jumping = kernel_diagonal(MLP("sign", 2), X, tangent="almost_everywhere")
-    assert np.isfinite(jumping[1]).all()
+@pytest.mark.parametrize(
+    "model",
+    [
+        MLP("relu", 3),
+        MLP("erf", 200, 2.0),
+        MLP("tanh", 5),
+        MLP("sign", 1),
+        DEQ("relu"),
+        DEQ("tanh"),
+    ],
+    ids=str,
+)
+def test_diagonals_alone_are_those_of_the_matrices(model) -> None:
+    """To the last bit: equal inputs have the recursion of a single one in the matrix, too."""
+    told: list[float] = []
+    one, whole = kernel(model, X, diag=True, progress=told.append), kernel(model, X)
+    assert type(one) is type(whole)
+    for name in ("nngp", "ntk", "fixed_point"):
+        if hasattr(whole, name):
+            assert getattr(one, name).tobytes() == np.diagonal(getattr(whole, name)).tobytes()
+    assert 0.0 < one.error <= max(whole.error, 1e-14)
+    made = mlp_kernel if isinstance(model, MLP) else deq_kernel
+    depth = (model.depth,) if isinstance(model, MLP) else ()
+    again = made(X, None, model.activation, *depth, *model.scales.values(), diag=True)
+    assert (again.nngp == one.nngp).all()
+    if isinstance(model, MLP):
+        some = kernel(model, X, diag=True, tangent="almost_everywhere")
+        assert np.isfinite(some.ntk).all()
+    with pytest.raises(ValueError, match=r"diag=True takes the diagonal of x1 .* leave x2 out"):
+        kernel(model, X, X, diag=True)
+
+
+def test_errors_of_diagonals_hold_in_fifty_digits() -> None:
+    for name in ("erf", "relu"):
+        found = kernel(MLP(name, 40, 1.7, 0.1, 1.0), X, diag=True)
+        for i, x in enumerate(X):
+            exact = single_reference(x, name, 40, 1.7, 0.1, 1.0)
+            for value, right in zip((found.nngp[i], found.ntk[i]), exact, strict=True):
+                assert abs(value / float(right) - 1.0) <= found.error < 1e-12
 
 
 def test_exact_scales_are_rounded_once() -> None:
@@ -65,8 +97,8 @@ def test_one_set_of_defaults() -> None:
     assert (DEQ.activation, DEQ.sigma_w, DEQ.sigma_u) == ("erf", 0.4, 1.0)
     assert (DEQ.sigma_b, DEQ.sigma_v) == (0.0, 1.0)
     for model, functions in (
-        (MLP, (mlp_kernel, mlp_diagonal, certify_mlp, sklearn.MLP)),
-        (DEQ, (deq_kernel, deq_diagonal, certify_deq, sklearn.DEQ)),
+        (MLP, (mlp_kernel, certify_mlp, sklearn.MLP)),
+        (DEQ, (deq_kernel, certify_deq, sklearn.DEQ)),
     ):
         known = {name: p.default for name, p in inspect.signature(model).parameters.items()}
         for function in functions:
@@ -119,7 +151,6 @@ def test_one_set_of_defaults() -> None:
             "architecture comes first$",
         ),
         (lambda: kernel(X, Y, DEQ()), TypeError, "; the architecture comes first$"),
-        (lambda: kernel_diagonal(X, MLP()), TypeError, "; the architecture comes first$"),
         (
             lambda: certify(X, MLP()),
             TypeError,
@@ -162,7 +193,7 @@ def test_one_set_of_defaults() -> None:
             TypeError,
             "a solution has no inputs, only digits, got 12 and 13",
         ),
-        (lambda: kernel_diagonal(SBP(1), X), TypeError, "expected theory.MLP, theory.DEQ or"),
+        (lambda: kernel(SBP(1), X, diag=True), TypeError, "expected theory.MLP, theory.DEQ or"),
         (lambda: kernel(DEQ(), X, tangent="both"), ValueError, "tangent must be"),
         (lambda: certify("relu"), TypeError, "expected a Solution, theory.MLP or theory.DEQ"),
         (lambda: certify(MLP("tanh"), X), ValueError, "only closed duals"),

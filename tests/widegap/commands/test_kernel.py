@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import Result
 
-from numerics import deq_kernel, mlp_kernel
+from numerics import deq_kernel, mlp_kernel, predict
 from theory import DEQ, MLP
 
 
@@ -71,6 +71,7 @@ def test_deq(run: Callable[..., Result], folder: Path) -> None:
 
 
 DATA = ("--data", "x.npy", "--out", "k.npz")
+LABELLED = (*DATA, "--data2", "x.npy", "--labels", "x.npy")
 
 
 def test_bounds_are_those_of_the_library() -> None:
@@ -114,7 +115,20 @@ def test_bounds_are_those_of_the_library() -> None:
             ("mlp", "--data2", "wide.npy", *DATA),
             "--data and --data2 wide.npy must have as many columns, got 3 and 4",
         ),
-        (("mlp", "--data", "x.npy", "--out", "k.csv"), "a name ending in .npz"),
+        (("mlp", "--data", "x.npy", "--out", "k.csv"), "a name ending in .npz, .npy"),
+        (("mlp", "--resume", *DATA), "--resume is about kernels in an .npy file, got k.npz"),
+        (("mlp", "--scheduler", "host:1", *DATA), "--scheduler is about kernels in an .npy file"),
+        (("mlp", "--times", "1", *DATA), "--times is about predictions: add --labels"),
+        (("deq", "--posterior", *DATA), "--posterior is about predictions: add --labels"),
+        (("deq", "--ridge", "-1", *DATA), "--ridge is a finite number >= 0, got '-1'"),
+        (("mlp", "--labels", "x.npy", *DATA), "--labels needs --data2, the inputs to predict at"),
+        (("mlp", *LABELLED, "--times", "1,x"), "--times takes numbers >= 0 or inf, separated"),
+        (("mlp", *LABELLED, "--times", "nan"), "--times takes numbers >= 0 or inf, separated"),
+        (("mlp", *LABELLED, "--times", "1", "--posterior"), "the posterior has no time"),
+        (("mlp", *LABELLED, "--rate", "0"), "--rate is a positive number, got 0"),
+        (("mlp", *LABELLED, "--labels", "y.csv"), "one row for each of the 5 training inputs"),
+        (("mlp", *LABELLED, "--labels", "nan.npy"), "one row for each of the 5 training inputs"),
+        (("mlp", *LABELLED, "--labels", "none.npy"), "cannot read --labels none.npy"),
         (("mlp", "--data", "x.npy", "--out", "no/k.npz"), "does not exist"),
         (("mlp", "--depth", "0", *DATA), "--depth is an integer >= 1"),
         (("mlp", "--sigma-w", "-1", *DATA), "--sigma-w is a finite number >= 0, got '-1'"),
@@ -152,6 +166,76 @@ def test_one_line_and_status_2(
     assert result.stderr.count("\n") == 1
     assert says in result.stderr
     assert sorted(folder.iterdir()) == before
+
+
+def test_predictions(run: Callable[..., Result], folder: Path) -> None:
+    x, y = np.load("x.npy"), np.arange(5.0)
+    np.savetxt("labels.csv", y, delimiter=",")
+    np.save("two.npy", np.column_stack([y, y**2]))
+    data = ("--data", "x.npy", "--data2", "y.csv", "--out", "p.npz")
+    model = ("kernel", "mlp", "--activation", "erf", "--depth", "2")
+    times = ("--times", "0,10,inf", "--rate", "0.5", "--ridge", "0.1")
+    result = run(*model, *data, "--labels", "labels.csv", *times)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith(
+        "mean (3 x 2), covariance (3 x 2 x 2), times (3) in p.npz; error bounds of mean and covariance "
+    )
+    given = {"times": [0, 10, np.inf], "learning_rate": 0.5, "ridge": 0.1}
+    expected = predict(MLP("erf", 2), x, y, np.loadtxt("y.csv", delimiter=","), **given)
+    with np.load("p.npz") as found:
+        assert (found["mean"] == expected.mean).all()
+        assert (found["covariance"] == expected.covariance).all()
+        assert found["times"].tolist() == [0.0, 10.0, np.inf]
+        about = json.loads(str(found["about"]))
+    assert about["mean_error"] == expected.mean_error.tolist()
+    assert about["largest_rate"] == expected.largest_rate
+    assert about["ridge"] == 0.1
+    result = run(*model, *data, "--labels", "two.npy", "--posterior", "--ridge", "0.1")
+    assert result.exit_code == 0, result.stderr
+    with np.load("p.npz") as found:
+        assert found["mean"].shape == (1, 2, 2)
+
+
+def test_equal_inputs_say_what_ridge_they_need(run: Callable[..., Result], folder: Path) -> None:
+    np.save("twice.npy", np.ones((2, 3)))
+    line = ("kernel", "deq", "--data", "twice.npy", "--labels", "twice.npy", "--data2", "x.npy")
+    result = run(*line, "--out", "p.npz")
+    assert result.exit_code == 2
+    assert "take a ridge above" in result.stderr
+    assert not (folder / "p.npz").exists()
+    assert run(*line, "--out", "p.npz", "--ridge", "0.1").exit_code == 0
+
+
+def test_bands_into_a_file(run: Callable[..., Result], folder: Path) -> None:
+    line = ("kernel", "deq", "--data", "x.npy", "--out", "k.npy")
+    result = run(*line)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith("nngp, ntk (5 x 5) in k.npy; error bound ")
+    expected = deq_kernel(np.load("x.npy"))
+    assert (np.load("k.npy") == np.stack([expected.nngp, expected.ntk])).all()
+    again = run(*line)
+    assert again.exit_code == 2
+    assert "k.npy exists; resume it or choose another name" in again.stderr
+    assert run(*line, "--resume").stdout == result.stdout
+    other = run(*line, "--resume", "--sigma-w", "0.3")
+    assert other.exit_code == 2
+    assert "cannot be resumed with model = deq" in other.stderr
+
+
+def test_a_full_disk_is_one_line(
+    run: Callable[..., Result], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from numerics.runs import kernels
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(kernels._Writing, "_write", full)
+    result = run("kernel", "mlp", "--data", "x.npy", "--out", "k.npy")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        "widegap: error: cannot write k.npy: No space left on device; --resume goes on from what is there"
+    ]
 
 
 def test_too_large_a_matrix_is_refused_before_the_work(

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numerics import AccuracyWarning, DivergenceError, kernel, kernels_by_depth
-from numerics.kernels.kernel import kernel_diagonal
 from numerics.kernels.layers.bounded import Bounded
 from numerics.kernels.layers.sequential import sequential_kernel
 from theory import DEQ, MLP, Dense, LayerNorm, Residual, Sequential
@@ -142,12 +141,13 @@ def test_symmetry_rectangles_blocks_and_diagonals(monkeypatch) -> None:
     whole = kernel(model, X)
     assert (whole.nngp == whole.nngp.T).all()
     assert (whole.ntk == whole.ntk.T).all()
-    diagonal = kernel_diagonal(model, X)
-    assert (np.diag(whole.nngp) == diagonal[0]).all()
-    assert (np.diag(whole.ntk) == diagonal[1]).all()
+    diagonal = kernel(model, X, diag=True)
+    assert (np.diag(whole.nngp) == diagonal.nngp).all()
+    assert (np.diag(whole.ntk) == diagonal.ntk).all()
+    assert 0.0 < diagonal.error <= whole.error
     part = kernel(model, X[:3], X)
     assert np.allclose(part.ntk, whole.ntk[:3], rtol=1e-13)
-    assert (np.diag(part.ntk) == diagonal[1][:3]).all()  # equal rows are single inputs
+    assert (np.diag(part.ntk) == diagonal.ntk[:3]).all()  # equal rows are single inputs
     monkeypatch.setattr("numerics.kernels.layers.sequential._BLOCK", 5)
     told: list[float] = []
     again = kernel(model, X, progress=told.append)

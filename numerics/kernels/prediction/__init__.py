@@ -1,0 +1,1 @@
+"""What wide networks predict, and matrices decomposed with bounds of what is lost."""
