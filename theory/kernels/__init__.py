@@ -1,6 +1,6 @@
 """Wide networks: activations and their duals, recursions of NNGP and tangent kernels, predictions."""
 
-from theory.kernels import iteration, prediction
+from theory.kernels.laws import iteration, prediction
 
 __all__ = ["LAWS"]
 

@@ -1,7 +1,7 @@
 """What wide networks predict: Gaussian processes given data, and ensembles trained by gradient flow.
 
-The formulas are theory's (`theory.kernels.prediction`). Kernels of training and new inputs are computed once;
-one eigendecomposition serves all times, a Cholesky factor where only the end of training is wanted.
+The formulas are theory's (`theory.kernels.laws.prediction`). Kernels of training and new inputs are computed
+once; one eigendecomposition serves all times, a Cholesky factor where only the end of training is wanted.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from numerics.kernels.inputs import check_inputs
 from numerics.kernels.kernel import kernel
 from numerics.kernels.mlp import MLPKernel
 from numerics.kernels.series.rounding import UNIT
-from theory.kernels import prediction as law
 from theory.kernels.architectures import DEQ, MLP
 from theory.kernels.duals import Tangent
+from theory.kernels.laws import prediction as law
 from theory.kernels.sequential import Sequential
 from theory.parameters import shown
 

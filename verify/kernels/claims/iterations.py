@@ -26,14 +26,14 @@ _DEPTH = MeanTest(0.0, NETWORKS, (0.15 - _ALLOWED) / _SPREADS[1], 1e-9 / _DEPTHS
 
 def _fresh(dual: Any, w2: Any, s: Any, count: int) -> Any:
     """Covariances of steps whose weights are drawn anew: S between different ones."""
-    from theory.kernels.iteration import iterates
+    from theory.kernels.laws.iteration import iterates
 
     rows = iterates(dual, w2, s, count)
     return [[v if k == m else s for m, v in enumerate(row)] for k, row in enumerate(rows)]
 
 
 def _wrong() -> str:
-    from theory.kernels.iteration import iterates
+    from theory.kernels.laws.iteration import iterates
 
     return replaced(
         "kernels-fresh-steps",
@@ -46,7 +46,7 @@ def _predicted(run: Run) -> tuple[Any, Any]:
     """E z_k^2 of the steps, and the residuals between them."""
     import numpy as np
 
-    from theory.kernels.iteration import iterates, residuals
+    from theory.kernels.laws.iteration import iterates, residuals
     from verify.kernels.claims.recursions import dual
 
     def of(rows: Any) -> Any:

@@ -7,7 +7,7 @@ import sympy
 from theory.calculus.price import K1, C
 from theory.kernels import LAWS
 from theory.kernels.duals import dual
-from theory.kernels.iteration import iterates, residuals
+from theory.kernels.laws.iteration import iterates, residuals
 from theory.kernels.recursion import EquilibriumEquations
 
 

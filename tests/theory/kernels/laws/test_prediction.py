@@ -6,7 +6,7 @@ import sympy
 from scipy.integrate import solve_ivp
 
 from theory.kernels import LAWS
-from theory.kernels import prediction as laws
+from theory.kernels.laws import prediction as laws
 
 
 @pytest.mark.parametrize("name", LAWS)

@@ -1,0 +1,1 @@
+"""What follows from kernels: the iteration towards an equilibrium, and what trained networks predict."""
