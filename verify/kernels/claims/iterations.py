@@ -184,8 +184,8 @@ _DEPENDENT = MeanTest(0.0, 700, (0.025 - _ORDER) / 0.03, 1e-9 / 2)
     wrong=("untied",),
     designs=(
         _DEPENDENT.design(
-            f"squares of outputs of neurons a and b at n = {_WIDE} have a covariance about the derived kernel K "
-            f"of less than {_ORDER:.0%} of K^2, and E f_a(x) f_b(x') is 0",
+            f"squares of outputs of neurons a and b at n = {_WIDE} have a covariance about the derived K of "
+            f"less than {_ORDER:.0%} of K^2, and E f_a(x) f_b(x') is 0",
             f"a covariance of 2.5% of K^2, less than that of {_NARROW} units",
         ),
     ),
