@@ -12,10 +12,14 @@ from functools import cache
 from typing import Any
 
 from sympy import (
+    And,
     Eq,
     Expr,
     Le,
+    Max,
+    Min,
     S,
+    Sum,
     Symbol,
     binomial,
     combsimp,
@@ -48,6 +52,7 @@ __all__ = [
     "LAWS",
     "active",
     "check_parity",
+    "finding_probability",
     "fourier_gap",
     "full_tickets",
     "gaussian_signal",
@@ -55,10 +60,12 @@ __all__ = [
     "query_budget",
     "samples_for",
     "signal",
+    "success_bounds",
     "width_for",
 ]
 
 N, K, SPARSITY, T = symbols("n k s t", integer=True, positive=True)
+_ACTIVE, _PLUS, _J = symbols("N B j", integer=True, nonnegative=True)
 _PAPER = "Edelman, Goel, Kakade, Malach, Zhang, NeurIPS 2023"
 _MEANING = {
     N: "input coordinates",
@@ -160,6 +167,48 @@ def gaussian_signal(s: Any, t: Any) -> Any:
 def query_budget(tolerance: Any, delta: Any, n: Any, k: Any) -> Any:
     """Derivatives, parameters times steps, that may be asked for without learning: `query_law`."""
     return delta * tolerance**2 * binomial(n, k)
+
+
+def finding_probability(rate: Any, mean: Any, others: Any, m: Any) -> Sum:
+    """Probability that a partial ticket finds the coordinate that it misses: `finding_law`.
+
+    Parameters
+    ----------
+    rate, mean : number or sympy expression
+        How often the neuron is active, and the size of its signal.
+    others : int or sympy expression
+        Coordinates that it does not see, without the one of the parity.
+    m : int or sympy expression
+        Samples.
+    """
+    up = (1 + mean / rate) / 2
+    signs = binomial(_ACTIVE, _PLUS) * up**_PLUS * (1 - up) ** (_ACTIVE - _PLUS)
+    found = Sum(signs * _walk_below() ** others, (_PLUS, 0, _ACTIVE))
+    return Sum(_active_samples(rate, m) * found, (_ACTIVE, 0, m))
+
+
+def _active_samples(rate: Any, m: Any) -> Expr:
+    """Probability that N of m samples are active."""
+    return binomial(m, _ACTIVE) * rate**_ACTIVE * (1 - rate) ** (m - _ACTIVE)
+
+
+def _walk_below() -> Expr:
+    """Probability that N fair signs add up to less, in size, than N signs of which B are +1."""
+    beyond = Sum(binomial(_ACTIVE, _J), (_J, 0, Min(_PLUS, _ACTIVE - _PLUS)))
+    return Max(0, 1 - 2 * beyond / 2**_ACTIVE)
+
+
+def success_bounds(width: Any, ticket: Any, found: Any) -> tuple[Any, Any]:
+    """Bounds of the probability that some neuron is a ticket and finds its coordinate: `success_law`.
+
+    Parameters
+    ----------
+    width : int or sympy expression
+    ticket, found : number or sympy expression
+        Probabilities of a ticket, and that one finds its coordinate.
+    """
+    there = 1 - (1 - ticket) ** width
+    return found * there, Min(there, width * ticket * found)
 
 
 def _law(
@@ -276,6 +325,62 @@ def width_law() -> Law:
 
 
 @cache
+def finding_law() -> Law:
+    """What a partial ticket finds, exactly."""
+    q, rate, mean = symbols("q a_0 a", positive=True)
+    others, m = symbols("l m", integer=True, positive=True)
+    value = finding_probability(rate, mean, others, m)
+    return _law(
+        "Probability that a partial ticket finds the missing coordinate",
+        Eq(q, value),
+        {
+            q: "probability that the missing one has the largest gradient of those it does not see",
+            rate: "how often the neuron is active",
+            mean: "|a_{k-1}|, its signal",
+            others: "coordinates of no relevance that it does not see, n - s - 1",
+            m: "samples",
+        },
+        "weights 1 or -1; one gradient over m independent samples",
+        Step("Active samples", "N of the m; the others do not count.", _active_samples(rate, m)),
+        Step(
+            "The signal",
+            "y x_i is the product of the other k - 1, which are seen: N independent signs, each 1 with this "
+            "probability, or each -1.",
+            (1 + mean / rate) / 2,
+        ),
+        Step(
+            "The noise",
+            "Of other coordinates they are fair, and independent of all else. Their sum is smaller in size "
+            "than one in which B signs are 1 with this probability.",
+            _walk_below(),
+        ),
+        Step("All of them", "They are independent: the l-th power, averaged.", Eq(q, value)),
+    )
+
+
+@cache
+def success_law() -> Law:
+    """Some neuron finds a coordinate."""
+    r, p, q = symbols("r p q", positive=True)
+    low, high = success_bounds(r, p, q)
+    chance = Symbol("P", positive=True)
+    return _law(
+        "Probability that a network's first step finds a coordinate",
+        And(Le(low, chance), Le(chance, high)),
+        {
+            chance: "probability that some neuron is a partial ticket that finds its coordinate",
+            r: "width",
+            p: "probability of a partial ticket",
+            q: "probability that one finds its coordinate",
+        },
+        "neurons share their samples, so that what two tickets find is not independent",
+        Step("From below", "Supports know nothing of samples: take the first ticket.", low),
+        Step("From above", "There is a ticket, and the union bound.", high),
+        Step("One neuron", "Both are the same.", tuple(x.subs(r, 1) for x in (low, high))),
+    )
+
+
+@cache
 def samples_law() -> Law:
     """Samples at which a signal stands out of the gradient's noise."""
     m, c, delta, second = symbols("m c Delta q", positive=True)
@@ -291,7 +396,7 @@ def samples_law() -> Law:
             delta: "|a_{k-1}| of a partial ticket, against a coordinate that it does not see; the gap of a "
             "full one, against a coordinate that it sees",
             second: "mean square of a sample's difference: 2 a_0 (a_0 is how often the neuron is active); "
-            "2 a_0 + 2 a_2 if both coordinates are seen",
+            "at most 2 a_0 + 2 |a_2| if both coordinates are seen",
         },
         "gradients over m independent samples, readout 1",
         Step("Standard error", "Of the mean over the samples.", error),
@@ -356,6 +461,8 @@ LAWS: dict[str, Callable[[], Law]] = {
     "tickets": tickets_law,
     "width": width_law,
     "samples": samples_law,
+    "finding": finding_law,
+    "success": success_law,
     "statistical-queries": query_law,
     "kernel-eigenvalue": eigenvalue_law,
     "kernel-samples": kernel_samples_law,

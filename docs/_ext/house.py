@@ -26,7 +26,7 @@ ROOMS = {
         "kernels",
         "runs",
     ),
-    "verify": ("suite", "statistics", "networks", "thresholds", "kernels", "reports"),
+    "verify": ("suite", "statistics", "networks", "thresholds", "kernels", "parities", "reports"),
     "widegap": ("show", "commands", "subjects"),
 }
 """In the order in which those of a layer may import each other; what is in no room is for all."""

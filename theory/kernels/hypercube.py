@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -20,6 +20,7 @@ __all__ = [
     "eigenvalue_law",
     "explained_variance_bound",
     "kernel_eigenvalue",
+    "kernel_samples",
     "kernel_samples_law",
     "tangent_kernel",
 ]
@@ -57,6 +58,31 @@ def kernel_eigenvalue(kernel: Callable[[Any], Any], n: Any, t: Any) -> Any:
 def explained_variance_bound(n: Any, k: Any, m: Any) -> Any:
     """Most of a parity's variance that a symmetric kernel explains from m samples: `kernel_samples_law`."""
     return m / binomial(n, k)
+
+
+def kernel_samples(
+    share: Any, wanted: Any, spectrum: Sequence[tuple[Any, Any]], ridge: Any = 0
+) -> Any:
+    """Samples from which kernel regression learns a share of an eigenfunction, in the mean field.
+
+    Parameters
+    ----------
+    share : number
+        Between 0 and 1: the mean coefficient of the eigenfunction in the prediction.
+    wanted : number
+        Its eigenvalue.
+    spectrum : sequence of tuple
+        All eigenvalues with their multiplicities.
+    ridge : number
+
+    Notes
+    -----
+    An eigenvalue lambda is learned to lambda/(lambda + kappa), and sum lambda/(lambda + kappa) +
+    ridge/kappa is the number of samples: J. Simon, M. Dickens, D. Karkada and M. DeWeese, TMLR 2023. It is
+    no theorem for parities; `kernel_samples_law` is.
+    """
+    kappa = wanted * (1 - share) / share
+    return sum(count * value / (value + kappa) for value, count in spectrum) + ridge / kappa
 
 
 @cache
