@@ -17,7 +17,15 @@ import numpy as np
 from theory.parities import check_parity
 from verify.networks.training import jax_modules, train
 
-__all__ = ["WEIGHTS", "Setting", "Weights", "first_step", "rewind", "train_case"]
+__all__ = [
+    "WEIGHTS",
+    "Setting",
+    "Weights",
+    "first_step",
+    "rewind",
+    "table_errors",
+    "train_case",
+]
 
 Weights = Literal["sign", "one", "normal"]
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
@@ -109,8 +117,9 @@ def _draw(setting: Setting, key: Any) -> dict[str, Any]:
 
 
 def _output(parameters: Any, x: Any) -> Any:
-    _, jnp, _ = jax_modules()
-    return jnp.maximum(x @ parameters["w"].T + parameters["b"], 0.0) @ parameters["v"]
+    jax, _, _ = jax_modules()
+    # its slope at 0, where even supports begin, is 0; that of jnp.maximum would be 1/2
+    return jax.nn.relu(x @ parameters["w"].T + parameters["b"]) @ parameters["v"]
 
 
 def _hinge(parameters: Any, x: Any, y: Any) -> Any:
@@ -202,7 +211,7 @@ def rewind(setting: Setting, seed: int, networks: int, kept: int) -> dict[str, A
     -------
     dict of ndarray, shape (networks,)
         Test errors: ``whole`` of the networks, ``rewound`` of the ``kept`` neurons whose |v| |w| is the
-        largest in the end, ``random`` of as many others; ``tickets``, how many of the kept are partial tickets.
+        largest in the end, ``random`` of as many others; ``tickets``, how many of the kept are partial ones.
     """
     jax, jnp, _ = jax_modules()
 
@@ -224,3 +233,36 @@ def rewind(setting: Setting, seed: int, networks: int, kept: int) -> dict[str, A
         return found
 
     return _many(one, seed, networks)
+
+
+def table_errors(
+    x: Any, y: Any, rows: int, sparsity: int, width: int, seed: int, splits: int
+) -> Any:
+    """Test errors of networks trained on random rows of a real table.
+
+    Parameters
+    ----------
+    x, y : ndarray
+        Columns of mean 0 and variance 1; labels 1 and -1.
+    rows : int
+        To train on; the others are the test.
+    sparsity, width, seed, splits : int
+        Networks of one seed have the same splits, whatever their sparsity.
+
+    Returns
+    -------
+    ndarray, shape (splits,)
+    """
+    jax, jnp, _ = jax_modules()
+    x, y = jnp.asarray(x), jnp.asarray(y)
+    setting = Setting(x.shape[1], 1, sparsity, width, rows, steps=1000, weights="normal")
+
+    def one(key: Any) -> Any:
+        order = jax.random.permutation(jax.random.fold_in(key, 3), len(y))
+        kept, tested = order[:rows], order[rows:]
+        drawn = {**_draw(setting, key), "x": x[kept], "y": y[kept]}
+        start = drawn["start"]
+        end = _trained(setting, drawn, {**start, "w": start["w"] / sparsity**0.5})
+        return (_output(end, x[tested]) * y[tested] <= 0.0).mean(dtype=jnp.float64)
+
+    return _many(one, seed, splits)
