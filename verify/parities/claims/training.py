@@ -196,7 +196,7 @@ def parities_rewinding(run: Run) -> Finding:
     return Finding("confirmed" if good else "refuted", reason, None, evidence)
 
 
-_SPLITS, _MARGIN = 40, 0.01
+_SPLITS, _MARGIN = 80, 0.01
 _GAIN = MeanTest(0.0, _SPLITS, 0.02 / 0.01)
 """A split's difference has a standard deviation near 0.01."""
 
@@ -208,7 +208,7 @@ _GAIN = MeanTest(0.0, _SPLITS, 0.02 / 0.01)
     source=f"{PAPER} (tables, with gains on some); paired over splits, equivalence at size 0.001",
     tags=TAGS,
     profile="ci",
-    cost=9.0,
+    cost=15.0,
     wrong=(GAINFUL,),
     designs=(_GAIN.design("the gain is 0, within 0.01", "a gain of 0.03"),),
     needs=(*NEEDS, "sklearn"),
