@@ -48,7 +48,10 @@ def taken(words: list[str]) -> None:
     command: click.Command = cli
     context = click.Context(cli)
     while isinstance(command, click.Group) and words and words[0] in command.commands:
-        command, words = command.commands[words[0]], words[1:]
+        # as the program finds them: the first argument of a verb may be a subject
+        _, found, words = command.resolve_command(context, list(words))
+        assert found is not None
+        command = found
     command.make_context(command.name, list(words), parent=context, resilient_parsing=False)
 
 
