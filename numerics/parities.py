@@ -191,25 +191,18 @@ class Frontier(Table):
     def draw(self, axes: Axes) -> None:
         """Samples against width, the sparsity beside the first of its points."""
         axes.step(self.widths, self.samples, "o-", where="post")
-        told: set[int] = set()
-        for r, m, s in zip(self.widths, self.samples, self.sparsities, strict=True):
-            if s not in told:
-                axes.annotate(f"s = {s}", (r, m), textcoords="offset points", xytext=(5, 5))
-            told.add(s)
+        pairs = zip(self.widths, self.samples, strict=True)
+        first = dict(reversed(list(zip(self.sparsities, pairs, strict=True))))
+        for s, place in first.items():
+            axes.annotate(f"s = {s}", place, textcoords="offset points", xytext=(5, 5))
         axes.set(xscale="log", yscale="log", xlabel="width", ylabel="samples")
         axes.set_title(
             f"n = {self.n}, k = {self.k}: a coordinate is found with probability {self.probability:g}"
         )
 
 
-def ticket_width(probability: Any, eta: Any) -> int | None:
-    """Smallest width that has a ticket with probability 1 - eta, exactly; None where there are none.
-
-    Parameters
-    ----------
-    probability, eta : Rational
-        Of a ticket; of having none, between 0 and 1.
-    """
+def ticket_width(probability: Rational, eta: Rational) -> int | None:
+    """Smallest width that has a ticket with probability 1 - eta, exactly; None where there are none."""
     if probability == 0:
         return None
     return 1 if probability == 1 else int(ceiling(width_for(probability, eta)))
@@ -229,13 +222,9 @@ def tickets(
     Parameters
     ----------
     n, k : int
-        Coordinates, and those of the parity.
     sparsities : sequence of int
-        Coordinates that a neuron sees.
-    probability : float
-        That there is a ticket.
-    errors : float
-        Standard errors of a gradient.
+    probability, errors : float
+        As in `Tickets`.
     bias : float
         Of every neuron.
 
@@ -414,8 +403,8 @@ def frontier(
     ----------
     n, k : int
     sparsities : sequence of int, optional
-        Up to n/2 by default, as neurons that see nearly all find the rest by chance; those without signal, or
-        that need more than 10^6 samples, have no part in it.
+        By default at most 24 up to n/2, as neurons that see nearly all find the rest by chance. Those without
+        signal, or with one below a standard error at 10^6 samples, have no part in it.
     probability : float
         Reached by the lower bound of `success`.
     bias : float
@@ -434,14 +423,15 @@ def frontier(
     For each sparsity: the least width that has a ticket with this probability, and multiples of it; for each
     of these a number of samples that reaches the probability while one less does not.
     """
-    chosen = range(max(k - 1, 1), n // 2 + 1) if sparsities is None else sparsities
+    chosen = _spread(max(k - 1, 1), n // 2) if sparsities is None else sparsities
     _check(n, k, chosen, probability)
     exact, pairs = _exact(probability), []
     for s in chosen:
         ticket = partial_tickets(n, k, s)
-        if ticket == 0 or signal(s, k, _exact(bias)) == 0:
+        own = signal(s, k, _exact(bias))
+        if ticket == 0 or own == 0 or samples_for(2 * active(s, bias), own, 1) > MAX_SAMPLES:
             continue
-        least = ticket_width(ticket, 1 - exact)
+        least, start = ticket_width(ticket, 1 - exact), 16
         assert least is not None
         for width in dict.fromkeys(math.ceil(least * factor) for factor in _MULTIPLES):
 
@@ -451,9 +441,10 @@ def frontier(
                 found, _ = finding(n, k, s, int(m), bias=bias)
                 return _bounds(width, ticket, found)[0] - probability
 
-            m = _least(excess)
+            m = _least(excess, start)
             if m is not None:
                 pairs.append((width, m, s))
+                start = m
     best: list[tuple[int, int, int]] = []
     for pair in sorted(pairs):
         if not best or pair[1] < best[-1][1]:
@@ -468,9 +459,15 @@ def frontier(
 _MULTIPLES = (1.0, 1.05, 1.2, 1.5, 2.0, 3.0, 5.0)
 
 
-def _least(excess: Callable[[float], float]) -> int | None:
+def _spread(low: int, high: int) -> list[int]:
+    """At most 24 integers from one to another, in geometric progression where there are more."""
+    if high - low < 24:
+        return list(range(low, high + 1))
+    return sorted({round(low * (high / low) ** (j / 23)) for j in range(24)})
+
+
+def _least(excess: Callable[[float], float], high: int) -> int | None:
     """The number of samples at which an excess turns from negative, by doubling and Brent's method."""
-    high = 16
     while excess(high) < 0.0:
         if high == MAX_SAMPLES:
             return None
