@@ -8,7 +8,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Result"]
+__all__ = ["Result", "Table"]
 
 
 class Result(ABC):
@@ -85,6 +85,18 @@ class Result(ABC):
         )
         rows = "".join(f"<tr>{row}</tr>" for row in body)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+class Table(Result):
+    """Base of a result whose rows are entries of tuples of one length."""
+
+    columns: ClassVar[dict[str, str]]
+    """Names of these fields, by the head of their column."""
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each entry."""
+        values = (getattr(self, name) for name in self.columns.values())
+        return [dict(zip(self.columns, row, strict=True)) for row in zip(*values, strict=True)]
 
 
 def _cells(rows: list[dict[str, Any]]) -> list[list[str]]:

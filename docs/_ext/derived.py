@@ -18,7 +18,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 PREAMBLE = (
-    "import sympy\nimport theory\nfrom theory import *\nfrom theory.thresholds import asymptotics\n"
+    "import sympy\nimport theory\nfrom theory import *\nfrom theory import parities\n"
+    "from theory.thresholds import asymptotics\n"
 )
 
 

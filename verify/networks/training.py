@@ -88,27 +88,30 @@ def train(
             f"a batch of {batch} needs a key and at least as many of {samples} samples"
         )
 
-    def chosen(step: Any) -> tuple[Any, ...]:
-        if batch is None:
-            return data
-        epoch, place = step // (samples // batch), step % (samples // batch)
-        order = jax.random.permutation(jax.random.fold_in(key, epoch), samples)
-        rows = jax.lax.dynamic_slice(order, (place * batch,), (batch,))
-        return tuple(column[rows] for column in data)
-
     def update(state: Any, step: Any) -> tuple[Any, None]:
-        parameters, memory = state
-        change, memory = optimiser.update(direction(parameters, *chosen(step)), memory, parameters)
-        return (optax.apply_updates(parameters, change), memory), None
+        parameters, memory, order = state
+        chosen = data
+        if batch is not None:
+            epoch, place = step // (samples // batch), step % (samples // batch)
+            # a new order at the beginning of an epoch only: sorting costs as much as a small network's step
+            order = jax.lax.cond(
+                place == 0,
+                lambda old: jax.random.permutation(jax.random.fold_in(key, epoch), samples),
+                lambda old: old,
+                order,
+            )
+            rows = jax.lax.dynamic_slice(order, (place * batch,), (batch,))
+            chosen = tuple(column[rows] for column in data)
+        change, memory = optimiser.update(direction(parameters, *chosen), memory, parameters)
+        return (optax.apply_updates(parameters, change), memory, order), None
 
     def stretch(state: Any, number: Any) -> tuple[Any, Any]:
         state, _ = jax.lax.scan(update, state, number * every + jnp.arange(every))
         return state, None if watch is None else watch(state[0])
 
     first = None if watch is None else watch(start)
-    (parameters, _), seen = jax.lax.scan(
-        stretch, (start, optimiser.init(start)), jnp.arange(steps // every)
-    )
+    begin = (start, optimiser.init(start), jnp.arange(samples))
+    (parameters, *_), seen = jax.lax.scan(stretch, begin, jnp.arange(steps // every))
     if watch is None:
         return parameters, None
     joined = jax.tree.map(lambda a, b: jnp.concatenate([jnp.asarray(a)[None], b]), first, seen)

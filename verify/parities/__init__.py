@@ -1,0 +1,1 @@
+"""Sparse parities learned by perceptrons: networks that are trained, their tickets, tables, and claims."""
