@@ -19,7 +19,9 @@ from .lines import commands
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", *(str(p.relative_to(ROOT)) for p in sorted((ROOT / "docs").rglob("*.md")))]
 # Too long for a quick run: `test_every_line_of_readme` has them.
-LONG = re.compile(r"make |widegap (sweep|plot|experiment|network|verify)|--level 7|kernel phase")
+LONG = re.compile(
+    r"make |widegap (sweep|plot|experiment|network|verify)|--level (7|inf)|kernel phase"
+)
 
 
 def steps(page: str) -> list[tuple[str, list[str]]]:

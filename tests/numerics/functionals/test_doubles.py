@@ -53,7 +53,7 @@ def test_level_four_is_theorys_python_module(recorded):
 
 
 @given(st.data(), st.integers(3, 5), models(kinds=["sbp"]))
-@settings(max_examples=20)
+@settings(max_examples=10)
 def test_another_quadrature_agrees(data, level, model):
     fe = free_energy(model, level)
     point = data.draw(order_parameters(fe))

@@ -7,7 +7,7 @@ from numerics.limits.continuum import interfaces
 from theory import SBP, SK, Hopfield, SphericalPerceptron
 
 
-@pytest.mark.parametrize("model", [SK(), SBP(1)], ids=str)
+@pytest.mark.parametrize("model", [pytest.param(SK(), marks=pytest.mark.slow), SBP(1)], ids=str)
 def test_exponents_lie_between_their_neighbours_and_marginality_grows(model) -> None:
     before = None
     for solution in solve_levels(model, range(4, 7)):

@@ -48,6 +48,7 @@ def test_a_perceptrons_profile_has_both_its_overlaps() -> None:
     assert [x for part in named for x in part] == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_values_are_those_of_solutions_with_all_their_digits(sk: Limit) -> None:
     # the last seven come from balls: in doubles they are some 1e-15 off, magnified a thousandfold
     assert sk.values[-1] == pytest.approx(solve(SK(), 12).value, abs=5e-15)
@@ -75,6 +76,7 @@ def test_where_level_one_is_stable_it_is_the_limit() -> None:
     assert "merge" in result.reason
 
 
+@pytest.mark.slow
 def test_every_branch_is_followed_and_the_second_one_ends_lower() -> None:
     # the shape that is lowest from level 15 on is there at level 9
     solution = next(iter(solve_levels(SBP(1), [6])))
@@ -99,6 +101,7 @@ def test_a_point_that_does_not_come_to_rest_has_not_reached_its_level(monkeypatc
         limit(SK(), highest=10)
 
 
+@pytest.mark.slow
 def test_a_branch_that_is_lost_on_the_way_counts(monkeypatch) -> None:
     real = list(climb(SBP(1), branches_of(solve(SBP(1), 6)), 12))
     lowest = real[-1][0]

@@ -61,7 +61,7 @@ def test_measured_curvatures_are_bounds(leaf_case, liftings):
     "name",
     [
         UNION,
-        ("soft union", 60.0, 0.03, 1.0, 0.01),
+        pytest.param(("soft union", 60.0, 0.03, 1.0, 0.01), marks=pytest.mark.slow),
         pytest.param(("union", 1.0, 0.005), marks=pytest.mark.slow),
     ],
     ids=str,

@@ -138,13 +138,13 @@ def test_an_experiment_resumes(tmp_path: Path) -> None:
         found = run_forecasts(["walk"], 3, seed=5, progress=lambda *at: told.append(at), **more)
         with pytest.raises(CasesFileError, match="seed"):
             run_forecasts(["walk"], 2, seed=6, **more)
+        assert found == run_forecasts(["walk"], 3, seed=5, executor=here, **SMALL)
     assert told == [(2, 3, 0), (3, 3, 0)]
     assert found.replicates == 3 != first.replicates
     assert found == Forecasts.from_dict(found.to_dict())
     assert len(found.rows()) == len(ARMS)
     assert found.comparisons["walk"]["ridge-frequency"][-1] == "equal"
     assert found.plot().axes[0].get_xlabel()
-    assert found == run_forecasts(["walk"], 3, seed=5, **SMALL)
 
 
 @pytest.mark.slow
