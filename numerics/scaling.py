@@ -6,6 +6,7 @@ kernel ridge regression.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ __all__ = [
     "Exponent",
     "LearningCurve",
     "SphereSpectrum",
+    "distinct",
     "learning_curve",
     "predicted_curve",
     "sphere_spectrum",
@@ -176,9 +178,14 @@ def sphere_spectrum(
     if not (isinstance(radius, int | float) and 1e-50 <= radius <= 1e50):
         raise ValueError(f"radius is a number from 1e-50 to 1e50, got {shown(radius)}")
     counted = _evaluator(("d", "l"), sphere.multiplicity, "sympy")
-    number = [1, *(int(counted(sympy.Integer(dimension), sympy.Integer(n))) for n in range(1, degrees + 1))]
+    number = [
+        1,
+        *(int(counted(sympy.Integer(dimension), sympy.Integer(n))) for n in range(1, degrees + 1)),
+    ]
     if max(number) > 1e300:
-        raise ValueError(f"degree {degrees} in dimension {dimension} has over 1e300 harmonics; lower degrees")
+        raise ValueError(
+            f"degree {degrees} in dimension {dimension} has over 1e300 harmonics; lower degrees"
+        )
     bound = _evaluator(("d", "s", "U", "p"), sphere.quadrature_error, "mpmath")
     with mpmath.workdps(30 + degrees + len(str(max(number))) // 2):
         top = [abs(p) for p in _polynomials(dimension, degrees, mpmath.mpc(0, 1))]
@@ -204,7 +211,9 @@ def sphere_spectrum(
     whole = gram(model, points[-1:] * 0 + [[math.sqrt(2.0) * radius, 0.0]])
     h, one = getattr(found, kernel)[0], float(getattr(whole, kernel)[0, 0])
     if not math.isfinite(one):
-        raise ValueError(f"the tangent kernel of {model.phi} is infinite at t = 1: it jumps; take kernel nngp")
+        raise ValueError(
+            f"the tangent kernel of {model.phi} is infinite at t = 1: it jumps; take kernel nngp"
+        )
     noise = _NODE * (max(found.error, whole.error) + EPS)
     errors = one * (np.array(quadrature) + noise * np.abs(table).sum(axis=0))
     eigenvalues = [math.fsum(h * column) for column in table.T]
@@ -290,7 +299,9 @@ def predicted_curve(
     rows = []
     for n in sizes:
         if not 0 < n < math.inf or n > population:
-            raise ValueError(f"sizes are above 0 and at most the population's {population}, got {n}")
+            raise ValueError(
+                f"sizes are above 0 and at most the population's {population}, got {n}"
+            )
         if ridge == 0.0 and n >= rank:
             raise ValueError(f"{n:g} points and {rank:g} eigenvalues > 0 need a ridge > 0")
         rows.append(_point(values, c2, many, float(n), ridge, 1.0 / population, noise))
@@ -304,7 +315,9 @@ def _point(
 
     share = _evaluator(("lambda", "kappa"), curves.mode, "numpy")
     needed = _evaluator(("kappa", "n", "S1", "u"), curves.self_consistency, "numpy")
-    error = _evaluator(("n", "u", "kappa", "S1", "S2", "B", "sigma2"), curves.learning_curve, "numpy")
+    error = _evaluator(
+        ("n", "u", "kappa", "S1", "S2", "B", "sigma2"), curves.learning_curve, "numpy"
+    )
 
     def excess(log: float) -> float:
         kappa = math.exp(log)
@@ -326,6 +339,11 @@ def _point(
     return mse, kappa, 1.0 - 1.0 / factor
 
 
+def distinct(draws: float, population: int) -> float:
+    """Return how many different points are among draws with replacement, on average."""
+    return float(_evaluator(("k", "u"), curves.distinct_points, "math")(draws, 1.0 / population))
+
+
 class Exponent(NamedTuple):
     """Slope of a power law in a window, and the smallest and largest one in its thirds.
 
@@ -344,7 +362,7 @@ def _exponent(x: Array, y: Array) -> Exponent:
     logs = np.log(x), np.log(y)
     cuts = np.linspace(logs[0][0], logs[0][-1], 4)
     slopes = [-np.polyfit(*logs, 1)[0]]
-    for low, high in zip(cuts[:-1], cuts[1:], strict=True):
+    for low, high in itertools.pairwise(cuts):
         part = (logs[0] >= low) & (logs[0] <= high)
         slopes.append(-np.polyfit(logs[0][part], logs[1][part], 1)[0])
     return Exponent(float(slopes[0]), float(min(slopes)), float(max(slopes)))
@@ -417,7 +435,9 @@ class LearningCurve(Result):
         """Error against the number of points; where theory is not known to hold, dashed."""
         inside = [k for k, one in enumerate(self.holds) if one]
         axes.loglog(self.sizes, self.mse, "--", color="#666666", label="outside")
-        axes.loglog([self.sizes[k] for k in inside], [self.mse[k] for k in inside], "o-", label="theory")
+        axes.loglog(
+            [self.sizes[k] for k in inside], [self.mse[k] for k in inside], "o-", label="theory"
+        )
         title = f"{self.kernel.upper()} of {self.model}"
         axes.set(xlabel="training points $n$", ylabel="mean squared error", title=title)
         axes.legend()
@@ -472,7 +492,9 @@ def learning_curve(
     inputs, _ = check_inputs(x, None, ("x", "x2"))
     target = np.asarray(y)
     if target.dtype.kind not in "fiub" or target.ndim not in (1, 2) or len(target) != len(inputs):
-        raise ValueError(f"y holds {len(inputs)} rows of real numbers, got {target.dtype} {target.shape}")
+        raise ValueError(
+            f"y holds {len(inputs)} rows of real numbers, got {target.dtype} {target.shape}"
+        )
     target = target.reshape(len(inputs), -1).astype(float)
     if not np.isfinite(target).all():
         raise ValueError("y has NaN or infinite entries")
@@ -486,7 +508,9 @@ def learning_curve(
     found = gram(model, inputs)
     matrix = getattr(found, kernel)
     if not np.isfinite(matrix).all():
-        raise ValueError(f"the tangent kernel of {model.phi} is infinite at t = 1: it jumps; take kernel nngp")
+        raise ValueError(
+            f"the tangent kernel of {model.phi} is infinite at t = 1: it jumps; take kernel nngp"
+        )
     values, vectors = np.linalg.eigh(matrix / count)
     values, vectors = values[::-1], vectors[:, ::-1]
     lost = found.error * float(matrix.diagonal().max()) + count * EPS * float(values[0])
@@ -508,11 +532,11 @@ def _assembled(
 ) -> LearningCurve:
     values, vectors, coefficients, c2 = spectrum
     count = len(values)
-    different = _evaluator(("k", "u"), curves.distinct_points, "math")
-    sizes = [different(n, 1.0 / count) if replace else n for n in drawn]
+    sizes = [distinct(n, count) if replace else n for n in drawn]
     mse, errors, kappa, gamma, coupling = [], [], [], [], []
     share = _evaluator(("lambda", "kappa"), curves.mode, "numpy")
     for n, k in zip(sizes, drawn, strict=True):
+
         def at(moved: float, ridge: float, n: float = n) -> Predicted:
             shifted = np.where(values > 0, np.maximum(values + moved, 0.0), 0.0)
             return predicted_curve(shifted, c2, [n], ridge=ridge, population=count)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS = ("theory", "numerics", "verify", "widegap")
 """In the order in which they may import each other."""
 ROOMS = {
-    "theory": ("calculus", "kernels", "thresholds"),
+    "theory": ("calculus", "kernels", "thresholds", "scaling"),
     "numerics": (
         "nests",
         "functionals",
@@ -26,7 +26,7 @@ ROOMS = {
         "kernels",
         "runs",
     ),
-    "verify": ("suite", "statistics", "networks", "thresholds", "kernels", "reports"),
+    "verify": ("suite", "statistics", "networks", "thresholds", "kernels", "scaling", "reports"),
     "widegap": ("show", "commands", "subjects"),
 }
 """In the order in which those of a layer may import each other; what is in no room is for all."""

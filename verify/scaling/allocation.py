@@ -1,4 +1,4 @@
-"""Compute-optimal width, measured: one pass over a teacher's samples at several widths, and the law fitted."""
+"""Compute-optimal width, measured: one pass over samples at several widths, and the law fitted to it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.scaling.networks import optimal_parameters
+from theory.calculus.law import Law
 from verify.networks.training import jax_modules, train
 
 from .networks import initial, outputs, parameters
@@ -38,8 +38,8 @@ def one_pass(width: int, samples: int, seed: int, teachers: int) -> dict[str, An
     Returns
     -------
     dict
-        "parameters"; "samples" seen, and for each teacher the "logs" of the loss at these moments, relative to
-        the teacher's variance.
+        "parameters"; "samples" seen, and for each teacher the "logs" of the loss at these moments, relative
+        to the teacher's variance.
 
     Notes
     -----
@@ -62,7 +62,10 @@ def one_pass(width: int, samples: int, seed: int, teachers: int) -> dict[str, An
             x = jax.random.normal(
                 jax.random.fold_in(keys[2], state["step"].astype(int)), (BATCH, INPUTS)
             )
-            return {"network": jax.grad(loss)(state["network"], x, teacher(x)), "step": -jnp.ones(())}
+            return {
+                "network": jax.grad(loss)(state["network"], x, teacher(x)),
+                "step": -jnp.ones(()),
+            }
 
         tests = jax.random.normal(keys[3], (TESTS, INPUTS))
         wanted = teacher(tests)
@@ -112,11 +115,11 @@ class LossFit(NamedTuple):
         a, b = self.exponents
         return b / (a + b)
 
-    def optimum(self, compute: float) -> float:
-        """Optimal number of parameters where parameters times samples are ``compute``."""
+    def optimum(self, compute: float, law: Law) -> float:
+        """Optimal number of parameters by ``law`` where parameters times samples are ``compute``."""
         names = ("A", "B", "a", "b", "C", "c")
         values = (*self.amplitudes, *self.exponents, compute, 1.0)
-        return float(optimal_parameters().at(**dict(zip(names, values, strict=True))).rhs)
+        return float(law.at(**dict(zip(names, values, strict=True))).rhs)
 
 
 def fit_loss(sizes: Array, samples: Array, losses: Array) -> LossFit:
@@ -139,10 +142,12 @@ def fit_loss(sizes: Array, samples: Array, losses: Array) -> LossFit:
         terms = [v[0] - np.exp(v[1]) * p, v[2] - np.exp(v[3]) * d, np.full_like(p, v[4])]
         return np.logaddexp.reduce(terms, axis=0) - target
 
+    middle, floor = target.mean(), target.min() - 1.0
     starts = [
-        [target.mean() + a * p.mean(), math.log(a), target.mean() + b * d.mean(), math.log(b), target.min() - 1]
-        for a in (0.3, 0.8) for b in (0.3, 0.8)
-    ]  # fmt: skip
+        [middle + a * p.mean(), math.log(a), middle + b * d.mean(), math.log(b), floor]
+        for a in (0.3, 0.8)
+        for b in (0.3, 0.8)
+    ]
     best = min((least_squares(residuals, s, max_nfev=2000) for s in starts), key=lambda r: r.cost)
     v = best.x
     return LossFit(
@@ -171,7 +176,9 @@ def measured_optimum(sizes: Array, samples: Array, losses: Array, compute: float
     """
     needed = compute / sizes
     there = np.flatnonzero((needed >= samples[0]) & (needed <= samples[-1]))
-    at = np.array([np.interp(math.log(needed[k]), np.log(samples), np.log(losses[k])) for k in there])
+    at = np.array(
+        [np.interp(math.log(needed[k]), np.log(samples), np.log(losses[k])) for k in there]
+    )
     least = int(at.argmin()) if len(at) else 0
     if not 0 < least < len(at) - 1:
         return math.nan
