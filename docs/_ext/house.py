@@ -24,6 +24,7 @@ ROOMS = {
         "limits",
         "proofs",
         "kernels",
+        "scaling",
         "runs",
     ),
     "verify": ("suite", "statistics", "networks", "thresholds", "kernels", "scaling", "reports"),

@@ -7,6 +7,8 @@ features.
 
 from __future__ import annotations
 
+from functools import cache
+
 import sympy
 from sympy import Eq, Expr, Min, Symbol, oo, symbols
 
@@ -38,6 +40,7 @@ _SUMS = {
 }
 
 
+@cache
 def mode() -> Law:
     """Share of an eigenfunction that is learned, lambda/(lambda + kappa): the cavity of one mode."""
     s = Symbol("s", positive=True)
@@ -80,16 +83,19 @@ def _ridge() -> tuple[Expr, tuple[Step, ...]]:
             "S-transforms of kernel and projection multiply: delta = N kappa omega tau/(1 - tau).",
             Eq(_DELTA, ridge),
         ),
-        Step("Many points", "n = S1 + delta/kappa as N grows.", Eq(_DELTA, infinite)),
+        Step("Many points", "As N grows: n = S1 + delta/kappa.", Eq(_DELTA, infinite)),
     )  # fmt: skip
 
 
+@cache
 def self_consistency() -> Law:
-    """Ridge delta at which the effective ridge is kappa; numerics solves it for kappa."""
+    """Sum rule n = S1 + (delta/kappa)(1 - S1/N), of which kappa is the only root."""
     ridge, steps = _ridge()
+    (points,) = sympy.solve(Eq(_DELTA, ridge), _N)
+    points = _S1 + sympy.factor(points - _S1)
     return Law(
         "The effective ridge",
-        Eq(_DELTA, ridge),
+        Eq(_N, points),
         {_DELTA: "ridge", **_SUMS},
         "eigenvectors in general position (Haar); n < N, or a ridge; N = oo: independent features",
         (*mode().steps, *steps),
@@ -97,6 +103,7 @@ def self_consistency() -> Law:
     )
 
 
+@cache
 def learning_curve() -> Law:
     """Mean squared error over the population."""
     ridge, steps = _ridge()
@@ -141,6 +148,7 @@ def learning_curve() -> Law:
     )  # fmt: skip
 
 
+@cache
 def distinct_points() -> Law:
     """Different points among n draws with replacement from N."""
     draws, index, whole = (
@@ -191,6 +199,7 @@ def _power_laws() -> tuple[Expr, Expr, tuple[Step, ...]]:
     )  # fmt: skip
 
 
+@cache
 def curve_exponent() -> Law:
     """MSE ~ n^-min(g, 2 alpha)."""
     _, _, steps = _power_laws()
@@ -209,6 +218,7 @@ def curve_exponent() -> Law:
     )
 
 
+@cache
 def curve_amplitude() -> Law:
     """MSE n^g where the target's tail beyond mode n is n^-g, g < 2 alpha."""
     ridge, bias, steps = _power_laws()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import sympy
 from sympy import Eq, Expr, MatrixSymbol, Symbol, oo, symbols
 
@@ -179,16 +181,19 @@ def _optimal(what: str, name: str, pick: int) -> Law:
     )
 
 
+@cache
 def optimal_parameters() -> Law:
     """P*(C), proportional to C^(b/(a + b))."""
     return _optimal("number of parameters", "P_opt", 0)
 
 
+@cache
 def optimal_samples() -> Law:
     """D*(C), proportional to C^(a/(a + b))."""
     return _optimal("number of samples", "D_opt", 1)
 
 
+@cache
 def optimal_loss() -> Law:
     """L*(C), whose excess over E is proportional to C^(-a b/(a + b))."""
     return _optimal("loss", "L_opt", 2)

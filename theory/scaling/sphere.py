@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import sympy
 from sympy import Eq, Expr, Integral, Rational, Symbol, oo, symbols
 
@@ -33,6 +35,7 @@ def _normalisation() -> Expr:
     return sympy.simplify(sympy.gammasimp(whole)).subs(real, _DIM)
 
 
+@cache
 def degree_eigenvalue() -> Law:
     """Eigenvalue of degree l of a kernel h(<x, x'>) on the uniform sphere: Funk and Hecke."""
     p = sympy.Function("P_l")
@@ -65,6 +68,7 @@ def degree_eigenvalue() -> Law:
     )
 
 
+@cache
 def multiplicity() -> Law:
     """Number of spherical harmonics of degree l in R^d."""
     number = sympy.binomial(_ELL + _DIM - 1, _DIM - 1) - sympy.binomial(_ELL + _DIM - 3, _DIM - 1)
@@ -90,6 +94,7 @@ def multiplicity() -> Law:
     )
 
 
+@cache
 def recurrence() -> Law:
     """P_(l+1) from P_l and P_(l-1)."""
     nu = (_DIM - 2) / 2
@@ -97,10 +102,8 @@ def recurrence() -> Law:
     after = Symbol("P_after", real=True)
     size = {k: sympy.rf(2 * nu, _ELL + k) / sympy.factorial(_ELL + k) for k in (-1, 0, 1)}
     own = 2 * (_ELL + nu) * _T * size[0] * here - (_ELL + 2 * nu - 1) * size[-1] * before
-    value = sympy.simplify(
-        sympy.gammasimp(sympy.expand(own / ((_ELL + 1) * size[1])).rewrite(sympy.gamma))
-    )
-    value = sympy.collect(sympy.expand(sympy.simplify(value)), (here, before), sympy.factor)
+    parts = [sympy.combsimp(own.coeff(p) / ((_ELL + 1) * size[1])) for p in (here, before)]
+    value = sympy.factor(parts[0]) * here + sympy.factor(parts[1]) * before
     return Law(
         "Recurrence of the sphere's polynomials",
         Eq(after, value),
@@ -118,6 +121,7 @@ def recurrence() -> Law:
     )  # fmt: skip
 
 
+@cache
 def quadrature_error() -> Law:
     """Bound of the error of the trapezoidal rule in u = artanh t for an eigenvalue, relative to h(1)."""
     step, end, top = symbols("s U p", positive=True)
@@ -161,14 +165,15 @@ def zonal_kernel(model: MLP, radius: Expr | float = 1) -> tuple[Expr, Expr]:
     variance = layer(sympy.sympify(radius) ** 2, w2, b2)
     k = layer(sympy.sympify(radius) ** 2 * _T, w2, b2)
     theta = k
-    for depth in range(model.depth):
+
+    def duals() -> tuple[Expr, Expr]:
         at = {K1: variance, C: k, K2: variance}
-        value, slope = (
-            e.subs(at, simultaneous=True) for e in (model.dual.expr, model.dual.derivative)
-        )
-        if depth == model.depth - 1:
-            break
+        own = model.dual.expr, model.dual.derivative
+        return own[0].subs(at, simultaneous=True), own[1].subs(at, simultaneous=True)
+
+    for _ in range(model.depth - 1):
+        value, slope = duals()
         k = layer(value, w2, b2)
         theta = tangent(k, slope, theta, w2)
         variance = layer(model.dual.diagonal.subs(K1, variance), w2, b2)
-    return readout(value, slope, theta, v2)
+    return readout(*duals(), theta, v2)

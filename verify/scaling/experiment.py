@@ -17,7 +17,7 @@ import numpy as np
 
 from numerics import kernel, learning_curve
 from numerics.results import Result
-from numerics.scaling import distinct, predicted_curve
+from numerics.scaling.curves import distinct, predicted_curve
 from theory.scaling.networks import optimal_parameters
 from verify.cases import Outcome, run_cases
 from verify.extras import need
@@ -50,7 +50,7 @@ def cases(small: bool = False) -> list[dict[str, Any]]:
     own += [{"part": "digits", "system": s, "sizes": sizes, "draws": draws} for s in systems]
     few = "100" if small else "50,200,800"
     own += [
-        {"part": "digits", "system": kind, "sizes": few, "draws": 2} for kind in KINDS[: 2 - small]
+        {"part": "digits", "system": kind, "sizes": few, "draws": 4} for kind in KINDS[: 2 - small]
     ]
     local = "60" if small else "30,60,120,240"
     systems = ("ntk", "pooled") if small else ("ntk", "patch", "pooled", "bottleneck")
@@ -106,7 +106,7 @@ def _error(part: str, gram: Any, targets: Any, labels: Any, chosen: Any) -> floa
 
 
 def _whitened(case: dict[str, Any], sizes: list[int], rng: np.random.Generator) -> Outcome:
-    values, weights, vectors = tasks.whitened(rng, WHITENED[0], *WHITENED[1:])
+    values, weights, vectors = tasks.whitened(rng, *WHITENED)
     count, errors = len(values), []
     gram = count * (vectors * values) @ vectors.T
     for n in sizes:
@@ -136,22 +136,31 @@ def _networks(case: dict[str, Any], sizes: list[int], rng: np.random.Generator) 
     hot = np.eye(classes)[labels]
     turn = np.eye(x.shape[1])[rng.permutation(x.shape[1])]
     found: dict[str, list[list[float]]] = {"error": [], "permuted": []}
+    blocks = 1 if case["system"] == "bottleneck" else 2
     for n in sizes:
-        rows: list[list[float]] = [[], []]
+        starts, inputs, keys, picks = [], [], [], []
         for _ in range(case["draws"]):
-            chosen = rng.choice(len(x), n, replace=False)
             first, order = jax.random.split(jax.random.key(int(rng.integers(2**31))))
-            blocks = 1 if case["system"] == "bottleneck" else 2
             start = initial(case["system"], first, x.shape[1], 32, blocks, classes)
-            for row, (net, z) in zip(
-                rows, ((start, x), (turned(start, turn), x @ turn.T)), strict=True
-            ):
-                end = trained(
-                    net, z[chosen], hot[chosen], optimiser="lion", rate=1e-3, steps=200, key=order
-                )
-                row.append(1.0 - tasks.accuracy(np.asarray(outputs(end, z)), labels, chosen))
-        found["error"].append(rows[0])
-        found["permuted"].append(rows[1])
+            starts += [start, turned(start, turn)]
+            inputs += [x, x @ turn.T]
+            keys += [order, order]
+            picks += [rng.choice(len(x), n, replace=False)] * 2
+        ends = trained(
+            starts,
+            [z[chosen] for z, chosen in zip(inputs, picks, strict=True)],
+            [hot[chosen] for chosen in picks],
+            keys,
+            optimiser="lion",
+            rate=1e-3,
+            steps=200,
+        )
+        wrong = [
+            1.0 - tasks.accuracy(np.asarray(outputs(end, z)), labels, chosen)
+            for end, z, chosen in zip(ends, inputs, picks, strict=True)
+        ]
+        found["error"].append(wrong[::2])
+        found["permuted"].append(wrong[1::2])
     return found
 
 
@@ -195,10 +204,10 @@ class ScalingResult(Result):
         return "\n".join([*lines, *(f"{c:10.2g} {m:10.0f} {f:10.0f}" for c, m, f in rows)])
 
     def draw(self, axes: Axes) -> None:
-        """Measured errors on digits, and theory's curves."""
-        rows = [r for r in self.curves if r["part"] == "digits" and r["predicted"] is not None]
-        for k, system in enumerate(dict.fromkeys(r["system"] for r in rows)):
-            own = [r for r in rows if r["system"] == system]
+        """Measured errors as points, and theory's curves, of what there is a theory for."""
+        rows = [r for r in self.curves if r["predicted"] is not None]
+        for k, name in enumerate(dict.fromkeys((r["part"], r["system"]) for r in rows)):
+            own = [r for r in rows if (r["part"], r["system"]) == name]
             n = [r["n"] for r in own]
             axes.errorbar(
                 n,
@@ -206,13 +215,13 @@ class ScalingResult(Result):
                 [r["se"] for r in own],
                 fmt="o",
                 color=f"C{k}",
-                label=system,
+                label=" ".join(name),
             )
             axes.plot(n, [r["predicted"] for r in own], "-", color=f"C{k}")
         axes.set(
             xlabel="training points $n$", ylabel="mean squared error", xscale="log", yscale="log"
         )
-        axes.set_title("digits: measured, and theory")
+        axes.set_title("measured, and theory")
         axes.legend()
 
 
@@ -285,7 +294,7 @@ def _curve(case: dict[str, Any], outcome: Outcome) -> list[dict[str, Any]]:
 
 def _predicted(case: dict[str, Any], sizes: list[int]) -> list[float | None]:
     if case["part"] == "whitened":
-        values, weights, _ = tasks.whitened(np.random.default_rng(0), WHITENED[0], *WHITENED[1:])
+        values, weights = tasks.power_laws(*WHITENED)
         count = WHITENED[0]
         n = [float(distinct(s, count)) if case["system"] == "replaced" else s for s in sizes]
         return list(map(float, predicted_curve(values, weights, n, population=count).mse))
@@ -318,8 +327,8 @@ def summarised_widths(
                     "formula": fit.optimum(float(compute), law),
                 }
             )
-    logs = np.log([[r["compute"], r["measured"]] for r in rows]).T
-    slope = float(np.polyfit(*logs, 1)[0]) if len(rows) > 2 else math.nan
+    logs = np.log(np.array([[r["compute"], r["measured"]] for r in rows]))
+    slope = float(np.polyfit(logs[:, 0], logs[:, 1], 1)[0]) if len(rows) > 2 else math.nan
     a, b = fit.exponents
     return tuple(rows), {
         "a": a, "b": b, "residual": fit.error, "formula": fit.size_exponent, "slope": slope,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -95,30 +96,42 @@ def turned(network: Any, turn: Array) -> Any:
 
 
 def trained(
-    network: Any, x: Array, targets: Array, *, optimiser: str, rate: float, steps: int, key: Any
-) -> Any:
-    """Train with batches of at most 64.
+    networks: Sequence[Any],
+    x: Sequence[Array],
+    targets: Sequence[Array],
+    keys: Sequence[Any],
+    *,
+    optimiser: str,
+    rate: float,
+    steps: int,
+) -> list[Any]:
+    """Train networks of one shape beside each other, each on its own data, with batches of at most 64.
 
     Parameters
     ----------
-    network : dict
+    networks : sequence of dict
         As of `initial`.
-    x, targets : ndarray
-        Inputs and one-hot labels.
+    x, targets : sequence of ndarray
+        Inputs and one-hot labels, as many for each network.
+    keys : sequence of jax.Array
+        Of the batches.
     optimiser : {"lion", "sgd"}
         Of the released pre-training (Lion) and fine-tuning (gradient descent with momentum 0.9).
     rate : float
     steps : int
-    key : jax.Array
-        Of the batches.
 
     Returns
     -------
-    dict
+    list of dict
     """
-    jax, _, optax = jax_modules()
+    jax, jnp, optax = jax_modules()
     chosen = optax.lion(rate) if optimiser == "lion" else optax.sgd(rate, momentum=0.9)
-    batch = min(64, len(x))
-    return train(
-        jax.grad(smoothed_loss), network, chosen, steps, data=(x, targets), batch=batch, key=key
-    )[0]
+    batch = min(64, len(x[0]))
+
+    def one(network: Any, x: Any, targets: Any, key: Any) -> Any:
+        direction, data = jax.grad(smoothed_loss), (x, targets)
+        return train(direction, network, chosen, steps, data=data, batch=batch, key=key)[0]
+
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *networks)
+    ended = jax.jit(jax.vmap(one))(stacked, np.stack(x), np.stack(targets), jnp.stack(keys))
+    return [jax.tree.map(lambda leaf, k=k: leaf[k], ended) for k in range(len(networks))]

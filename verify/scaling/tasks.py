@@ -22,6 +22,7 @@ __all__ = [
     "orthogonal",
     "patch_kernel",
     "pooled_kernel",
+    "power_laws",
     "whitened",
 ]
 
@@ -71,21 +72,18 @@ def orthogonal(rng: np.random.Generator, size: int) -> Array:
     return q * np.sign(r.diagonal())
 
 
+def power_laws(population: int, alpha: float, tail: float) -> tuple[Array, Array]:
+    """Return eigenvalues i^-alpha, and weights whose sum beyond mode i is (i + 1)^-tail."""
+    i = np.arange(1.0, population + 1.0)
+    ends = np.append(i**-tail, 0.0)
+    return i**-alpha, ends[:-1] - ends[1:]
+
+
 def whitened(
     rng: np.random.Generator, population: int, alpha: float, tail: float
 ) -> tuple[Array, Array, Array]:
-    """Draw a population whose kernel has eigenvalues i^-alpha and eigenvectors in general position.
-
-    Returns
-    -------
-    eigenvalues, weights : ndarray, shape (n,)
-        Weights are differences of i^-tail, so that the target's tail beyond mode i is (i + 1)^-tail.
-    vectors : ndarray, shape (n, n)
-        Orthonormal columns.
-    """
-    i = np.arange(1.0, population + 1.0)
-    ends = np.append(i**-tail, 0.0)
-    return i**-alpha, ends[:-1] - ends[1:], orthogonal(rng, population)
+    """Draw a population with these spectra and eigenvectors in general position, orthonormal columns."""
+    return *power_laws(population, alpha, tail), orthogonal(rng, population)
 
 
 def local_task(rng: np.random.Generator, count: int) -> tuple[Array, NDArray[np.int64]]:

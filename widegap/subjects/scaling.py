@@ -103,8 +103,8 @@ def solve(
 ) -> None:  # fmt: skip
     """Predict the learning curve of kernel regression, or the spectrum of a kernel on the sphere.
 
-    A curve is that of data, scikit-learn's digits if none are given: the mean squared error over the population
-    of training on some of its points. A spectrum is exact, with error bounds, by degree.
+    A curve is that of data, scikit-learn's digits if none are given: the mean squared error over the
+    population of training on some of its points. A spectrum is exact, with error bounds, by degree.
     """
     plot_target(plot)
     scales = {name: options.pop(f"sigma_{name}") for name in "wubv"}
@@ -184,8 +184,8 @@ def experiment(
 ) -> None:  # fmt: skip
     """Measure learning curves on digits, whitened data and a local task, and the compute-optimal width.
 
-    Kernels and small bottleneck and standard MLPs, on pixels and on permuted ones, beside what theory predicts:
-    some four minutes on two cores. Needs widegap[train].
+    Kernels and small bottleneck and standard MLPs, on pixels and on permuted ones, beside what theory
+    predicts: some minutes on two cores. Needs widegap[train].
     """
     one_place(workers, scheduler)
     distinct(out=out, plot=plot)

@@ -9,7 +9,7 @@ import numpy as np
 import sympy
 
 from numerics import kernel, predicted_curve, sphere_spectrum
-from numerics.scaling import Predicted, distinct
+from numerics.scaling.curves import Predicted, distinct
 from theory import DEQ, MLP
 from theory.calculus.law import Law
 from theory.scaling.curves import curve_exponent

@@ -51,27 +51,23 @@ def equivariance(run: Run) -> Finding:
         "rotation": tasks.orthogonal(rng, size),
     }
     own = run.theory.of(turned)
+    networks = [start, *(own(start, turn) for turn in turns.values())]
+    inputs = [x, *(x @ turn.T for turn in turns.values())]
     apart: dict[str, float] = {}
     for optimiser, rate in (("sgd", 1e-2), ("lion", 1e-3)):
-
-        def end(network: Any, z: Any, optimiser: str = optimiser, rate: float = rate) -> Any:
-            found = trained(
-                network,
-                z[chosen],
-                hot[chosen],
-                optimiser=optimiser,
-                rate=rate,
-                steps=60,
-                key=jax.random.key(1),
-            )
-            return np.asarray(outputs(found, z))
-
-        plain = end(start, x)
-        for name, turn in turns.items():
-            apart[f"{optimiser}, {name}"] = float(
-                abs(end(own(start, turn), x @ turn.T) - plain).max()
-            )
-            run.progress(len(apart) / 4, f"{optimiser}, {name}")
+        ends = trained(
+            networks,
+            [z[chosen] for z in inputs],
+            [hot[chosen]] * 3,
+            [jax.random.key(1)] * 3,
+            optimiser=optimiser,
+            rate=rate,
+            steps=60,
+        )
+        plain, *others = (np.asarray(outputs(n, z)) for n, z in zip(ends, inputs, strict=True))
+        for name, other in zip(turns, others, strict=True):
+            apart[f"{optimiser}, {name}"] = float(abs(other - plain).max())
+        run.progress(len(apart) / 4, optimiser)
     seen = apart.pop("lion, rotation")
     good = max(apart.values()) < 1e-8 and seen > 1e-3
     reason = (
