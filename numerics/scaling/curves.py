@@ -106,7 +106,8 @@ def predicted_curve(
     for name, number in (("ridge", ridge), ("noise", noise)):
         if not 0.0 <= number < math.inf:
             raise ValueError(f"{name} is a number >= 0, got {number}")
-    rank, least = float(many[values > 0].sum()), EPS * float(many @ values)
+    rank = float(many[values > 0].sum())
+    least = 100.0 * rank * EPS * float(many @ values)
     rows = []
     for n in sizes:
         if not 0 < n < math.inf or n > population:
@@ -152,7 +153,7 @@ def _point(
 
 def distinct(draws: float, population: int) -> float:
     """Return how many different points are among draws with replacement, on average."""
-    return float(evaluator(("k", "u"), curves.distinct_points, "math")(draws, 1.0 / population))
+    return float(evaluator(("k", "N"), curves.distinct_points, "math")(draws, population))
 
 
 class Exponent(NamedTuple):

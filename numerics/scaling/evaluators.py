@@ -19,14 +19,10 @@ EPS = 2.0**-52
 
 @cache
 def evaluator(names: tuple[str, ...], law: Callable[[], Any], modules: str) -> Callable[..., Any]:
-    """A law's value as a function of some of its symbols, with N as 1/u."""
+    """A law's value as a function of its symbols."""
     value = law().value
     found = {str(symbol): symbol for symbol in value.free_symbols}
-    if "N" in found:
-        inverse = sympy.Symbol("u")
-        value = sympy.cancel(value.subs(found["N"], 1 / inverse))
-        found["u"] = inverse
-    return sympy.lambdify([found.get(n, sympy.Symbol(n)) for n in names], value, modules)
+    return sympy.lambdify([found.get(name, sympy.Symbol(name)) for name in names], value, modules)
 
 
 def check_kind(kernel: str) -> None:

@@ -31,10 +31,11 @@ CURVE_SOURCE = (
 
 _LAM, _KAP = symbols("lambda kappa", positive=True)
 _N, _POP, _S1, _S2, _BIAS = symbols("n N S1 S2 B", positive=True)
+_U = Symbol("u", nonnegative=True)
 _DELTA, _NOISE = symbols("delta sigma2", nonnegative=True)
 _SUMS = {
     _N: "different training points",
-    _POP: "points of the population (oo for independent features)",
+    _U: "one over the points of the population, 0 for independent features",
     _KAP: "effective ridge",
     _S1: "sum of lambda/(lambda + kappa)",
 }
@@ -89,15 +90,15 @@ def _ridge() -> tuple[Expr, tuple[Step, ...]]:
 
 @cache
 def self_consistency() -> Law:
-    """Sum rule n = S1 + (delta/kappa)(1 - S1/N), of which kappa is the only root."""
+    """Sum rule n = S1 + (delta/kappa)(1 - u S1), of which kappa is the only root; u = 1/N."""
     ridge, steps = _ridge()
     (points,) = sympy.solve(Eq(_DELTA, ridge), _N)
-    points = _S1 + sympy.factor(points - _S1)
+    points = _S1 + sympy.factor((points - _S1).subs(_POP, 1 / _U))
     return Law(
         "The effective ridge",
         Eq(_N, points),
         {_DELTA: "ridge", **_SUMS},
-        "eigenvectors in general position (Haar); n < N, or a ridge; N = oo: independent features",
+        "eigenvectors in general position (Haar); n < 1/u, or a ridge",
         (*mode().steps, *steps),
         CURVE_SOURCE,
     )
@@ -116,11 +117,15 @@ def learning_curve() -> Law:
     total = d_kappa - d_sum * (_S1 - _S2) / _KAP
     by_eigenvalue = -d_sum * sympy.diff(lam / (lam + _KAP), lam) / total
     spread = -sympy.diff(other / (other + _KAP), _KAP) * other * by_eigenvalue
-    own = (_KAP / (lam + _KAP)) ** 2
-    ratio = sympy.simplify(spread / (own * (other / (other + _KAP)) ** 2))
-    factor = sympy.simplify(1 + _S2 * ratio)
-    noise = sympy.simplify(_S2 / total)
-    many = sympy.simplify(sympy.limit(factor, _POP, oo).subs(_S1, _N))
+    ratio = spread / ((_KAP / (lam + _KAP)) * (other / (other + _KAP))) ** 2
+    # written so that nothing cancels where nearly all is learned, and finite at u = 0
+    left = (_N - _S1) * (1 - _U * _S1)
+    below = left + (1 - _U * _N) * (_S1 - _S2)
+    factor = (left + (1 - _U * _N) * _S1) / below
+    noise = _S2 * (1 - _U * _S1) ** 2 / below
+    for derived, written in ((1 + _S2 * ratio, factor), (_S2 / total, noise)):
+        assert sympy.simplify(derived - written.subs(_U, 1 / _POP)) == 0
+    many = sympy.simplify(factor.subs(_U, 0))
     error = factor * _BIAS + noise * _NOISE
     return Law(
         "The learning curve of kernel regression",
@@ -140,8 +145,12 @@ def learning_curve() -> Law:
                 "T_ij = lambda_i phi_i^T (K + delta)^-1 phi_j, so dT_ii/dlambda_j = -T_ij^2/lambda_i.",
                 Eq(Symbol("T_ij^2"), spread),
             ),
-            Step("A mode's error", "(1 - T_jj)^2 on average, and what leaks into all modes.", own * factor),
-            Step("Without ridge or with many points", "1/(1 - gamma), gamma = S2/n.", many),
+            Step(
+                "A mode's error",
+                "(1 - T_jj)^2 on average, and what leaks into all modes.",
+                factor * (_KAP / (lam + _KAP)) ** 2,
+            ),
+            Step("With many points", "1/(1 - gamma), gamma = S2/n; without ridge at any u.", many),
             Step("Noise", "Likewise by d/ddelta: sigma2 S2 dkappa/ddelta.", noise),
         ),
         CURVE_SOURCE,

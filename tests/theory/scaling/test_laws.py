@@ -113,14 +113,24 @@ def test_power_laws_have_the_exponents_and_the_amplitude():
     assert LAWS["curve-exponent"]().at(alpha=1, g=3).rhs == 2
 
 
-def test_infinite_populations_are_the_limit():
-    law = LAWS["learning-curve"]().value
-    n, s1, s2, bias, noise, many = sympy.symbols("n S1 S2 B sigma2 N", positive=True)
-    law = law.xreplace(
-        {s: v for s in law.free_symbols for v in (n, s1, s2, bias, noise, many) if str(s) == str(v)}
-    )
-    kappa = next(iter(law.free_symbols - {n, s1, s2, bias, noise, many}), None)
+def test_independent_features_have_the_known_curve():
+    """MSE = (B + gamma sigma2)/(1 - gamma) and n = S1 + delta/kappa."""
+    n, s1, s2, bias, noise = sympy.symbols("n S1 S2 B sigma2", positive=True)
     gamma = s2 / n
-    wanted = (bias + gamma * noise) / (1 - gamma)
-    assert kappa is None
-    assert sympy.simplify(sympy.limit(law, many, sympy.oo) - wanted) == 0
+    for law, wanted in (
+        ("learning-curve", (bias + gamma * noise) / (1 - gamma)),
+        ("self-consistency", s1 + sympy.Symbol("delta") / sympy.Symbol("kappa")),
+    ):
+        value = LAWS[law]().at(u=0).rhs
+        names = {str(s): s for s in wanted.free_symbols}
+        value = value.subs({s: names[str(s)] for s in value.free_symbols})
+        assert sympy.simplify(value - wanted) == 0
+
+
+def test_distinct_points_of_small_populations():
+    """All words of three letters out of four."""
+    import itertools
+
+    words = list(itertools.product(range(4), repeat=3))
+    average = sympy.Rational(sum(len(set(w)) for w in words), len(words))
+    assert LAWS["distinct-points"]().at(k=3, N=4).rhs == average

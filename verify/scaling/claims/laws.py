@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import sympy
 
-from numerics import kernel, predicted_curve, sphere_spectrum
+from numerics import LearningCurve, kernel, learning_curve, predicted_curve, sphere_spectrum
 from numerics.scaling.curves import Predicted, distinct
 from theory import DEQ, MLP
 from theory.calculus.law import Law
@@ -28,9 +29,14 @@ TAGS = ("scaling",)
 def _square_root() -> Law:
     law = optimal_parameters()
     size, compute = law.statement.lhs, sympy.Symbol("C", positive=True)
-    middle = law.value.subs(compute, 1)  # the right size at one compute
+    right = 3_000_000  # the compute at which it is the right size
     return Law(
-        law.title, sympy.Eq(size, middle * sympy.sqrt(compute)), law.symbols, "", law.steps, ""
+        law.title,
+        sympy.Eq(size, law.value.subs(compute, right) * sympy.sqrt(compute / right)),
+        law.symbols,
+        "",
+        law.steps,
+        "",
     )
 
 
@@ -48,6 +54,12 @@ def _adjacent(model: Any, x: Any, *_: Any, **options: Any) -> Any:
 def _bias_alone(*spectrum: Any, **options: Any) -> Predicted:
     right = predicted_curve(*spectrum, **options)
     return right._replace(mse=right.mse * (1.0 - right.gamma))
+
+
+def _bias_alone_on_data(*given: Any, **options: Any) -> LearningCurve:
+    right = learning_curve(*given, **options)
+    pairs = zip(right.mse, right.gamma, strict=True)
+    return replace(right, mse=tuple(mse * (1.0 - gamma) for mse, gamma in pairs))
 
 
 def _all_draws(draws: float, population: int) -> float:
@@ -73,7 +85,7 @@ PLAIN = replaced(
 BIAS = replaced(
     "scaling-bias-alone",
     "The error is the bias: no factor 1/(1 - gamma).",
-    {predicted_curve: _bias_alone},
+    {predicted_curve: _bias_alone, learning_curve: _bias_alone_on_data},
 )
 DRAWS = replaced("scaling-all-draws", "Points drawn twice count twice.", {distinct: _all_draws})
 
@@ -229,18 +241,18 @@ def whitened_curve(run: Run) -> Finding:
     critical = float(t.isf(0.5 * FALSE_ALARM, _DRAWS - 1))
     evidence: dict[str, Any] = {}
     failures = []
-    for replace in (False, True):
-        sizes = [different(n, _POPULATION) if replace else float(n) for n in _SIZES]
+    for repeated in (False, True):
+        sizes = [different(n, _POPULATION) if repeated else float(n) for n in _SIZES]
         theory = run.theory.of(predicted_curve)(values, weights, sizes, population=_POPULATION).mse
         for n, predicted in zip(_SIZES, theory, strict=True):
             ratios = np.empty(_DRAWS)
             for k in range(_DRAWS):
                 signs = np.sqrt(weights) * rng.choice((-1.0, 1.0), _POPULATION)
                 target = math.sqrt(_POPULATION) * vectors @ signs
-                chosen = rng.choice(_POPULATION, n, replace=replace)
+                chosen = rng.choice(_POPULATION, n, replace=repeated)
                 ratios[k] = tasks.measured(gram, target[:, None], chosen)[0] / predicted - 1.0
             mean, error = float(ratios.mean()), float(ratios.std(ddof=1)) / math.sqrt(_DRAWS)
-            name = f"n = {n}, {'with' if replace else 'without'} repetition"
+            name = f"n = {n}, {'with' if repeated else 'without'} repetition"
             evidence[name] = {"measured/theory - 1": mean, "standard error": error}
             if abs(mean) > _ALLOWED + critical * error:
                 failures.append(f"{name}: {mean:+.1%}")

@@ -16,7 +16,7 @@ from verify.suite.claims import Run, claim
 from verify.suite.verdicts import Finding
 from verify.suite.wrong import replaced
 
-from .laws import ADJACENCY, SOURCE, SQUARE_ROOT, TAGS
+from .laws import ADJACENCY, BIAS, SOURCE, SQUARE_ROOT, TAGS
 
 ORDERED = replaced(
     "scaling-pixel-order",
@@ -148,28 +148,28 @@ _DIGITS, _BAND = (40, 80, 160), 0.1
     tags=(*TAGS, "monte-carlo"),
     profile="ci",
     cost=12.0,
-    wrong=("scaling-bias-alone",),
+    wrong=(BIAS,),
     needs=("sklearn",),
 )
 def digits_curve(run: Run) -> Finding:
     """Means of 40 draws, six at half of the points; standard errors are 1 to 3%."""
-    rng = run.stream()
+    rng, own = run.stream(), run.theory.of(learning_curve)
     x, labels = tasks.digits()
     targets = tasks.one_hot(labels)
     evidence: dict[str, Any] = {}
     good = True
     for name, (model, kind) in tasks.SYSTEMS.items():
         sizes = (*_DIGITS, len(x) // 2)
-        curve = learning_curve(model, x, targets, sizes, kernel=kind)
+        curve = own(model, x, targets, sizes, kernel=kind)
         gram = getattr(kernel(model, x), kind)
         for n, predicted, gamma in zip(sizes, curve.mse, curve.gamma, strict=True):
             draws = 40 if n in _DIGITS else 6
-            own = [
+            errors = [
                 tasks.measured(gram, targets, rng.choice(len(x), n, replace=False))[0]
                 for _ in range(draws)
             ]
-            shift = predicted / float(np.mean(own)) - 1.0
-            error = float(np.std(own, ddof=1)) / math.sqrt(draws) / float(np.mean(own))
+            shift = predicted / float(np.mean(errors)) - 1.0
+            error = float(np.std(errors, ddof=1) / np.mean(errors)) / math.sqrt(draws)
             evidence[f"{name}, n = {n}"] = {
                 "theory/measured - 1": shift,
                 "error": error,
