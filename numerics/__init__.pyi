@@ -44,6 +44,11 @@ from .runs.records import SweepFailure as SweepFailure
 from .runs.records import SweepRow as SweepRow
 from .runs.store import read_sweep as read_sweep
 from .runs.sweeps import sweep as sweep
+from .scaling.curves import LearningCurve as LearningCurve
+from .scaling.curves import learning_curve as learning_curve
+from .scaling.curves import predicted_curve as predicted_curve
+from .scaling.sphere import SphereSpectrum as SphereSpectrum
+from .scaling.sphere import sphere_spectrum as sphere_spectrum
 from .thresholds.settle import refine as refine
 from .thresholds.solution import Solution as Solution
 from .thresholds.solution import Statistics as Statistics

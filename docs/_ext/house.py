@@ -35,6 +35,7 @@ ROOMS = {
         "limits",
         "proofs",
         "kernels",
+        "scaling",
         "runs",
         *_subjects("numerics"),
     ),

@@ -1,0 +1,1 @@
+"""Kernels' spectra and the learning curves that follow from them."""

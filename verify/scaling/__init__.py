@@ -1,0 +1,1 @@
+"""Scaling MLPs: small networks as released, kernels and local tasks, against the theory of their curves."""
