@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS = ("theory", "numerics", "verify", "widegap")
 """In the order in which they may import each other."""
 ROOMS = {
-    "theory": ("calculus", "kernels", "thresholds"),
+    "theory": ("calculus", "kernels", "thresholds", "reconstruction"),
     "numerics": (
         "nests",
         "functionals",
@@ -25,8 +25,17 @@ ROOMS = {
         "proofs",
         "kernels",
         "runs",
+        "reconstruction",
     ),
-    "verify": ("suite", "statistics", "networks", "thresholds", "kernels", "reports"),
+    "verify": (
+        "suite",
+        "statistics",
+        "networks",
+        "thresholds",
+        "kernels",
+        "reconstruction",
+        "reports",
+    ),
     "widegap": ("show", "commands", "subjects"),
 }
 """In the order in which those of a layer may import each other; what is in no room is for all."""
