@@ -17,7 +17,7 @@ from theory.reconstruction.network import outputs, sensitivities, weight_gradien
 
 Array = NDArray[np.float64]
 
-__all__ = ["Misfit", "Network", "checked", "misfit", "read_arrays"]
+__all__ = ["Misfit", "Network", "check_samples", "checked", "evaluator", "misfit", "read_arrays"]
 
 MOST = 10**8
 """Most numbers of an array that is read or made."""
@@ -274,6 +274,20 @@ def checked(name: str, array: Any, dimensions: int | None = None) -> Array:
         raise ValueError(f"{name} has {(~np.isfinite(found)).sum()} entries that are not finite")
     if np.abs(found).max() > 1e50:
         raise ValueError(f"{name} has entries beyond 1e50, got {np.abs(found).max():.3g}")
+    return found
+
+
+def check_samples(network: Network, x: Any) -> Array:
+    """Return samples for a network, an array of shape (n, inputs).
+
+    Raises
+    ------
+    ValueError
+        In one line, if they are none.
+    """
+    found = checked("x", x, 2)
+    if found.shape[1] != network.inputs:
+        raise ValueError(f"x has {found.shape[1]} columns, and the network {network.inputs} inputs")
     return found
 
 

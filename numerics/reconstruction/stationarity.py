@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.reconstruction.network import MOST, Network, Passed, checked, evaluator, misfit
+from numerics.reconstruction.network import (
+    MOST,
+    Network,
+    Passed,
+    check_samples,
+    checked,
+    evaluator,
+    misfit,
+)
 from numerics.results import Result
 from theory.reconstruction.network import weight_gradients
 
@@ -20,8 +28,12 @@ Array = NDArray[np.float64]
 
 __all__ = [
     "LOSSES",
+    "Cone",
     "Stationarity",
+    "decay_of",
+    "kinks",
     "law_multipliers",
+    "rank_bound",
     "rays",
     "slopes",
     "stationarity",
@@ -181,10 +193,10 @@ def stationarity(
     if loss not in ("margin", "interpolation"):
         slope = slopes(passed.outputs, targets, loss, clip)
         if decay is None:
-            decay = _decay(network, slope, passed.outputs)
+            decay = decay_of(network, slope, passed.outputs)
         law = law_multipliers(passed.outputs, targets, loss, decay, clip)
-    cone = _Cone(
-        network, x, passed, _kinks(network, passed, kink), *rays(passed.outputs, targets, loss)
+    cone = Cone(
+        network, x, passed, kinks(network, passed, kink), *rays(passed.outputs, targets, loss)
     )
     columns = cone.columns()
     forces, hard = cone.fit(columns)
@@ -210,7 +222,7 @@ def stationarity(
         tuple(float((w**2).sum()) for w in network.weights),
         float((best * passed.outputs).sum()),
         int((singular > RANK * singular[0]).sum()),
-        int(evaluator("span")(P=len(network.patches), n=len(x), q=first.shape[1])),
+        rank_bound(network, len(x)),
         float(np.linalg.norm(first - first @ kept.T @ kept) / np.linalg.norm(first)),
         () if law is None else tuple(map(tuple, law.tolist())),
         tuple(map(tuple, best.tolist())),
@@ -237,16 +249,14 @@ def targets_of(outputs: int, y: Any, loss: str) -> Array:
         return np.eye(outputs)[found.astype(int)]
     found = found[:, None] if found.ndim == 1 else found
     if found.ndim != 2 or found.shape[1] != outputs:
-        raise ValueError(f"y has {outputs} numbers a sample for {loss}, got shape {found.shape}")
+        raise ValueError(f"y needs {outputs} numbers a sample for {loss}, got shape {np.shape(y)}")
     if loss in ("logistic", "margin") and not np.isin(found, (-1.0, 1.0)).all():
         raise ValueError(f"y is -1 or 1 for {loss}")
     return found
 
 
 def _data(network: Network, x: Any, y: Any, loss: str) -> tuple[Array, Array]:
-    found, targets = checked("x", x, 2), targets_of(network.outputs, y, loss)
-    if found.shape[1] != network.inputs:
-        raise ValueError(f"x has {found.shape[1]} columns, and the network {network.inputs} inputs")
+    found, targets = check_samples(network, x), targets_of(network.outputs, y, loss)
     if len(found) != len(targets):
         raise ValueError(f"x has {len(found)} samples and y {len(targets)}")
     return found, targets
@@ -277,7 +287,14 @@ def slopes(f: Array, targets: Array, loss: str, clip: float = 1.0) -> Array:
     return -law_multipliers(f, targets, loss, 1.0 / len(f), clip)
 
 
-def _decay(network: Network, slope: Array, f: Array) -> float:
+def decay_of(network: Network, slope: Array, f: Array) -> float:
+    """Weight decay that agrees with a network's norm, the slopes of its losses and its outputs.
+
+    Raises
+    ------
+    ValueError
+        If none does.
+    """
     values = {"S": float((slope * f).sum()), "L": len(network.weights), "T": network.norm**2}
     found = float(evaluator("decay")(n=len(f), **values))
     if network.sharpness is not None or not found > 0.0:
@@ -309,7 +326,13 @@ def rays(f: Array, targets: Array, loss: str) -> tuple[NDArray[np.intp], Array]:
     return sample, np.eye(outputs)[output] * signs[sample, output][:, None]
 
 
-def _kinks(network: Network, passed: Passed, kink: float) -> list[NDArray[np.bool_]]:
+def rank_bound(network: Network, n: int) -> int:
+    """Largest rank that the first layer can have at rest on n samples."""
+    pixels = network.weights[0].shape[1]
+    return int(evaluator("span")(P=len(network.patches), n=n, q=pixels))
+
+
+def kinks(network: Network, passed: Passed, kink: float = KINK) -> list[NDArray[np.bool_]]:
     """Pairs of a sample and a unit of each hidden layer that lie on a kink; none in smooth networks."""
     found = []
     for k, z in enumerate(passed.before):
@@ -323,8 +346,20 @@ def _kinks(network: Network, passed: Passed, kink: float) -> list[NDArray[np.boo
 
 
 @dataclass(frozen=True)
-class _Cone:
-    """Combinations of gradients with multipliers of the right signs and gates that are free at kinks."""
+class Cone:
+    """Combinations of gradients with multipliers of the right signs and gates that are free at kinks.
+
+    Attributes
+    ----------
+    network : Network
+    x : array, shape (n, inputs)
+    passed : Passed
+        The samples' way through the network.
+    free : list of arrays of bool
+        Where gates are free, as from `kinks`.
+    sample, directions : arrays
+        Extreme multipliers, as from `rays`.
+    """
 
     network: Network
     x: Array

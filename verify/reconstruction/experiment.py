@@ -40,6 +40,9 @@ def cases(
     for task in tasks:
         if task not in TASKS:
             raise ValueError(f"a task is one of {', '.join(TASKS)}, got {task!r}")
+    for decay in decays:
+        if decay and not 1e-4 <= decay <= 0.1:
+            raise ValueError(f"a decay is 0, or from 0.0001 to 0.1, got {decay}")
     for n in samples:
         if not 2 <= n <= 500:
             raise ValueError(f"samples are from 2 to 500, got {n}")

@@ -116,7 +116,7 @@ def test_results_are_written_and_read(relu) -> None:
         ({"x": np.ones((4, 9))}, "x has 9 columns, and the network 10 inputs"),
         ({"x": np.full((4, 10), np.nan)}, "x has 40 entries"),
         ({"loss": "hinge"}, "a loss is one of squared"),
-        ({"loss": "logistic"}, "y has 4 numbers a sample"),
+        ({"loss": "logistic"}, "y needs 4 numbers a sample"),
         ({"decay": 0.0}, "a decay above 0, got 0"),
         ({"y": np.array([1, 2, 3, 0])}, "no weight decay agrees"),
     ],
