@@ -376,12 +376,11 @@ def audit(network: Network, found: Reconstruction, x: Any, *, seed: int = 0) -> 
 
 
 def _tiled(rows: Array) -> Array:
-    """Vectors side by side: as pictures, two rows of them, where they are squares, else as columns."""
+    """Vectors side by side: two rows of pictures where they are squares, else as columns."""
     side = math.isqrt(rows.shape[1])
     if side * side != rows.shape[1] or side < 2:
         return rows.T
-    pictures = rows.reshape(-1, side, side)
-    if len(pictures) % 2:
-        pictures = np.concatenate([pictures, np.zeros((1, side, side))])
-    columns = [np.concatenate(pictures[k : k + 2]) for k in range(0, len(pictures), 2)]
-    return np.concatenate(columns, axis=1)
+    framed = np.full((len(rows) + len(rows) % 2, side + 1, side + 1), np.nan)
+    framed[: len(rows), :side, :side] = rows.reshape(-1, side, side)
+    two = framed.reshape(-1, 2 * (side + 1), side + 1)
+    return np.concatenate(list(two), axis=1)

@@ -79,16 +79,37 @@ def smooth() -> Callable[..., tuple[Network, np.ndarray, np.ndarray]]:
     return trained
 
 
-@pytest.fixture(scope="session")
-def relu() -> tuple[Network, np.ndarray, np.ndarray]:
-    """A ReLU network near rest, trained by descent with the cross-entropy and decay 0.01; 4 samples."""
-    network = random_network((10, 150, 4), 3)
-    x, y = np.random.default_rng(4).standard_normal((4, 10)) / 3, np.arange(4)
-    targets, speed = targets_of(4, y, "cross-entropy"), [0.0] * 2
-    for step in range(1500):
-        rate = 0.1 * (1 + np.cos(np.pi * step / 1500)) / 2
-        slope = gradient(network, x, targets, "cross-entropy", 0.01)
-        speed = [0.9 * s - rate * g for s, g in zip(speed, slope, strict=True)]
+def descended(network: Network, x, y, loss: str, decay: float, steps: int, rate: float) -> Network:
+    """Gradient descent with momentum 0.9, its rate falling along a cosine."""
+    targets, speed = targets_of(network.outputs, y, loss), [0.0] * len(network.weights)
+    for step in range(steps):
+        now = rate * (1 + np.cos(np.pi * step / steps)) / 2
+        slope = gradient(network, x, targets, loss, decay)
+        speed = [0.9 * s - now * g for s, g in zip(speed, slope, strict=True)]
         weights = tuple(w + s for w, s in zip(network.weights, speed, strict=True))
         network = replace(network, weights=weights)
-    return network, x, y
+    return network
+
+
+@pytest.fixture(scope="session")
+def relu() -> tuple[Network, np.ndarray, np.ndarray]:
+    """A ReLU network near rest, trained with the cross-entropy and decay 0.01; 4 samples."""
+    x, y = np.random.default_rng(4).standard_normal((4, 10)) / 3, np.arange(4)
+    network = random_network((10, 150, 4), 3)
+    return descended(network, x, y, "cross-entropy", 0.01, 1500, 0.1), x, y
+
+
+@pytest.fixture(scope="session")
+def fitted() -> Callable[..., tuple[Network, np.ndarray, np.ndarray, float]]:
+    """Return ``fitted(decay, steps, start)``: 8 normal samples, 200 units, squared loss; the start's norm."""
+
+    def trained(decay: float, steps: int, start: float):
+        x = np.random.default_rng(0).standard_normal((8, 20))
+        y = np.where(np.arange(8) % 2, 1.0, -1.0)
+        network = random_network((20, 200, 1), 1)
+        weights = tuple(start * w * w.shape[1] ** 0.5 for w in network.weights)
+        network = replace(network, weights=weights)
+        norm = network.norm
+        return descended(network, x, y, "squared", decay, steps, 0.03), x, y, norm
+
+    return trained
