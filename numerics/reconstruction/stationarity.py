@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.errors import ConvergenceError
 from numerics.reconstruction.network import (
     MOST,
     Network,
@@ -176,6 +177,8 @@ def stationarity(
     ------
     ValueError
         If data and network do not fit, or no decay agrees with them.
+    ConvergenceError
+        If the fit of the multipliers is not reached.
 
     Notes
     -----
@@ -185,7 +188,9 @@ def stationarity(
     <u, g> <= 0 for every ray and all gates, the distance is at least <u, theta> / |u|. The residual found is
     nearly such a u; what it lacks is made up with minus theta, for which <theta, g> is a margin by Euler's
     identity, or with minus the shortest combination of rays. With more than two layers u is kept to the last
-    two, whose gates enter linearly, so that ``low`` holds but is loose.
+    two, whose gates enter linearly, so that ``low`` holds but is loose. Multipliers of either sign with free
+    gates are no convex problem, and leave ``low`` at 0. Cost: a QR of weights by multipliers, and some hundreds
+    of passes.
     """
     x, targets = _data(network, x, y, loss)
     passed = network.passed(x)
@@ -268,10 +273,11 @@ def law_multipliers(f: Array, targets: Array, loss: str, decay: float, clip: flo
     Raises
     ------
     ValueError
-        Without a positive decay.
+        Without a positive decay and clip.
     """
-    if not 0.0 < decay < math.inf:
-        raise ValueError(f"the multipliers of a loss need a decay above 0, got {decay}")
+    if not 0.0 < decay < math.inf or not 0.0 < clip < math.inf:
+        name, value = ("clip", clip) if 0.0 < decay < math.inf else ("decay", decay)
+        raise ValueError(f"the multipliers of a loss need a {name} above 0, got {value}")
     law = evaluator(f"{loss}-multiplier")
     if loss != "cross-entropy":
         with np.errstate(over="ignore"):  # exp(y f) of a sample that is fitted: multiplier 0
@@ -345,6 +351,18 @@ def kinks(network: Network, passed: Passed, kink: float = KINK) -> list[NDArray[
     return found
 
 
+def _non_negative(matrix: Array, vector: Array) -> Array:
+    """Non-negative least squares."""
+    from scipy.optimize import nnls
+
+    try:
+        return nnls(matrix, vector, maxiter=50 * matrix.shape[1] + 100)[0]
+    except RuntimeError as error:
+        raise ConvergenceError(
+            f"no non-negative fit of {matrix.shape[1]} multipliers was reached: take fewer samples", {}, math.nan
+        ) from error
+
+
 @dataclass(frozen=True)
 class Cone:
     """Combinations of gradients with multipliers of the right signs and gates that are free at kinks.
@@ -378,10 +396,10 @@ class Cone:
         """Gradients along the rays at hard gates, a column each."""
         network, passed, many = self.network, self.passed, len(self.network.patches)
         size = sum(w.size for w in network.weights)
-        if len(self.sample) * size > MOST:
+        if len(self.sample) * size > MOST // 4:
             raise ValueError(
-                f"{len(self.sample)} multipliers of {size} weights are more than {MOST} numbers: take fewer "
-                "samples"
+                f"{len(self.sample)} multipliers of {size} weights are more than {MOST // 4} numbers: take "
+                "fewer samples"
             )
         found = np.empty((size, len(self.sample)))
         for k, (i, direction) in enumerate(zip(self.sample, self.directions, strict=True)):
@@ -395,11 +413,9 @@ class Cone:
 
     def fit(self, columns: Array) -> tuple[Array, float]:
         """Forces with the least residual at hard gates, and its square."""
-        from scipy.optimize import nnls
-
         q, r = np.linalg.qr(columns)
         theta = np.concatenate([w.ravel() for w in self.network.weights])
-        forces = nnls(r, q.T @ theta)[0]
+        forces = _non_negative(r, q.T @ theta)
         return forces, misfit(self.network, self.x, self.multipliers(forces)).value
 
     def relax(self, forces: Array) -> tuple[Array, list[Array], float]:
@@ -443,8 +459,6 @@ class Cone:
 
     def lower(self, residuals: list[Array], columns: Array) -> float:
         """A lower bound on |theta - sum lambda grad f| over the cone and the gates at kinks."""
-        from scipy.optimize import nnls
-
         inner, last = self.network.weights[-2:]
         tail = columns[-inner.size - last.size :]
         if not tail.shape[1]:
@@ -452,7 +466,8 @@ class Cone:
         # the shortest convex combination of the rays: no ray is at an obtuse angle with it
         r = np.linalg.qr(tail)[1]
         size = float(np.linalg.norm(r, axis=0).max()) or 1.0
-        hull = tail @ nnls(np.vstack([r / size, np.ones(r.shape[1])]), np.eye(len(r) + 1)[-1])[0]
+        one = np.eye(len(r) + 1)[-1]
+        hull = tail @ _non_negative(np.vstack([r / size, np.ones(r.shape[1])]), one)
         helpers = (
             (inner, last),
             (hull[: inner.size].reshape(inner.shape), hull[inner.size :].reshape(last.shape)),

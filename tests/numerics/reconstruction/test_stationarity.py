@@ -148,6 +148,7 @@ def test_results_are_written_and_read(relu) -> None:
         ({"loss": "hinge"}, "a loss is one of squared"),
         ({"loss": "logistic"}, "y needs 4 numbers a sample"),
         ({"decay": 0.0}, "a decay above 0, got 0"),
+        ({"loss": "squared", "y": np.ones((4, 4)), "decay": 0.1, "clip": -1.0}, "a clip above 0"),
         ({"y": np.array([1, 2, 3, 0])}, "no weight decay agrees"),
     ],
 )
