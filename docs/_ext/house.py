@@ -35,7 +35,6 @@ ROOMS = {
         "limits",
         "proofs",
         "kernels",
-        "scaling",
         "runs",
         *_subjects("numerics"),
     ),

@@ -1,0 +1,1 @@
+"""Trained weights against data: how stationary they are on it, and the data they give away."""

@@ -1,0 +1,78 @@
+"""Reconstructions: the samples of a network near rest, honest matching, and scores."""
+
+import json
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from numerics.reconstruction.attack import Audit, Reconstruction, audit, matched, reconstruct, ssim
+
+
+@pytest.fixture(scope="module")
+def found(relu) -> Reconstruction:
+    return reconstruct(relu[0], 8, centred=True, restarts=2, iterations=300)
+
+
+def test_weights_near_rest_give_their_samples_away(relu, found) -> None:
+    network, x, _ = relu
+    result = audit(network, found, x)
+    assert result.given_away == 4
+    assert max(result.start_cosines) < 0.9
+    assert found.residual == min(found.residuals)
+    again = reconstruct(network, 8, centred=True, restarts=2, iterations=300)
+    assert again == found
+    np.testing.assert_allclose(np.sum(found.multipliers, axis=1), 0.0, atol=1e-12)
+    assert np.abs(found.samples).max() <= 1.0
+
+
+def test_results_are_written_read_and_drawn(relu, found) -> None:
+    result = audit(relu[0], found, relu[1])
+    assert Reconstruction.from_dict(json.loads(found.to_json())) == found
+    assert Audit.from_dict(json.loads(result.to_json())) == result
+    assert result.similarities == ()  # ten numbers are no picture
+    for one in (found, result):
+        assert one.plot().axes
+        assert "\n" in str(one)
+
+
+def test_matching_is_the_best_of_all() -> None:
+    rng = np.random.default_rng(1)
+    one, other = rng.standard_normal((5, 3)), rng.standard_normal((4, 3))
+    cosines, chosen = matched(one, other)
+    unit = [v / np.linalg.norm(v, axis=1, keepdims=True) for v in (one, other)]
+    table = unit[1] @ unit[0].T
+    best = max(sum(table[i, p[i]] for i in range(4)) for p in permutations(range(5), 4))
+    assert cosines.sum() == pytest.approx(best)
+    np.testing.assert_allclose(cosines, table[range(4), chosen])
+    assert len(set(chosen)) == 4
+    with pytest.raises(ValueError, match="4 samples of 3 numbers need as many candidates"):
+        matched(one[:2], other)
+
+
+def test_structural_similarity_has_its_laws() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.random((8, 8)), rng.random((8, 8))
+    assert ssim(a, a, 1.0) == pytest.approx(1.0)
+    assert ssim(a, b, 1.0) == pytest.approx(ssim(b, a, 1.0))
+    assert ssim(3 * a, 3 * b, 3.0) == pytest.approx(ssim(a, b, 1.0))
+    assert ssim(a, 1 - a, 1.0) < 0 < ssim(a, a + 0.1 * b, 1.0) < 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"count": 0}, "count is at least 1, got 0"),
+        ({"count": 10**8}, "more than 100000000"),
+        ({"count": 2, "restarts": 0}, "restarts is at least 1"),
+        ({"count": 2, "bound": float("nan")}, "bound is a positive number"),
+    ],
+)
+def test_bad_searches_are_refused(relu, options, words) -> None:
+    with pytest.raises(ValueError, match=words):
+        reconstruct(relu[0], **options)
+
+
+def test_smooth_networks_are_refused(drawn) -> None:
+    with pytest.raises(ValueError, match="for ReLU networks"):
+        reconstruct(drawn((3, 4, 1), 0, 2.0), 2)

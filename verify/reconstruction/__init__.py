@@ -1,0 +1,1 @@
+"""Networks trained on digits, and how many of their samples come back."""
