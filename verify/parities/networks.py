@@ -49,6 +49,8 @@ class Setting:
         Random coordinates that a neuron sees; n is dense.
     width, samples, steps : int
     weights : {"sign", "one", "normal"}
+    scale : float
+        What the first weights are multiplied by; tickets do not depend on it, what comes after does.
     bias : float
         Of every neuron, at first.
     rate, decay : float
@@ -69,6 +71,7 @@ class Setting:
     samples: int
     steps: int = 3000
     weights: Weights = "sign"
+    scale: float = 1.0
     bias: float = 0.0
     rate: float = 0.1
     decay: float = 0.01
@@ -82,6 +85,8 @@ class Setting:
                 raise ValueError(f"{name} is an integer >= 1, got {getattr(self, name)}")
         if self.weights not in WEIGHTS:
             raise ValueError(f"weights are {', '.join(WEIGHTS)}, got {self.weights!r}")
+        if not 0.0 < self.scale < 1e50:
+            raise ValueError(f"scale is a number > 0, got {self.scale}")
         if not (0.0 < self.rate < np.inf and 0.0 <= self.decay < 1.0 and np.isfinite(self.bias)):
             raise ValueError(
                 f"rate > 0, 0 <= decay < 1 and a finite bias are needed; got {self.rate}, {self.decay}, "
@@ -112,7 +117,7 @@ def _draw(setting: Setting, key: Any) -> dict[str, Any]:
         "normal": jax.random.normal(next(keys), signed.shape),
     }[s.weights]
     readout = jax.random.uniform(next(keys), (s.width,), minval=-1.0) / s.width**0.5
-    start = {"w": drawn * sees, "b": jnp.full(s.width, s.bias), "v": readout}
+    start = {"w": s.scale * drawn * sees, "b": jnp.full(s.width, s.bias), "v": readout}
     return {"x": x, "y": x[:, : s.k].prod(axis=1), "sees": sees, "start": start, "key": next(keys)}
 
 

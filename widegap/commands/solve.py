@@ -225,14 +225,17 @@ def _solve_levels(
 ) -> Failure | None:
     """Solve all levels up to `level`, with live progress on a terminal, as far as they converge."""
     from numerics import ConvergenceError, ResolutionError, lowest_level, refine, solve_levels
+    from theory import free_energy
     from widegap.show.progress import LevelProgress
 
     progress = LevelProgress()
     try:
         # checks its input here; whatever comes later is not the input's fault
         wanted = range(min(lowest_level(model), level), level + 1)
-        few = digits if digits <= DOUBLE_DIGITS else DEFAULT_DIGITS
         solve_levels(model, [level], digits=digits)  # checks the digits and computes nothing
+        searched = bool(free_energy(model, max(level, wanted[0])).order_parameters)
+        # closed forms cost nothing, and may be beyond the range of doubles
+        few = DEFAULT_DIGITS if digits > DOUBLE_DIGITS and searched else digits
         levels = solve_levels(model, wanted, digits=few, progress=progress.update)
     except ValueError as error:
         raise click.UsageError(str(error)) from error

@@ -185,6 +185,13 @@ def kernel(n: int, k: int, as_json: bool, plot: str | None, **options: Any) -> N
     metavar="|".join(WEIGHTS),
     help="Of what a neuron sees: 1 or -1, 1, or normal. [default: sign]",
 )
+@click.option(
+    "--scale",
+    type=Number("--scale"),
+    default=1.0,
+    metavar="C",
+    help="What these are multiplied by. [default: 1]",
+)
 @_many("--widths", 10**5, "R,R,..", (30, 100, 300, 1000))
 @_many("--samples", 10**6, "M,M,..", (200, 400, 800))
 @click.option(

@@ -14,6 +14,10 @@ def test_neurons_see_as_many_coordinates_as_they_are_told(weights):
     drawn = first_step(Setting(9, 3, 4, 20, 50, weights=weights), 0, 3)
     assert (drawn["sees"].sum(axis=-1) == 4).all()
     assert ((drawn["weights"] != 0) == drawn["sees"]).all()
+    small = first_step(Setting(9, 3, 4, 20, 50, weights=weights, scale=0.5), 0, 3)
+    assert (small["weights"] == 0.5 * drawn["weights"]).all()
+    # without bias a neuron is active where it was: gradients in the weights are the same
+    np.testing.assert_allclose(small["gradient"], drawn["gradient"], atol=1e-15)
     if weights != "normal":
         assert set(np.unique(drawn["weights"])) == {"sign": {-1, 0, 1}, "one": {0, 1}}[weights]
 
@@ -106,6 +110,7 @@ def test_a_table_is_learned():
         ({"k": 9}, "needs n >= 9"),
         ({"sparsity": 9}, "at most n = 8"),
         ({"weights": "ones"}, "sign, one, normal, got 'ones'"),
+        ({"scale": 0.0}, "scale is a number > 0, got 0.0"),
         ({"rate": float("nan")}, "rate > 0"),
         ({"bias": float("inf")}, "a finite bias"),
     ],
