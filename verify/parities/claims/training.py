@@ -117,7 +117,8 @@ _WITHOUT = CountTest(_ALLOWED, _FEWEST, 0.5)
 
 @claim(
     "parities-tickets-decide",
-    "Networks with a partial ticket at initialisation learn the parity, others of the same width do not.",
+    "From first weights of size 1, networks with a partial ticket learn the parity, others of the same width "
+    "do not.",
     source=f"{PAPER} (lottery tickets)",
     tags=TAGS,
     profile="ci",
