@@ -287,3 +287,20 @@ def test_a_defect_keeps_its_traceback(
     monkeypatch.setattr(numerics, "solve_levels", _raising(ValueError("not the user's fault")))
     result = run(*SOLVE)
     assert isinstance(result.exception, ValueError)
+
+
+def test_levels_beyond_the_doubles_have_the_digits_asked_for(run):
+    """Their search starts from doubles, so level 3 is refused; what is a closed form is not."""
+    found = run("solve", "sbp", "--kappa", "50", "--level", "2", "--digits", "20")
+    assert found.exit_code == 0, found.output
+    assert "3.2072390227891251743e+544" in found.stdout
+    refused = run("solve", "sbp", "--kappa", "50", "--level", "2")
+    assert refused.exit_code == 1
+    assert "beyond the range of doubles" in refused.stderr
+
+
+def test_all_levels_have_the_digits_asked_for(run):
+    shown = run("solve", "sbp", "--kappa", "1", "--level", "3", "--digits", "40").stdout
+    assert "1.815875495837207303587063120262331389630" in shown
+    assert "1.657535194347881072620637107105205624461" in shown
+    assert shown.rstrip().endswith(" = 0.158340301489326230966426013157125765169")

@@ -27,7 +27,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-import numerics
 from numerics import ConvergenceError, Solution
 from theory import free_energy
 from verify import Finding
@@ -237,7 +236,6 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
         make_certificates(folder)
         patch.setattr("numerics.thresholds.solve._levels", pretended)
-        patch.setattr(numerics, "refine", lambda solution, digits, tell: solution, raising=False)
         patch.setattr("numerics.proofs.certificates.refine", lambda solution, *_, **__: solution)
         make_files(folder, lambda *line: CliRunner().invoke(cli, line, prog_name="widegap"))
         made = Bench(folder, {})

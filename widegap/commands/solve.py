@@ -57,8 +57,7 @@ MAX_DIGITS = 1000
     type=Integer("--digits", 1, MAX_DIGITS),
     default=DEFAULT_DIGITS,
     metavar="N",
-    help="Correct digits of the value, up to 1000; beyond 15 for level R only. "
-    f"[default: {DEFAULT_DIGITS}]",
+    help=f"Correct digits of the values, up to 1000. [default: {DEFAULT_DIGITS}]",
 )
 @click.option("--certify", is_flag=True, help="Prove bounds of the value at level R.")
 @click.option(
@@ -224,8 +223,7 @@ def _solve_levels(
     model: "Model", level: int, digits: int, solutions: "list[Solution]"
 ) -> Failure | None:
     """Solve all levels up to `level`, with live progress on a terminal, as far as they converge."""
-    from numerics import ConvergenceError, ResolutionError, lowest_level, refine, solve_levels
-    from theory import free_energy
+    from numerics import ConvergenceError, ResolutionError, lowest_level, solve_levels
     from widegap.show.progress import LevelProgress
 
     progress = LevelProgress()
@@ -233,17 +231,12 @@ def _solve_levels(
         # checks its input here; whatever comes later is not the input's fault
         wanted = range(min(lowest_level(model), level), level + 1)
         solve_levels(model, [level], digits=digits)  # checks the digits and computes nothing
-        searched = bool(free_energy(model, max(level, wanted[0])).order_parameters)
-        # closed forms cost nothing, and may be beyond the range of doubles
-        few = DEFAULT_DIGITS if digits > DOUBLE_DIGITS and searched else digits
-        levels = solve_levels(model, wanted, digits=few, progress=progress.update)
+        levels = solve_levels(model, wanted, digits=digits, progress=progress.update)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     try:
         with progress:
             for solution in levels:
-                if digits > few and solution.level == level:
-                    solution = refine(solution, digits, partial(progress.update, level))
                 solutions.append(solution)
     except ConvergenceError as error:
         best = ", ".join(

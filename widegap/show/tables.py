@@ -1,6 +1,7 @@
 """Solutions as text: tables that stay readable at 80 columns and when piped into a file."""
 
 from collections.abc import Sequence
+from decimal import Decimal, localcontext
 from io import StringIO
 from itertools import zip_longest
 from typing import TYPE_CHECKING
@@ -231,12 +232,19 @@ def gap_line(solutions: "Sequence[Solution]") -> str:
     if last is first:
         return ""
     low, high = _alpha(first), _alpha(last)
-    decimals = min(len(text.partition(".")[2]) for text in (low, high))
-    gap = f"{float(first.value - last.value):.{decimals}f}"
+    with localcontext(prec=4000):  # exact: no value has that many digits
+        one, other = Decimal(low), Decimal(high)
+        unit = max(int(x.as_tuple().exponent) for x in (one, other))
+        gap = (one - other).quantize(Decimal((0, (1,), unit)))
     if first.symbol == "xi":
-        return f"xi_{last.level} - xi_{first.level} = {-float(gap):.{decimals}f}"
+        return f"xi_{last.level} - xi_{first.level} = {_plain(-gap)}"
     name = "alpha_c" if first.level == 2 else f"alpha_{first.level}"
-    return f"gap {name} - alpha_{last.level} = {low} - {high} = {gap}"
+    return f"gap {name} - alpha_{last.level} = {low} - {high} = {_plain(gap)}"
+
+
+def _plain(x: Decimal) -> str:
+    """With all its decimals; as a power of ten where it has none."""
+    return f"{x:f}" if int(x.as_tuple().exponent) <= 0 else f"{x:e}"
 
 
 def render(*parts: "RenderableType", terminal: bool, width: int) -> str:

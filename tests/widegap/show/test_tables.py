@@ -1,10 +1,15 @@
 """Tables: every number whole at every width."""
 
+from decimal import Decimal
+from typing import Any
+
+import mpmath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from numerics import Solution
+from theory import SBP
 from widegap.show.tables import gap_line, order_parameter_table, render, significant, summary_table
 
 
@@ -44,5 +49,33 @@ def test_level_two_has_no_order_parameters(solutions: list[Solution]) -> None:
 def test_the_gap_is_the_difference_shown(solutions: list[Solution]) -> None:
     shown = gap_line(solutions).partition(" = ")[2]
     operands, _, difference = shown.rpartition(" = ")
-    first, last = (float(text) for text in operands.split(" - "))
-    assert float(difference) == pytest.approx(first - last, abs=2e-11)
+    first, last = (Decimal(text) for text in operands.split(" - "))
+    last_place = Decimal((0, (1,), int(Decimal(difference).as_tuple().exponent)))
+    assert abs(Decimal(difference) - (first - last)) <= last_place / 2
+
+
+def test_the_gap_has_the_digits_of_both() -> None:
+    """Differences in doubles had sixteen right digits of a hundred, and none of large values."""
+    with mpmath.workdps(60):
+        one, two, three = mpmath.mpf(2).sqrt(), mpmath.mpf(10) ** 40 / 3, mpmath.mpf(1) / 3
+        low, high = solution_of(2, one, 50), solution_of(3, three, 40)
+        shown = gap_line([low, high]).rpartition(" = ")[2]
+        assert abs(mpmath.mpf(shown) - (one - three)) < mpmath.mpf("1e-40")
+        assert len(shown) == len("1.") + 40
+        # one has 50 digits, the other 20, the last of which counts 10^20
+        assert gap_line([solution_of(2, two, 20), high]).endswith(" = 3.3333333333333333333e+39")
+
+
+def solution_of(level: int, value: Any, digits: int) -> Solution:
+    return Solution(
+        SBP(1),
+        level,
+        value,
+        (),
+        (),
+        (),
+        (),
+        {},
+        error=value * mpmath.mpf(10) ** -digits,
+        digits=digits,
+    )
