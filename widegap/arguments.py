@@ -366,13 +366,17 @@ SCHEDULER = click.option(
 """A cluster instead of them."""
 
 
-def resumable_options(each: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def resumable_options(
+    each: str, required: bool = True
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Options of work that goes into one file: --out, --resume, --workers and --scheduler.
 
     Parameters
     ----------
     each
         What the file takes one by one.
+    required
+        Whether there is no work without a file.
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -386,7 +390,7 @@ def resumable_options(each: str) -> Callable[[Callable[..., Any]], Callable[...,
             ),
             click.option(
                 "--out",
-                required=True,
+                required=required,
                 type=click.Path(),
                 metavar="FILE",
                 help=f"The SQLite file that takes each {each} as soon as it is there.",

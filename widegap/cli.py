@@ -16,6 +16,7 @@ from widegap.commands import (
     plot,
     solve,
     sweep,
+    table,
     verify,
 )
 from widegap.errors import OneLineGroup
@@ -66,5 +67,5 @@ def cli(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for module in (derive, solve, sweep, plot, experiment, kernel, network, verify, certify):
+for module in (derive, solve, table, sweep, plot, experiment, kernel, network, verify, certify):
     cli.add_command(getattr(module, module.__name__.rpartition(".")[2]))
