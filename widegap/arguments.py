@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from widegap import subjects
 from widegap.errors import shown
 
 if TYPE_CHECKING:
@@ -131,6 +133,15 @@ class OneOf(click.ParamType):
                 f"unknown {self.name} {shown(value)}; choose from {', '.join(self.names)}"
             )
         return value.lower()
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The names that begin so; where a model is wanted, a verb's subjects as well."""
+        names = self.names
+        if self.name == "model" and ctx.info_name in subjects.VERBS:
+            names = (*names, *subjects.having(ctx.info_name))
+        return [CompletionItem(name) for name in names if name.startswith(incomplete.lower())]
 
 
 def _integer(text: str) -> int | None:

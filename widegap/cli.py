@@ -64,7 +64,22 @@ def cli(ctx: click.Context) -> None:
       sk                 Sherrington-Kirkpatrick, max x'Gx
     """  # noqa: D301 - click's mark for text that is not to be wrapped
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        click.echo(FIRST.format(", ".join(subjects.SUBJECTS)))
+
+
+FIRST = """\
+widegap derives, solves and verifies the theory of perceptrons and wide networks.
+
+  derive      the formula, with all steps    widegap derive sbp --level 3
+  solve       the number, with its error     widegap solve sbp --kappa 1 --level 7
+  experiment  what networks really do        widegap experiment parities --out grid.sqlite
+  verify      which claims hold              widegap verify
+
+Models: sbp, abp, ubp, zero-one, spherical, hopfield, negative-hopfield, sk.
+Subjects: {}.
+
+widegap --help lists all commands, widegap COMMAND --help says what one does."""
+"""What is shown to whoever types the name alone."""
 
 
 for module in (derive, solve, table, sweep, plot, experiment, kernel, network, verify, certify):

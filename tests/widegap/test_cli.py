@@ -1,7 +1,10 @@
 """The two commands: what they print is what the layers below computed."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,8 @@ import numerics
 import widegap
 from numerics import ConvergenceError, Solution
 from theory import SBP, free_energy
+from widegap.arguments import MODELS
+from widegap.subjects import SUBJECTS
 
 SOLVE = ("solve", "sbp", "--kappa", "1", "--level", "4")
 
@@ -304,3 +309,29 @@ def test_all_levels_have_the_digits_asked_for(run):
     assert "1.815875495837207303587063120262331389630" in shown
     assert "1.657535194347881072620637107105205624461" in shown
     assert shown.rstrip().endswith(" = 0.158340301489326230966426013157125765169")
+
+
+def completed(*words: str) -> list[str]:
+    """What Bash is told, by the program that it asks."""
+    line = {"COMP_WORDS": " ".join(("widegap", *words)), "COMP_CWORD": str(len(words))}
+    asked = {**os.environ, **line, "_WIDEGAP_COMPLETE": "bash_complete"}
+    told = subprocess.run(
+        [sys.executable, "-m", "widegap"], env=asked, capture_output=True, text=True, check=True
+    )
+    return [answer.removeprefix("plain,") for answer in told.stdout.split()]
+
+
+def test_words_are_completed():
+    assert completed("sol") == ["solve"]
+    assert completed("solve", "s") == ["sbp", "spherical", "sk", "scaling", "sharpness"]
+    assert completed("derive", "ker") == ["kernels"]
+    assert completed("sweep", "par") == []  # sweeps are of models alone
+    assert completed("solve", "parities", "t") == ["tickets"]
+    assert completed("verify", "--profile", "f") == ["full"]
+    assert "--levels" in completed("sweep", "sbp", "--le")
+
+
+def test_the_first_screen_names_every_model_and_subject(run):
+    shown = run().stdout
+    assert all(name in shown for name in (*MODELS, *SUBJECTS))
+    assert len(shown.splitlines()) < 15

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from widegap.cli import cli
+from widegap.cli import FIRST, cli
 
 from .lines import commands
 
@@ -75,6 +75,13 @@ def test_the_examples_in_the_help_are_lines_that_the_program_takes() -> None:
                 taken(arguments(line))
                 tried += 1
     assert tried >= 15
+
+
+def test_the_first_screen_has_an_example_of_each_verb() -> None:
+    lines = re.findall(r"  (widegap (?:derive|solve|experiment|verify)\b.*)", FIRST)
+    assert len(lines) == 4
+    for line in lines:
+        taken(arguments(line))
 
 
 def typed_in(folder: Path, typed: str) -> str:
