@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Result", "Table"]
+__all__ = ["Arrays", "Result", "Table", "html_table"]
 
 
 class Result(ABC):
@@ -77,14 +77,7 @@ class Result(ABC):
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        head, *body = (
-            "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row)
-            for tag, row in zip(
-                ["th", *["td"] * len(self.rows())], _cells(self.rows()), strict=True
-            )
-        )
-        rows = "".join(f"<tr>{row}</tr>" for row in body)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        return html_table(self.rows())
 
 
 class Table(Result):
@@ -97,6 +90,51 @@ class Table(Result):
         """A row for each entry."""
         values = (getattr(self, name) for name in self.columns.values())
         return [dict(zip(self.columns, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+class Arrays:
+    """Base of a frozen dataclass, made with ``eq=False``, that has arrays among its fields.
+
+    Two are equal if all fields are, NaN included; equal ones have the same hash, and pickles give equal ones.
+    As text it is one line, with the shapes of its arrays.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        return all(_same(a, getattr(other, name)) for name, a in self._named())
+
+    def __hash__(self) -> int:
+        parts = (a.shape if isinstance(a, np.ndarray) else a for _, a in self._named())
+        return hash((type(self), *parts))
+
+    def __str__(self) -> str:
+        parts = (
+            f"{name} {a.shape}" if isinstance(a, np.ndarray) else f"{name} {a}"
+            for name, a in self._named()
+            if not isinstance(a, str) or a
+        )
+        return f"{type(self).__name__}: {', '.join(parts)}"
+
+    def _named(self) -> list[tuple[str, Any]]:
+        return [(f.name, getattr(self, f.name)) for f in fields(self)]  # pyright: ignore[reportArgumentType]
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        numbers = all(np.asarray(x).dtype.kind in "fc" for x in (one, other))
+        return np.array_equal(one, other, equal_nan=numbers)
+    return one == other
+
+
+def html_table(rows: list[dict[str, Any]]) -> str:
+    """Rows as a table of HTML, a dictionary a row, with the same keys in each."""
+    head, *body = (
+        "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row)
+        for tag, row in zip(["th", *["td"] * len(rows)], _cells(rows), strict=True)
+    )
+    lines = "".join(f"<tr>{row}</tr>" for row in body)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
 
 
 def _cells(rows: list[dict[str, Any]]) -> list[list[str]]:

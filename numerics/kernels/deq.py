@@ -20,6 +20,7 @@ from numerics.errors import DivergenceError
 from numerics.kernels.loops import state
 from numerics.kernels.loops.code import kernel_module, uses_power_loops, uses_series
 from numerics.kernels.series.series import series
+from numerics.results import Arrays
 from theory.kernels.activations import Activation
 from theory.kernels.architectures import DEQ
 from theory.kernels.duals import Dual
@@ -46,8 +47,8 @@ __all__ = [
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class DEQKernel:
+@dataclass(frozen=True, eq=False)
+class DEQKernel(Arrays):
     """Gram matrices of a wide equilibrium model.
 
     Attributes

@@ -20,6 +20,7 @@ from numerics.errors import DivergenceError
 from numerics.kernels.loops import state
 from numerics.kernels.loops.code import kernel_module, uses_power_loops, uses_series
 from numerics.kernels.series.series import EXTRA, TIERS
+from numerics.results import Arrays
 from theory.kernels.activations import Activation
 from theory.kernels.architectures import MLP
 from theory.kernels.duals import Dual, Tangent
@@ -46,8 +47,8 @@ CHUNK = 64
 _SERIES_CHUNK = 2
 
 
-@dataclass(frozen=True)
-class MLPKernel:
+@dataclass(frozen=True, eq=False)
+class MLPKernel(Arrays):
     """Gram matrices of a wide multilayer perceptron.
 
     Attributes

@@ -13,6 +13,7 @@ from sympy import Expr
 from numerics.kernels.loops.code import kernel_module, uses_power_loops, uses_series
 from numerics.kernels.series.rounding import UNIT
 from numerics.kernels.series.series import series
+from numerics.results import Arrays
 from theory.kernels.activations import Activation
 from theory.kernels.duals import Dual
 from theory.kernels.duals import dual as dual_of
@@ -27,8 +28,8 @@ Array = NDArray[np.float64]
 _STEPS = 200
 
 
-@dataclass(frozen=True)
-class PhaseDiagram:
+@dataclass(frozen=True, eq=False)
+class PhaseDiagram(Arrays):
     """Fixed points over a grid; all arrays have shape (len(sigma_b), len(sigma_w)).
 
     Attributes

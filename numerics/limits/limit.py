@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from flint import arb
@@ -15,12 +16,13 @@ from numerics.balls.functional import functional_at
 from numerics.balls.numbers import float_of
 from numerics.balls.plan import BallGrid
 from numerics.errors import ConvergenceError
+from numerics.results import html_table
 from numerics.thresholds.functional import seeing
 from numerics.thresholds.points import objective_of
 from numerics.thresholds.settle import DOUBLE_DIGITS, refine
 from numerics.thresholds.solution import Solution, supported_digits, written
 from numerics.thresholds.solve import lowest_level, searched, solve_levels
-from theory import Model, free_energy
+from theory import Model, free_energy, model_named
 from theory.parameters import shown
 
 from .branches import Branch, branches_of, climb, functional
@@ -56,8 +58,8 @@ class Limit:
         The levels of the branch that the limit is of, and its values.
     estimates : dict of str to float
         The limit by accelerator.
-    exponent : float
-        Of the level in the distance to the limit, as fitted; 4 in theory. nan where nothing was fitted.
+    exponent : float or None
+        Of the level in the distance to the limit, as fitted; 4 in theory. None where nothing was fitted.
     others : tuple of (float, float)
         Limits of other branches, with their errors.
     p, q, c : tuple of float
@@ -73,8 +75,8 @@ class Limit:
     error: float
     levels: tuple[int, ...] = ()
     values: tuple[float, ...] = ()
-    estimates: dict[str, float] = field(default_factory=dict)
-    exponent: float = float("nan")
+    estimates: dict[str, float] = field(default_factory=dict, hash=False)
+    exponent: float | None = None
     others: tuple[tuple[float, float], ...] = ()
     p: tuple[float, ...] = ()
     q: tuple[float, ...] = ()
@@ -94,7 +96,6 @@ class Limit:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready content."""
-        finite = {name: x for name, x in self.estimates.items() if np.isfinite(x)}
         return {
             "model": self.model.name,
             "parameters": {str(k): str(v) for k, v in self.model.parameters.items()},
@@ -105,8 +106,8 @@ class Limit:
             "digits": self.digits,
             "levels": list(self.levels),
             "values": list(self.values),
-            "estimates": finite,
-            "exponent": self.exponent if np.isfinite(self.exponent) else None,
+            "estimates": dict(self.estimates),
+            "exponent": self.exponent,
             "others": [list(pair) for pair in self.others],
             "p": list(self.p),
             "q": list(self.q),
@@ -114,12 +115,44 @@ class Limit:
             "reason": self.reason,
         }
 
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """Return the limit that `to_dict` was made of.
+
+        Raises
+        ------
+        ValueError
+            If something is missing, or makes no model.
+        """
+        try:
+            return cls(
+                model_named(content["model"], content["parameters"]),
+                content["value"],
+                content["error"],
+                estimates=dict(content["estimates"]),
+                exponent=content["exponent"],
+                others=tuple(map(tuple, content["others"])),
+                reason=content["reason"],
+                levels=tuple(content["levels"]),
+                values=tuple(content["values"]),
+                p=tuple(content["p"]),
+                q=tuple(content["q"]),
+                c=tuple(content["c"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"this is no limit: {error}") from error
+
+    def _repr_html_(self) -> str:
+        rows = [{"level": r, self.symbol: f"{v:.12g}", "above the limit": f"{v - self.value:.2e}"}
+                for r, v in zip(self.levels, self.values, strict=True)]  # fmt: skip
+        return f"<p>{html.escape(str(self))}</p>{html_table(rows)}"
+
     def __str__(self) -> str:
         """Return one block of text with the limit and where it comes from."""
         value = written(self.value, min(self.digits + 1, 15))
         lines = [f"{self.model}, r -> infinity: {self.symbol} = {value}, error {self.error:.1g}"]
         lines.append(f"  {self.reason}")
-        if np.isfinite(self.exponent):
+        if self.exponent is not None:
             lines.append(f"  distance falls as level^-{self.exponent:.2f} (4 in theory)")
         return "\n".join(lines)
 
@@ -294,7 +327,7 @@ def _limit(
         chosen.error,
         tuple(levels),
         tuple(values),
-        chosen.estimates,
-        chosen.exponent,
+        {name: x for name, x in chosen.estimates.items() if math.isfinite(x)},
+        chosen.exponent if math.isfinite(chosen.exponent) else None,
         reason=f"extrapolated from levels {used[0]} to {used[-1]}",
     )

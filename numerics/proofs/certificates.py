@@ -23,7 +23,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 import mpmath
@@ -93,9 +93,9 @@ class Certificate:
     statement: str
     kind: Kind
     model: str
-    parameters: dict[str, str]
+    parameters: dict[str, str] = field(hash=False)
     level: int
-    point: dict[str, str]
+    point: dict[str, str] = field(hash=False)
     radius: str
     digits: int
 
@@ -149,13 +149,13 @@ class Certificate:
             Naming the field.
         """
         kinds = {"level": int, "digits": int, "parameters": dict, "point": dict}
-        for field in fields(self):
-            value, kind = getattr(self, field.name), kinds.get(field.name, str)
+        for own in fields(self):
+            value, kind = getattr(self, own.name), kinds.get(own.name, str)
             inside = (
                 [text for pair in value.items() for text in pair] if type(value) is dict else []
             )
             if type(value) is not kind or not all(isinstance(text, str) for text in inside):
-                raise CertificateError(f"its {field.name} is {str(value)[:60]!r}")
+                raise CertificateError(f"its {own.name} is {str(value)[:60]!r}")
 
     def __str__(self) -> str:
         """Return the bounds and the statement."""

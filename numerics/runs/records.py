@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
+
+from numerics.results import html_table
 
 __all__ = [
     "SCHEMA",
@@ -133,14 +136,14 @@ class SweepRow:
         All of `Solution.to_dict` or `Limit.to_dict`; numbers that are not finite are None.
     """
 
-    parameters: dict[str, str]
-    coordinates: dict[str, float]
+    parameters: dict[str, str] = field(hash=False)
+    coordinates: dict[str, float] = field(hash=False)
     level: float
     value: float
     error: float
     digits: int
     branch: str
-    solution: dict[str, Any]
+    solution: dict[str, Any] = field(hash=False)
 
 
 @dataclass(frozen=True)
@@ -162,12 +165,12 @@ class SweepFailure:
         Norm of the gradient there.
     """
 
-    parameters: dict[str, str]
-    coordinates: dict[str, float]
+    parameters: dict[str, str] = field(hash=False)
+    coordinates: dict[str, float] = field(hash=False)
     level: float
     kind: str
     message: str
-    best: dict[str, float]
+    best: dict[str, float] = field(hash=False)
     gradient_norm: float | None
 
 
@@ -193,6 +196,26 @@ class Sweep:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def table(self) -> list[dict[str, Any]]:
+        """A row for each level of each point: its coordinates, and what was found."""
+        names = ("level", "value", "error", "digits", "branch")
+        return [
+            {**row.coordinates, **{name: getattr(row, name) for name in names}} for row in self.rows
+        ]
+
+    def to_pandas(self) -> Any:
+        """`table` as a data frame; needs pandas, which widegap itself does not."""
+        import pandas as pd
+
+        return pd.DataFrame(self.table())
+
+    def __str__(self) -> str:
+        failed = f", {len(self.failures)} points failed" if self.failures else ""
+        return f"sweep of {self.settings.model}: {len(self.rows)} {self.settings.quantity} values{failed}"
+
+    def _repr_html_(self) -> str:
+        return html_table(self.table()) if self.rows else f"<p>{html.escape(str(self))}</p>"
 
 
 def point_key(parameters: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 import math
 import re
@@ -10,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self, get_args
 
 from numerics.errors import ConvergenceError
+from numerics.results import html_table
 from theory import Model, model_named
 
 __all__ = ["Branch", "ConvergenceError", "Solution", "Statistics"]
@@ -112,7 +114,7 @@ class Solution:
     q: tuple[float, ...] = ()
     c: tuple[float, ...] = ()
     fields: tuple[float, ...] = ()
-    order_parameters: dict[str, float] = field(default_factory=dict)
+    order_parameters: dict[str, float] = field(default_factory=dict, hash=False)
     gaps: tuple[float, ...] = ()
     gradient_norm: float = 0.0
     residual: float | None = None
@@ -190,6 +192,16 @@ class Solution:
         if all(step > 0 for step in steps):
             return "increasing"
         return "decreasing" if all(step < 0 for step in steps) else "mixed"
+
+    def _repr_html_(self) -> str:
+        first, *rest = str(self).splitlines()
+        head = f"<p>{html.escape(first)}</p>"
+        rows = [
+            {"order parameter": name, "value": written(x, min(self.digits, 10))}
+            for name, x in self.order_parameters.items()
+        ]
+        said = "<br>".join(html.escape(line) for line in rest if " = " not in line)
+        return f"{head}{html_table(rows) if rows else ''}<p>{said}</p>"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready content; `from_dict` reads it.

@@ -52,6 +52,9 @@ class Dual:
     activation: Activation
     terms: tuple[Term, ...] | None
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return dual, (self.activation,)  # there is one of each activation
+
     @property
     def existence(self) -> Existence:
         """For which variances it exists."""

@@ -20,6 +20,7 @@ from numerics.kernels.inputs import check_inputs, check_scales, check_tangent, r
 from numerics.kernels.loops.primitives import parallel, squares
 from numerics.kernels.series.jet import Jet, jet
 from numerics.kernels.tiles import check_memory
+from numerics.results import Arrays
 from theory.kernels.activations import Activation
 from theory.kernels.architectures import MLP
 from theory.kernels.duals import Tangent, dual
@@ -38,8 +39,8 @@ _LEFT = 1e-14
 """What a series may leave out."""
 
 
-@dataclass(frozen=True, repr=False)
-class KernelDerivatives:
+@dataclass(frozen=True, eq=False, repr=False)
+class KernelDerivatives(Arrays):
     """Kernels, and how they change with their inputs.
 
     Attributes

@@ -23,6 +23,7 @@ from numerics.kernels.inputs import check_inputs
 from numerics.kernels.kernel import kernel
 from numerics.kernels.mlp import MLPKernel
 from numerics.kernels.series.rounding import UNIT
+from numerics.results import Arrays
 from theory.kernels.architectures import DEQ, MLP
 from theory.kernels.duals import Tangent
 from theory.kernels.laws import prediction as law
@@ -38,8 +39,8 @@ _UP = 1.0 + 1e-6
 """For the rounding of the bounds themselves."""
 
 
-@dataclass(frozen=True)
-class Prediction:
+@dataclass(frozen=True, eq=False)
+class Prediction(Arrays):
     """Normal distribution of a wide network's outputs at new inputs.
 
     Attributes
