@@ -25,6 +25,7 @@ from numerics import (
     solve,
     sphere_spectrum,
 )
+from numerics.kernels.phase import phase_diagram
 from numerics.runs.records import Settings
 from theory import DEQ, MLP, SBP, Dense, LayerNorm, Residual, Sequential
 
@@ -144,3 +145,18 @@ def test_sweeps_are_tables() -> None:
     assert frame.to_dict("records") == made("sweep").table()
     assert list(frame.columns) == ["kappa", "level", "value", "error", "digits", "branch"]
     assert "1 points failed" in str(made("sweep"))
+
+
+@pytest.mark.parametrize(
+    "name", ["limit", "sweep", "phases", "level 4", "learning curve", "spectrum"]
+)
+def test_what_there_is_to_see_is_drawn(name: str) -> None:
+    makers = {
+        "phases": lambda: phase_diagram("erf", [0.5, 1.0, 2.0], [0.0, 0.3]),
+        "level 4": lambda: solve(SBP(1), level=4),
+    }
+    one = makers[name]() if name in makers else made(name)
+    figure = one.plot()
+    assert figure.axes
+    assert all(ax.get_lines() or ax.collections or ax.images for ax in figure.axes)
+    assert figure.axes[-1].get_xlabel() or name == "phases"

@@ -28,6 +28,7 @@ def _subjects(layer: str) -> tuple[str, ...]:
 ROOMS = {
     "theory": ("calculus", "kernels", "thresholds", *_subjects("theory")),
     "numerics": (
+        "figures",
         "nests",
         "functionals",
         "balls",

@@ -96,7 +96,7 @@ print("errors:", training.mean_error, posterior.mean_error)
 # line correlations live for hundreds of layers.
 
 from numerics import phase_diagram
-from widegap.show.kernel_plots import phase_figure
+from numerics.figures.phases import phase_figure
 
 diagram = phase_diagram("erf", np.linspace(0.2, 3.0, 29), np.linspace(0.0, 0.8, 17))
 figure = phase_figure(diagram)

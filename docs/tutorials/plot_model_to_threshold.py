@@ -78,7 +78,7 @@ print(f"minus the printed  {independent - printed:.4f}")
 # The steps between levels shrink by roughly a constant factor, while the gap to
 # :math:`\alpha_c` stays open.
 
-from widegap.show.plots import level_convergence
+from numerics.figures.levels import level_convergence
 
 figure = level_convergence(solutions)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from theory.kernels.duals import dual as dual_of
 from .diagonal import Single, packed, stacked
 from .inputs import check_scales
 from .noise import PairNoise, pair_noise
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["PhaseDiagram", "phase_diagram"]
 
@@ -59,6 +62,12 @@ class PhaseDiagram(Arrays):
     correlation: Array
     length: Array
     error: Array
+
+    def plot(self) -> Figure:
+        """Draw order and chaos: `numerics.figures.phases.phase_figure`."""
+        from numerics.figures.phases import phase_figure
+
+        return phase_figure(self)
 
 
 def phase_diagram(

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from flint import arb
@@ -27,6 +27,9 @@ from theory.parameters import shown
 
 from .branches import Branch, branches_of, climb, functional
 from .extrapolation import WINDOW, Extrapolation, extrapolate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Limit", "limit"]
 
@@ -141,6 +144,18 @@ class Limit:
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"this is no limit: {error}") from error
+
+    def plot(self) -> Figure:
+        """Draw the profile, and by how much each level misses: `numerics.figures.profiles.profile`.
+
+        Raises
+        ------
+        ValueError
+            If there are no two exponents.
+        """
+        from numerics.figures.profiles import profile
+
+        return profile(self)
 
     def _repr_html_(self) -> str:
         rows = [{"level": r, self.symbol: f"{v:.12g}", "above the limit": f"{v - self.value:.2e}"}

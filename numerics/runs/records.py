@@ -7,9 +7,12 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from numerics.results import html_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = [
     "SCHEMA",
@@ -203,6 +206,18 @@ class Sweep:
         return [
             {**row.coordinates, **{name: getattr(row, name) for name in names}} for row in self.rows
         ]
+
+    def plot(self) -> Figure:
+        """Draw the levels against the parameter: `numerics.figures.levels.phase_diagram`.
+
+        Raises
+        ------
+        ValueError
+            If there is nothing to draw, or no single parameter to draw it against.
+        """
+        from numerics.figures.levels import phase_diagram
+
+        return phase_diagram(self)
 
     def to_pandas(self) -> Any:
         """`table` as a data frame; needs pandas, which widegap itself does not."""

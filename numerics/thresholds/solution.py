@@ -8,11 +8,14 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from numerics.errors import ConvergenceError
 from numerics.results import html_table
 from theory import Model, model_named
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Branch", "ConvergenceError", "Solution", "Statistics"]
 
@@ -192,6 +195,18 @@ class Solution:
         if all(step > 0 for step in steps):
             return "increasing"
         return "decreasing" if all(step < 0 for step in steps) else "mixed"
+
+    def plot(self) -> Figure:
+        """Draw the order parameters against the exponents: `numerics.figures.profiles.profile`.
+
+        Raises
+        ------
+        ValueError
+            If there are no two exponents.
+        """
+        from numerics.figures.profiles import profile
+
+        return profile(self)
 
     def _repr_html_(self) -> str:
         first, *rest = str(self).splitlines()

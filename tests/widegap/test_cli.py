@@ -196,7 +196,7 @@ def test_a_plot_that_fails_costs_nothing_else(
         raise KeyError("a colour")
 
     monkeypatch.setattr("numerics.thresholds.solve._levels", _levels)
-    monkeypatch.setattr("widegap.show.plots.level_convergence", broken)
+    monkeypatch.setattr("numerics.figures.levels.level_convergence", broken)
     line = ("solve", "sbp", "--kappa", "1", "--level", "3", *option)
     result = run(*line, "--plot", str(tmp_path / "a.png"))
     assert result.exit_code == 1

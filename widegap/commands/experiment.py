@@ -205,7 +205,7 @@ def reach_figure(trials: "Experiment", models: "list[Model]") -> "Figure":
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    from widegap.show.plots import STYLE
+    from numerics.figures.style import STYLE
 
     chosen = _by_model(trials, models)
     with rc_context(STYLE):

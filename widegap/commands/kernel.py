@@ -235,7 +235,7 @@ def phase(activation: str, sigma_w: tuple[Any, ...], sigma_b: tuple[Any, ...], o
             diagram = phase_diagram(
                 activation, [*map(float, sigma_w)], [*map(float, sigma_b)], progress=tell
             )
-    from widegap.show.kernel_plots import phase_figure
+    from numerics.figures.phases import phase_figure
     from widegap.show.plots import write_figure
 
     write_figure(lambda: phase_figure(diagram), place, out)

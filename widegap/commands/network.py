@@ -268,7 +268,7 @@ def width_figure(made: "Network", rows: list[Row]) -> "Figure":
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    from widegap.show.plots import STYLE
+    from numerics.figures.style import STYLE
 
     rows = [row for row in rows if math.isfinite(row.error)]
     widths = [row.width for row in rows]

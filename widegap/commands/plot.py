@@ -43,7 +43,8 @@ def plot(run: str, out: str | None) -> None:
         raise click.UsageError(f"cannot write {target}: {error}") from error
     if place == Path(run).resolve():
         raise click.UsageError(f"{run} is the sweep itself: give the figure another name")
-    from widegap.show.plots import phase_diagram, write_figure
+    from numerics.figures.levels import phase_diagram
+    from widegap.show.plots import write_figure
 
     try:
         figure = phase_diagram(sweep)

@@ -126,7 +126,8 @@ def solve(
             emit(f"\nproved: {proved[0]}\n")
 
     def draw() -> None:
-        from widegap.show.plots import level_convergence, write_figure
+        from numerics.figures.levels import level_convergence
+        from widegap.show.plots import write_figure
 
         assert target is not None
         write_figure(partial(level_convergence, solutions), target, str(plot))
@@ -183,8 +184,8 @@ def _solve_limit(
             emit(f"{result}\n")
 
     def draw() -> None:
+        from numerics.figures.profiles import profile
         from widegap.show.plots import write_figure
-        from widegap.show.profiles import profile
 
         assert target is not None
         if len(result.c) < 2:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from widegap.show.plots import BLUE, ORANGE, STYLE
+from .style import BLUE, ORANGE, STYLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -10,12 +10,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from numerics import Limit, Solution
 
 __all__ = ["profile"]
 
 
-def profile(result: "Solution | Limit", title: str | None = None) -> "Figure":
+def profile(result: Any, title: str | None = None) -> "Figure":
     """Draw the order parameters of a solution, or of a limit's highest level, against its exponents.
 
     One panel shows 1 - p_k, one Q_k (or 1 - q_k of a ground state), both on logarithmic scales; of a limit
@@ -23,7 +22,7 @@ def profile(result: "Solution | Limit", title: str | None = None) -> "Figure":
 
     Parameters
     ----------
-    result
+    result : numerics.Solution or numerics.Limit
         With at least two exponents.
     title
         Text above the figure; by default the model and the value.

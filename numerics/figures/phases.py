@@ -7,18 +7,16 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from numerics.kernels.phase import PhaseDiagram
 
 __all__ = ["phase_figure"]
 
 
-def phase_figure(diagram: "PhaseDiagram") -> "Figure":
+def phase_figure(diagram: Any) -> "Figure":
     """Draw chi, the two fixed points and the correlation length over (sigma_w, sigma_b).
 
     Parameters
     ----------
-    diagram
-        From :func:`numerics.kernels.phase.phase_diagram`.
+    diagram : numerics.PhaseDiagram
 
     Returns
     -------

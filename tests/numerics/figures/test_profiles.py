@@ -3,8 +3,8 @@
 import pytest
 
 from numerics import Limit, solve
+from numerics.figures.profiles import profile
 from theory import SBP, SK
-from widegap.show.profiles import profile
 
 
 def test_a_solution_has_a_panel_for_each_kind_of_overlap() -> None:
