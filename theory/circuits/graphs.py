@@ -1,0 +1,141 @@
+"""Residual graphs of scalar functions, and the smallest ones with redundancy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from sympy import Add, Expr, Max, S, Symbol, diff, sympify
+
+__all__ = ["ALPHA", "SINK", "SOURCE", "Edge", "Residual", "X", "gate"]
+
+Edge = tuple[str, str]
+"""Sender and receiver; an input of an attention head is written ``head:q``, ``head:k`` or ``head:v``."""
+
+SOURCE, SINK = "input", "output"
+"""Names of a graph's first and last node."""
+
+X = Symbol("x", real=True)
+"""What enters a node."""
+ALPHA = Symbol("alpha", real=True)
+"""Place on the way from the corrupt input, 0, to the clean one, 1."""
+
+
+@dataclass(frozen=True)
+class Residual:
+    """A residual graph of scalar functions.
+
+    Attributes
+    ----------
+    functions : mapping of str to sympy.Expr
+        What each node makes of its input `X`; the loss is that of the node ``output``.
+    edges : tuple of Edge
+        Sorted by receivers, from the input on, then by senders.
+    clean, corrupt : sympy.Expr
+        Values of the node ``input``.
+    order : tuple of str
+        The nodes, each after those that send to it.
+
+    Raises
+    ------
+    ValueError
+        For edges that make a cycle, appear twice, or have an end that is no node.
+
+    Examples
+    --------
+    >>> one = Residual({"a": X, "output": X**2}, [("input", "a"), ("a", "output")])
+    >>> attribution(one)
+    {('input', 'a'): -2, ('a', 'output'): -2}
+    """
+
+    functions: Mapping[str, Expr]
+    edges: Sequence[Edge]
+    clean: Any = S.One
+    corrupt: Any = S.Zero
+    order: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look for cycles, and sort the edges."""
+        names = {SOURCE, *self.functions}
+        if SINK not in names or SOURCE in self.functions:
+            raise ValueError(
+                f"a graph has functions of its nodes and of {SINK!r}, none of {SOURCE!r}"
+            )
+        edges = [(str(u), str(v)) for u, v in self.edges]
+        for u, v in edges:
+            if {u, v} - names or v == SOURCE or u == SINK:
+                raise ValueError(f"the edge {u} -> {v} does not go from a node of the graph to one")
+        if len(set(edges)) < len(edges):
+            raise ValueError(
+                f"an edge appears once, got {len(edges) - len(set(edges))} repetitions"
+            )
+        for name, function in self.functions.items():
+            if unknown := sympify(function).free_symbols - {X}:
+                raise ValueError(f"the function of {name} is one of x, got {unknown.pop()}")
+        before: dict[str, list[str]] = {SOURCE: []}
+        for name in self.functions:
+            before[name] = [SOURCE, *(u for u, v in edges if v == name)]
+        try:
+            order = tuple(TopologicalSorter(before).static_order())
+        except CycleError as error:
+            shown = " -> ".join(error.args[1])
+            raise ValueError(f"a residual graph has no cycles; this one has {shown}") from None
+        place = {name: k for k, name in enumerate(order)}
+        edges.sort(key=lambda e: (place[e[1]], place[e[0]]))
+        for name, value in (("edges", tuple(edges)), ("order", order)):
+            object.__setattr__(self, name, value)
+
+    def _outputs(self, value: Any, sent: Callable[[Edge, Any], Any]) -> dict[str, Any]:
+        """Outputs of all nodes; ``sent`` says what of a sender's output an edge brings."""
+        z = {SOURCE: sympify(value)}
+        for name in self.order:
+            if name != SOURCE:
+                x = Add(*(sent(edge, z[edge[0]]) for edge in self.edges if edge[1] == name))
+                z[name] = sympify(self.functions[name]).subs(X, x)
+        return z
+
+    def loss(self, keep: Mapping[Edge, Any]) -> Expr:
+        """The loss where an edge brings keep z + (1 - keep) z'."""
+        other = self._outputs(self.corrupt, lambda edge, z: z)
+        sent = self._outputs(self.clean, lambda e, z: keep[e] * z + (1 - keep[e]) * other[e[0]])
+        return sent[SINK]
+
+    def of(self, kept: Collection[Edge]) -> Expr:
+        """The loss where some edges are kept, and no others."""
+        return self.loss({edge: S.One if edge in kept else S.Zero for edge in self.edges})
+
+    def slopes(self, alpha: Any) -> dict[Edge, Expr]:
+        """(z'_u - z_u) times the derivative of the loss in v's input, on the way from corrupt to clean."""
+        there, other = (self._outputs(a, lambda e, z: z) for a in (self.clean, self.corrupt))
+        nudge = {edge: Symbol(f"e{k}", real=True) for k, edge in enumerate(self.edges)}
+        value = sympify(self.corrupt) + alpha * (self.clean - self.corrupt)
+        nudged = self._outputs(value, lambda e, z: z + nudge[e] * (other[e[0]] - there[e[0]]))[SINK]
+        zero = dict.fromkeys(nudge.values(), S.Zero)
+        return {edge: diff(nudged, e).subs(zero) for edge, e in nudge.items()}
+
+
+def gate(kind: str, copies: int = 2) -> Residual:
+    """The smallest graphs with redundancy: copies of a head that read the input, and a loss of their sum.
+
+    Parameters
+    ----------
+    kind : {"or", "and", "add"}
+        The loss is 0 where any head works; where all do; or falls with each in equal parts.
+    copies : int
+        Heads.
+
+    Raises
+    ------
+    ValueError
+        For another kind, or no copies.
+    """
+    losses = {"or": Max(0, 1 - X), "and": 1 - Max(0, X - copies + 1), "add": 1 - X / S(copies)}
+    if kind not in losses or copies < 1:
+        raise ValueError(
+            f"a gate is one of {', '.join(losses)} with at least 1 copy, got {kind!r} with {copies}"
+        )
+    heads = [f"head{k}" for k in range(1, copies + 1)]
+    edges = [edge for head in heads for edge in ((SOURCE, head), (head, SINK))]
+    return Residual({**dict.fromkeys(heads, X), SINK: losses[kind]}, edges)
