@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from sympy import Add, Expr, Max, S, Symbol, diff, sympify
+from sympy import Expr, Lambda, Max, S, Symbol, diff, sympify
 
 __all__ = ["ALPHA", "SINK", "SOURCE", "Edge", "Residual", "X", "gate"]
 
@@ -21,6 +21,8 @@ X = Symbol("x", real=True)
 """What enters a node."""
 ALPHA = Symbol("alpha", real=True)
 """Place on the way from the corrupt input, 0, to the clean one, 1."""
+
+Functions = Mapping[str, Callable[[Any], Any]]
 
 
 @dataclass(frozen=True)
@@ -87,33 +89,60 @@ class Residual:
         for name, value in (("edges", tuple(edges)), ("order", order)):
             object.__setattr__(self, name, value)
 
-    def _outputs(self, value: Any, sent: Callable[[Edge, Any], Any]) -> dict[str, Any]:
-        """Outputs of all nodes; ``sent`` says what of a sender's output an edge brings."""
-        z = {SOURCE: sympify(value)}
-        for name in self.order:
-            if name != SOURCE:
-                x = Add(*(sent(edge, z[edge[0]]) for edge in self.edges if edge[1] == name))
-                z[name] = sympify(self.functions[name]).subs(X, x)
-        return z
+    def _run(
+        self, value: Any, sent: Callable[[Edge, Any], Any], functions: Functions
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Inputs and outputs of all nodes; ``sent`` says what of a sender's output an edge brings."""
+        x, z = {}, {SOURCE: value}
+        for name in self.order[1:]:
+            x[name] = sum(sent(edge, z[edge[0]]) for edge in self.edges if edge[1] == name)
+            z[name] = functions[name](x[name])
+        return x, z
 
-    def loss(self, keep: Mapping[Edge, Any]) -> Expr:
-        """The loss where an edge brings keep z + (1 - keep) z'."""
-        other = self._outputs(self.corrupt, lambda edge, z: z)
-        sent = self._outputs(self.clean, lambda e, z: keep[e] * z + (1 - keep[e]) * other[e[0]])
-        return sent[SINK]
+    def loss(self, keep: Mapping[Edge, Any], functions: Functions | None = None) -> Any:
+        """The loss where an edge brings keep z + (1 - keep) z'.
 
-    def of(self, kept: Collection[Edge]) -> Expr:
+        Parameters
+        ----------
+        keep : mapping of Edge to number
+        functions : mapping of str to callable, optional
+            The nodes' functions, compiled; by default they are evaluated by sympy.
+        """
+        made = functions or self.applied()
+        other = self._run(self.corrupt, lambda _, z: z, made)[1]
+        sent = self._run(self.clean, lambda e, z: keep[e] * z + (1 - keep[e]) * other[e[0]], made)
+        return sent[1][SINK]
+
+    def of(self, kept: Collection[Edge]) -> Any:
         """The loss where some edges are kept, and no others."""
         return self.loss({edge: S.One if edge in kept else S.Zero for edge in self.edges})
 
-    def slopes(self, alpha: Any) -> dict[Edge, Expr]:
-        """(z'_u - z_u) times the derivative of the loss in v's input, on the way from corrupt to clean."""
-        there, other = (self._outputs(a, lambda e, z: z) for a in (self.clean, self.corrupt))
-        nudge = {edge: Symbol(f"e{k}", real=True) for k, edge in enumerate(self.edges)}
-        value = sympify(self.corrupt) + alpha * (self.clean - self.corrupt)
-        nudged = self._outputs(value, lambda e, z: z + nudge[e] * (other[e[0]] - there[e[0]]))[SINK]
-        zero = dict.fromkeys(nudge.values(), S.Zero)
-        return {edge: diff(nudged, e).subs(zero) for edge, e in nudge.items()}
+    def slopes(
+        self, alpha: Any, functions: Functions | None = None, derivatives: Functions | None = None
+    ) -> dict[Edge, Any]:
+        """(z'_u - z_u) times the gradient of the loss in v's input, on the way from corrupt to clean.
+
+        Parameters
+        ----------
+        alpha : number or sympy expression
+            How far on the way the gradient is taken; z_u and z'_u are those of its ends.
+        functions, derivatives : mapping of str to callable, optional
+            As in `loss`, and their derivatives.
+        """
+        made, slope = functions or self.applied(), derivatives or self.applied(1)
+        there, other = (self._run(a, lambda _, z: z, made)[1] for a in (self.clean, self.corrupt))
+        value = self.corrupt + alpha * (self.clean - self.corrupt)
+        x, _ = self._run(value, lambda _, z: z, made)
+        gradient = {SINK: slope[SINK](x[SINK])}
+        for name in reversed(self.order[1:]):
+            if name != SINK:
+                above = sum(gradient[v] for u, v in self.edges if u == name)
+                gradient[name] = slope[name](x[name]) * above
+        return {(u, v): (other[u] - there[u]) * gradient[v] for u, v in self.edges}
+
+    def applied(self, order: int = 0) -> Functions:
+        """The nodes' functions, or derivatives of them, as sympy evaluates them."""
+        return {name: Lambda(X, diff(f, X, order)) for name, f in self.functions.items()}
 
 
 def gate(kind: str, copies: int = 2) -> Residual:
