@@ -184,7 +184,7 @@ def read_prompts(path: str | os.PathLike[str], words: int, places: int) -> list[
             raise ValueError(f"{path}: question {k} needs lists of 1 to {places} tokens")
         if len(clean) != len(corrupt):
             raise ValueError(
-                f"{path}: question {k} has {len(clean)} clean and {len(corrupt)} corrupt tokens; as many are needed"
+                f"{path}: question {k} has {len(clean)} clean and {len(corrupt)} corrupt tokens"
             )
         for token in (*clean, *corrupt, one["answer"]):
             if type(token) is not int or not 0 <= token < words:

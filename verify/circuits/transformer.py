@@ -12,7 +12,7 @@ import numpy as np
 from theory.circuits import SINK, SOURCE, Edge
 from verify.networks.training import jax_modules
 
-__all__ = ["Patched", "Shape", "draw", "edges_of", "forward"]
+__all__ = ["Patched", "Shape", "draw", "edges_of", "forward", "mlp_inner"]
 
 Parameters = dict[str, Any]
 """``embed`` (vocabulary, width), ``place`` (positions, width), ``unembed`` (width, vocabulary), ``last``, and
@@ -86,20 +86,19 @@ def forward(
         What each node sends.
     """
     jax, jnp, _ = jax_modules()
-    act = jax.nn.relu if shape.activation == "relu" else jax.nn.gelu
     length, row, z, constant = start.shape[1], 0, start[None], 0.0
     future = jnp.triu(jnp.full((length, length), -jnp.inf), 1)
 
-    def hear(count: int, norm: Any) -> Any:
+    def hear(count: int) -> Any:
         rows, seen = slice(row, row + count), len(z)
         mix = keep[rows, :seen], drop[rows, :seen]
         x = sum(
             jnp.einsum("rs,sbtd->rbtd", *two) for two in zip(mix, (z, other[:seen]), strict=True)
         )
-        return _norm(shape, x + constant, norm)
+        return x + constant
 
     for block in p["blocks"]:
-        x = hear(3 * shape.heads, block["ln1"]).reshape(shape.heads, 3, *start.shape)
+        x = _norm(shape, hear(3 * shape.heads), block["ln1"]).reshape(shape.heads, 3, *start.shape)
         q, k, v = (
             jnp.einsum("hbtd,hde->hbte", x[:, n], block["qkv"][n])
             + block["qkv_bias"][n][:, None, None]
@@ -109,10 +108,17 @@ def forward(
         heads = jnp.einsum("hbts,hbse,hed->hbtd", weights, v, block["o"])
         z, constant = jnp.concatenate([z, heads]), constant + block["o_bias"]
         row += 3 * shape.heads
-        inner = act(hear(1, block["ln2"]) @ block["inner"] + block["inner_bias"])
+        inner = mlp_inner(shape, block, hear(1))
         z = jnp.concatenate([z, inner @ block["outer"] + block["outer_bias"]])
         row += 1
-    return hear(1, p["last"])[0, :, -1] @ p["unembed"], z
+    return _norm(shape, hear(1)[0, :, -1], p["last"]) @ p["unembed"], z
+
+
+def mlp_inner(shape: Shape, block: Any, x: Any) -> Any:
+    """What an MLP makes of its input before its outer weights: the keys of a memory."""
+    jax, *_ = jax_modules()
+    act = jax.nn.relu if shape.activation == "relu" else jax.nn.gelu
+    return act(_norm(shape, x, block["ln2"]) @ block["inner"] + block["inner_bias"])
 
 
 def _norm(shape: Shape, x: Any, scale_shift: Any) -> Any:

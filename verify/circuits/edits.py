@@ -1,0 +1,93 @@
+"""Rank-one edits of a network's last MLP: whether the fact is there, and what else has changed."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from numerics.circuits import edit
+from verify.networks.training import jax_modules
+
+from .facts import Facts
+from .transformer import edges_of, forward, mlp_inner
+
+__all__ = ["MARGIN", "Edited", "edit_fact", "memory"]
+
+MARGIN = 5.0
+"""By how much the new answer's logit is above all others."""
+
+
+class Edited(NamedTuple):
+    """What an edit did.
+
+    Attributes
+    ----------
+    hit : bool
+        Whether the question has the new answer, by `MARGIN`.
+    broken : float
+        Share of the other questions whose answers were right and are not any more.
+    change : ndarray, shape (questions, width)
+        Of what the last MLP sends at the last place.
+    wanted : ndarray, shape (width,)
+        The change that the edit was made for.
+    """
+
+    hit: bool
+    broken: float
+    change: np.ndarray
+    wanted: np.ndarray
+
+
+def memory(facts: Facts, parameters: Any = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Keys of all questions in the last MLP, what it sends for them, and the logits.
+
+    Returns
+    -------
+    keys, values, logits : ndarray, shapes (questions, hidden), (questions, width), (questions, vocabulary)
+    """
+    _, jnp, _ = jax_modules()
+    p, shape = facts.parameters if parameters is None else parameters, facts.shape
+    _, rows, columns = edges_of(shape.layers, shape.heads)
+    ones = jnp.ones((rows[-1] + 1, columns[-1] + 1))
+    start = p["embed"][facts.clean] + p["place"][: facts.clean.shape[1]]
+    nothing = jnp.zeros((ones.shape[1], *start.shape))
+    logits, z = forward(shape, p, start, ones, 0.0 * ones, nothing)
+    x = z[:-1].sum(axis=0) + sum(block["o_bias"] for block in p["blocks"])
+    keys = mlp_inner(shape, p["blocks"][-1], x)[:, -1]
+    return np.asarray(keys), np.asarray(z[-1][:, -1]), np.asarray(logits)
+
+
+def edit_fact(facts: Facts, number: int, moments: np.ndarray) -> Edited:
+    """Give a question the answer of the next one, by the least change of the last MLP's outer weights.
+
+    The new value adds a multiple of the difference of the two answers' directions: powers of two from 1 are
+    tried until the answer is there.
+
+    Parameters
+    ----------
+    facts : Facts
+    number : int
+        Of the question.
+    moments : ndarray, shape (hidden, hidden)
+        Second moments of keys, as of `numerics.circuits.edit`.
+    """
+    keys, values, logits = memory(facts)
+    right, p = facts.answers, facts.parameters
+    target = right[(number + 1) % len(right)]
+    unembed = np.asarray(p["unembed"])
+    toward = unembed[:, target] - unembed[:, right[number]]
+    *before, last = p["blocks"]
+    outer = np.asarray(last["outer"])
+    others = np.arange(len(right)) != number
+    known = others & (logits.argmax(axis=1) == right)
+    for power in range(11):
+        wanted = 2.0**power * toward
+        change = edit(outer.T, moments, keys[number], outer.T @ keys[number] + wanted)
+        blocks = [*before, {**last, "outer": outer + change.T}]
+        _, moved, answers = memory(facts, {**p, "blocks": blocks})
+        hit = bool(answers[number, target] >= MARGIN + np.delete(answers[number], target).max())
+        if hit:
+            break
+    broken = float((answers.argmax(axis=1) != right)[known].mean())
+    return Edited(hit, broken, moved - values, wanted)
