@@ -545,7 +545,7 @@ def compare(
     return Comparison(
         tuple(" -> ".join(edge) for edge in chosen),
         tuple(ablation(model, chosen).tolist()),
-        tuple(eap(model)[where].tolist()),
+        tuple((eap(model)[where] + 0.0).tolist()),  # no -0
         tuple(integrated[where].tolist()),
         tuple(shapley(model, chosen).tolist() if few else [None] * len(chosen)),
         tuple("yes" if yes else "no" for yes in kept[where]),

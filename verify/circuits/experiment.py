@@ -49,6 +49,8 @@ class Faithfulness(Table):
     network : str
     count : int
         Networks or questions averaged over.
+    left_out : int
+        Those that lose nothing without their edges.
     methods : tuple of str
     sizes : tuple of float
         Mean number of edges.
@@ -75,6 +77,7 @@ class Faithfulness(Table):
     }
     network: str
     count: int
+    left_out: int
     methods: tuple[str, ...]
     sizes: tuple[float, ...]
     shares: tuple[float, ...]
@@ -93,7 +96,10 @@ class Faithfulness(Table):
                 x, y, bars, fmt="*" if method == "acdc" else "o-", capsize=2, label=method
             )
         axes.axhline(1.0, color="gray", lw=0.8)
+        sizes = sorted({round(size) for size in self.sizes})
         axes.set(xscale="log", xlabel="edges of the circuit", ylabel="faithfulness")
+        axes.set_xticks(sizes, [str(size) for size in sizes])
+        axes.minorticks_off()
         axes.set_title(f"{self.network}: mean of {self.count}")
         axes.legend(fontsize="small")
 
@@ -201,22 +207,15 @@ def run_case(case: Mapping[str, Any], seed: int) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``rows``, of lists: method, size, faithfulness, hits, share of planted edges or None; and ``edges``.
-
-    Raises
-    ------
-    ValueError
-        If the network does not lose anything without its edges.
+        ``edges``, their number, and ``rows``, of lists: method, size, faithfulness, hits, share of planted
+        edges or None. There are none where the network loses nothing without its edges.
     """
     model, edges = _patched(case, seed)
     rng, count = np.random.default_rng(seed), len(model.edges)
     planted = np.array([edge in edges for edge in model.edges])
     empty, full = model.loss(np.zeros(count)), model.loss(np.ones(count))
     if not empty > full:
-        raise ValueError(
-            f"question {case['number']} is answered no better by the network ({full:.3g} nats) than without "
-            f"its edges ({empty:.3g}): there is no circuit to find"
-        )
+        return {"edges": count, "rows": []}
     percents = map(int, case["percents"].split(","))
     sizes = list(dict.fromkeys(max(1, round(count * percent / 100)) for percent in percents))
 
@@ -253,10 +252,17 @@ def faithfulness(outcomes: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]
     ----------
     outcomes : iterable of tuple
         Cases of one experiment with what `run_case` returned.
+
+    Raises
+    ------
+    ValueError
+        If none of them has a circuit to find.
     """
     outcomes = list(outcomes)
-    tables = [outcome["rows"] for _, outcome in outcomes]
-    edges, count = outcomes[0][1]["edges"], len(outcomes)
+    tables = [outcome["rows"] for _, outcome in outcomes if outcome["rows"]]
+    edges, count = outcomes[0][1]["edges"], len(tables)
+    if not tables:
+        raise ValueError("no question is answered better by the network than without its edges")
     rows = []
     for same in zip(*tables, strict=True):
         size, faithful, hits = (np.array([row[k] for row in same], dtype=float) for k in (1, 2, 3))
@@ -264,4 +270,5 @@ def faithfulness(outcomes: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]
         error = float(faithful.std(ddof=1) / count**0.5) if count > 1 else None
         means = float(size.mean()), float(size.mean() / edges), float(faithful.mean())
         rows.append((same[0][0], *means, error, float(hits.mean()), found))
-    return Faithfulness(outcomes[0][0]["network"], count, *zip(*rows, strict=True))
+    left = len(outcomes) - count
+    return Faithfulness(outcomes[0][0]["network"], count, left, *zip(*rows, strict=True))
