@@ -26,7 +26,6 @@ from theory.circuits import (
     Edge,
     Residual,
     X,
-    edge_count,
     edit_spill,
     rank_one_edit,
 )
@@ -45,7 +44,6 @@ __all__ = [
     "MAX_PLAYERS",
     "Comparison",
     "Compiled",
-    "EdgeCounts",
     "Patchable",
     "ablation",
     "acdc",
@@ -53,7 +51,6 @@ __all__ = [
     "compare",
     "eap",
     "eap_ig",
-    "edge_counts",
     "edit",
     "pruned",
     "read_graph",
@@ -405,46 +402,6 @@ def _edits() -> tuple[Callable[..., Array], Callable[..., Array]]:
         for e in (rank_one_edit(), edit_spill())
     )
     return first, second
-
-
-@dataclass(frozen=True)
-class EdgeCounts(Table):
-    """Sizes of transformers as residual graphs.
-
-    Attributes
-    ----------
-    layers, heads, nodes, edges : tuple of int
-        Nodes are the embedding, heads and MLPs.
-    """
-
-    columns: ClassVar = {"layers": "layers", "heads": "heads", "nodes": "nodes", "edges": "edges"}
-    layers: tuple[int, ...]
-    heads: tuple[int, ...]
-    nodes: tuple[int, ...]
-    edges: tuple[int, ...]
-
-
-def edge_counts(layers: Sequence[int], heads: Sequence[int]) -> EdgeCounts:
-    """Count the edges of transformers, exactly.
-
-    Parameters
-    ----------
-    layers, heads : sequence of int
-        As many of each, or one.
-
-    Raises
-    ------
-    ValueError
-        For different numbers of them.
-    """
-    size = max(len(layers), len(heads))
-    if {len(layers), len(heads)} - {1, size}:
-        raise ValueError(
-            f"as many layers as heads are needed, or one of them; got {len(layers)} and {len(heads)}"
-        )
-    pairs = [(layers[k % len(layers)], heads[k % len(heads)]) for k in range(size)]
-    rows = [(n, h, 1 + n * (h + 1), int(edge_count(n, h))) for n, h in pairs]
-    return EdgeCounts(*zip(*rows, strict=True))
 
 
 @dataclass(frozen=True)

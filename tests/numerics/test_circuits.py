@@ -19,7 +19,6 @@ from numerics.circuits import (
     compare,
     eap,
     eap_ig,
-    edge_counts,
     edit,
     pruned,
     read_graph,
@@ -186,15 +185,6 @@ def test_edits_are_the_cheapest_that_fit():
     with pytest.raises(ValueError, match=r"got \(1, 3\), \(3, 3\), \(2,\), \(1,\)"):
         edit(matrix, moments, key[:2], value)
     assert LAWS["edit"]().steps
-
-
-def test_sizes_of_known_transformers():
-    table = edge_counts((12, 24, 32), (12, 16, 32))
-    assert table.edges == (32491, 231877, 1592881)
-    assert table.nodes == (157, 409, 1057)
-    assert edge_counts((1, 2), (3,)).heads == (3, 3)
-    with pytest.raises(ValueError, match="as many layers as heads"):
-        edge_counts((1, 2), (1, 2, 3))
 
 
 def test_graphs_are_read_from_files(tmp_path):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,45 +21,44 @@ from .transformer import Parameters, Shape
 __all__ = ["read_checkpoint", "read_prompts"]
 
 _SIZES = ("n_layer", "n_head", "n_embd", "n_positions", "vocab_size")
-_ALLOWED = {
-    "activation_function": ("gelu_new", ("gelu_new", "gelu_pytorch_tanh")),
-    "scale_attn_weights": (True, (True,)),
-    "scale_attn_by_inverse_layer_idx": (False, (False,)),
-    "add_cross_attention": (False, (False,)),
+_FIXED: dict[str, tuple[Any, ...]] = {
+    "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
+    "scale_attn_weights": (True,),
+    "scale_attn_by_inverse_layer_idx": (False,),
+    "add_cross_attention": (False,),
 }
-"""Settings with their defaults, and what of them is the architecture here."""
+"""What GPT-2 has, the default first; other settings are another architecture."""
 
 
-def _json(path: Path) -> Any:
+def _json(path: Path, kind: type) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no JSON: {error}") from error
+    if not isinstance(content, kind) or not content:
+        raise ValueError(f"{path} is a {kind.__name__} in JSON, and not empty")
+    return content
 
 
 def _config(path: Path) -> dict[str, Any]:
-    config = _json(path)
-    if not isinstance(config, dict):
-        raise ValueError(f"{path} is no configuration of GPT-2: it is not an object")
-    for name in _SIZES:
-        value = config.get(name)
-        if type(value) is not int or value < 1:
-            raise ValueError(f"{path}: {name} is an integer >= 1, got {value!r}")
-    for name, (default, known) in _ALLOWED.items():
-        if config.get(name, default) not in known:
+    config = _json(path, dict)
+    config = {"layer_norm_epsilon": 1e-5, **config, "n_inner": config.get("n_inner")}
+    if config["n_inner"] is None and type(config.get("n_embd")) is int:
+        config["n_inner"] = 4 * config["n_embd"]
+    for name in (*_SIZES, "n_inner"):
+        if type(config.get(name)) is not int or config[name] < 1:
+            raise ValueError(f"{path}: {name} is an integer >= 1, got {config.get(name)!r}")
+    for name, known in _FIXED.items():
+        if config.get(name, known[0]) not in known:
             raise ValueError(f"{path}: {name} is {known[0]!r} in GPT-2, got {config[name]!r}")
-    if config["n_embd"] % config["n_head"]:
-        raise ValueError(
-            f"{path}: n_embd = {config['n_embd']} is no multiple of n_head = {config['n_head']}"
-        )
-    epsilon, hidden = config.get("layer_norm_epsilon", 1e-5), config.get("n_inner")
+    width, heads, epsilon = (config[name] for name in ("n_embd", "n_head", "layer_norm_epsilon"))
+    if width % heads:
+        raise ValueError(f"{path}: n_embd = {width} is no multiple of n_head = {heads}")
     if type(epsilon) is not float or not 0.0 < epsilon < 1.0:
         raise ValueError(f"{path}: layer_norm_epsilon is between 0 and 1, got {epsilon!r}")
-    if hidden is not None and (type(hidden) is not int or hidden < 1):
-        raise ValueError(f"{path}: n_inner is an integer >= 1 or null, got {hidden!r}")
-    return {**config, "layer_norm_epsilon": epsilon, "n_inner": hidden or 4 * config["n_embd"]}
+    return config
 
 
 def read_checkpoint(folder: str | os.PathLike[str]) -> tuple[Shape, Parameters]:
@@ -82,49 +81,37 @@ def read_checkpoint(folder: str | os.PathLike[str]) -> tuple[Shape, Parameters]:
     need("safetensors")
     from safetensors import SafetensorError, safe_open
 
-    config = _config(Path(folder) / "config.json")
-    path = Path(folder) / "model.safetensors"
+    config, path = _config(Path(folder) / "config.json"), Path(folder) / "model.safetensors"
     try:
         with safe_open(path, framework="numpy") as file:
             names = {name.removeprefix("transformer."): name for name in file.keys()}  # noqa: SIM118
-            p = _parameters(config, lambda name: _tensor(path, file, names, name), names)
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror or error}") from error
-    except SafetensorError as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
+
+            def get(name: str, *shape: int) -> np.ndarray:
+                if name not in names:
+                    raise ValueError(f"{path} has no tensor {name}, which GPT-2 has")
+                try:
+                    value = np.asarray(file.get_tensor(names[name]), dtype=float)
+                except (TypeError, AttributeError) as error:  # bfloat16, which numpy does not know
+                    raise ValueError(f"{path}: {name} is {error}; save it as float32") from error
+                if value.shape != shape or not np.isfinite(value).all():
+                    raise ValueError(
+                        f"{path}: {name} has the shape {value.shape}; config.json asks for finite numbers of "
+                        f"the shape {shape}"
+                    )
+                return value
+
+            p = _parameters(config, get, "lm_head.weight" in names)
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
     return Shape(config["n_layer"], config["n_head"], config["layer_norm_epsilon"], "gelu"), p
 
 
-def _tensor(path: Path, file: Any, names: Mapping[str, str], name: str) -> np.ndarray:
-    if name not in names:
-        raise ValueError(f"{path} has no tensor {name}, which GPT-2 has")
-    try:
-        value = np.asarray(file.get_tensor(names[name]), dtype=float)
-    except (
-        TypeError,
-        ValueError,
-        AttributeError,
-    ) as error:  # bfloat16, of which numpy knows nothing
-        raise ValueError(
-            f"{path}: numpy cannot read {name} ({error}); save it as float32"
-        ) from error
-    if not np.isfinite(value).all():
-        raise ValueError(f"{path}: {name} has numbers that are not finite")
-    return value
-
-
-def _parameters(config: Mapping[str, Any], tensor: Any, names: Mapping[str, str]) -> Parameters:
+def _parameters(
+    config: Mapping[str, Any], get: Callable[..., np.ndarray], untied: bool
+) -> Parameters:
     jax, jnp, _ = jax_modules()
     layers, heads, width, places, words = (config[name] for name in _SIZES)
     hidden, size = config["n_inner"], width // heads
-
-    def get(name: str, *shape: int) -> np.ndarray:
-        value = tensor(name)
-        if value.shape != shape:
-            raise ValueError(
-                f"the tensor {name} has the shape {value.shape}; config.json says {shape}"
-            )
-        return value
 
     def norm(name: str) -> np.ndarray:
         return np.stack([get(f"{name}.{part}", width) for part in ("weight", "bias")])
@@ -145,11 +132,10 @@ def _parameters(config: Mapping[str, Any], tensor: Any, names: Mapping[str, str]
         }
 
     embed = get("wte.weight", words, width)
-    last = get("lm_head.weight", words, width) if "lm_head.weight" in names else embed
     p = {
         "embed": embed,
         "place": get("wpe.weight", places, width),
-        "unembed": last.T,
+        "unembed": (get("lm_head.weight", words, width) if untied else embed).T,
         "last": norm("ln_f"),
         "blocks": [block(f"h.{layer}") for layer in range(layers)],
     }
@@ -171,20 +157,17 @@ def read_prompts(path: str | os.PathLike[str], words: int, places: int) -> list[
     ValueError
         In one line, naming the question.
     """
-    prompts = _json(Path(path))
-    if not isinstance(prompts, list) or not prompts:
-        raise ValueError(f"{path} is no list of questions")
+    prompts = _json(Path(path), list)
     for k, one in enumerate(prompts):
         if not isinstance(one, dict) or set(one) != {"clean", "corrupt", "answer"}:
             raise ValueError(
                 f"{path}: question {k} has the keys clean, corrupt, answer, and no others"
             )
         clean, corrupt = one["clean"], one["corrupt"]
-        if not all(isinstance(x, list) and 1 <= len(x) <= places for x in (clean, corrupt)):
-            raise ValueError(f"{path}: question {k} needs lists of 1 to {places} tokens")
-        if len(clean) != len(corrupt):
+        lists = isinstance(clean, list) and isinstance(corrupt, list)
+        if not lists or not 1 <= len(clean) == len(corrupt) <= places:
             raise ValueError(
-                f"{path}: question {k} has {len(clean)} clean and {len(corrupt)} corrupt tokens"
+                f"{path}: question {k} has as many clean as corrupt tokens, two lists of 1 to {places}"
             )
         for token in (*clean, *corrupt, one["answer"]):
             if type(token) is not int or not 0 <= token < words:

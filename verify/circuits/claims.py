@@ -15,11 +15,10 @@ from numerics.circuits import (
     eap,
     eap_ig,
     riemann,
-    shapley,
     spill,
     top,
 )
-from theory.circuits import Edge, Residual, X, acdc_bound, edge_count, gate
+from theory.circuits import Edge, Residual, X, edge_count
 from verify.statistics.tests import CountTest
 from verify.suite.claims import Run, claim
 from verify.suite.verdicts import Finding
@@ -49,11 +48,6 @@ WHOLE = replaced(
         )
     },
 )
-SINGLE = replaced(
-    "circuits-single-is-fair",
-    "A fair share of the loss is what is lost without the edge.",
-    {shapley: ablation},
-)
 EXACT = replaced(
     "circuits-eap-is-ablation", "The score of EAP is the effect of an ablation.", {eap: ablation}
 )
@@ -66,11 +60,6 @@ UNIQUE = replaced(
     "circuits-unique",
     "The circuit is unique: no order of visits finds another.",
     {acdc: _backwards},
-)
-FAITHFUL = replaced(
-    "circuits-never-better",
-    "A circuit is never better than its network, as thresholds are absolute.",
-    {acdc: lambda model, tau, visits=None: acdc(model, tau, visits, absolute=True)},
 )
 RANDOM = replaced(
     "circuits-random",
@@ -114,39 +103,6 @@ def circuits_edges(run: Run) -> Finding:
     small = int(count(12, 12))
     good = not off and small == 32491
     return Finding("confirmed" if good else "refuted", f"{len(off)} counts are off.", small)
-
-
-@claim(
-    "circuits-gates",
-    "Of two to five copies of a head, single ablation and EAP see nothing in an OR and everything in an AND, "
-    "EAP-IG and Shapley values equal shares, and ACDC keeps of an OR the copy that it visits last.",
-    source="derived here",
-    tags=TAGS,
-    wrong=(SINGLE, UNIQUE),
-)
-def circuits_gates(run: Run) -> Finding:
-    """Scores of the edges into the loss."""
-    of, off = run.theory.of, []
-    for kind, alone in (("or", 0.0), ("and", 1.0), ("add", None)):
-        for copies in range(2, 6):
-            model = Compiled(gate(kind, copies))
-            out = [edge for edge in model.edges if edge[1] == "output"]
-            where = [model.edges.index(edge) for edge in out]
-            single = 1.0 / copies if alone is None else alone
-            path, error = of(eap_ig)(model)
-            scores = (
-                (of(ablation)(model, out), single, 1e-12),
-                (of(eap)(model)[where], single, 1e-12),
-                (path[where], 1.0 / copies, error),
-                (of(shapley)(model, out), 1.0 / copies, 1e-12),
-            )
-            good = all(np.abs(found - want).max() <= e for found, want, e in scores)
-            visits = [out[k] for k in run.stream(copies).permutation(copies)]
-            kept = of(acdc)(model, 0.5 / copies, visits)[where]
-            last = [edge == visits[-1] or kind != "or" for edge in out]
-            if not good or kept.tolist() != last:
-                off.append(f"{kind} of {copies}")
-    return _verdict(not off, f"Not so: {', '.join(off)}." if off else "Twelve gates agree.")
 
 
 def _blocks(rng: np.random.Generator, step: float = 2.0) -> Compiled:
@@ -207,33 +163,6 @@ def circuits_completeness(run: Run) -> Finding:
     good = worst <= 1e-10 and middle > 1e-6
     return _verdict(
         good, f"Off by at most {worst:.1e} at the input, a median of {middle:.1e} at the output."
-    )
-
-
-_SIGNED = CountTest(0.1, 40, 0.8)
-
-
-@claim(
-    "circuits-signed",
-    "ACDC with a signed threshold finds circuits that are better than their network by more than the "
-    "threshold allows them to be worse, which takes no localised knowledge.",
-    source=f"{PAPER}; the paper reports circuits that answer better than the model",
-    tags=TAGS,
-    wrong=(FAITHFUL,),
-    designs=(_SIGNED.design("one graph in ten has such a circuit", "four in five have"),),
-)
-def circuits_signed(run: Run) -> Finding:
-    """Forty random graphs, of which some have nodes that work against the answer."""
-    tau, better, kept_to = 1e-3, 0, True
-    for k in range(40):
-        model = _blocks(run.stream(k))
-        keep = run.theory.of(acdc)(model, tau)
-        rise = model.loss(keep) - model.loss(np.ones(len(keep)))
-        bound = float(acdc_bound(int((~keep).sum()), 1)) * tau
-        kept_to &= rise <= bound
-        better += rise < -bound
-    return _verdict(
-        kept_to and better >= 4, f"{better} of 40 circuits are better by more than that."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from numerics.circuits import edit
 from verify.networks.training import jax_modules
 
 from .facts import Facts
-from .transformer import edges_of, forward, mlp_inner
+from .transformer import Parameters, Shape, embed, forward, mlp_inner
 
 __all__ = ["MARGIN", "Edited", "edit_fact", "memory"]
 
@@ -46,16 +47,21 @@ def memory(facts: Facts, parameters: Any = None) -> tuple[np.ndarray, np.ndarray
     -------
     keys, values, logits : ndarray, shapes (questions, hidden), (questions, width), (questions, vocabulary)
     """
-    _, jnp, _ = jax_modules()
-    p, shape = facts.parameters if parameters is None else parameters, facts.shape
-    _, rows, columns = edges_of(shape.layers, shape.heads)
-    ones = jnp.ones((rows[-1] + 1, columns[-1] + 1))
-    start = p["embed"][facts.clean] + p["place"][: facts.clean.shape[1]]
-    nothing = jnp.zeros((ones.shape[1], *start.shape))
-    logits, z = forward(shape, p, start, ones, 0.0 * ones, nothing)
-    x = z[:-1].sum(axis=0) + sum(block["o_bias"] for block in p["blocks"])
-    keys = mlp_inner(shape, p["blocks"][-1], x)[:, -1]
-    return np.asarray(keys), np.asarray(z[-1][:, -1]), np.asarray(logits)
+    p = facts.parameters if parameters is None else parameters
+    keys, values, logits = map(np.asarray, _compiled()(facts.shape, p, facts.clean))
+    return keys, values, logits
+
+
+@cache
+def _compiled() -> Any:
+    jax, *_ = jax_modules()
+
+    def recall(shape: Shape, p: Parameters, tokens: Any) -> tuple[Any, Any, Any]:
+        logits, z = forward(shape, p, embed(p, tokens))
+        x = z[:-1, :, -1].sum(axis=0) + sum(block["o_bias"] for block in p["blocks"])
+        return mlp_inner(shape, p["blocks"][-1], x), z[-1, :, -1], logits
+
+    return jax.jit(recall, static_argnums=0)
 
 
 def edit_fact(facts: Facts, number: int, moments: np.ndarray) -> Edited:

@@ -14,7 +14,7 @@ import numpy as np
 from theory.circuits import SINK, SOURCE, Edge
 from verify.networks.training import jax_modules, train
 
-from .transformer import Parameters, Patched, Shape, draw, edges_of, forward
+from .transformer import Parameters, Patched, Shape, draw, embed, forward
 
 __all__ = ["Facts", "planted", "trained"]
 
@@ -133,15 +133,11 @@ def trained(seed: int) -> Facts:
 @cache
 def _fit(shape: Shape, vocabulary: int) -> Any:
     """Training from a random key, compiled once."""
-    jax, jnp, optax = jax_modules()
-    _, rows, columns = edges_of(shape.layers, shape.heads)
-    ones = jnp.ones((rows[-1] + 1, columns[-1] + 1))
+    jax, _, optax = jax_modules()
 
     def fit(clean: Any, answers: Any, key: Any) -> Parameters:
         def loss(p: Parameters) -> Any:
-            start = p["embed"][clean] + p["place"]
-            nothing = jnp.zeros((ones.shape[1], *start.shape))
-            logits, _ = forward(shape, p, start, ones, 0.0 * ones, nothing)
+            logits, _ = forward(shape, p, embed(p, clean))
             return optax.softmax_cross_entropy_with_integer_labels(logits, answers).mean()
 
         start = draw(shape, WIDTH, HIDDEN, vocabulary, 2, key)

@@ -12,7 +12,7 @@ import numpy as np
 from theory.circuits import SINK, SOURCE, Edge
 from verify.networks.training import jax_modules
 
-__all__ = ["Patched", "Shape", "draw", "edges_of", "forward", "mlp_inner"]
+__all__ = ["Patched", "Shape", "draw", "edges_of", "embed", "forward", "mlp_inner"]
 
 Parameters = dict[str, Any]
 """``embed`` (vocabulary, width), ``place`` (positions, width), ``unembed`` (width, vocabulary), ``last``, and
@@ -63,9 +63,7 @@ def edges_of(layers: int, heads: int) -> tuple[tuple[Edge, ...], np.ndarray, np.
     return tuple(edges), rows, columns
 
 
-def forward(
-    shape: Shape, p: Parameters, start: Any, keep: Any, drop: Any, other: Any
-) -> tuple[Any, Any]:
+def forward(shape: Shape, p: Parameters, start: Any, mix: Any = None) -> tuple[Any, Any]:
     """Run a transformer whose receivers hear keep z + drop other of each sender.
 
     Parameters
@@ -74,15 +72,15 @@ def forward(
     p : dict
     start : array, shape (batch, length, width)
         What the node ``input`` sends.
-    keep, drop : arrays, shape (receivers, senders)
-        Ones and zeros for the network itself.
-    other : array, shape (senders, batch, length, width)
+    mix : tuple of arrays, optional
+        ``keep`` and ``drop`` of shape (receivers, senders), ``other`` of shape (senders, batch, length,
+        width). By default the network itself, ones and zeros.
 
     Returns
     -------
     logits : array, shape (batch, vocabulary)
         At the last position.
-    z : array, as ``other``
+    z : array, shape (senders, batch, length, width)
         What each node sends.
     """
     jax, jnp, _ = jax_modules()
@@ -90,12 +88,11 @@ def forward(
     future = jnp.triu(jnp.full((length, length), -jnp.inf), 1)
 
     def hear(count: int) -> Any:
+        if mix is None:
+            return jnp.broadcast_to(z.sum(axis=0), (count, *start.shape)) + constant
         rows, seen = slice(row, row + count), len(z)
-        mix = keep[rows, :seen], drop[rows, :seen]
-        x = sum(
-            jnp.einsum("rs,sbtd->rbtd", *two) for two in zip(mix, (z, other[:seen]), strict=True)
-        )
-        return x + constant
+        parts = ((mix[0], z), (mix[1], mix[2][:seen]))
+        return constant + sum(jnp.einsum("rs,sbtd->rbtd", a[rows, :seen], x) for a, x in parts)
 
     for block in p["blocks"]:
         x = _norm(shape, hear(3 * shape.heads), block["ln1"]).reshape(shape.heads, 3, *start.shape)
@@ -175,23 +172,23 @@ def draw(
     }
 
 
+def embed(p: Parameters, tokens: Any) -> Any:
+    """What the node ``input`` sends: tokens and places."""
+    return p["embed"][tokens] + p["place"][: tokens.shape[1]]
+
+
 @cache
 def _compiled() -> tuple[Any, Any, Any]:
     """Outputs of all nodes; loss and hits; slopes: compiled once for each shape of arrays."""
     jax, jnp, _ = jax_modules()
 
-    def embed(p: Parameters, tokens: Any) -> Any:
-        return p["embed"][tokens] + p["place"][: tokens.shape[1]]
-
     def losses(shape: Shape, p: Parameters, start: Any, answers: Any, mix: Any) -> tuple[Any, Any]:
-        logits, _ = forward(shape, p, start, *mix)
+        logits, _ = forward(shape, p, start, mix)
         right = jnp.take_along_axis(jax.nn.log_softmax(logits), answers[:, None], axis=1)
         return -right.mean(), (logits.argmax(axis=1) == answers).mean()
 
-    def nodes(shape: Shape, p: Parameters, tokens: Any, size: tuple[int, int]) -> Any:
-        start = embed(p, tokens)
-        ones, nothing = jnp.ones(size), jnp.zeros((size[1], *start.shape))
-        return forward(shape, p, start, ones, 0.0 * ones, nothing)[1]
+    def nodes(shape: Shape, p: Parameters, tokens: Any) -> Any:
+        return forward(shape, p, embed(p, tokens))[1]
 
     def patched(shape: Shape, p: Parameters, z: Any, other: Any, answers: Any, keep: Any) -> Any:
         return losses(shape, p, z[0], answers, (keep, 1.0 - keep, other))
@@ -205,7 +202,7 @@ def _compiled() -> tuple[Any, Any, Any]:
         )(0.0 * ones)
 
     return (
-        jax.jit(nodes, static_argnums=(0, 3)),
+        jax.jit(nodes, static_argnums=0),
         jax.jit(patched, static_argnums=0),
         jax.jit(slopes, static_argnums=(0, 6)),
     )
@@ -241,7 +238,7 @@ class Patched:
         self.edges, self._rows, self._columns = edges_of(shape.layers, shape.heads)
         self._size = (int(self._rows[-1]) + 1, int(self._columns[-1]) + 1)
         nodes, self._patched, self._slopes = _compiled()
-        z, other = (nodes(shape, p, jnp.asarray(t), self._size) for t in (clean, corrupt))
+        z, other = (nodes(shape, p, jnp.asarray(t)) for t in (clean, corrupt))
         self._given = (shape, p, z, 0.0 * other if zero else other, jnp.asarray(answers))
 
     def _mask(self, keep: Any) -> np.ndarray:
