@@ -237,16 +237,8 @@ def eap_ig(model: Patchable, tolerance: float = 1e-10, most: int = 1000) -> tupl
     return value, float(error) + 1e-14 * (1.0 + float(np.abs(value).max()))
 
 
-def riemann(
-    model: Patchable, points: int, rule: Literal["right", "midpoint"] = "right"
-) -> tuple[Array, float]:
-    """EAP-IG by a sum of equal steps, as published: ``right`` includes the clean input, not the corrupt one.
-
-    Parameters
-    ----------
-    model : Patchable
-    points : int
-    rule : {"right", "midpoint"}
+def riemann(model: Patchable, points: int) -> tuple[Array, float]:
+    """EAP-IG by a right Riemann sum, as published: of the places j/points, j = 1 .. points.
 
     Returns
     -------
@@ -254,11 +246,10 @@ def riemann(
     error : float
         An estimate, twice the largest change on doubling the points; `theory.circuits.LAWS` has the order.
     """
-    if points < 1 or rule not in ("right", "midpoint"):
-        raise ValueError(f"a sum is right or midpoint, of at least 1 point; got {rule!r}, {points}")
-    back = 0.0 if rule == "right" else 0.5
+    if points < 1:
+        raise ValueError(f"a sum has at least 1 point, got {points}")
     coarse, fine = (
-        np.mean([model.slopes((j - back) / n) for j in range(1, n + 1)], axis=0)
+        np.mean([model.slopes(j / n) for j in range(1, n + 1)], axis=0)
         for n in (points, 2 * points)
     )
     return coarse, 2.0 * float(np.abs(coarse - fine).max())
@@ -368,12 +359,7 @@ def edit(matrix: ArrayLike, moments: ArrayLike, key: ArrayLike, value: ArrayLike
         For shapes that do not fit, and moments that are singular to double precision.
     """
     w, c, k, v = (np.asarray(a, dtype=float) for a in (matrix, moments, key, value))
-    if (
-        w.ndim != 2
-        or c.shape != (w.shape[1],) * 2
-        or k.shape != c.shape[:1]
-        or v.shape != w.shape[:1]
-    ):
+    if w.ndim != 2 or (c.shape, k.shape, v.shape) != (w.shape[1:] * 2, w.shape[1:], w.shape[:1]):
         raise ValueError(
             f"an edit takes shapes (m, n), (n, n), (n,), (m,); got {w.shape}, {c.shape}, {k.shape}, {v.shape}"
         )

@@ -13,12 +13,10 @@ from theory.circuits import (
     X,
     ablation,
     acdc,
-    acdc_bound,
     attribution,
     edge_count,
     gate,
     integrated,
-    patch_bound,
     shapley,
     shapley_weight,
 )
@@ -122,7 +120,7 @@ def test_the_error_of_attribution_is_bounded():
     for step in (Rational(1), Rational(1, 3), Rational(1, 10)):
         one = Residual({"a": X, "output": cos(X)}, [("input", "a"), ("a", "output")], step)
         off = ablation(one.of, one.edges)["a", "output"] - attribution(one)["a", "output"]
-        assert 0 < abs(off.evalf()) <= patch_bound(1, step)
+        assert 0 < abs(off.evalf()) <= LAWS["patching"]().at(M=1, d=step).rhs
 
 
 def test_shapley_values_are_means_over_orders():
@@ -152,7 +150,7 @@ def test_acdc_s_loss_keeps_to_its_bound():
         for absolute in (False, True):
             kept = acdc(BLOCKS.of, BLOCKS.edges[::-1], tau, absolute=absolute)
             off = BLOCKS.of(kept) - BLOCKS.of(BLOCKS.edges)
-            bound = acdc_bound(len(BLOCKS.edges) - len(kept), tau)
+            bound = LAWS["acdc"]().at(r=len(BLOCKS.edges) - len(kept), tau=tau).rhs
             assert (abs(off) if absolute else off) <= bound
 
 
@@ -198,9 +196,3 @@ def test_unknown_gates_are_refused():
         gate("xor")
     with pytest.raises(ValueError, match="got 'or' with 0"):
         gate("or", 0)
-
-
-def test_every_law_is_derived():
-    for law in LAWS.values():
-        assert law().steps
-        assert law().latex()

@@ -7,7 +7,7 @@ corrupt input, or nothing. Attributions say by how much the loss grows without a
 
 from .attribution import ablation, acdc, attribution, integrated, shapley, shapley_weight
 from .graphs import ALPHA, SINK, SOURCE, Edge, Residual, X, gate
-from .laws import LAWS, acdc_bound, edge_count, edit_spill, patch_bound, rank_one_edit
+from .laws import LAWS, edge_count, edit_spill, rank_one_edit
 
 __all__ = [
     "ALPHA",
@@ -19,13 +19,11 @@ __all__ = [
     "X",
     "ablation",
     "acdc",
-    "acdc_bound",
     "attribution",
     "edge_count",
     "edit_spill",
     "gate",
     "integrated",
-    "patch_bound",
     "rank_one_edit",
     "shapley",
     "shapley_weight",
