@@ -48,8 +48,8 @@ class Residual:
     Examples
     --------
     >>> one = Residual({"a": X, "output": X**2}, [("input", "a"), ("a", "output")])
-    >>> attribution(one)
-    {('input', 'a'): -2, ('a', 'output'): -2}
+    >>> one.of(one.edges), one.of([])
+    (1, 0)
     """
 
     functions: Mapping[str, Expr]

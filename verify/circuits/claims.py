@@ -88,6 +88,7 @@ def _verdict(good: bool, reason: str, evidence: dict[str, Any] | None = None) ->
     source="count of the ACDC code, as generally known; graphs built edge by edge",
     printed="32491",
     tags=TAGS,
+    cost=0.5,
     wrong=(WHOLE,),
 )
 def circuits_edges(run: Run) -> Finding:
@@ -123,6 +124,7 @@ def _blocks(rng: np.random.Generator, step: float = 2.0) -> Compiled:
     "Ablation and EAP differ in the second order of what an edge brings.",
     source="derived here",
     tags=TAGS,
+    cost=0.5,
     wrong=(EXACT,),
 )
 def circuits_expansion(run: Run) -> Finding:
@@ -145,6 +147,7 @@ def circuits_expansion(run: Run) -> Finding:
     "Scores of EAP-IG out of the input add up to the whole loss, those into the output do not.",
     source="derived here; the released code takes a right Riemann sum",
     tags=TAGS,
+    cost=0.5,
     wrong=(CONVERGED,),
 )
 def circuits_completeness(run: Run) -> Finding:
@@ -236,7 +239,7 @@ def circuits_random(run: Run) -> Finding:
         size = round(0.2 * len(model.edges))
         chosen = model.loss(top(eap_ig(model, 1e-3)[0], size))
         control = [model.loss(top(rng.random(len(model.edges)), size)) for _ in range(10)]
-        better += chosen < np.mean(control)
+        better += bool(chosen < np.mean(control))
         run.progress((k + 1) / _NETWORKS, f"network {k + 1}")
     share = run.theory.of(better_share)()
     good = CountTest(share, _NETWORKS, 0.5).accepts(better)

@@ -87,13 +87,18 @@ def edit_fact(facts: Facts, number: int, moments: np.ndarray) -> Edited:
     outer = np.asarray(last["outer"])
     others = np.arange(len(right)) != number
     known = others & (logits.argmax(axis=1) == right)
-    for power in range(11):
+
+    def attempt(power: int) -> Edited:
         wanted = 2.0**power * toward
         change = edit(outer.T, moments, keys[number], outer.T @ keys[number] + wanted)
         blocks = [*before, {**last, "outer": outer + change.T}]
         _, moved, answers = memory(facts, {**p, "blocks": blocks})
-        hit = bool(answers[number, target] >= MARGIN + np.delete(answers[number], target).max())
-        if hit:
-            break
-    broken = float((answers.argmax(axis=1) != right)[known].mean())
-    return Edited(hit, broken, moved - values, wanted)
+        margin = answers[number, target] - np.delete(answers[number], target).max()
+        broken = float((answers.argmax(axis=1) != right)[known].mean())
+        return Edited(bool(margin >= MARGIN), broken, moved - values, wanted)
+
+    power, done = 0, attempt(0)
+    while not done.hit and power < 10:
+        power += 1
+        done = attempt(power)
+    return done

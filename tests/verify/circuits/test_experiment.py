@@ -52,6 +52,7 @@ def test_the_heads_of_a_planted_network_are_drawn():
     assert len({planted(seed).copies for seed in range(12)}) > 2
 
 
+@pytest.mark.slow
 def test_networks_are_trained_to_know_all_facts():
     model = trained(1).patched()
     ones = np.ones(len(model.edges))
