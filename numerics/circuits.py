@@ -21,8 +21,6 @@ import numpy as np
 from numerics.errors import ResolutionError
 from numerics.results import Table
 from theory.circuits import (
-    SINK,
-    SOURCE,
     Edge,
     Residual,
     X,
@@ -52,7 +50,6 @@ __all__ = [
     "eap",
     "eap_ig",
     "edit",
-    "pruned",
     "read_graph",
     "riemann",
     "shapley",
@@ -177,14 +174,7 @@ def _game(model: Patchable, players: Sequence[Edge]) -> Callable[[frozenset[Edge
 
 
 def ablation(model: Patchable, players: Sequence[Edge] | None = None) -> Array:
-    """By how much the loss grows without each edge: a loss for each.
-
-    Parameters
-    ----------
-    model : Patchable
-    players : sequence of Edge, optional
-        All edges by default; those that are none stay.
-    """
+    """By how much the loss grows without each of the players, all edges by default; others stay."""
     chosen = model.edges if players is None else players
     return np.array(list(ablation_of(_game(model, chosen), chosen).values()))
 
@@ -256,14 +246,7 @@ def riemann(model: Patchable, points: int) -> tuple[Array, float]:
 
 
 def shapley(model: Patchable, players: Sequence[Edge] | None = None) -> Array:
-    """Exact Shapley values of edges, from all 2^n subsets of them.
-
-    Parameters
-    ----------
-    model : Patchable
-    players : sequence of Edge, optional
-        All edges by default, at most `MAX_PLAYERS`; those that are none stay.
-    """
+    """Exact Shapley values of at most `MAX_PLAYERS` players, all edges by default; others stay."""
     chosen = model.edges if players is None else players
     if len(chosen) > MAX_PLAYERS:
         raise ValueError(
@@ -325,17 +308,6 @@ def circuit(edges: Sequence[Edge], scores: Sequence[float] | None = None) -> nx.
         nodes = [u for u, *_ in nx.find_cycle(graph)]
         raise ValueError(f"a circuit has no cycles; this one has {' -> '.join([*nodes, nodes[0]])}")
     return graph
-
-
-def pruned(edges: Sequence[Edge], keep: ArrayLike) -> NDArray[np.bool_]:
-    """Kept edges that lie on a way from input to output through kept edges."""
-    inside = np.asarray(keep, dtype=bool)
-    graph = circuit([edge for edge, there in zip(edges, inside, strict=True) if there])
-    graph.add_nodes_from((SOURCE, SINK))
-    fed = nx.descendants(graph, SOURCE) | {SOURCE}
-    heard = nx.ancestors(graph, SINK) | {SINK}
-    ends = [u in fed and v.partition(":")[0] in heard for u, v in edges]
-    return inside & np.array(ends, dtype=bool)
 
 
 def edit(matrix: ArrayLike, moments: ArrayLike, key: ArrayLike, value: ArrayLike) -> Array:

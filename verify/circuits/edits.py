@@ -20,18 +20,10 @@ MARGIN = 5.0
 
 
 class Edited(NamedTuple):
-    """What an edit did.
+    """Whether an edit's answer is there by `MARGIN`, and what has changed.
 
-    Attributes
-    ----------
-    hit : bool
-        Whether the question has the new answer, by `MARGIN`.
-    broken : float
-        Share of the other questions whose answers were right and are not any more.
-    change : ndarray, shape (questions, width)
-        Of what the last MLP sends at the last place.
-    wanted : ndarray, shape (width,)
-        The change that the edit was made for.
+    ``broken`` is the share of other right answers that are lost; ``change`` (questions, width) what the last
+    MLP sends at the last place, less what it did; ``wanted`` (width,) what the edit was made to add there.
     """
 
     hit: bool

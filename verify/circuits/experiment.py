@@ -21,16 +21,7 @@ from .transformer import Patched
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = [
-    "METHODS",
-    "NEEDS",
-    "NETWORKS",
-    "Faithfulness",
-    "faithfulness",
-    "network_cases",
-    "prompt_cases",
-    "run_case",
-]
+__all__ = ["METHODS", "NEEDS", "NETWORKS", "Faithfulness", "cases_of", "faithfulness", "run_case"]
 
 NEEDS = ("jax", "optax")
 """What all of it takes."""
@@ -104,40 +95,24 @@ class Faithfulness(Table):
         axes.legend(fontsize="small")
 
 
-def _common(
-    percents: Sequence[int], methods: Sequence[str], tau: float, zero: bool
-) -> dict[str, Any]:
-    if not np.isfinite(tau):
-        raise ValueError(f"a threshold is a finite number, got {tau}")
-    if not percents or max(percents) > 100 or not set(methods) <= set(METHODS) or not methods:
-        raise ValueError(
-            f"circuits take from 1 to 100 percent of the edges, by {', '.join(METHODS)}; got "
-            f"{', '.join(map(str, percents))} by {', '.join(methods)}"
-        )
-    listed = ",".join(name for name in METHODS if name in methods)
-    return {
-        "percents": ",".join(map(str, sorted(percents))),
-        "methods": listed,
-        "tau": tau,
-        "zero": int(zero),
-    }
-
-
-def network_cases(
+def cases_of(
     network: str,
     count: int,
     percents: Sequence[int],
     methods: Sequence[str],
-    tau: float,
     *,
-    zero: bool,
+    tau: float = 0.01,
+    zero: bool = True,
+    folder: str = "",
+    prompts: str = "",
 ) -> list[dict[str, Any]]:
-    """Cases of `run_case`: networks that are planted or trained, numbered.
+    """Cases of `run_case`: networks, or a checkpoint's questions, numbered.
 
     Parameters
     ----------
-    network : {"planted", "trained"}
+    network : {"planted", "trained", "checkpoint"}
     count : int
+        Networks; of no meaning for a checkpoint.
     percents : sequence of int
         Sizes of circuits, of all edges.
     methods : sequence of str
@@ -146,35 +121,36 @@ def network_cases(
         ACDC's threshold.
     zero : bool
         What edges that are cut bring, as in `verify.circuits.transformer.Patched`.
+    folder, prompts : str
+        The checkpoint, and the file of its questions; what is in them is part of each case.
+
+    Raises
+    ------
+    ValueError
+        For what makes no sense, and files that are damaged.
     """
-    if network not in NETWORKS or count < 1:
+    if not np.isfinite(tau):
+        raise ValueError(f"a threshold is a finite number, got {tau}")
+    if not percents or max(percents) > 100 or not set(methods) <= set(METHODS) or not methods:
+        raise ValueError(
+            f"circuits take from 1 to 100 percent of the edges, by {', '.join(METHODS)}; got "
+            f"{', '.join(map(str, percents))} by {', '.join(methods)}"
+        )
+    common: dict[str, Any] = {"network": network, "tau": tau, "zero": int(zero)}
+    common["methods"] = ",".join(name for name in METHODS if name in methods)
+    common["percents"] = ",".join(map(str, sorted(percents)))
+    if network == "checkpoint":
+        _, p = read_checkpoint(folder)
+        count = len(read_prompts(prompts, p["embed"].shape[0], p["place"].shape[0]))
+        digest = hashlib.sha256(Path(prompts).read_bytes())
+        with (Path(folder) / "model.safetensors").open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+        common |= {"folder": folder, "prompts": prompts, "files": digest.hexdigest()}
+    elif network not in NETWORKS or count < 1:
         raise ValueError(
             f"at least 1 network is {' or '.join(NETWORKS)}, got {count} of {network!r}"
         )
-    common = _common(percents, methods, tau, zero)
-    return [{"network": network, "number": k, **common} for k in range(count)]
-
-
-def prompt_cases(
-    folder: str,
-    prompts: str,
-    percents: Sequence[int],
-    methods: Sequence[str],
-    tau: float,
-    *,
-    zero: bool,
-) -> list[dict[str, Any]]:
-    """Cases of `run_case`: a checkpoint's questions; what is in its files is part of each case."""
-    digest = (
-        hashlib.sha256(Path(prompts).read_bytes()) if Path(prompts).is_file() else hashlib.sha256()
-    )
-    _, p = read_checkpoint(folder)
-    questions = read_prompts(prompts, p["embed"].shape[0], p["place"].shape[0])
-    with (Path(folder) / "model.safetensors").open("rb") as file:
-        digest.update(hashlib.file_digest(file, "sha256").digest())
-    common = {"folder": str(folder), "prompts": str(prompts), "files": digest.hexdigest()}
-    common |= _common(percents, methods, tau, zero)
-    return [{"network": "checkpoint", "number": k, **common} for k in range(len(questions))]
+    return [{**common, "number": k} for k in range(count)]
 
 
 @lru_cache(maxsize=1)
@@ -201,7 +177,7 @@ def run_case(case: Mapping[str, Any], seed: int) -> dict[str, Any]:
     Parameters
     ----------
     case : mapping
-        One of `network_cases` or `prompt_cases`.
+        One of `cases_of`.
     seed : int
 
     Returns

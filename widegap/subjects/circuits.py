@@ -223,17 +223,17 @@ def _cases(
     patch: str,
     **common: Any,
 ) -> list[dict[str, Any]]:
-    from verify.circuits.experiment import network_cases, prompt_cases
+    from verify.circuits.experiment import cases_of
 
     common["zero"] = patch == "zero"
     if (checkpoint is None) != (prompts is None):
         raise ValueError("--checkpoint DIR and --prompts FILE go together")
-    if checkpoint is not None and prompts is not None:
-        if network is not None or networks is not None:
-            raise ValueError(
-                "--network and --networks are for networks made here, not for --checkpoint"
-            )
-        chosen = methods or ("eap", "eap-ig", "random")
-        return prompt_cases(checkpoint, prompts, methods=chosen, **common)
-    count = 8 if networks is None else networks
-    return network_cases(network or "planted", count, methods=methods or METHODS, **common)
+    if checkpoint is None or prompts is None:
+        count = 8 if networks is None else networks
+        return cases_of(network or "planted", count, methods=methods or METHODS, **common)
+    if network is not None or networks is not None:
+        raise ValueError(
+            "--network and --networks are for networks made here, not for --checkpoint"
+        )
+    chosen = methods or ("eap", "eap-ig", "random")
+    return cases_of("checkpoint", 0, methods=chosen, folder=checkpoint, prompts=prompts, **common)

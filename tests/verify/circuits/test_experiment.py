@@ -9,8 +9,8 @@ from verify.circuits.edits import edit_fact, memory
 from verify.circuits.experiment import (
     METHODS,
     Faithfulness,
+    cases_of,
     faithfulness,
-    network_cases,
     run_case,
 )
 from verify.circuits.facts import planted, trained
@@ -71,7 +71,7 @@ def test_networks_are_trained_to_know_all_facts():
 
 def test_outcomes_are_of_circuits_of_the_model(facts):
     """Each column of a random circuit's row, computed here."""
-    (case,) = network_cases("planted", 1, (20,), ("random", "acdc"), 0.01, zero=True)
+    (case,) = cases_of("planted", 1, (20,), ("random", "acdc"))
     out = run_case(case, 3)
     (method, size, *_), (name, count, faithful, hits, found) = out["rows"]
     model, rng = facts.patched(zero=True), np.random.default_rng(3)
@@ -100,7 +100,7 @@ def test_a_table_averages_its_cases():
 
 @pytest.mark.slow
 def test_an_experiment_is_the_same_on_any_number_of_workers_and_resumes(tmp_path):
-    cases = network_cases("planted", 3, (10, 20), METHODS, 0.01, zero=True)
+    cases = cases_of("planted", 3, (10, 20), METHODS)
     here, out = run_cases("circuits", run_case, cases), tmp_path / "out.sqlite"
     run_cases("circuits", run_case, cases[:1], out=out, workers=1)
     there = run_cases("circuits", run_case, cases, out=out, workers=2, resume=True)
@@ -122,6 +122,6 @@ def test_an_experiment_is_the_same_on_any_number_of_workers_and_resumes(tmp_path
     ],
 )
 def test_what_makes_no_sense_is_refused(given, words):
-    usual = {"network": "planted", "count": 1, "percents": (5,), "methods": ("eap",), "tau": 0.01}
+    usual = {"network": "planted", "count": 1, "percents": (5,), "methods": ("eap",)}
     with pytest.raises(ValueError, match=words):
-        network_cases(**{**usual, **given}, zero=True)
+        cases_of(**{**usual, **given})
