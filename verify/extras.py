@@ -9,7 +9,13 @@ from verify.errors import MissingExtraError
 
 __all__ = ["EXTRAS", "missing", "need"]
 
-EXTRAS = {"jax": "train", "optax": "train", "sklearn": "train", "statsmodels": "train"}
+EXTRAS = {
+    "jax": "train",
+    "optax": "train",
+    "safetensors": "checkpoints",
+    "sklearn": "train",
+    "statsmodels": "train",
+}
 """Modules that claims and experiments may need, and the extra that brings each."""
 
 

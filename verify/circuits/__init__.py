@@ -1,0 +1,1 @@
+"""Circuits of transformers: planted, trained and from checkpoints, with faithfulness, edits, and claims."""
