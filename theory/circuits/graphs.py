@@ -44,7 +44,7 @@ class Residual:
     Raises
     ------
     ValueError
-        For names other than letters, digits, _ and dots, and for edges that make a cycle, appear twice, or have
+        For names other than letters, digits, _ and dots, and edges that make a cycle, appear twice, or have
         an end that is no node.
 
     Examples
