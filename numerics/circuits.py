@@ -107,11 +107,13 @@ class Compiled:
     def loss(self, keep: Array) -> float:
         """As `Patchable` has it; refuses what is not finite with a ValueError."""
         kept = dict(zip(self.edges, map(float, keep), strict=True))
-        return float(_finite(self._graph.loss(kept, self._functions)))
+        with np.errstate(all="ignore"):
+            return float(_finite(self._graph.loss(kept, self._functions)))
 
     def slopes(self, alpha: float) -> Array:
         """As `Patchable` has it; refuses what is not finite with a ValueError."""
-        found = self._graph.slopes(float(alpha), self._functions, self._derivatives)
+        with np.errstate(all="ignore"):
+            found = self._graph.slopes(float(alpha), self._functions, self._derivatives)
         return _finite([found[edge] for edge in self.edges])
 
 
@@ -222,7 +224,8 @@ def eap_ig(model: Patchable, tolerance: float = 1e-10, most: int = 1000) -> tupl
     )  # fmt: skip
     if info.status != 0:
         raise ResolutionError(
-            f"{most} pieces leave an error of {error:.1e} in EAP-IG, more than {tolerance:.1e}; allow more"
+            f"{most} pieces leave an error of {error:.1e} in EAP-IG, more than {tolerance:.1e}: slopes "
+            "have a pole, or many kinks"
         )
     return value, float(error) + 1e-14 * (1.0 + float(np.abs(value).max()))
 

@@ -176,6 +176,12 @@ def test_riemann_sums_err_as_derived():
     [
         ({"a": X, "b": X, "output": X}, [("a", "b"), ("b", "a")], "no cycles; this one has "),
         ({"a": X, "output": X}, [("a", "a")], "no cycles"),
+        (
+            {"a b": X, "output": X},
+            [("a b", "output")],
+            "are letters, digits, _ and dots, got 'a b'",
+        ),
+        ({"output": X}, [], "at least one edge"),
         ({"a": X}, [], "functions of its nodes and of 'output'"),
         ({"input": X, "output": X}, [], "none of 'input'"),
         ({"output": X}, [("b", "output")], "b -> output does not go from"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
@@ -43,7 +44,8 @@ class Residual:
     Raises
     ------
     ValueError
-        For edges that make a cycle, appear twice, or have an end that is no node.
+        For names other than letters, digits, _ and dots, and edges that make a cycle, appear twice, or have
+        an end that is no node.
 
     Examples
     --------
@@ -65,7 +67,12 @@ class Residual:
             raise ValueError(
                 f"a graph has functions of its nodes and of {SINK!r}, none of {SOURCE!r}"
             )
+        for name in names:
+            if not re.fullmatch(r"[\w.]+", name):
+                raise ValueError(f"names of nodes are letters, digits, _ and dots, got {name!r}")
         edges = [(str(u), str(v)) for u, v in self.edges]
+        if not edges:
+            raise ValueError("a graph has at least one edge")
         for u, v in edges:
             if {u, v} - names or v == SOURCE or u == SINK:
                 raise ValueError(f"the edge {u} -> {v} does not go from a node of the graph to one")
@@ -93,11 +100,17 @@ class Residual:
         self, value: Any, sent: Callable[[Edge, Any], Any], functions: Functions
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Inputs and outputs of all nodes; ``sent`` says what of a sender's output an edge brings."""
-        x, z = {}, {SOURCE: value}
+        into, x, z = self._into(), {}, {SOURCE: value}
         for name in self.order[1:]:
-            x[name] = sum(sent(edge, z[edge[0]]) for edge in self.edges if edge[1] == name)
+            x[name] = sum(sent(edge, z[edge[0]]) for edge in into[name])
             z[name] = functions[name](x[name])
         return x, z
+
+    def _into(self) -> dict[str, list[Edge]]:
+        into: dict[str, list[Edge]] = {name: [] for name in self.order}
+        for edge in self.edges:
+            into[edge[1]].append(edge)
+        return into
 
     def loss(self, keep: Mapping[Edge, Any], functions: Functions | None = None) -> Any:
         """The loss where an edge brings keep z + (1 - keep) z'.
@@ -133,11 +146,12 @@ class Residual:
         there, other = (self._run(a, lambda _, z: z, made)[1] for a in (self.clean, self.corrupt))
         value = self.corrupt + alpha * (self.clean - self.corrupt)
         x, _ = self._run(value, lambda _, z: z, made)
-        gradient = {SINK: slope[SINK](x[SINK])}
+        into, above, gradient = self._into(), dict.fromkeys(self.order, 0), {}
+        above[SINK] = 1
         for name in reversed(self.order[1:]):
-            if name != SINK:
-                above = sum(gradient[v] for u, v in self.edges if u == name)
-                gradient[name] = slope[name](x[name]) * above
+            gradient[name] = slope[name](x[name]) * above[name]
+            for u, _ in into[name]:
+                above[u] += gradient[name]
         return {(u, v): (other[u] - there[u]) * gradient[v] for u, v in self.edges}
 
     def applied(self, order: int = 0) -> Functions:
