@@ -71,7 +71,7 @@ class KernelFileError(WidegapError, ValueError):
     """A file cannot take this kernel; it is as it was."""
 
 
-class KernelMemoryError(WidegapError, MemoryError):
+class KernelMemoryError(MemoryError, WidegapError):  # in this order, as only so __new__ is callable
     """A Gram matrix that does not fit; the message says how much is needed."""
 
 

@@ -98,6 +98,7 @@ def test_they_survive_a_journey(travel) -> None:
         error.add_note("after an hour")
         there = travel(error)
         assert type(there) is kind
+        assert type(kind.__new__(kind, "as Dask's pickles make them")) is kind
         assert (str(there), vars(there)) == (str(error), vars(error))
         lines = traceback.format_exception_only(there)
         assert lines[0].count("\n") == 1

@@ -65,7 +65,7 @@ def test_profiles_contain_each_other():
     quick, ci, full = (select(all_claims(), profile) for profile in PROFILES)
     assert set(c.id for c in quick) < set(c.id for c in ci) <= set(c.id for c in full)
     assert sum(one.cost for one in quick) < 120
-    assert sum(one.cost for one in ci) < 1000
+    assert sum(one.cost for one in ci) < 1150  # below ten minutes on two cores
 
 
 # -- registering and choosing ----------------------------------------------------------------------

@@ -94,7 +94,7 @@ def parities_gap(run: Run) -> Finding:
     )
 
 
-_N, _K, _S, _WIDTH, _SAMPLES, _NETWORKS = 16, 4, 11, 60, 1000, 240
+_N, _K, _S, _WIDTH, _SAMPLES, _NETWORKS = 16, 4, 11, 60, 1000, 320
 _MEAN = MeanTest(0.0, _NETWORKS, 0.55)
 """Distances are in standard deviations of a network's mean, which are near 0.01: 0.0059 is 0.55."""
 
@@ -150,7 +150,7 @@ def parities_first_step(run: Run) -> Finding:
     return Finding("refuted" if rejected else "confirmed", f"{reason}.", None, evidence)
 
 
-_WIDTHS, _TRIALS, _FEW = (30, 300), 600, 20
+_WIDTHS, _TRIALS, _FEW = (30, 300), 800, 20
 _LOW, _HIGH = CountTest(0.0564, _TRIALS, 0.162), CountTest(0.238, _TRIALS, 0.4)
 
 
@@ -160,7 +160,8 @@ _LOW, _HIGH = CountTest(0.0564, _TRIALS, 0.162), CountTest(0.238, _TRIALS, 0.4)
     "bounds, which grow with the width.",
     source=f"{PAPER} (width as parallel search); networks at initialisation",
     tags=TAGS,
-    cost=4.0,
+    profile="ci",
+    cost=7.0,
     wrong=(WIDTHLESS,),
     designs=(
         _LOW.design("at width 30 it is within the bounds", "that of width 100"),
@@ -233,7 +234,7 @@ _SHARE = MeanTest(0.5, _REGRESSIONS, 1.5)
     "and explains no more of one of n = 30, k = 3 than any kernel could.",
     source="eigenvalues on the hypercube; Simon, Dickens, Karkada, DeWeese, TMLR 2023",
     tags=(*TAGS, "kernel", "ntk"),
-    cost=4.0,
+    cost=2.5,
     wrong=(LAZY,),
     designs=(_SHARE.design("the mean share learned is 1/2 within 0.05", "a share of 0.2"),),
 )

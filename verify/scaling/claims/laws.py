@@ -16,7 +16,7 @@ from theory.calculus.law import Law
 from theory.scaling.curves import curve_exponent
 from theory.scaling.networks import bottleneck_parameters, optimal_parameters, standard_parameters
 from verify.scaling import tasks
-from verify.statistics.tests import FALSE_ALARM
+from verify.statistics.tests import FALSE_ALARM, MeanTest
 from verify.suite.claims import Run, claim
 from verify.suite.verdicts import Design, Expected, Finding, printed_tolerance
 from verify.suite.wrong import replaced
@@ -128,7 +128,7 @@ for _row in _PRINTED:
     "Where L = A P^-a + B D^-b + E and C = 3 P D, the best size grows as C^(b/(a + b)).",
     source="Hoffmann et al., NeurIPS 2022",
     tags=TAGS,
-    cost=3.0,
+    cost=1.5,
     wrong=(SQUARE_ROOT,),
 )
 def optimal_size(run: Run) -> Finding:
@@ -263,14 +263,8 @@ def whitened_curve(run: Run) -> Finding:
 
 
 _SPHERE_D, _SPHERE_N, _SPHERE_DRAWS = 8, (30, 60, 120), 160
-_SPHERE = Design(
-    "the mean error on fresh points of the sphere is within 8% of theory at each of three sizes",
-    "t-test of the ratio's mean with a margin of 8%",
-    _SPHERE_DRAWS,
-    3 * FALSE_ALARM,
-    "the bias alone, 30% too low",
-    0.999,
-)
+_SPHERE = MeanTest(0.0, _SPHERE_DRAWS, (0.3 - 0.08) / 0.27)
+"""The error of one training set has a standard deviation of 27% of it, or less."""
 
 
 @claim(
@@ -281,12 +275,15 @@ _SPHERE = Design(
     tags=(*TAGS, "monte-carlo"),
     cost=3.0,
     wrong=(BIAS,),
-    designs=(_SPHERE,),
+    designs=(
+        _SPHERE.design(
+            "the mean error on fresh points of the sphere is within 8% of theory at each of three sizes",
+            "the bias alone, 30% too low",
+        ),
+    ),
 )
 def sphere_curve(run: Run) -> Finding:
     """A target of degrees 1 and 2, of equal parts; the NTK of two hidden layers of ReLU."""
-    from scipy.stats import t
-
     rng, d = run.stream(), _SPHERE_D
     model = MLP("relu", depth=2)
     spectrum = sphere_spectrum(model, d, 20)
@@ -298,7 +295,7 @@ def sphere_curve(run: Run) -> Finding:
         multiplicities=spectrum.multiplicities,
         ridge=spectrum.rest,
     )
-    critical = float(t.isf(0.5 * FALSE_ALARM, _SPHERE_DRAWS - 1))
+    critical = _SPHERE.critical()
     evidence: dict[str, Any] = {}
     for n, predicted in zip(_SPHERE_N, theory.mse, strict=True):
         ratios = np.empty(_SPHERE_DRAWS)
@@ -327,14 +324,8 @@ def sphere_curve(run: Run) -> Finding:
 
 
 _WINDOW, _TARGETS, _SLACK, _REPEATS = (32, 64, 128, 256), (0.6, 1.4, 5.0), 0.25, 30
-_EXPONENTS = Design(
-    "exponents of three targets are min(g, 2 alpha) within 0.25 for the finite window",
-    "t-test of the slope's mean over draws with this margin",
-    _REPEATS,
-    3 * FALSE_ALARM,
-    "an exponent set by alpha alone: 0.9 off for one target at least",
-    0.999,
-)
+_EXPONENTS = MeanTest(0.0, _REPEATS, (0.9 - _SLACK) / 0.25)
+"""A slope has a standard deviation of 0.25, or less, for the targets that decide."""
 
 
 @claim(
@@ -344,15 +335,18 @@ _EXPONENTS = Design(
     tags=(*TAGS, "monte-carlo"),
     cost=2.0,
     wrong=(ALPHA_ALONE,),
-    designs=(_EXPONENTS,),
+    designs=(
+        _EXPONENTS.design(
+            f"exponents of three targets are min(g, 2 alpha) within {_SLACK} for the finite window",
+            "an exponent set by alpha alone: 0.9 off for one target at least",
+        ),
+    ),
 )
 def exponents(run: Run) -> Finding:
     """One kernel with alpha = 3/2, three targets, slopes over n = 32 to 256 of 1024 points."""
-    from scipy.stats import t
-
     rng, alpha, count = run.stream(), 1.5, 1024
     law = run.theory.of(curve_exponent)()
-    critical = float(t.isf(0.5 * FALSE_ALARM, _REPEATS - 1))
+    critical = _EXPONENTS.critical()
     evidence: dict[str, Any] = {}
     good = True
     for tail in _TARGETS:
