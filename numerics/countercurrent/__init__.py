@@ -1,0 +1,1 @@
+"""Counter-current learning in numbers: flow and drift of linear networks, floors of losses."""
