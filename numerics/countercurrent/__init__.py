@@ -1,1 +1,1 @@
-"""Counter-current learning in numbers: flow and drift of linear networks, floors of losses."""
+"""Counter-current learning in numbers: linear networks, their flow, and its drift at finite steps."""

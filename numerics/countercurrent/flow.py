@@ -170,7 +170,7 @@ def _integrated(
     )  # fmt: skip
     if not solved.success or not np.isfinite(solved.y).all():
         raise ConvergenceError(
-            f"the flow cannot be followed to time {max(times):g}: {solved.message}"
+            f"the flow cannot be followed to time {max(times):g}: {solved.message}", {}, math.nan
         )
     return [unpack(column) for column in solved.y.T]
 
