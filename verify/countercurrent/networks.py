@@ -19,7 +19,18 @@ from theory.countercurrent import ACTIVATIONS
 from verify.extras import need
 from verify.networks.training import jax_modules, train
 
-__all__ = ["DATA", "NEEDS", "RULES", "Setting", "Trained", "local_losses", "table", "trained"]
+__all__ = [
+    "DATA",
+    "NEEDS",
+    "RULES",
+    "Setting",
+    "Trained",
+    "descended",
+    "flow_time",
+    "local_losses",
+    "table",
+    "trained",
+]
 
 NEEDS = ("jax", "optax", "sklearn")
 """What training takes."""
@@ -74,7 +85,7 @@ class Setting:
     width: int = 64
     epochs: int = 60
     batch: int = 64
-    rate: float = 0.5
+    rate: float = 1.0
     clip: float = 1.0
     gain: float = 1.0
 
@@ -215,6 +226,22 @@ def _direction(rule: str, activation: str) -> Any:
         return jax.grad(loss)(p)
 
     return {"ccl": counter, "squared": counter, "fa": feedback, "tp": target}.get(rule, gradient)
+
+
+def descended(setting: Setting, start: Weights, x: Any, y: Any) -> Weights:
+    """Weights after as many full batches as the setting has epochs, at its rate and without clipping."""
+    jax, _, optax = jax_modules()
+    s = setting
+    optimiser = optax.sgd(s.rate)
+    follow = jax.jit(
+        lambda w: train(_direction(s.rule, s.activation), w, optimiser, s.epochs, data=(x, y))[0]
+    )
+    return jax.tree.map(np.asarray, follow(jax.tree.map(jax.numpy.asarray, start)))
+
+
+def flow_time(rate: float, units: int, classes: int) -> float:
+    """Time of a step in the units of `numerics.countercurrent.flow`, for layers of so many units."""
+    return rate * 2.0 * _SCALE / (units * classes)
 
 
 @dataclass(frozen=True)
