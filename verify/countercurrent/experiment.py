@@ -146,11 +146,11 @@ def rules(outcomes: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Ru
         name, rule, depth = case["data"], case["rule"], case["depth"]
         found, other = outcome["accuracies"], own.get((name, "bp", depth))
         several = len(found) > 1
-        low, high = interval(found) if several else (None, None)
+        ends = [min(max(end, 0.0), 1.0) for end in interval(found)] if several else [None, None]
         less = None if other is None else np.subtract(found, other)
         error = float(less.std(ddof=1)) / len(less) ** 0.5 if less is not None and several else None
         rows.append(
-            (name, rule, depth, float(np.mean(found)), low, high,
+            (name, rule, depth, float(np.mean(found)), *ends,
              None if less is None else float(less.mean()), error, outcome["cosine"], *outcome["cka"])
         )  # fmt: skip
     return Rules(*zip(*rows, strict=True))
