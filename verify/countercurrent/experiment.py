@@ -79,6 +79,7 @@ class Rules(Table):
                 depths, values = [r["depth"] for r in mine], [r["accuracy"] for r in mine]
                 label = name if data == names[0] else None
                 axes.plot(depths, values, "o" + line, color=f"C{number}", label=label)
+        axes.set_xticks(sorted(set(self.depths)))
         axes.set(xlabel="hidden layers", ylabel="share classified correctly")
         axes.set_title(
             ", ".join(

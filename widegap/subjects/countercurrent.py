@@ -193,7 +193,7 @@ def experiment(out: str, as_json: bool, plot: str | None, **options: Any) -> Non
     chosen: list[dict[str, Any]] = []
 
     def check() -> None:
-        chosen.extend(cases(Setting(**options), *grid, seed=seed))
+        chosen.extend(cases(Setting(data=grid[0][0], **options), *grid, seed=seed))
 
     with running.experiment(out, plot, workers, scheduler, "rules", NEEDS, check) as (
         progress,
