@@ -19,7 +19,6 @@ from sympy import (
     Function,
     Ge,
     IndexedBase,
-    Integral,
     Matrix,
     MatrixSymbol,
     Piecewise,
@@ -33,8 +32,6 @@ from sympy import (
     exp,
     expand,
     factor,
-    log,
-    powsimp,
     simplify,
     solve,
     symbols,
@@ -48,10 +45,8 @@ __all__ = [
     "LAWS",
     "alignment_bound",
     "conserved",
-    "decorrelation_floor",
     "gradients",
     "joint_floor",
-    "learning_time",
     "step_drift",
 ]
 
@@ -120,24 +115,6 @@ def step_drift(forward: Any, back: Any) -> Any:
 def alignment_bound(forward: Any, back: Any, distance: Any) -> Any:
     """Least cosine of W_l and V_l', from their norms and the first distance: `alignment_law`."""
     return (forward**2 + back**2 - distance**2) / (2 * forward * back)
-
-
-def learning_time(first: Any, last: Any, strength: Any, layers: Any) -> Integral:
-    """Time in which a mode's product grows from first to last: `learning_law`."""
-    p = Symbol("p", positive=True)
-    return Integral(1 / _growth(p, strength, layers), (p, first, last))
-
-
-def _growth(p: Any, strength: Any, layers: Any) -> Expr:
-    """Growth of p = z^L where each of L equal factors z descends along (p - strength)^2/2."""
-    z = Symbol("z", positive=True)
-    slope = diff((z**layers - strength) ** 2 / 2, z) / layers
-    return powsimp(factor(diff(z**layers, z) * -slope).subs(z, p ** (1 / S(layers))), force=True)
-
-
-def decorrelation_floor(samples: Any, features: Any) -> Any:
-    """Least mean square of the entries of G - I, G the Gram matrix of unit rows: `floor_law`."""
-    return 1 / S(features) - 1 / S(samples)
 
 
 _SHARE = Symbol("alpha", positive=True)
@@ -344,6 +321,8 @@ def alignment_law() -> Law:
              Eq(rate, found)),
         Step("The distance", "Half the velocity of |D|^2 is minus the square of what A and B see of D.",
              -Trace((A * apart * back.T).T * (A * apart * back.T))),
+        Step("Transposed", "D = 0 stays: then all losses are the last one's, and CCL is backpropagation.",
+             Eq(rate, found.subs(apart, ZeroMatrix(_P, _D)).doit())),
         Step("The cosine", "Norms w and v, and a distance that was largest at first, D_0, leave at least "
              "this. What grows aligns, without transport.", Ge(cosine, alignment_bound(w, v, first))),
     )  # fmt: skip
@@ -379,35 +358,6 @@ def least_squares_law() -> Law:
 
 
 @cache
-def learning_law() -> Law:
-    """Transposed networks are backpropagation."""
-    p, strength, first, time, z = symbols("p s p_0 t z", positive=True)
-    layers = Symbol("L", integer=True, positive=True)
-    rate = Symbol("v", real=True)
-    logistic = log(p / (strength - p)) / (2 * strength)
-    assert simplify(diff(logistic, p) * _growth(p, strength, 2)) == 1
-    return _law(
-        "Networks that are each other's transpose: learning a mode",
-        Eq(rate, _growth(p, strength, layers)),
-        {
-            rate: "velocity of p",
-            p: "the product of a mode's L weights",
-            strength: "what it is at rest",
-            layers: "layers of weights",
-        },
-        "linear units, one scale and rate for all losses, white inputs, weights z of a mode equal in all "
-        "layers; V_l = W_l' stays so by the law of alignment, and then all losses are the last one's: CCL is "
-        "backpropagation",
-        Step("A factor", "Each descends along (z^L - s)^2/2, where L - 1 others stand beside it.",
-             Eq(rate, -(z ** (layers - 1)) * (z**layers - strength))),
-        Step("The product", "L equal factors.", Eq(rate, _growth(p, strength, layers))),
-        Step("Time", "From p_0 to p.", Eq(time, learning_time(first, p, strength, layers))),
-        Step("Two layers", "A logistic curve.", Eq(time, logistic - logistic.subs(p, first))),
-        source="derived here; the curve is that of Saxe, McClelland and Ganguli, 2014",
-    )  # fmt: skip
-
-
-@cache
 def collapse_law() -> Law:
     """The squared difference forgets."""
     w, v, rho, rate = symbols("w v rho lambda", real=True)
@@ -439,7 +389,7 @@ def floor_law() -> Law:
     mean = (n**2 / d - 2 * n + n) / n**2
     return _law(
         "Floor of the decorrelation term",
-        Ge(floor, decorrelation_floor(n, d)),
+        Ge(floor, 1 / d - 1 / n),
         {floor: "mean square of the entries of A A' - I", n: "rows", d: "features"},
         "rows of norm 1, n > d; attained by tight frames",
         Step("Eigenvalues", "At most d of A A' are not 0, and they add up to n; summed over them this is not "
@@ -487,7 +437,6 @@ LAWS: dict[str, Callable[[], Law]] = {
     "drift": drift_law,
     "alignment": alignment_law,
     "least-squares": least_squares_law,
-    "learning-time": learning_law,
     "collapse": collapse_law,
     "decorrelation": floor_law,
     "joint-floor": joint_law,

@@ -24,8 +24,7 @@ print(LAWS["alignment"]())
 # Solid lines are cosines of whole matrices, dotted ones of what data see of them, dashed ones what the law
 # leaves at least.
 
-from numerics.countercurrent.flow import drift, flow
-from numerics.countercurrent.networks import first_weights, mixture
+from numerics.countercurrent import first_weights, flow, mixture
 
 x, labels = mixture(inputs=12, classes=10, samples=400)
 start = first_weights(12, 10, width=24, depth=2)
@@ -34,18 +33,10 @@ table = flow(x, labels, start, times)
 figure = table.plot()
 
 # %%
-# All layers tend to one fit, least squares:
+# All layers tend to one fit, least squares. The last column is what steps of finite size break: the drift of
+# :math:`W_l^\top W_l - V_{l+1}^\top V_{l+1}`, which the flow conserves, for each unit of the step size.
 
 print(flow(x, labels, start, [20, 200]))
-
-# %%
-# What steps break
-# ----------------
-#
-# :math:`W_l^\top W_l - V_{l+1}^\top V_{l+1}` is conserved by the flow. Descent moves it in
-# proportion to the step:
-
-print(drift(x, labels, start, 10, [0.005, 0.02]))
 
 # %%
 # Training

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sympy import Eq, Rational, Symbol, diff, lambdify, simplify
+from sympy import Eq, Rational, Symbol, lambdify
 
 from theory import countercurrent as ccl
 from theory.countercurrent import ACTIVATIONS, LAWS
@@ -83,7 +83,7 @@ def test_a_tight_frame_attains_the_floor_of_decorrelation():
         turns = 2 * np.pi * np.arange(n) / n
         rows = np.stack([np.cos(turns), np.sin(turns)], axis=1)
         mean = ((rows @ rows.T - np.eye(n)) ** 2).mean()
-        assert mean == pytest.approx(float(ccl.decorrelation_floor(n, 2)))
+        assert mean == pytest.approx(float(LAWS["decorrelation"]().at(n=n, d=2).rhs))
 
 
 @pytest.mark.parametrize(
@@ -118,16 +118,6 @@ def test_squared_differences_decay_at_the_derived_rate():
     assert float(LAWS["collapse"]().value.subs(Symbol("rho", real=True), rho)) == pytest.approx(
         rates[0]
     )
-
-
-def test_times_of_two_layers_are_the_integral():
-    law = LAWS["learning-time"]()
-    logistic, p = law.steps[-1].expression.rhs, Symbol("p", positive=True)
-    first, strength = Symbol("p_0", positive=True), Symbol("s", positive=True)
-    assert simplify(diff(logistic, p) * law.at(L=2).rhs) == 1
-    numbers = {first: Rational(1, 100), strength: 1, p: Rational(1, 2)}
-    direct = ccl.learning_time(Rational(1, 100), Rational(1, 2), 1, 2).evalf()
-    assert float(logistic.subs(numbers)) == pytest.approx(float(direct))
 
 
 def test_every_law_has_steps_and_says_where_it_holds():

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.countercurrent.networks import Weights, check_sizes, first_weights
+from numerics.countercurrent import Weights, check_sizes, first_weights
 from theory.countercurrent import ACTIVATIONS
 from verify.extras import need
 from verify.networks.training import jax_modules, train
@@ -46,7 +46,7 @@ RULES = {
     "tp": "difference target propagation, without noise",
     "frozen": "the last layer alone",
 }
-_SCALE, _TARGET_STEP = 128.0, 0.1
+_SCALE, _TARGET_STEP, _BATCH, _CLIP = 128.0, 0.1, 64, 1.0
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,9 @@ class Setting:
     depth, width : int
         Hidden layers and their units.
     epochs : int
-        Full batches count as one each.
-    batch : int
-        0 for all samples at once.
-    rate, clip : float
-        Learning rate, and largest norm of a network's gradient; 0 for any.
-    gain : float
-        Factor of all first weights.
+        Of batches of 64.
+    rate : float
+        Learning rate of both networks.
 
     Raises
     ------
@@ -84,10 +80,7 @@ class Setting:
     depth: int = 3
     width: int = 64
     epochs: int = 60
-    batch: int = 64
     rate: float = 1.0
-    clip: float = 1.0
-    gain: float = 1.0
 
     def __post_init__(self) -> None:
         """Check names and numbers."""
@@ -97,16 +90,9 @@ class Setting:
                     f"{name} is one of {', '.join(there)}, got {getattr(self, name)!r}"
                 )
         check_sizes(width=self.width, depth=self.depth, classes=2 if "breast" in self.data else 10)
-        if self.epochs < 1 or not 0 <= self.batch <= 400:
+        if not (self.epochs >= 1 and 0.0 < self.rate < np.inf):
             raise ValueError(
-                f"epochs are at least 1 and a batch is from 0 to 400; got {self.epochs} and {self.batch}"
-            )
-        if not (
-            0.0 < self.rate < np.inf and 0.0 <= self.clip < np.inf and 0.0 < self.gain < np.inf
-        ):
-            raise ValueError(
-                f"rate and gain are positive, clip is 0 or positive; got {self.rate}, {self.gain} and "
-                f"{self.clip}"
+                f"epochs are at least 1 and a rate is positive, got {self.epochs} and {self.rate}"
             )
 
     def case(self) -> dict[str, Any]:
@@ -228,19 +214,16 @@ def _direction(rule: str, activation: str) -> Any:
     return {"ccl": counter, "squared": counter, "fa": feedback, "tp": target}.get(rule, gradient)
 
 
-def descended(setting: Setting, start: Weights, x: Any, y: Any) -> Weights:
-    """Weights after as many full batches as the setting has epochs, at its rate and without clipping."""
+def descended(start: Weights, x: Any, y: Any, activation: str, rate: float, steps: int) -> Weights:
+    """Weights after steps of counter-current learning on full batches, without clipping."""
     jax, _, optax = jax_modules()
-    s = setting
-    optimiser = optax.sgd(s.rate)
-    follow = jax.jit(
-        lambda w: train(_direction(s.rule, s.activation), w, optimiser, s.epochs, data=(x, y))[0]
-    )
+    rule, one = _direction("ccl", activation), optax.sgd(rate)
+    follow = jax.jit(lambda w: train(rule, w, one, steps, data=(x, y))[0])
     return jax.tree.map(np.asarray, follow(jax.tree.map(jax.numpy.asarray, start)))
 
 
 def flow_time(rate: float, units: int, classes: int) -> float:
-    """Time of a step in the units of `numerics.countercurrent.flow`, for layers of so many units."""
+    """Time of a step in the units of `numerics.countercurrent`, for layers of so many units."""
     return rate * 2.0 * _SCALE / (units * classes)
 
 
@@ -298,25 +281,21 @@ def trained(setting: Setting, seed: int, networks: int, points: int = 1) -> Trai
     s = setting
     x, labels = table(s.data)
     y, count = np.eye(labels.max() + 1)[labels], len(x) * 4 // 5
-    updates = s.epochs * (count // s.batch if s.batch else 1)
-    steps = max(1, updates // points) * points
-    one = optax.sgd(s.rate)
-    if s.clip:
-        one = optax.chain(optax.clip_by_global_norm(s.clip), one)
+    steps = max(1, s.epochs * (count // _BATCH) // points) * points
+    one = optax.chain(optax.clip_by_global_norm(_CLIP), optax.sgd(s.rate))
     optimiser = optax.partition({"w": one, "v": one}, Weights("w", "v"))  # pyright: ignore[reportArgumentType]
 
     def network(start: Weights, rows: Any, key: Any) -> Any:
         here, there = (x[rows[:count]], y[rows[:count]]), (x[rows[count:]], y[rows[count:]])
         return train(
-            _direction(s.rule, s.activation), start, optimiser, steps, data=here, batch=s.batch or None,
+            _direction(s.rule, s.activation), start, optimiser, steps, data=here, batch=_BATCH,
             key=key, every=steps // points,
             watch=lambda p: _measured(p, *there, _activation(s.activation)),
         )  # fmt: skip
 
     seeds = np.random.SeedSequence(seed).generate_state(networks, np.uint64)
     starts = [
-        first_weights(x.shape[1], y.shape[1], s.width, s.depth, gain=s.gain, seed=int(one))
-        for one in seeds
+        first_weights(x.shape[1], y.shape[1], s.width, s.depth, seed=int(one)) for one in seeds
     ]
     start = jax.tree.map(lambda *parts: np.stack(parts), *starts)
     rows = np.stack([np.random.default_rng([int(one), 1]).permutation(len(x)) for one in seeds])

@@ -36,47 +36,24 @@ def _count(name: str, least: int, most: int, default: int, text: str) -> Callabl
     )
 
 
-def _network(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options of a linear network and its data."""
-    for option in (
-        seed_option("Data and first weights"),
-        click.option(
-            "--gain",
-            type=Number("--gain"),
-            default=1.0,
-            metavar="G",
-            help="Factor of all first weights. [default: 1]",
-        ),
-        _count("--depth", 1, 20, 3, "Hidden layers."),
-        _count("--width", 1, 512, 24, "Units of each; as many as classes at least."),
-        _count("--samples", 1, 100_000, 400, "Of a mixture of normal classes, whitened."),
-        _count("--classes", 1, 100, 10, "Their number."),
-        _count("--inputs", 1, 512, 12, "Coordinates of an input."),
-    ):
-        command = option(command)
-    return command
-
-
-def _made(
-    inputs: int, classes: int, samples: int, width: int, depth: int, gain: float, seed: int
-) -> tuple[Any, Any, Any]:
-    from numerics.countercurrent.networks import first_weights, mixture
-
-    start = first_weights(inputs, classes, width, depth, gain=gain, seed=seed)
-    return (*mixture(inputs, classes, samples, seed=seed), start)
-
-
-@click.group("countercurrent")
-def solve() -> None:
-    """What two linear networks that teach each other conserve, and where they come to rest."""
-
-
-@solve.command(
+@click.command(
+    "countercurrent",
     epilog="\b\nExamples:\n"
-    "  widegap solve countercurrent flow --plot cosines.png\n"
-    "  widegap solve countercurrent flow --depth 1 --gain 0.1 --times 10,100,1000"
+    "  widegap solve countercurrent --plot cosines.png\n"
+    "  widegap solve countercurrent --depth 1 --gain 0.1 --times 10,100,1000 --json",
 )
-@_network
+@_count("--inputs", 1, 512, 12, "Coordinates of an input.")
+@_count("--classes", 1, 100, 10, "Their number.")
+@_count("--samples", 1, 100_000, 400, "Of a mixture of normal classes, whitened.")
+@_count("--width", 1, 512, 24, "Units of a layer; as many as classes at least.")
+@_count("--depth", 1, 20, 3, "Hidden layers.")
+@click.option(
+    "--gain",
+    type=Number("--gain"),
+    default=1.0,
+    metavar="G",
+    help="Factor of all first weights. [default: 1]",
+)
 @click.option(
     "--times",
     type=Times(),
@@ -84,48 +61,25 @@ def solve() -> None:
     metavar="T,T,..",
     help="Learning rate times steps. [default: 10,40,200]",
 )
+@seed_option("Data and first weights")
 @result_options
-def flow(times: tuple[float, ...], as_json: bool, plot: str | None, **options: Any) -> None:
-    """Distance from least squares, alignment and drift along the gradient flow, by layer."""
-    plot_target(plot)
-    with refusals():
-        from numerics.countercurrent.flow import flow as computed
+def solve(as_json: bool, plot: str | None, **options: Any) -> None:
+    """Follow two linear networks that teach each other along their gradient flow, layer by layer.
 
-        result = computed(*_made(**options), times)
+    Columns: distance of the layer's fit from least squares; cosine of W and V', what the law of alignment
+    leaves at least, and that of what data see of both; drift of W'W - V'V for each unit of the step size,
+    relative to the change of W'W.
+    """
+    plot_target(plot)
+    times, gain, seed = (options.pop(name) for name in ("times", "gain", "seed"))
+    with refusals():
+        from numerics.countercurrent import first_weights, flow, mixture
+
+        samples = options.pop("samples")
+        start = first_weights(**options, gain=gain, seed=seed)
+        data = mixture(options["inputs"], options["classes"], samples, seed=seed)
+        result = flow(*data, start, times)
     show(result, as_json, plot, f"\nerror of all numbers: {result.error:.1e}")
-
-
-@solve.command(
-    epilog="\b\nExamples:\n"
-    "  widegap solve countercurrent drift\n"
-    "  widegap solve countercurrent drift --time 4 --steps 40,400 --width 16 --json"
-)
-@_network
-@click.option(
-    "--time",
-    type=Number("--time"),
-    default=10.0,
-    metavar="T",
-    help="Step size times steps. [default: 10]",
-)
-@click.option(
-    "--steps",
-    type=Integers("--steps", 10**6),
-    default=(100, 500, 2000),
-    metavar="N,N,..",
-    help="Numbers of steps. [default: 100,500,2000]",
-)
-@result_options
-def drift(
-    time: float, steps: tuple[int, ...], as_json: bool, plot: str | None, **options: Any
-) -> None:
-    """Drift of the conserved matrices at finite steps, predicted and iterated, by layer."""
-    plot_target(plot)
-    with refusals():
-        from numerics.countercurrent.flow import drift as computed
-
-        result = computed(*_made(**options), time, [time / count for count in steps])
-    show(result, as_json, plot)
 
 
 def _several(name: str, kind: str, names: tuple[str, ...], default: tuple[str, ...]) -> Any:

@@ -4,13 +4,12 @@ import json
 
 import pytest
 
-from numerics.countercurrent.flow import Drift, Flow
+from numerics.countercurrent import Flow
 from theory.countercurrent import ACTIVATIONS, LAWS
 from verify.cases import read_cases
 from verify.countercurrent.networks import DATA, RULES
 from widegap.subjects import countercurrent
 
-SMALL = ("--inputs", "4", "--classes", "2", "--samples", "30", "--width", "3", "--depth", "1")
 ONE = ("experiment", "countercurrent", "--data", "breast-cancer", "--rule", "bp", "--depth", "1")
 ONE += ("--width", "4", "--epochs", "1", "--networks", "2", "--workers", "1")
 
@@ -27,9 +26,10 @@ def test_names_are_those_of_theory_and_verify():
     assert (DATA, tuple(RULES)) == (countercurrent.DATA, countercurrent.RULES)
 
 
-def test_the_flow_and_the_drift(run, tmp_path):
+def test_the_flow(run, tmp_path):
     plot = tmp_path / "flow.svg"
-    asked = ("solve", "countercurrent", "flow", *SMALL, "--times", "1,3")
+    asked = ("solve", "countercurrent", "--inputs", "4", "--classes", "2", "--samples", "30")
+    asked += ("--width", "3", "--depth", "1", "--times", "1,3")
     shown = run(*asked, "--plot", str(plot))
     assert shown.exit_code == 0, shown.output
     content = json.loads(run(*asked, "--json").stdout)
@@ -38,10 +38,6 @@ def test_the_flow_and_the_drift(run, tmp_path):
     assert shown.stdout.startswith(str(table))
     assert "error of all numbers" in shown.stdout
     assert plot.read_text().startswith("<?xml")
-    asked = ("solve", "countercurrent", "drift", *SMALL, "--time", "2", "--steps", "20,40")
-    content = json.loads(run(*asked, "--json").stdout)
-    del content["version"]
-    assert Drift.from_dict(content).steps == (0.05, 0.1)
 
 
 def test_an_experiment_resumes(run, tmp_path):
@@ -60,16 +56,14 @@ def test_an_experiment_resumes(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("flow", "--width", "5"), "width 5 is below the number of classes, 10"),
-        (("flow", "--times", "inf"), "times are numbers from 0 to 1e+06"),
-        (("flow", "--gain", "nan"), "--gain is a finite number"),
-        (("flow", "--gain", "0"), "a gain is a number above 0"),
-        (("flow", "--samples", "12"), "from 13 to 100000 samples, got 12"),
-        (("flow", "--classes", "1"), "classes is an integer from 2 to 100, got 1"),
-        (("flow", "--plot", "x.gif"), "--plot needs a name ending in"),
-        (("drift", "--time", "-1"), "times are numbers from 0"),
-        (("drift", "--steps", "0"), "--steps takes positive integers"),
-        (("drift", "--depth", "99"), "--depth is an integer <= 20"),
+        (("--width", "5"), "width 5 is below the number of classes, 10"),
+        (("--times", "inf"), "times are numbers from 0 to 1e+06"),
+        (("--gain", "nan"), "--gain is a finite number"),
+        (("--gain", "0"), "a gain is a number above 0"),
+        (("--samples", "12"), "from 13 to 100000 samples, got 12"),
+        (("--classes", "1"), "classes is an integer from 2 to 100, got 1"),
+        (("--plot", "x.gif"), "--plot needs a name ending in"),
+        (("--depth", "99"), "--depth is an integer <= 20"),
     ],
 )
 def test_bad_input_is_one_line(run, arguments, words):
@@ -84,7 +78,7 @@ def test_bad_input_is_one_line(run, arguments, words):
     [
         (("--width", "5"), "width 5 is below the number of classes, 10"),
         (("--rule", "hebb"), "unknown rule 'hebb'; choose from ccl"),
-        (("--rate", "-1"), "rate and gain are positive"),
+        (("--rate", "-1"), "a rate is positive"),
         (("--depth", "0"), "--depth takes positive integers"),
         (("--workers", "2", "--scheduler", "tcp://x:1"), "--scheduler uses others"),
     ],

@@ -1,4 +1,4 @@
-"""The gradient flow of linear counter-current learning, and its drift at finite steps.
+"""Linear counter-current learning in numbers: both networks along their gradient flow.
 
 Losses are half the squared error per sample, |A_l B_l' - Y|^2/(2n), in every layer.
 """
@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sympy import lambdify
 
-from numerics.countercurrent.networks import Weights, check_sizes, gradient, reduced, states
 from numerics.errors import ConvergenceError
 from numerics.results import Table
 from theory import countercurrent as theory
@@ -24,11 +23,38 @@ from theory import countercurrent as theory
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    Array = NDArray[np.float64]
+Array = NDArray[np.float64]
 
-__all__ = ["Drift", "Flow", "drift", "flow"]
+__all__ = [
+    "Flow",
+    "Weights",
+    "check_sizes",
+    "first_weights",
+    "flow",
+    "gradient",
+    "mixture",
+    "reduced",
+    "states",
+]
 
-_STEPS, _LONGEST = 10**6, 1e6
+_LONGEST = 1e6
+MOST = {"inputs": 512, "classes": 100, "width": 512, "depth": 20}
+"""Largest networks; the flow of 512 units and 20 layers has ten million weights."""
+
+
+class Weights(NamedTuple):
+    """Weights of both networks, or gradients in them.
+
+    Attributes
+    ----------
+    forward : tuple of ndarray
+        W_1 to W_L, of shape (units before, units).
+    back : tuple of ndarray
+        V_1 to V_L, of shape (units, units before): V_l leads from layer l to layer l - 1.
+    """
+
+    forward: tuple[Array, ...]
+    back: tuple[Array, ...]
 
 
 @dataclass(frozen=True)
@@ -86,57 +112,150 @@ class Flow(Table):
         axes.legend(title="layer", fontsize="small")
 
 
-@dataclass(frozen=True)
-class Drift(Table):
-    """Drift of the conserved matrices at finite steps, relative to the change of W'W.
+def check_sizes(**sizes: int) -> None:
+    """Make sure that sizes of networks are integers within `MOST`, and widths no smaller than classes.
 
-    Attributes
-    ----------
-    steps : tuple of float
-        Step sizes.
-    layers : tuple of int
-        Hidden ones.
-    predicted : tuple of float
-        To first order in the step, from the flow.
-    iterated : tuple of float
-        By gradient descent.
-    error : float
-        Bound on what the solver adds to ``predicted``, relative to it.
+    Raises
+    ------
+    ValueError
+        If they are not.
     """
+    for name, value in sizes.items():
+        least = 2 if name == "classes" else 1
+        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+            raise ValueError(f"{name} is an integer, got {value!r}")
+        if not least <= value <= MOST[name]:
+            raise ValueError(f"{name} is an integer from {least} to {MOST[name]}, got {value}")
+    width, classes = sizes.get("width"), sizes.get("classes")
+    if width is not None and classes is not None and width < classes:
+        raise ValueError(
+            f"width {width} is below the number of classes, {classes}: signals lose their rank, and layers "
+            f"cannot come to rest at least squares; take a width of at least {classes}"
+        )
 
-    columns: ClassVar = {
-        "step": "steps",
-        "layer": "layers",
-        "predicted": "predicted",
-        "iterated": "iterated",
-    }
-    steps: tuple[float, ...]
-    layers: tuple[int, ...]
-    predicted: tuple[float, ...]
-    iterated: tuple[float, ...]
-    error: float
 
-    def draw(self, axes: Axes) -> None:
-        """Drift against the step size; predictions are lines."""
-        for layer in dict.fromkeys(self.layers):
-            mine = [row for row in self.rows() if row["layer"] == layer]
-            steps = [row["step"] for row in mine]
-            (line,) = axes.plot(steps, [row["predicted"] for row in mine], label=f"layer {layer}")
-            axes.plot(steps, [row["iterated"] for row in mine], "o", color=line.get_color())
-        axes.set(xscale="log", yscale="log", xlabel="step size", ylabel="relative drift")
-        axes.legend()
+def mixture(
+    inputs: int, classes: int, samples: int, *, seed: int = 0
+) -> tuple[Array, NDArray[Any]]:
+    """Draw white inputs (mean 0, covariance the identity) of classes with means two deviations from 0.
+
+    Returns
+    -------
+    x : ndarray, shape (samples, inputs)
+    labels : ndarray of int, shape (samples,)
+        In equal parts.
+    """
+    check_sizes(inputs=inputs, classes=classes)
+    if not inputs < samples <= 10**5:
+        raise ValueError(f"white inputs take from {inputs + 1} to 100000 samples, got {samples}")
+    rng = np.random.default_rng(seed)
+    labels = np.arange(samples) % classes
+    x = (
+        rng.standard_normal((samples, inputs))
+        + 2.0 * rng.standard_normal((classes, inputs))[labels]
+    )
+    x -= x.mean(axis=0)
+    left, _, right = np.linalg.svd(x, full_matrices=False)
+    return left @ right * math.sqrt(samples), labels
+
+
+def reduced(x: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
+    """Reduce data to what the flow depends on: a square root of X'X/n, and labels in its coordinates.
+
+    Parameters
+    ----------
+    x : array_like, shape (n, d)
+    labels : array_like of int, shape (n,)
+        0 to K - 1.
+
+    Returns
+    -------
+    root : ndarray, shape (rank, d)
+    targets : ndarray, shape (rank, K)
+        Least squares: the fit of rest, `theory.countercurrent.LAWS["least-squares"]`.
+
+    Raises
+    ------
+    ValueError
+        For data that make no sense.
+    """
+    x, labels = np.asarray(x, dtype=float), np.asarray(labels)
+    if x.ndim != 2 or labels.shape != x.shape[:1] or not np.isfinite(x).all():
+        raise ValueError(
+            f"x is a finite matrix with a label for each row; got shapes {x.shape} and {labels.shape}"
+        )
+    if (
+        labels.dtype.kind not in "iu"
+        or labels.min() < 0
+        or len(np.unique(labels)) != labels.max() + 1
+    ):
+        raise ValueError("labels are integers from 0 to K - 1, each of them there")
+    y = np.eye(int(labels.max()) + 1)[labels]
+    left, sizes, right = np.linalg.svd(x / math.sqrt(len(x)), full_matrices=False)
+    kept = sizes > 1e-10 * sizes.max()
+    return sizes[kept, None] * right[kept], left.T[kept] @ y / math.sqrt(len(x))
+
+
+def first_weights(
+    inputs: int, classes: int, width: int, depth: int, *, gain: float = 1.0, seed: int = 0
+) -> Weights:
+    """Draw weights, uniform up to gain/sqrt(units that are summed), as the source has them for a gain of 1.
+
+    Parameters
+    ----------
+    inputs, classes, width, depth : int
+        Depth is the number of hidden layers.
+    gain : float
+    seed : int
+    """
+    check_sizes(inputs=inputs, classes=classes, width=width, depth=depth)
+    if not 0.0 < gain <= 100.0:
+        raise ValueError(f"a gain is a number above 0 and at most 100, got {gain}")
+    rng = np.random.default_rng(seed)
+    sizes = [inputs, *[width] * depth, classes]
+    pairs = list(pairwise(sizes))
+
+    def draw(before: int, units: int) -> Array:
+        return gain * rng.uniform(-1.0, 1.0, (before, units)) / math.sqrt(before)
+
+    return Weights(tuple(draw(a, b) for a, b in pairs), tuple(draw(b, a) for a, b in pairs))
+
+
+def states(weights: Weights, x: Array) -> tuple[list[Array], list[Array]]:
+    """Outputs A_0 .. A_L and signals B_0 .. B_L of linear networks."""
+    outputs, signals = [x], [np.eye(weights.forward[-1].shape[1])]
+    for matrix in weights.forward:
+        outputs.append(outputs[-1] @ matrix)
+    for matrix in reversed(weights.back):
+        signals.append(signals[-1] @ matrix)
+    return outputs, signals[::-1]
 
 
 @cache
-def _compiled() -> Any:
-    """The drift of a step, as a function of two gradients."""
-    gradients = (theory.G, theory.H)
-    return lambdify(gradients, theory.step_drift(*gradients), "numpy")
+def _compiled() -> tuple[Any, Any, Any]:
+    """Theory's gradients in W and V, and the drift of a step of size 1, as functions of arrays."""
+    given = (theory.A, theory.W, theory.B, theory.V, theory.Y)
+    forward, back = (lambdify(given, gradient, "numpy") for gradient in theory.gradients())
+    slopes = (theory.G, theory.H)
+    return forward, back, lambdify(slopes, theory.step_drift(*slopes), "numpy")
+
+
+def gradient(weights: Weights, x: Array, y: Array) -> Weights:
+    """Gradients of all weights, each of the half squared error of its own layer, |A_l B_l' - y|^2/2."""
+    in_forward, in_back, _ = _compiled()
+    outputs, signals = states(weights, x)
+    inputs, classes = np.eye(x.shape[1]), np.eye(y.shape[1])
+    layers = zip(
+        (x, *outputs[:-1]), (inputs, *weights.forward),
+        (*signals[1:], classes), (*weights.back, classes), strict=True,
+    )  # fmt: skip
+    found = [(in_forward(*layer, y), in_back(*layer, y)) for layer in layers]
+    return Weights(tuple(w for w, _ in found[1:]), tuple(v for _, v in found[:-1]))
 
 
 def _drifts(slopes: Weights) -> list[Array]:
     """Drift of a step of size 1 in every hidden layer."""
-    drift_of = _compiled()
+    drift_of = _compiled()[2]
     return [drift_of(w, v) for w, v in zip(slopes.forward[:-1], slopes.back[1:], strict=True)]
 
 
@@ -299,72 +418,3 @@ def _checked(x: ArrayLike, labels: ArrayLike, start: Weights) -> tuple[Array, Ar
         )
     check_sizes(width=min(sizes[1:-1], default=classes), classes=classes)
     return root, targets
-
-
-def drift(
-    x: ArrayLike, labels: ArrayLike, start: Weights, time: float, steps: Sequence[float]
-) -> Drift:
-    """Predict how far finite steps take the conserved matrices, and iterate them.
-
-    Parameters
-    ----------
-    x, labels, start
-        As for `flow`.
-    time : float
-        Step size times number of steps.
-    steps : sequence of float
-        Step sizes, each a whole part of the time.
-
-    Returns
-    -------
-    Drift
-
-    Raises
-    ------
-    ValueError
-        For what makes no sense.
-    ConvergenceError
-        If the solver fails, or descent diverges.
-    """
-    (time,) = _checked_times([time])
-    steps = sorted(float(step) for step in steps)
-    counts = [round(time / step) if 0.0 < step <= time else 0 for step in steps]
-    for step, count in zip(steps, counts, strict=True):
-        if not 1 <= count <= _STEPS or not math.isclose(count * step, time, rel_tol=1e-9):
-            raise ValueError(
-                f"a step is the time {time:g} over an integer up to {_STEPS}, got {step:g}"
-            )
-    data = _checked(x, labels, start)
-    coarse, fine = (
-        [
-            float(np.linalg.norm(integral)) / _change(now, first)
-            for integral, now, first in zip(drifts, ends.forward, start.forward, strict=False)
-        ]
-        for ends, drifts in (_integrated(start, *data, [time], t)[0] for t in (1e-6, 1e-8))
-    )
-    rows = []
-    for step, count in zip(steps, counts, strict=True):
-        now = start
-        with np.errstate(all="ignore"):
-            for _ in range(count):
-                slopes = gradient(now, *data)
-                now = Weights(*(
-                    tuple(m - step * g for m, g in zip(*pair, strict=True))
-                    for pair in zip(now, slopes, strict=True)
-                ))  # fmt: skip
-        if not all(np.isfinite(m).all() for m in (*now.forward, *now.back)):
-            raise ConvergenceError(
-                f"descent diverges at a step of {step:g}; take a smaller one", {}, math.nan
-            )
-        for layer, per_step in enumerate(fine):
-            moved = _kept(now, layer) - _kept(start, layer)
-            size = float(np.linalg.norm(moved)) / _change(now.forward[layer], start.forward[layer])
-            rows.append((step, layer + 1, step * per_step, size))
-    error = 2.0 * max(abs(a / b - 1.0) for a, b in zip(coarse, fine, strict=True))
-    return Drift(*zip(*rows, strict=True), error=error)
-
-
-def _kept(weights: Weights, layer: int) -> Array:
-    """W'W - V'V of a hidden layer, counted from 0."""
-    w, v = weights.forward[layer], weights.back[layer + 1]
-    return w.T @ w - v.T @ v
