@@ -23,7 +23,7 @@ _TOLERANCE = 1e-8
     source="stationarity of the functional in its increments; Parisi 1980 for SK",
     tags=("functional", "routes", "sbp", "abp", "sk", "hopfield"),
     wrong=("moved",),
-    cost=12,
+    cost=6,
 )
 def stationary_identities(run: Run) -> Finding:
     """Average squared differences over the tilted laws, which no derivative of the functional enters."""

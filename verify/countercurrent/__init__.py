@@ -1,0 +1,1 @@
+"""Counter-current learning trained, beside other rules: networks, tables, and claims."""
