@@ -1,0 +1,221 @@
+"""The page of a model: how its functional is derived, and its thresholds as they are computed."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from widegap.lab import page
+from widegap.lab.references import bibtex, sources
+
+if TYPE_CHECKING:
+    from numerics import Solution
+    from theory import Model
+
+__all__ = ["MODELS", "MOST", "Asked", "derivation", "thresholds", "told_by"]
+
+MODELS = {
+    "Symmetric binary perceptron": "sbp",
+    "Binary perceptron": "abp",
+    "u-function binary perceptron": "ubp",
+    "Perceptron with weights 0 and 1": "zero-one",
+    "Spherical perceptron": "spherical",
+    "Hopfield model": "hopfield",
+    "Negative Hopfield model": "negative-hopfield",
+    "Sherrington-Kirkpatrick model": "sk",
+    "Your own, typed": "typed",
+}
+"""Names of `theory.model_named` by what people call them, and what is typed."""
+
+DIGITS = 12
+MOST = 8
+"""Highest level of the page; each takes up to twice as long as the one below."""
+
+
+class Asked(NamedTuple):
+    """A model as it is asked for on the page.
+
+    Attributes
+    ----------
+    name : str
+        One of `MODELS`.
+    kappa, alpha : str
+        Exact numbers, used where the model has them.
+    constraint, prior : str
+        In the grammar of `theory.thresholds.grammar`, for ``typed``.
+    """
+
+    name: str
+    kappa: str = "1"
+    alpha: str = "1"
+    constraint: str = ""
+    prior: str = ""
+
+    def model(self) -> Model:
+        """The model itself.
+
+        Raises
+        ------
+        ValueError
+            In one line, where it makes no sense.
+        """
+        if self.name == "typed":
+            from theory.thresholds.grammar import typed_model
+
+            return typed_model(self.constraint, self.prior, self.kappa)
+        from theory import model_named
+
+        given = {"alpha": self.alpha} if "hopfield" in self.name else {"kappa": self.kappa}
+        return model_named(self.name, {} if self.name == "sk" else given)
+
+
+def derivation(asked: Asked, level: int) -> Iterator[str]:
+    """The functional of a model at a level, its steps, and files with both."""
+    from theory import free_energy
+
+    yield page.progress(0.0, "deriving")
+    model = asked.model()
+    energy = free_energy(model.generic, level)
+    put = free_energy(model, level)
+    name = f"{model.name}-level-{level}"
+    shown = page.fold(f"The functional at level {level}", page.formula(energy.latex()), shown=True)
+    yield (
+        page.steps(energy.steps)
+        + shown
+        + page.files(
+            (f"{name}.tex", put.latex() + "\n"),
+            (f"{name}.py", put.python()),
+            (f"{name}.bib", bibtex(sources(model))),
+        )
+    )
+
+
+def thresholds(asked: Asked, level: int) -> Iterator[str]:
+    """Values of all levels up to one, the gap, and pictures of both, as they are computed."""
+    if asked not in _ladders:
+        while len(_ladders) >= _KEPT:
+            del _ladders[next(iter(_ladders))]
+        _ladders[asked] = _Ladder(asked.model())
+    ladder = _ladders[asked]
+    lowest = ladder.lowest
+    if level < lowest:
+        raise ValueError(f"{ladder.model} has levels from {lowest} on, got {level}")
+    count = level - lowest + 1
+    try:
+        for at, stage, fraction in ladder.climb(level):
+            done = (at - lowest + fraction) / count
+            yield page.progress(done, f"level {at}: {stage}") + _values(ladder.found)
+    except Exception:  # what has been found is shown, and the next attempt begins anew
+        del _ladders[asked]
+        if ladder.found:
+            yield _values(ladder.found)
+        raise
+    found = ladder.found[:count]
+    yield _values(found) + _pictures(found) + page.files(_document(found[-1]))
+
+
+class _Ladder:
+    """A model's levels as far as they have been asked for; the next ones go on from there."""
+
+    def __init__(self, model: Model) -> None:
+        from numerics import lowest_level, solve_levels
+
+        self.model = model
+        self.lowest = lowest_level(model)
+        self.found: list[Solution] = []
+        self._tell: Callable[[tuple[int, str, float]], None] = lambda told: None
+        self._more = solve_levels(
+            model,
+            range(self.lowest, MOST + 1),
+            digits=DIGITS,
+            progress=lambda *told: self._tell(told),
+        )
+
+    def climb(self, level: int) -> Iterator[tuple[int, str, float]]:
+        """Solve all levels up to one, and yield how far it is: level, stage and fraction."""
+
+        def solve(tell: Callable[[tuple[int, str, float]], None]) -> None:
+            self._tell = tell
+            while len(self.found) <= level - self.lowest:
+                tell((self.lowest + len(self.found), "begins", 0.0))
+                self.found.append(next(self._more))
+
+        return told_by(solve)
+
+
+_KEPT = 8
+_ladders: dict[Asked, _Ladder] = {}
+
+
+T = TypeVar("T")
+
+
+def told_by(work: Callable[[Callable[[T], None]], None]) -> Iterator[T]:
+    """Yield what a function tells while it works; raise what it raises at its end."""
+    heard: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
+
+    def run() -> None:
+        problem = None
+        try:
+            work(lambda told: heard.put((False, told)))
+        except Exception as error:
+            problem = error
+        heard.put((True, problem))
+
+    threading.Thread(target=run, daemon=True).start()
+    while True:
+        last, told = heard.get()
+        if not last:
+            yield told
+        elif told is None:
+            return
+        else:
+            raise told
+
+
+def _values(found: list[Solution]) -> str:
+    """The number that was asked for, the gap, and a row for each level."""
+    if not found:
+        return ""
+    from widegap.show.tables import significant
+
+    last = found[-1]
+    symbol = last.symbol
+    rows = [
+        {
+            "level": s.level,
+            symbol: significant(s.value, DIGITS),
+            "error": f"{s.error:.1e}",
+            "branch": s.branch,
+        }
+        for s in found
+    ]
+    text = f"{last.model}, level {last.level}: {symbol} = {significant(last.value, DIGITS)}"
+    if len(found) > 1:
+        gap = found[0].value - last.value
+        text += f"; {gap:.6g} below level {found[0].level}" if gap >= 0 else f"; {-gap:.6g} above"
+    return page.paragraph(text, "value") + page.table(rows, "Stationary values by lifting level")
+
+
+def _pictures(found: list[Solution]) -> str:
+    """How the values settle, and the profile of the last one, where there is something to draw."""
+    from widegap.show.plots import level_convergence
+    from widegap.show.profiles import profile
+
+    last, made = found[-1], ""
+    if len(found) > 1:
+        what = f"{last.symbol} and its gaps by level, {found[0].level} to {last.level}"
+        made += page.figure(level_convergence(found), what)
+    if len(last.c) > 1:
+        what = f"Order parameters of level {last.level} against their exponents"
+        return made + page.figure(profile(last), what)
+    return made + page.paragraph("A profile takes two exponents or more: a higher level.", "note")
+
+
+def _document(solution: Solution) -> tuple[str, str]:
+    """The solution as JSON, which `Solution.from_dict` reads."""
+    name = f"{solution.model.name}-level-{solution.level}.json"
+    return name, json.dumps(solution.to_dict(), indent=1, allow_nan=False) + "\n"

@@ -1,0 +1,174 @@
+"""Work beside the server: each page has a process of its own, so that all that is computed can be ended.
+
+A task is a generator function of a module, with arguments that can be pickled and compared. It yields
+HTML: first how far it is, last its result. Whoever wants another result ends the process and takes a new
+one; results are kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import queue
+import subprocess
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from html import escape
+from typing import IO, Any
+
+__all__ = ["Desk", "main"]
+
+Task = Callable[..., Iterator[str]]
+
+_IDLE = 600.0
+"""Seconds after which a process that has nothing to do ends: its page may be gone."""
+_KEPT = 200
+"""Results that are kept, those that were used last."""
+
+_results: OrderedDict[tuple[Any, ...], str] = OrderedDict()
+_LOCK = threading.Lock()
+
+
+class Desk:
+    """Where one part of a page has its work done, one task at a time."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._turn = 0
+        self._busy = False
+        self._lock = threading.Lock()
+
+    def known(self, task: Task, *given: Any) -> str | None:
+        """The result of a task, if there is one."""
+        key = _key(task, given)
+        with _LOCK:
+            if key in _results:
+                _results.move_to_end(key)
+            return _results.get(key)
+
+    def stop(self) -> None:
+        """End what is being done."""
+        with self._lock:
+            self._turn += 1
+            self._end()
+
+    def run(self, task: Task, *given: Any) -> Iterator[str]:
+        """Yield what a task yields, as it comes; nothing more once another has begun or `stop` was called.
+
+        What goes wrong is yielded as one line.
+        """
+        with self._lock:
+            self._turn += 1
+            turn = self._turn
+            if self._busy or (self._process is not None and self._process.poll() is not None):
+                self._end()
+            process = self._process = self._process or _started()
+            self._busy = True
+        views: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+        threading.Thread(target=_read, args=(process, views), daemon=True).start()
+        with contextlib.suppress(OSError):  # then it has died, which the reader tells
+            assert process.stdin is not None
+            pickle.dump((task, given), process.stdin)
+            process.stdin.flush()
+        last = ""
+        while True:
+            kind, text = views.get()
+            with self._lock:
+                if turn != self._turn:
+                    return
+                self._busy = kind == "view"
+            if kind == "done":
+                _keep(_key(task, given), last)
+                return
+            last = text if kind == "view" else failure(text)
+            yield last
+            if kind != "view":
+                return
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._process, self._busy = None, False
+
+
+def _key(task: Task, given: tuple[Any, ...]) -> tuple[Any, ...]:
+    return task.__module__, task.__qualname__, given
+
+
+def _keep(key: tuple[Any, ...], result: str) -> None:
+    with _LOCK:
+        _results[key] = result
+        while len(_results) > _KEPT:
+            _results.popitem(last=False)
+
+
+def failure(text: str) -> str:
+    """One line that says what went wrong."""
+    return f'<p class="refused" role="alert">{escape(text)}</p>'
+
+
+def _started() -> subprocess.Popen[bytes]:
+    """A process that waits for a task."""
+    pipe = subprocess.PIPE
+    line = [sys.executable, "-m", "widegap.lab.worker"]
+    return subprocess.Popen(line, stdin=pipe, stdout=pipe)
+
+
+def _read(process: subprocess.Popen[bytes], views: queue.SimpleQueue[tuple[str, str]]) -> None:
+    """Hand on what the process writes, up to the end of its task."""
+    assert process.stdout is not None
+    while True:
+        try:
+            view = pickle.load(process.stdout)
+        except Exception:  # it was killed in the middle of one
+            views.put(("died", "the process that computed this has died; its memory may have run out"))
+            return
+        views.put(view)
+        if view[0] != "view":
+            return
+
+
+def _done(task: Task, given: tuple[Any, ...]) -> Iterator[tuple[str, str]]:
+    """What a task yields, and how it ended."""
+    from theory.errors import WidegapError
+
+    try:
+        for text in task(*given):
+            yield "view", text
+    except (WidegapError, ArithmeticError, ValueError, MemoryError) as error:
+        yield "refused", " ".join(str(error).split()) or "not enough memory"
+    except Exception as error:  # a defect; the page goes on
+        yield "refused", f"this should not happen: {type(error).__name__}: {error}"
+    else:
+        yield "done", ""
+
+
+def main() -> None:
+    """Do tasks that come on the standard input until it is closed, or nothing comes for long."""
+    source, target = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what anybody prints is not for the page
+    while True:
+        watch = threading.Timer(_IDLE, os._exit, (0,))
+        watch.daemon = True
+        watch.start()
+        try:
+            task, given = pickle.load(source)
+        except EOFError:
+            return
+        watch.cancel()
+        for view in _done(task, given):
+            _write(target, view)
+
+
+def _write(target: IO[bytes], view: tuple[str, str]) -> None:
+    pickle.dump(view, target)
+    target.flush()
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
+        main()
