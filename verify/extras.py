@@ -9,8 +9,14 @@ from verify.errors import MissingExtraError
 
 __all__ = ["EXTRAS", "missing", "need"]
 
-EXTRAS = {"jax": "train", "optax": "train", "sklearn": "train", "statsmodels": "train"}
-"""Modules that claims and experiments may need, and the extra that brings each."""
+EXTRAS = {
+    "jax": "train",
+    "optax": "train",
+    "sklearn": "train",
+    "statsmodels": "train",
+    "marimo": "lab",
+}
+"""Modules that claims, experiments and the lab may need, and the extra that brings each."""
 
 
 def missing(modules: Iterable[str]) -> str:

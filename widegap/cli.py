@@ -19,6 +19,7 @@ from widegap.commands import (
     verify,
 )
 from widegap.errors import OneLineGroup
+from widegap.lab import command
 
 __all__ = ["cli"]
 
@@ -68,3 +69,4 @@ def cli(ctx: click.Context) -> None:
 
 for module in (derive, solve, sweep, plot, experiment, kernel, network, verify, certify):
     cli.add_command(getattr(module, module.__name__.rpartition(".")[2]))
+cli.add_command(command.lab)

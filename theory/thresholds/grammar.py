@@ -126,7 +126,7 @@ def typed_constraint(text: str, kappa: Number | None = None) -> IntervalConstrai
         ends[1] = _bound(sides[2], text)
     if signs == {">="}:
         ends.reverse()
-    return IntervalConstraint(ends[0], ends[1], _WORDS[sides[1]], kappa)  # pyright: ignore[reportArgumentType]
+    return IntervalConstraint(ends[0], ends[1], _WORDS[sides[1]], kappa)
 
 
 def typed_prior(text: str) -> Prior:

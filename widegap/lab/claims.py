@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from widegap.lab.references import bibtex
 if TYPE_CHECKING:
     from verify.suite.claims import Claim
 
-__all__ = ["RIGHT", "catalogue", "described", "examined"]
+__all__ = ["RIGHT", "believed", "catalogue", "described", "examined", "theories"]
 
 RIGHT = "widegap's own"
 """What the theory is called that is not wrong on purpose."""
@@ -50,17 +50,19 @@ def described(id: str) -> str:
 
 
 def theories(id: str) -> dict[str, str]:
-    """Names of the theories that a claim can be checked against, by what is shown for them."""
+    """Names of the theories that a claim can be checked against, by what they are called."""
     from verify.suite.claims import get_claim
-    from verify.suite.wrong import WRONG
 
-    claim = get_claim(id)
-    wrong = {f"wrong: {name}. {_first(WRONG[name].__doc__)}": name for name in claim.wrong}
-    return {RIGHT: "", **wrong}
+    return {RIGHT: "", **{f"wrong: {name}": name for name in get_claim(id).wrong}}
 
 
-def _first(text: str | None) -> str:
-    return (text or "").strip().splitlines()[0]
+def believed(theory: str) -> str:
+    """What is believed in a theory that is wrong on purpose."""
+    from verify.suite.wrong import theory_by_name
+
+    if not theory:
+        return ""
+    return page.paragraph((theory_by_name(theory).__doc__ or "").strip().splitlines()[0], "note")
 
 
 def examined(id: str, theory: str, seed: int) -> Iterator[str]:
@@ -75,8 +77,8 @@ def examined(id: str, theory: str, seed: int) -> Iterator[str]:
     settings = SimpleNamespace(seed=seed, profile=claim.profile, theory=theory)
     stored: list[dict[str, Any]] = []
 
-    def check(tell) -> None:
-        stored.append(examine_claim(claim, settings, lambda *told: tell(told)))
+    def check(tell: Callable[[tuple[float, str]], None]) -> None:
+        stored.append(examine_claim(claim, settings, lambda fraction, what: tell((fraction, what))))
 
     for fraction, what in told_by(check):
         yield page.progress(fraction, what or "checking")

@@ -30,6 +30,10 @@ MODELS = {
 }
 """Names of `theory.model_named` by what people call them, and what is typed."""
 
+_MARGINS = (0.05, 3.0, 1.0), (-2.0, 3.0, 0.5)
+KAPPA = {name: _MARGINS[name in ("abp", "zero-one", "spherical")] for name in MODELS.values()}
+"""Smallest, largest and first margin of each model."""
+
 DIGITS = 12
 MOST = 8
 """Highest level of the page; each takes up to twice as long as the one below."""
@@ -43,7 +47,7 @@ class Asked(NamedTuple):
     name : str
         One of `MODELS`.
     kappa, alpha : str
-        Exact numbers, used where the model has them.
+        Exact numbers, used where the model has them; empty for the symbols.
     constraint, prior : str
         In the grammar of `theory.thresholds.grammar`, for ``typed``.
     """
@@ -65,11 +69,21 @@ class Asked(NamedTuple):
         if self.name == "typed":
             from theory.thresholds.grammar import typed_model
 
-            return typed_model(self.constraint, self.prior, self.kappa)
+            return typed_model(self.constraint, self.prior, self.kappa or None)
         from theory import model_named
 
         given = {"alpha": self.alpha} if "hopfield" in self.name else {"kappa": self.kappa}
-        return model_named(self.name, {} if self.name == "sk" else given)
+        known = {} if self.name == "sk" else given
+        return model_named(self.name, {key: value for key, value in known.items() if value})
+
+    def symbolic(self) -> Asked:
+        """The same without numbers."""
+        return self._replace(kappa="", alpha="")
+
+
+def steps(lowest: float, highest: float) -> list[float]:
+    """What a slider goes through: twentieths."""
+    return [k / 20 for k in range(round(20 * lowest), round(20 * highest) + 1)]
 
 
 def derivation(asked: Asked, level: int) -> Iterator[str]:
@@ -77,17 +91,16 @@ def derivation(asked: Asked, level: int) -> Iterator[str]:
     from theory import free_energy
 
     yield page.progress(0.0, "deriving")
-    model = asked.model()
-    energy = free_energy(model.generic, level)
-    put = free_energy(model, level)
+    model = asked.symbolic().model()
+    energy = free_energy(model, level)
     name = f"{model.name}-level-{level}"
     shown = page.fold(f"The functional at level {level}", page.formula(energy.latex()), shown=True)
     yield (
         page.steps(energy.steps)
         + shown
         + page.files(
-            (f"{name}.tex", put.latex() + "\n"),
-            (f"{name}.py", put.python()),
+            (f"{name}.tex", energy.latex() + "\n"),
+            (f"{name}.py", energy.python()),
             (f"{name}.bib", bibtex(sources(model))),
         )
     )

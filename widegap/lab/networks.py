@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from widegap.lab import page
 from widegap.lab.models import told_by
@@ -33,7 +33,7 @@ def dual_of(phi: str) -> Iterator[str]:
     yield page.progress(0.0, "deriving")
     made = dual(phi)
     shown = page.fold("The dual", page.formula(made.latex()), shown=True)
-    taken = [("dual.tex", made.latex() + "\n"), ("dual.bib", bibtex("Price 1958"))]
+    taken = [("dual.tex", made.latex() + "\n"), ("dual.bib", bibtex(""))]
     if made.is_closed:  # else there is no function to write
         taken.append(("dual.py", made.python()))
     yield page.steps(made.steps) + shown + page.files(*taken)
@@ -65,11 +65,10 @@ def phase(phi: str, sigma_w: float, sigma_b: float) -> Iterator[str]:
     diagrams = _mapped(phi)
     if not diagrams:
         across, down = (
-            np.linspace(*ends, count)
-            for ends, count in ((SIGMA_W, _ACROSS), (SIGMA_B, _DOWN))
+            np.linspace(*ends, count) for ends, count in ((SIGMA_W, _ACROSS), (SIGMA_B, _DOWN))
         )
 
-        def draw(tell) -> None:
+        def draw(tell: Callable[[float], None]) -> None:
             diagrams.append(phase_diagram(phi, across, down, progress=tell))
 
         for done in told_by(draw):
@@ -110,7 +109,7 @@ def widths(phi: str, depth: int, sigma_w: float, sigma_b: float) -> Iterator[str
     scales = {"sigma_w": sigma_w, "sigma_b": sigma_b}
     x = [[np.cos(a), np.sin(a)] for a in np.linspace(0.0, np.pi, _INPUTS)]
     exact = kernel(MLP(phi, depth=depth, **scales), x).nngp
-    given = {"kind": "mlp", "activation": phi, "depth": depth, **scales}
+    given: dict[str, Any] = {"kind": "mlp", "activation": phi, "depth": depth, **scales}
     drawn = {"kernel": exact}
     blocks: list[Block] = []
     for k, width in enumerate(_WIDTHS):
@@ -123,10 +122,15 @@ def widths(phi: str, depth: int, sigma_w: float, sigma_b: float) -> Iterator[str
         for width, (error, bias, spread, failures) in errors_by_width(blocks, exact).items()
     ]
     listed = [
-        {"width": row.width, "error of one": row.error, "largest bias": row.bias, "its std. error": row.spread}
+        {
+            "width": row.width,
+            "error of one": row.error,
+            "largest bias": row.bias,
+            "its std. error": row.spread,
+        }
         for row in rows
     ]
-    figure = width_figure(Network("mlp", phi, 1, depth=depth, **scales), rows)
+    figure = width_figure(Network(width=1, **given), rows)
     yield (
         _beside(drawn)
         + page.figure(figure, "Distance of drawn networks from the kernel against their width")
@@ -134,7 +138,7 @@ def widths(phi: str, depth: int, sigma_w: float, sigma_b: float) -> Iterator[str
     )
 
 
-def _beside(drawn: dict) -> str:
+def _beside(drawn: dict[str, Any]) -> str:
     """The kernel and covariances of single networks on the same inputs, in the same colours."""
     from matplotlib.figure import Figure
 
@@ -146,5 +150,6 @@ def _beside(drawn: dict) -> str:
     for axis, (title, values) in zip(axes, drawn.items(), strict=False):
         picture = axis.imshow(values, cmap="RdBu_r", vmin=-size, vmax=size)
         axis.set_title(title)
-    figure.colorbar(picture, ax=axes)
+        if title == "kernel":
+            figure.colorbar(picture, ax=axes)
     return page.figure(figure, f"Covariances on inputs on half a circle: {', '.join(drawn)}")

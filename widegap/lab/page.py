@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["figure", "files", "fold", "formula", "paragraph", "progress", "steps", "table"]
 
 
+_MANY = 20
+"""Rows of a table that is not folded."""
+
+
 def formula(latex: str) -> str:
     """A displayed formula, which marimo's own KaTeX sets; wide ones scroll."""
     return (
@@ -53,10 +57,11 @@ def table(rows: Sequence[dict[str, Any]], caption: str) -> str:
 
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in (rows[0] if rows else ()))
     body = "".join(f"<tr>{''.join(map(cell, row.values()))}</tr>" for row in rows)
-    return (
+    made = (
         f'<div class="wide" tabindex="0"><table><caption>{escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+    return made if len(rows) <= _MANY else fold(f"Table, {len(rows)} rows", made)
 
 
 def figure(drawn: Figure, text: str) -> str:

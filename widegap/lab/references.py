@@ -31,6 +31,8 @@ def bibtex(source: str) -> str:
     """
     entries = [f"@software{{widegap,\n  title = {{widegap}},\n  version = {{{__version__}}}\n}}"]
     for text in (part.strip(" .") for part in source.split(";")):
+        if text in ("", "derived here"):
+            continue
         numbers = re.findall(r"arXiv:(\d{4}\.\d{4,5})", text)
         key = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")[:50]
         fields = [f"  note = {{{text}}}"]

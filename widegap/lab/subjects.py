@@ -31,6 +31,11 @@ def laws(subject: str) -> tuple[str, ...]:
     return tuple(importlib.import_module(f"theory.{subject}").LAWS)
 
 
+def known(name: object) -> str:
+    """A subject by its name; the first one for what is none."""
+    return str(name) if name in subjects.LAWS else subjects.LAWS[0]
+
+
 def _law(subject: str, name: str) -> Law:
     return importlib.import_module(f"theory.{subject}").LAWS[name]()
 
@@ -59,11 +64,16 @@ def scales(subject: str, name: str) -> dict[str, tuple[float, ...]]:
     if not getattr(law.statement, "is_Equality", False):
         return {}
     symbols = sorted(law.value.free_symbols, key=str)
-    put = {symbol: _range(symbol)[len(_range(symbol)) // 4] for symbol in symbols}
+    put = {symbol: middle(_range(symbol)) for symbol in symbols}
     plain = all(symbol.is_Symbol and symbol.is_commutative for symbol in symbols)
     if not symbols or not plain or not _numbers(law.value, put):
         return {}
     return {str(symbol): _range(symbol) for symbol in symbols}
+
+
+def middle(values: tuple[float, ...]) -> float:
+    """Where a slider begins: away from zero, and not far from it."""
+    return values[len(values) // 4] if values[0] > 0.0 else 0.5
 
 
 def _range(symbol: Symbol) -> tuple[float, ...]:
@@ -115,7 +125,9 @@ def curve(
         axis.set_title(law.title, wrap=True)
     says = f"{here:.8g}" if here == here else "no real number"
     text = ", ".join(f"{s} = {x:g}" for s, x in given)
-    yield page.paragraph(f"{says} at {text}", "value") + page.figure(figure, f"{law.title} against {along}")
+    yield page.paragraph(f"{says} at {text}", "value") + page.figure(
+        figure, f"{law.title} against {along}"
+    )
 
 
 @dataclass(frozen=True)
@@ -153,7 +165,8 @@ def _examples(command: click.Command) -> Iterator[str]:
             yield from _examples(inside)
         return
     for line in re.sub(r"\\\n\s+", "", command.epilog or "").splitlines():
-        if line.strip().startswith("widegap solve "):
+        # a file of the user's is for the command line
+        if line.strip().startswith("widegap solve ") and not re.search(r"\.(npz|npy|csv)\b", line):
             yield re.sub(r" (--json|--plot \S+)", "", line.strip())
 
 
@@ -175,7 +188,7 @@ def controls(example: str) -> tuple[Control, ...]:
     given, _, _ = command.make_parser(click.Context(command)).parse_args(list(rest))
     made = []
     for param in command.params:
-        if param.name in ("as_json", "plot", "out"):
+        if param.name in ("as_json", "plot") or param.metavar == "FILE":
             continue
         option = param.opts[0] if isinstance(param, click.Option) else ""
         start = given.get(str(param.name), param.default)
@@ -238,6 +251,15 @@ def line(example: str, values: tuple[str, ...]) -> str:
     return shlex.join(words)
 
 
+def written(control: Control, value: Any) -> str:
+    """A control's value as on the command line."""
+    if control.kind == "flag":
+        return "yes" if value else ""
+    if control.kind == "slider":  # as it is written among the values, or at the start
+        return min((control.start, *control.values), key=lambda text: abs(float(text) - value))
+    return str(value or "").strip()
+
+
 def answered(asked: str) -> Iterator[str]:
     """Run a command line of a subject, and show its result: a note, a picture, a table."""
     from widegap.show.results import handed_over
@@ -256,4 +278,8 @@ def answered(asked: str) -> Iterator[str]:
         except NotImplementedError as error:
             made += page.paragraph(str(error), "note")
         rows = result.rows()
-        yield made + page.table(rows, asked) + page.files((f"{name[2]}.json", result.to_json() + "\n"))
+        yield (
+            made
+            + page.table(rows, asked)
+            + page.files((f"{name[2]}.json", result.to_json() + "\n"))
+        )

@@ -14,12 +14,13 @@ import queue
 import subprocess
 import sys
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from html import escape
 from typing import IO, Any
 
-__all__ = ["Desk", "main"]
+__all__ = ["Desk", "end_all", "failure", "main"]
 
 Task = Callable[..., Iterator[str]]
 
@@ -28,6 +29,7 @@ _IDLE = 600.0
 _KEPT = 200
 """Results that are kept, those that were used last."""
 
+_desks: weakref.WeakSet[Desk] = weakref.WeakSet()
 _results: OrderedDict[tuple[Any, ...], str] = OrderedDict()
 _LOCK = threading.Lock()
 
@@ -40,6 +42,7 @@ class Desk:
         self._turn = 0
         self._busy = False
         self._lock = threading.Lock()
+        _desks.add(self)
 
     def known(self, task: Task, *given: Any) -> str | None:
         """The result of a task, if there is one."""
@@ -56,9 +59,9 @@ class Desk:
             self._end()
 
     def run(self, task: Task, *given: Any) -> Iterator[str]:
-        """Yield what a task yields, as it comes; nothing more once another has begun or `stop` was called.
+        """Begin a task, and return what it yields, as it comes: nothing more once another has begun.
 
-        What goes wrong is yielded as one line.
+        Nor after `stop`. What goes wrong is yielded as one line.
         """
         with self._lock:
             self._turn += 1
@@ -73,6 +76,11 @@ class Desk:
             assert process.stdin is not None
             pickle.dump((task, given), process.stdin)
             process.stdin.flush()
+        return self._shown(turn, views, _key(task, given))
+
+    def _shown(
+        self, turn: int, views: queue.SimpleQueue[tuple[str, str]], key: tuple[Any, ...]
+    ) -> Iterator[str]:
         last = ""
         while True:
             kind, text = views.get()
@@ -81,7 +89,7 @@ class Desk:
                     return
                 self._busy = kind == "view"
             if kind == "done":
-                _keep(_key(task, given), last)
+                _keep(key, last)
                 return
             last = text if kind == "view" else failure(text)
             yield last
@@ -106,6 +114,12 @@ def _keep(key: tuple[Any, ...], result: str) -> None:
             _results.popitem(last=False)
 
 
+def end_all() -> None:
+    """End what all desks are doing."""
+    for desk in list(_desks):
+        desk.stop()
+
+
 def failure(text: str) -> str:
     """One line that says what went wrong."""
     return f'<p class="refused" role="alert">{escape(text)}</p>'
@@ -125,7 +139,9 @@ def _read(process: subprocess.Popen[bytes], views: queue.SimpleQueue[tuple[str, 
         try:
             view = pickle.load(process.stdout)
         except Exception:  # it was killed in the middle of one
-            views.put(("died", "the process that computed this has died; its memory may have run out"))
+            views.put(
+                ("died", "the process that computed this has died; its memory may have run out")
+            )
             return
         views.put(view)
         if view[0] != "view":
