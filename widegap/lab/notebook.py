@@ -61,7 +61,7 @@ def choice(options: Sequence[str] | dict[str, str], label: str, start: str = "")
 
 
 def stop_button(*desks: Desk) -> mo.ui.button:
-    """A button that ends what desks are doing."""
+    """A button that ends what desks are doing; it has to have a name in the notebook to be heard."""
 
     def stop(_: object) -> None:
         for desk in desks:
@@ -92,7 +92,7 @@ def _follow(desk: Desk, views: Iterator[str]) -> None:
             shown, then = text, time.monotonic()
     if thread.should_exit:
         return
-    if text.startswith('<p class="progress"'):
+    if not text or text.startswith('<p class="progress"'):
         text = page.paragraph("Stopped.", "note")
     if text != shown:
         mo.output.replace(mo.Html(text))

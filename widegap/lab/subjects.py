@@ -66,7 +66,7 @@ def scales(subject: str, name: str) -> dict[str, tuple[float, ...]]:
     symbols = sorted(law.value.free_symbols, key=str)
     put = {symbol: middle(_range(symbol)) for symbol in symbols}
     plain = all(symbol.is_Symbol and symbol.is_commutative for symbol in symbols)
-    if not symbols or not plain or not _numbers(law.value, put):
+    if not symbols or not plain or _numbers(law.value, put) is None:
         return {}
     return {str(symbol): _range(symbol) for symbol in symbols}
 

@@ -41,8 +41,9 @@ def _(checking, claim, claims, mo, notebook):
     theory = notebook.choice(claims.theories(claim.value), "Theory")
     seed = mo.ui.number(0, 10**6, value=0, label="Seed")
     check = mo.ui.run_button(label="Check it")
-    mo.vstack([theory, seed, mo.hstack([check, notebook.stop_button(checking)], justify="start")])
-    return check, seed, theory
+    stop = notebook.stop_button(checking)
+    mo.vstack([theory, seed, mo.hstack([check, stop], justify="start")])
+    return check, seed, stop, theory
 
 
 @app.cell

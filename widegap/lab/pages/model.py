@@ -20,8 +20,9 @@ def _():
 @app.cell
 def _(mo, models, notebook):
     chosen = notebook.choice(models.MODELS, "Model")
-    mo.vstack([mo.md("# A model"), chosen])
-    return (chosen,)
+    level = notebook.slider(range(1, models.MOST + 1), 4, "level")
+    mo.vstack([mo.md("# A model"), level, chosen])
+    return chosen, level
 
 
 @app.cell
@@ -29,13 +30,12 @@ def _(chosen, mo, models, notebook):
     lowest, highest, start = models.KAPPA[chosen.value]
     kappa = notebook.slider(models.steps(lowest, highest), start, "kappa")
     alpha = notebook.slider(models.steps(0.05, 4.0), 1.0, "alpha")
-    level = notebook.slider(range(1, models.MOST + 1), 4, "level")
     constraint = mo.ui.text("-kappa <= z <= 2*kappa", label="Constraint on z = (Gx)_i")
     prior = mo.ui.text("{-1, 1}", label="Entries of x")
     typed = [constraint, prior] if chosen.value == "typed" else []
     own = {"sk": [], "hopfield": [alpha], "negative-hopfield": [alpha]}.get(chosen.value, [kappa])
-    mo.vstack([*typed, level, *own])
-    return alpha, constraint, kappa, level, prior
+    mo.vstack([*typed, *own])
+    return alpha, constraint, kappa, prior
 
 
 @app.cell
@@ -48,11 +48,9 @@ def _(alpha, chosen, constraint, kappa, models, prior):
 
 @app.cell
 def _(deriving, mo, notebook, solving):
-    mo.hstack(
-        [mo.md("## Thresholds"), notebook.stop_button(solving, deriving)],
-        justify="start",
-        align="center",
-    )
+    stop = notebook.stop_button(solving, deriving)
+    mo.vstack([mo.md("## Thresholds"), stop])
+    return (stop,)
 
 
 @app.cell

@@ -24,8 +24,9 @@ def _(desks, mo, networks, notebook, steps):
     sigma_w = notebook.slider(steps(*networks.SIGMA_W), 1.4, "sigma_w")
     sigma_b = notebook.slider(steps(*networks.SIGMA_B), 0.1, "sigma_b")
     depth = notebook.slider(range(1, 11), 3, "depth")
-    mo.vstack([mo.md("# A network"), phi, sigma_w, sigma_b, depth, notebook.stop_button(*desks)])
-    return depth, phi, sigma_b, sigma_w
+    stop = notebook.stop_button(*desks)
+    mo.vstack([mo.md("# A network"), phi, sigma_w, sigma_b, depth, stop])
+    return depth, phi, sigma_b, sigma_w, stop
 
 
 @app.cell

@@ -67,7 +67,7 @@ def _(asking, deriving, drawing, mo, notebook, subject, subjects):
     stop = notebook.stop_button(asking, deriving, drawing)
     _none = mo.md("Nothing without files of yours: `widegap --help` says what reads them.")
     mo.vstack([mo.md("## Its numbers and its picture"), *([example, stop] if lines else [_none])])
-    return (example,)
+    return example, stop
 
 
 @app.cell
