@@ -26,7 +26,7 @@ __all__ = ["IntervalConstraint", "typed_constraint", "typed_model", "typed_prior
 
 _MAX_LENGTH = 60
 _MAX_VALUES = 6
-_NUMBER = r"(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})(?:/\d{1,9})?"
+_NUMBER = r"(?:[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})(?:/[0-9]{1,9})?"
 _BOUND = re.compile(rf"(-?)(?:({_NUMBER})(?:\*(kappa))?|(kappa))")
 _WORDS = {"z": False, "|z|": True}
 

@@ -80,7 +80,7 @@ def phase(phi: str, sigma_w: float, sigma_b: float) -> Iterator[str]:
 def _regime(chi: float, error: float) -> str:
     """Order or chaos, where the error of chi leaves no doubt."""
     if chi != chi:
-        return "The variance diverges here."
+        return "The recursion has no finite variance here."
     side = "the edge of chaos" if abs(chi - 1.0) <= error else "order" if chi < 1.0 else "chaos"
     return f"chi = {chi:.6g}: {side}"
 

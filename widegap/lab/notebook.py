@@ -92,7 +92,7 @@ def _follow(desk: Desk, views: Iterator[str]) -> None:
             shown, then = text, time.monotonic()
     if thread.should_exit:
         return
-    if not text or text.startswith('<p class="progress"'):
-        text = page.paragraph("Stopped.", "note")
+    stopped = page.paragraph("Stopped.", "note")
+    text = page.without_progress(text, stopped) if text else stopped
     if text != shown:
         mo.output.replace(mo.Html(text))

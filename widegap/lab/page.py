@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from io import BytesIO
@@ -15,7 +16,17 @@ if TYPE_CHECKING:
 
     from theory import Step
 
-__all__ = ["figure", "files", "fold", "formula", "paragraph", "progress", "steps", "table"]
+__all__ = [
+    "figure",
+    "files",
+    "fold",
+    "formula",
+    "paragraph",
+    "progress",
+    "steps",
+    "table",
+    "without_progress",
+]
 
 
 _MANY = 20
@@ -90,6 +101,11 @@ def files(*made: tuple[str, str]) -> str:
         href = f"data:application/octet-stream;base64,{code}"
         links.append(f'<a download="{escape(name)}" href="{href}">{escape(name)}</a>')
     return f'<p class="files">Take away: {" ".join(links)}</p>'
+
+
+def without_progress(made: str, instead: str) -> str:
+    """HTML with something else where `progress` stood."""
+    return re.sub(r'<p class="progress".*?</p>', lambda _: instead, made)
 
 
 def progress(fraction: float, what: str) -> str:

@@ -39,6 +39,7 @@ class Desk:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
         self._turn = 0
         self._busy = False
         self._lock = threading.Lock()
@@ -71,7 +72,8 @@ class Desk:
             process = self._process = self._process or _started()
             self._busy = True
         views: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
-        threading.Thread(target=_read, args=(process, views), daemon=True).start()
+        self._reader = threading.Thread(target=_read, args=(process, views), daemon=True)
+        self._reader.start()
         with contextlib.suppress(OSError):  # then it has died, which the reader tells
             assert process.stdin is not None
             pickle.dump((task, given), process.stdin)
@@ -100,7 +102,13 @@ class Desk:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-        self._process, self._busy = None, False
+            if self._reader is not None:
+                self._reader.join()
+            for pipe in (self._process.stdin, self._process.stdout):
+                with contextlib.suppress(OSError):  # a task that was not read to its end
+                    assert pipe is not None
+                    pipe.close()
+        self._process, self._reader, self._busy = None, None, False
 
 
 def _key(task: Task, given: tuple[Any, ...]) -> tuple[Any, ...]:

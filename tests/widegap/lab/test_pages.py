@@ -11,10 +11,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
-from numerics import solve
+from numerics import phase_diagram, solve
 from numerics.parities import frontier
 from theory import ABP, SBP, free_energy
 from widegap.subjects import LAWS
@@ -22,7 +24,6 @@ from widegap.subjects import LAWS
 from ...verify.reports.browser import Page, browser_path
 
 WIDTHS = [1100, 360]
-PICTURES = os.environ.get("WIDEGAP_PICTURES")  # a folder for the documentation's
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +57,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         yield page
 
 
-def opened(page: Page, address: str, width: int) -> None:
-    page.open(address, width)
+def opened(page: Page, address: str, width: int, height: int = 900) -> None:
+    page.open(address, width, height)
     page.wait("document.querySelector('h1') !== null")
 
 
@@ -99,20 +100,6 @@ def fits(page: Page, address: str, width: int) -> None:
         .filter(e => e.getBoundingClientRect().right > innerWidth + 0.5).map(e => e.outerHTML.slice(0, 80))"""
     assert page.evaluate(wide) == []
     assert page.complaints(address) == []
-
-
-def taken(page: Page, name: str, height: int) -> None:
-    """A picture for the documentation, where somebody wants one."""
-    if PICTURES:
-        page.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=1100,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=False,
-        )
-        page.evaluate("new Promise(done => setTimeout(done, 500))")
-        (Path(PICTURES) / f"lab-{name}.webp").write_bytes(page.picture())
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -163,13 +150,25 @@ def put(page: Page, label: str, typed: str) -> None:
     page.press("Enter")
 
 
+@pytest.mark.parametrize("path", ["run", "execute", "instantiate", "scratchpad/run", "pdb/pm"])
+def test_code_is_not_taken_from_anybody(address: str, path: str) -> None:
+    content = json.dumps({"code": "1", "codes": ["1"], "cellIds": ["a"]}).encode()
+    heads = {"content-type": "application/json"}
+    with pytest.raises(HTTPError) as refused:
+        urlopen(Request(f"{address}api/kernel/{path}", content, heads))
+    refused.value.close()
+    assert refused.value.code == 401
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_network_and_its_point_in_the_phase_diagram(page: Page, address: str, width: int) -> None:
     opened(page, f"{address}network/", width)
-    assert said(page, "chi = 0.98: order")
+    before = phase_diagram("erf", [1.4], [0.1]).chi[0, 0]
+    assert said(page, f"chi = {before:.6g}: chaos")
     press(page, "sigma_w", "[role=slider]", "ArrowRight", "ArrowRight")
-    assert said(page, "chi = 1.125: |The variance diverges")
+    after = phase_diagram("erf", [1.5], [0.1]).chi[0, 0]
+    assert said(page, f"chi = {after:.6g}: chaos")
     put(page, "Activation", "x*erf(x)")
     page.wait("document.querySelectorAll('img.figure').length >= 3")
     assert said(page, "relative to the kernel", "caption")

@@ -20,7 +20,7 @@ def _():
 
 @app.cell
 def _(desks, mo, networks, notebook, steps):
-    phi = mo.ui.text("relu", label="Activation", placeholder="a name, or an expression in x")
+    phi = mo.ui.text("erf", label="Activation", placeholder="a name, or an expression in x")
     sigma_w = notebook.slider(steps(*networks.SIGMA_W), 1.4, "sigma_w")
     sigma_b = notebook.slider(steps(*networks.SIGMA_B), 0.1, "sigma_b")
     depth = notebook.slider(range(1, 11), 3, "depth")
