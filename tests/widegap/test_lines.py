@@ -239,6 +239,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         patch.setattr("numerics.thresholds.solve._levels", pretended)
         patch.setattr(numerics, "refine", lambda solution, digits, tell: solution, raising=False)
         patch.setattr("numerics.proofs.certificates.refine", lambda solution, *_, **__: solution)
+        patch.setattr("widegap.lab.server.serve", lambda port, browser: None)
         make_files(folder, lambda *line: CliRunner().invoke(cli, line, prog_name="widegap"))
         made = Bench(folder, {})
         made.files = made.snapshot()

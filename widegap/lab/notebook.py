@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from html import escape
 from typing import Any
 
@@ -78,18 +79,19 @@ def follow(desk: Desk, task: Callable[..., Iterator[str]], *given: Any) -> None:
         mo.output.replace(mo.Html(known))
         return
     mo.output.replace(mo.Html(page.progress(0.0, "begins")))
-    mo.Thread(target=_follow, args=(desk, desk.run(task, *given)), daemon=True).start()
+    mo.Thread(target=_follow, args=(desk.run(task, *given),), daemon=True).start()
 
 
-def _follow(desk: Desk, views: Iterator[str]) -> None:
+def _follow(views: Generator[str]) -> None:
     thread = mo.current_thread()
     text, shown, then = "", "", 0.0
-    for text in views:
-        if thread.should_exit:  # its cell has been run anew, or the page is gone
-            return
-        if time.monotonic() - then > _PAUSE:
-            mo.output.replace(mo.Html(text))
-            shown, then = text, time.monotonic()
+    with closing(views):
+        for text in views:
+            if thread.should_exit:  # its cell has been run anew, or the page is gone
+                return
+            if time.monotonic() - then > _PAUSE:
+                mo.output.replace(mo.Html(text))
+                shown, then = text, time.monotonic()
     if thread.should_exit:
         return
     stopped = page.paragraph("Stopped.", "note")

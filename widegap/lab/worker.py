@@ -14,9 +14,10 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from html import escape
 from typing import IO, Any
 
@@ -24,8 +25,10 @@ __all__ = ["Desk", "end_all", "failure", "main"]
 
 Task = Callable[..., Iterator[str]]
 
-_IDLE = 600.0
+_IDLE = 300.0
 """Seconds after which a process that has nothing to do ends: its page may be gone."""
+_RESTING = 4
+"""Processes that have nothing to do, beyond which those that were used longest ago end."""
 _KEPT = 200
 """Results that are kept, those that were used last."""
 
@@ -42,6 +45,7 @@ class Desk:
         self._reader: threading.Thread | None = None
         self._turn = 0
         self._busy = False
+        self._used = 0.0
         self._lock = threading.Lock()
         _desks.add(self)
 
@@ -59,13 +63,18 @@ class Desk:
             self._turn += 1
             self._end()
 
-    def run(self, task: Task, *given: Any) -> Iterator[str]:
+    def run(self, task: Task, *given: Any) -> Generator[str]:
         """Begin a task, and return what it yields, as it comes: nothing more once another has begun.
 
-        Nor after `stop`. What goes wrong is yielded as one line.
+        Nor after `stop`. What goes wrong is yielded as one line. Whoever does not want the rest closes the
+        iterator, which ends the work.
         """
+        resting = sorted((desk for desk in _desks if desk is not self), key=lambda desk: desk._used)
+        for desk in [desk for desk in resting if desk._rests()][:-_RESTING]:
+            desk._rest()
         with self._lock:
             self._turn += 1
+            self._used = time.monotonic()
             turn = self._turn
             if self._busy or (self._process is not None and self._process.poll() is not None):
                 self._end()
@@ -82,6 +91,17 @@ class Desk:
 
     def _shown(
         self, turn: int, views: queue.SimpleQueue[tuple[str, str]], key: tuple[Any, ...]
+    ) -> Generator[str]:
+        try:
+            yield from self._heard(turn, views, key)
+        except GeneratorExit:
+            with self._lock:
+                if turn == self._turn:
+                    self._end()
+            raise
+
+    def _heard(
+        self, turn: int, views: queue.SimpleQueue[tuple[str, str]], key: tuple[Any, ...]
     ) -> Iterator[str]:
         last = ""
         while True:
@@ -97,6 +117,15 @@ class Desk:
             yield last
             if kind != "view":
                 return
+
+    def _rests(self) -> bool:
+        return self._process is not None and not self._busy
+
+    def _rest(self) -> None:
+        """Do without a process until there is something to do."""
+        with self._lock:
+            if not self._busy:
+                self._end()
 
     def _end(self) -> None:
         if self._process is not None:

@@ -28,7 +28,7 @@ from widegap.lab import claims, models, networks, page, subjects
 from widegap.lab.models import Asked
 from widegap.lab.references import bibtex, sources
 from widegap.lab.server import Guard
-from widegap.lab.worker import Desk
+from widegap.lab.worker import Desk, end_all
 from widegap.subjects import LAWS
 
 ROOT = Path(__file__).parents[3]
@@ -81,6 +81,20 @@ def test_work_ends_where_other_work_begins_or_it_is_stopped(desk: Desk) -> None:
     desk.stop()
     assert "fold" not in "".join(other)
     assert time.monotonic() - began < 10.0
+
+
+def test_few_processes_rest_and_closed_views_end_theirs() -> None:
+    desks = [Desk() for _ in range(7)]
+    try:
+        for one in desks:
+            list(one.run(models.derivation, Asked("sk"), 1))
+        assert [one._process is None for one in desks] == [True] * 2 + [False] * 5
+        views = desks[0].run(models.thresholds, Asked("sbp"), 8)
+        next(views)
+        views.close()
+        assert desks[0]._process is None
+    finally:
+        end_all()
 
 
 # -- a model -----------------------------------------------------------------------------------------
