@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from widegap.lab import page
-from widegap.lab.models import told_by
 from widegap.lab.references import bibtex
 
 if TYPE_CHECKING:
     from verify.suite.claims import Claim
+    from widegap.lab.worker import Tell
 
 __all__ = ["RIGHT", "believed", "catalogue", "described", "examined", "theories"]
 
@@ -65,7 +64,7 @@ def believed(theory: str) -> str:
     return page.paragraph((theory_by_name(theory).__doc__ or "").strip().splitlines()[0], "note")
 
 
-def examined(id: str, theory: str, seed: int) -> Iterator[str]:
+def examined(tell: Tell, id: str, theory: str, seed: int) -> str:
     """Check a claim against a theory, and say what was found."""
     from verify.extras import need
     from verify.suite.claims import get_claim
@@ -73,25 +72,23 @@ def examined(id: str, theory: str, seed: int) -> Iterator[str]:
 
     claim = get_claim(id)
     need(*claim.needs)
-    yield page.progress(0.0, f"about {claim.cost:g} s")
+    tell(page.progress(0.0, f"about {claim.cost:g} s"))
     settings = SimpleNamespace(seed=seed, profile=claim.profile, theory=theory)
-    stored: list[dict[str, Any]] = []
-
-    def check(tell: Callable[[tuple[float, str]], None]) -> None:
-        stored.append(examine_claim(claim, settings, lambda fraction, what: tell((fraction, what))))
-
-    for fraction, what in told_by(check):
-        yield page.progress(fraction, what or "checking")
-    finding = finding_of(stored[0])
+    stored = examine_claim(
+        claim,
+        settings,
+        lambda fraction, what: tell(page.progress(fraction, what or "checking")),
+    )
+    finding = finding_of(stored)
     rejected = theory and claim.expected.complaint(finding)
     says = f"{finding.verdict}; the wrong theory is rejected" if rejected else finding.verdict
     rows = [{"evidence": str(k), "": _text(v)} for k, v in finding.evidence.items()]
-    yield (
+    return (
         page.paragraph(says, f"value {finding.verdict}")
         + page.paragraph(finding.reason)
         + "".join(_drawn(claim, k, plot) for k, plot in enumerate(finding.plots))
-        + page.fold("Evidence", page.table(rows, f"{stored[0]['seconds']:.1f} s"))
-        + page.files((f"{claim.id}.json", json.dumps(stored[0], indent=1) + "\n"))
+        + page.fold("Evidence", page.table(rows, f"{stored['seconds']:.1f} s"))
+        + page.files((f"{claim.id}.json", json.dumps(stored, indent=1) + "\n"))
     )
 
 

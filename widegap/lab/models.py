@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import queue
-import threading
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from widegap.lab import page
 from widegap.lab.references import bibtex, sources
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numerics import Solution
     from theory import Model
+    from widegap.lab.worker import Tell
 
-__all__ = ["MODELS", "MOST", "Asked", "derivation", "thresholds", "told_by"]
+__all__ = ["MODELS", "MOST", "Asked", "derivation", "thresholds"]
 
 MODELS = {
     "Symmetric binary perceptron": "sbp",
@@ -86,16 +86,16 @@ def steps(lowest: float, highest: float) -> list[float]:
     return [k / 20 for k in range(round(20 * lowest), round(20 * highest) + 1)]
 
 
-def derivation(asked: Asked, level: int) -> Iterator[str]:
+def derivation(tell: Tell, asked: Asked, level: int) -> str:
     """The functional of a model at a level, its steps, and files with both."""
     from theory import free_energy
 
-    yield page.progress(0.0, "deriving")
+    tell(page.progress(0.0, "deriving"))
     model = asked.symbolic().model()
     energy = free_energy(model, level)
     name = f"{model.name}-level-{level}"
     shown = page.fold(f"The functional at level {level}", page.formula(energy.latex()), shown=True)
-    yield (
+    return (
         page.steps(energy.steps)
         + shown
         + page.files(
@@ -106,28 +106,21 @@ def derivation(asked: Asked, level: int) -> Iterator[str]:
     )
 
 
-def thresholds(asked: Asked, level: int) -> Iterator[str]:
+def thresholds(tell: Tell, asked: Asked, level: int) -> str:
     """Values of all levels up to one, the gap, and pictures of both, as they are computed."""
     if asked not in _ladders:
         while len(_ladders) >= _KEPT:
             del _ladders[next(iter(_ladders))]
         _ladders[asked] = _Ladder(asked.model())
     ladder = _ladders[asked]
-    lowest = ladder.lowest
-    if level < lowest:
-        raise ValueError(f"{ladder.model} has levels from {lowest} on, got {level}")
-    count = level - lowest + 1
+    if level < ladder.lowest:
+        raise ValueError(f"{ladder.model} has levels from {ladder.lowest} on, got {level}")
     try:
-        for at, stage, fraction in ladder.climb(level):
-            done = (at - lowest + fraction) / count
-            yield page.progress(done, f"level {at}: {stage}") + _values(ladder.found)
-    except Exception:  # what has been found is shown, and the next attempt begins anew
-        del _ladders[asked]
-        if ladder.found:
-            yield _values(ladder.found)
+        found = ladder.climb(tell, level)
+    except Exception:
+        del _ladders[asked]  # the next attempt begins anew
         raise
-    found = ladder.found[:count]
-    yield _values(found) + _pictures(found) + page.files(_document(found[-1]))
+    return _values(found) + _pictures(found) + page.files(_document(found[-1]))
 
 
 class _Ladder:
@@ -138,55 +131,32 @@ class _Ladder:
 
         self.model = model
         self.lowest = lowest_level(model)
-        self.found: list[Solution] = []
-        self._tell: Callable[[tuple[int, str, float]], None] = lambda told: None
+        self._found: list[Solution] = []
+        self._heard: Callable[[int, str, float], None] = lambda level, stage, fraction: None
         self._more = solve_levels(
             model,
             range(self.lowest, MOST + 1),
             digits=DIGITS,
-            progress=lambda *told: self._tell(told),
+            progress=lambda *told: self._heard(*told),
         )
 
-    def climb(self, level: int) -> Iterator[tuple[int, str, float]]:
-        """Solve all levels up to one, and yield how far it is: level, stage and fraction."""
+    def climb(self, tell: Tell, highest: int) -> list[Solution]:
+        """Solve all levels up to one, and return them."""
+        count = highest - self.lowest + 1
 
-        def solve(tell: Callable[[tuple[int, str, float]], None]) -> None:
-            self._tell = tell
-            while len(self.found) <= level - self.lowest:
-                tell((self.lowest + len(self.found), "begins", 0.0))
-                self.found.append(next(self._more))
+        def heard(level: int, stage: str, fraction: float) -> None:
+            done = (level - self.lowest + fraction) / count
+            tell(page.progress(done, f"level {level}: {stage}") + _values(self._found))
 
-        return told_by(solve)
+        self._heard = heard
+        while len(self._found) < count:
+            heard(self.lowest + len(self._found), "begins", 0.0)
+            self._found.append(next(self._more))
+        return self._found[:count]
 
 
 _KEPT = 8
 _ladders: dict[Asked, _Ladder] = {}
-
-
-T = TypeVar("T")
-
-
-def told_by(work: Callable[[Callable[[T], None]], None]) -> Iterator[T]:
-    """Yield what a function tells while it works; raise what it raises at its end."""
-    heard: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
-
-    def run() -> None:
-        problem = None
-        try:
-            work(lambda told: heard.put((False, told)))
-        except Exception as error:
-            problem = error
-        heard.put((True, problem))
-
-    threading.Thread(target=run, daemon=True).start()
-    while True:
-        last, told = heard.get()
-        if not last:
-            yield told
-        elif told is None:
-            return
-        else:
-            raise told
 
 
 def _values(found: list[Solution]) -> str:

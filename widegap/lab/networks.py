@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from widegap.lab import page
-from widegap.lab.models import told_by
 from widegap.lab.references import bibtex
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from numerics import PhaseDiagram
+    from widegap.lab.worker import Tell
 
 __all__ = ["SIGMA_B", "SIGMA_W", "dual_of", "phase", "widths"]
 
@@ -26,26 +24,23 @@ _DRAWS = 32
 _INPUTS = 12
 
 
-def dual_of(phi: str) -> Iterator[str]:
+def dual_of(tell: Tell, phi: str) -> str:
     """The dual of an activation, derived step by step, and files with it."""
     from theory import dual
 
-    yield page.progress(0.0, "deriving")
+    tell(page.progress(0.0, "deriving"))
     made = dual(phi)
     shown = page.fold("The dual", page.formula(made.latex()), shown=True)
     taken = [("dual.tex", made.latex() + "\n"), ("dual.bib", bibtex(""))]
     if made.is_closed:  # else there is no function to write
         taken.append(("dual.py", made.python()))
-    yield page.steps(made.steps) + shown + page.files(*taken)
+    return page.steps(made.steps) + shown + page.files(*taken)
 
 
-@lru_cache(maxsize=16)
-def _mapped(phi: str) -> list[PhaseDiagram]:
-    """Where a diagram is put by whoever computes it with progress."""
-    return []
+_diagrams: dict[str, PhaseDiagram] = {}
 
 
-def phase(phi: str, sigma_w: float, sigma_b: float) -> Iterator[str]:
+def phase(tell: Tell, phi: str, sigma_w: float, sigma_b: float) -> str:
     """The phase diagram of a deep perceptron, and what it has at a point."""
     import numpy as np
 
@@ -62,19 +57,19 @@ def phase(phi: str, sigma_w: float, sigma_b: float) -> Iterator[str]:
     }
     numbers = page.paragraph(_regime(row["chi"], float(here.error[1, 0, 0])), "value")
     numbers += page.table([row], "At the point")
-    diagrams = _mapped(phi)
-    if not diagrams:
+    tell(numbers + page.progress(0.0, "the diagram"))
+    if phi not in _diagrams:
         across, down = (
             np.linspace(*ends, count) for ends, count in ((SIGMA_W, _ACROSS), (SIGMA_B, _DOWN))
         )
-
-        def draw(tell: Callable[[float], None]) -> None:
-            diagrams.append(phase_diagram(phi, across, down, progress=tell))
-
-        for done in told_by(draw):
-            yield numbers + page.progress(float(done), "the diagram")
+        _diagrams[phi] = phase_diagram(
+            phi,
+            across,
+            down,
+            progress=lambda done: tell(numbers + page.progress(done, "the diagram")),
+        )
     text = f"Order and chaos of {phi}; the point is at sigma_w = {sigma_w:g}, sigma_b = {sigma_b:g}"
-    yield numbers + page.figure(_pointed(diagrams[0], sigma_w, sigma_b), text)
+    return numbers + page.figure(_pointed(_diagrams[phi], sigma_w, sigma_b), text)
 
 
 def _regime(chi: float, error: float) -> str:
@@ -95,7 +90,7 @@ def _pointed(diagram: PhaseDiagram, sigma_w: float, sigma_b: float) -> Figure:
     return figure
 
 
-def widths(phi: str, depth: int, sigma_w: float, sigma_b: float) -> Iterator[str]:
+def widths(tell: Tell, phi: str, depth: int, sigma_w: float, sigma_b: float) -> str:
     """The kernel of a deep perceptron beside networks that are drawn, width by width."""
     import numpy as np
 
@@ -105,7 +100,7 @@ def widths(phi: str, depth: int, sigma_w: float, sigma_b: float) -> Iterator[str
     from verify.networks.experiments import Block, errors_by_width, run_block
     from widegap.commands.network import Row, width_figure
 
-    yield page.progress(0.0, "the kernel")
+    tell(page.progress(0.0, "the kernel"))
     scales = {"sigma_w": sigma_w, "sigma_b": sigma_b}
     x = [[np.cos(a), np.sin(a)] for a in np.linspace(0.0, np.pi, _INPUTS)]
     exact = kernel(MLP(phi, depth=depth, **scales), x).nngp
@@ -113,7 +108,7 @@ def widths(phi: str, depth: int, sigma_w: float, sigma_b: float) -> Iterator[str
     drawn = {"kernel": exact}
     blocks: list[Block] = []
     for k, width in enumerate(_WIDTHS):
-        yield page.progress(k / len(_WIDTHS), f"width {width}") + _beside(drawn)
+        tell(page.progress(k / len(_WIDTHS), f"width {width}") + _beside(drawn))
         blocks.append(run_block(given, x, width, 0, _DRAWS, 0))
         if width in _SHOWN:
             drawn[f"width {width}"] = np.array(run_block(given, x, width, 1, 1, 0).sums)
@@ -131,7 +126,7 @@ def widths(phi: str, depth: int, sigma_w: float, sigma_b: float) -> Iterator[str
         for row in rows
     ]
     figure = width_figure(Network(width=1, **given), rows)
-    yield (
+    return (
         _beside(drawn)
         + page.figure(figure, "Distance of drawn networks from the kernel against their width")
         + page.table(listed, f"{_DRAWS} networks of each width, relative to the kernel's diagonal")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from html import escape
 from typing import Any
@@ -71,8 +71,8 @@ def stop_button(*desks: Desk) -> mo.ui.button:
     return mo.ui.button(label="Stop", on_click=stop)
 
 
-def follow(desk: Desk, task: Callable[..., Iterator[str]], *given: Any) -> None:
-    """Show what a task yields as the output of the cell that calls this, at once if it is known."""
+def follow(desk: Desk, task: Callable[..., str], *given: Any) -> None:
+    """Show what a task tells, and its result, in the cell that calls this; at once if it is known."""
     known = desk.known(task, *given)
     if known is not None:
         desk.stop()

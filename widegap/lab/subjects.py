@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sympy import Symbol
 
     from theory.calculus.law import Law
+    from widegap.lab.worker import Tell
 
 __all__ = ["Control", "answered", "controls", "curve", "derived", "examples", "laws", "scales"]
 
@@ -40,14 +41,14 @@ def _law(subject: str, name: str) -> Law:
     return importlib.import_module(f"theory.{subject}").LAWS[name]()
 
 
-def derived(subject: str, name: str) -> Iterator[str]:
+def derived(tell: Tell, subject: str, name: str) -> str:
     """A law, where it holds, what its symbols mean, and how it is derived."""
     from sympy import latex
 
-    yield page.progress(0.0, "deriving")
+    tell(page.progress(0.0, "deriving"))
     law = _law(subject, name)
     rows = [{"symbol": str(symbol), "meaning": what} for symbol, what in law.symbols.items()]
-    yield (
+    return (
         page.paragraph(law.title, "value")
         + page.formula(latex(law.statement))
         + page.paragraph(f"Holds: {law.holds}")
@@ -97,8 +98,8 @@ def _numbers(expression: Any, put: dict[Any, Any]) -> Any:
 
 
 def curve(
-    subject: str, name: str, along: str, given: tuple[tuple[str, float], ...]
-) -> Iterator[str]:
+    tell: Tell, subject: str, name: str, along: str, given: tuple[tuple[str, float], ...]
+) -> str:
     """The right-hand side of a law against one of its symbols, the others at given numbers."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -113,7 +114,7 @@ def curve(
     taken = values if symbol.is_integer else values[:: max(1, len(values) // _POINTS)]
     points = []
     for k, x in enumerate(taken):
-        yield page.progress(k / len(taken), f"{along} = {x:g}")
+        tell(page.progress(k / len(taken), f"{along} = {x:g}"))
         points.append(_numbers(law.value, {**put, symbol: x}))
     here = _numbers(law.value, put)
     with rc_context(STYLE):
@@ -125,7 +126,7 @@ def curve(
         axis.set_title(law.title, wrap=True)
     says = f"{here:.8g}" if here == here else "no real number"
     text = ", ".join(f"{s} = {x:g}" for s, x in given)
-    yield page.paragraph(f"{says} at {text}", "value") + page.figure(
+    return page.paragraph(f"{says} at {text}", "value") + page.figure(
         figure, f"{law.title} against {along}"
     )
 
@@ -260,26 +261,22 @@ def written(control: Control, value: Any) -> str:
     return str(value or "").strip()
 
 
-def answered(asked: str) -> Iterator[str]:
+def answered(tell: Tell, asked: str) -> str:
     """Run a command line of a subject, and show its result: a note, a picture, a table."""
     from widegap.show.results import handed_over
 
-    yield page.progress(0.0, "computing")
+    tell(page.progress(0.0, "computing"))
     command, name, rest = _read(asked)
     with handed_over() as taken:
         try:
             command.main(rest, prog_name=" ".join(name), standalone_mode=False)
         except click.ClickException as error:
             raise ValueError(error.format_message()) from error
-    for result, note in taken:
-        made = page.paragraph(note, "value") if note else ""
-        try:
-            made += page.figure(result.plot(), f"The result of {asked}")
-        except NotImplementedError as error:
-            made += page.paragraph(str(error), "note")
-        rows = result.rows()
-        yield (
-            made
-            + page.table(rows, asked)
-            + page.files((f"{name[2]}.json", result.to_json() + "\n"))
-        )
+    ((result, note),) = taken
+    made = page.paragraph(note, "value") if note else ""
+    try:
+        made += page.figure(result.plot(), f"The result of {asked}")
+    except NotImplementedError as error:
+        made += page.paragraph(str(error), "note")
+    document = f"{name[2]}.json", result.to_json() + "\n"
+    return made + page.table(result.rows(), asked) + page.files(document)

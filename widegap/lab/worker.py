@@ -1,8 +1,8 @@
 """Work beside the server: each page has a process of its own, so that all that is computed can be ended.
 
-A task is a generator function of a module, with arguments that can be pickled and compared. It yields
-HTML: first how far it is, last its result. Whoever wants another result ends the process and takes a new
-one; results are kept.
+A task is a function of a module that returns HTML; its first argument tells HTML of how far it is, the
+others can be pickled and compared. Whoever wants another result ends the process and takes a new one;
+results are kept.
 """
 
 from __future__ import annotations
@@ -18,12 +18,16 @@ import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from html import escape
 from typing import IO, Any
 
-__all__ = ["Desk", "end_all", "failure", "main"]
+from widegap.lab import page
 
-Task = Callable[..., Iterator[str]]
+__all__ = ["Desk", "Tell", "end_all", "main"]
+
+Tell = Callable[[str], None]
+Task = Callable[..., str]
 
 _IDLE = 300.0
 """Seconds after which a process that has nothing to do ends: its page may be gone."""
@@ -64,10 +68,10 @@ class Desk:
             self._end()
 
     def run(self, task: Task, *given: Any) -> Generator[str]:
-        """Begin a task, and return what it yields, as it comes: nothing more once another has begun.
+        """Begin a task, and return what it tells, as it comes, and its result.
 
-        Nor after `stop`. What goes wrong is yielded as one line. Whoever does not want the rest closes the
-        iterator, which ends the work.
+        There is nothing more once another has begun or `stop` was called. What goes wrong is a line in the
+        place of its progress. Whoever does not want the rest closes the iterator, which ends the work.
         """
         resting = sorted((desk for desk in _desks if desk is not self), key=lambda desk: desk._used)
         for desk in [desk for desk in resting if desk._rests()][:-_RESTING]:
@@ -109,14 +113,16 @@ class Desk:
             with self._lock:
                 if turn != self._turn:
                     return
-                self._busy = kind == "view"
-            if kind == "done":
-                _keep(key, last)
+                self._busy = kind == "told"
+            if kind == "result":
+                _keep(key, text)
+            elif kind != "told":
+                line = failure(text)
+                text = page.without_progress(last, line) if last else line
+            yield text
+            if kind != "told":
                 return
-            last = text if kind == "view" else failure(text)
-            yield last
-            if kind != "view":
-                return
+            last = text
 
     def _rests(self) -> bool:
         return self._process is not None and not self._busy
@@ -181,23 +187,20 @@ def _read(process: subprocess.Popen[bytes], views: queue.SimpleQueue[tuple[str, 
             )
             return
         views.put(view)
-        if view[0] != "view":
+        if view[0] != "told":
             return
 
 
-def _done(task: Task, given: tuple[Any, ...]) -> Iterator[tuple[str, str]]:
-    """What a task yields, and how it ended."""
+def _outcome(task: Task, given: tuple[Any, ...], tell: Tell) -> tuple[str, str]:
+    """How a task ended, and its result or a line that says what was wrong."""
     from theory.errors import WidegapError
 
     try:
-        for text in task(*given):
-            yield "view", text
+        return "result", task(tell, *given)
     except (WidegapError, ArithmeticError, ValueError, MemoryError) as error:
-        yield "refused", " ".join(str(error).split()) or "not enough memory"
+        return "refused", " ".join(str(error).split()) or "not enough memory"
     except Exception as error:  # a defect; the page goes on
-        yield "refused", f"this should not happen: {type(error).__name__}: {error}"
-    else:
-        yield "done", ""
+        return "refused", f"this should not happen: {type(error).__name__}: {error}"
 
 
 def main() -> None:
@@ -213,12 +216,12 @@ def main() -> None:
         except EOFError:
             return
         watch.cancel()
-        for view in _done(task, given):
-            _write(target, view)
+        told = partial(_write, target, "told")
+        _write(target, *_outcome(task, given, told))
 
 
-def _write(target: IO[bytes], view: tuple[str, str]) -> None:
-    pickle.dump(view, target)
+def _write(target: IO[bytes], kind: str, text: str) -> None:
+    pickle.dump((kind, text), target)
     target.flush()
 
 

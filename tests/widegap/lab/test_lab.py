@@ -34,8 +34,15 @@ from widegap.subjects import LAWS
 ROOT = Path(__file__).parents[3]
 
 
-def last(views: Iterator[str]) -> str:
-    return list(views)[-1]
+def done(task: Callable[..., str], *given: Any) -> str:
+    return task(lambda told: None, *given)
+
+
+def told(task: Callable[..., str], *given: Any) -> list[str]:
+    """What is told on the way."""
+    views: list[str] = []
+    task(views.append, *given)
+    return views
 
 
 def taken(made: str, name: str) -> str:
@@ -60,12 +67,12 @@ def test_work_is_done_elsewhere_and_its_result_kept(desk: Desk) -> None:
     assert desk.known(*asked) is None
     views = list(desk.run(*asked))
     assert len(views) > 1
-    assert desk.known(*asked) == views[-1] == last(models.derivation(Asked("sk"), 1))
+    assert desk.known(*asked) == views[-1] == done(models.derivation, Asked("sk"), 1)
 
 
 def test_what_is_refused_is_one_line_and_not_kept(desk: Desk) -> None:
     asked = networks.dual_of, "<b>"
-    shown = last(desk.run(*asked))
+    shown = list(desk.run(*asked))[-1]
     assert re.fullmatch(r'<p class="refused" role="alert">cannot read .*&lt;b&gt;.*</p>', shown)
     assert desk.known(*asked) is None
     assert "progress" in next(desk.run(networks.dual_of, "erf"))  # the process is there for more
@@ -101,7 +108,7 @@ def test_few_processes_rest_and_closed_views_end_theirs() -> None:
 
 
 def test_thresholds_are_the_solvers_and_can_be_taken_away() -> None:
-    made = last(models.thresholds(Asked("sbp", "1/2"), 3))
+    made = done(models.thresholds, Asked("sbp", "1/2"), 3)
     own = Solution.from_dict(json.loads(taken(made, "sbp-level-3.json")))
     assert own == solve(SBP("1/2"), 3)
     assert f"level 3: alpha = {own.value:#.12g}" in made
@@ -109,13 +116,12 @@ def test_thresholds_are_the_solvers_and_can_be_taken_away() -> None:
     assert made.count("<img") == 1
     assert "two exponents" in made
     # what was found is there, for lower levels and higher ones
-    lower = list(models.thresholds(Asked("sbp", "1/2"), 2))
-    assert len(lower) == 1
-    assert "level 2: alpha" in lower[0]
+    assert told(models.thresholds, Asked("sbp", "1/2"), 2) == []
+    assert "level 2: alpha" in done(models.thresholds, Asked("sbp", "1/2"), 2)
 
 
 def test_energies_rise_or_fall_and_have_profiles() -> None:
-    made = last(models.thresholds(Asked("sk"), 3))
+    made = done(models.thresholds, Asked("sk"), 3)
     assert f"xi = {solve(SK(), 3).value:#.12g}" in made
     assert made.count("<img") == 2
 
@@ -126,7 +132,7 @@ def test_every_model_can_be_asked_for_and_derived(name: str) -> None:
     assert start in models.steps(lowest, highest)
     asked = Asked(name, str(start), "1", "0 <= z <= kappa", "{-1, 1}")
     assert asked.model().parameters or name == "sk"
-    made = last(models.derivation(asked.symbolic(), 2))
+    made = done(models.derivation, asked.symbolic(), 2)
     assert made.count("<details") > 3
     energy = free_energy(asked.symbolic().model(), 2)
     stem = f"{asked.model().name}-level-2"
@@ -137,7 +143,7 @@ def test_every_model_can_be_asked_for_and_derived(name: str) -> None:
 
 def test_levels_that_are_not_are_refused() -> None:
     with pytest.raises(ValueError, match="levels from 2 on, got 1"):
-        last(models.thresholds(Asked("sbp"), 1))
+        done(models.thresholds, Asked("sbp"), 1)
 
 
 def test_references_say_what_the_sources_say() -> None:
@@ -156,15 +162,15 @@ def test_references_say_what_the_sources_say() -> None:
 
 
 def test_a_network_has_its_dual_its_phase_and_its_widths() -> None:
-    made = last(networks.dual_of("erf"))
+    made = done(networks.dual_of, "erf")
     assert "asin" in taken(made, "dual.tex")
     compile(taken(made, "dual.py"), "dual", "exec")
-    made = last(networks.phase("erf", 1.5, 0.2))
+    made = done(networks.phase, "erf", 1.5, 0.2)
     chi = phase_diagram("erf", [1.5], [0.2]).chi[0, 0]
     assert f"chi = {chi:.6g}: {'order' if chi < 1 else 'chaos'}" in made
     assert made.count("<img") == 1
-    assert len(list(networks.phase("erf", 1.6, 0.2))) == 1  # the diagram is there
-    made = last(networks.widths("erf", 1, 1.5, 0.2))
+    assert len(told(networks.phase, "erf", 1.6, 0.2)) == 1  # the diagram is there
+    made = done(networks.widths, "erf", 1, 1.5, 0.2)
     errors = [
         float(x)
         for x in re.findall(r'<td class="number">10*0?</td><td class="number">([\d.]+)', made)
@@ -174,7 +180,7 @@ def test_a_network_has_its_dual_its_phase_and_its_widths() -> None:
 
 
 def test_where_the_variance_diverges_there_is_no_regime() -> None:
-    assert "no finite variance" in next(networks.phase("relu", 2.0, 0.5))
+    assert "no finite variance" in done(networks.phase, "relu", 2.0, 0.5)
     assert networks._regime(1.0 + 1e-9, 1e-8).endswith("the edge of chaos")
 
 
@@ -208,17 +214,17 @@ def test_controls_ask_what_the_example_asks(example: str) -> None:
 def test_answers_are_the_commands() -> None:
     asked = "widegap solve sharpness minimiser --step 0.2 --curvature 4 --radius 0.1"
     given = {"step": 0.2, "curvature": 4.0, "radius": 0.1}
-    made = last(subjects.answered(asked))
+    made = done(subjects.answered, asked)
     assert json.loads(taken(made, "sharpness.json")) == quadratic_limits(**given).to_dict()
     assert "<img" in made
     with pytest.raises(ValueError, match="--n is an integer"):
-        last(subjects.answered("widegap solve parities frontier --n x"))
+        done(subjects.answered, "widegap solve parities frontier --n x")
 
 
 def test_a_curve_is_the_laws_right_hand_side() -> None:
     ranges = subjects.scales("sharpness", "sam-edge")
     given = tuple((name, subjects.middle(values)) for name, values in ranges.items())
-    made = last(subjects.curve("sharpness", "sam-edge", "eta", given))
+    made = done(subjects.curve, "sharpness", "sam-edge", "eta", given)
     value = float(
         sam_edge().value.subs({s: dict(given)[str(s)] for s in sam_edge().value.free_symbols})
     )
@@ -229,7 +235,7 @@ def test_a_curve_is_the_laws_right_hand_side() -> None:
 
 
 def test_laws_say_everything() -> None:
-    made = last(subjects.derived("kernels", "depth-rate"))
+    made = done(subjects.derived, "kernels", "depth-rate")
     for said in ("Holds: ", "Source: ", "Symbols", "1. "):
         assert said in made
     assert subjects.known("nonsense") == LAWS[0]
@@ -249,8 +255,8 @@ def test_claims_are_listed_described_checked_and_rejected() -> None:
     assert list(theories.values()) == ["", *chosen.wrong]
     assert claims.believed("") == ""
     assert "3% too large" in claims.believed("moved")
-    assert ">confirmed</p>" in last(claims.examined(name, "", 0))
-    assert "the wrong theory is rejected" in last(claims.examined(name, chosen.wrong[0], 0))
+    assert ">confirmed</p>" in done(claims.examined, name, "", 0)
+    assert "the wrong theory is rejected" in done(claims.examined, name, chosen.wrong[0], 0)
 
 
 # -- pages -------------------------------------------------------------------------------------------
