@@ -16,7 +16,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-full test-generic check format bench docs clean distclean
+.PHONY: help demo lab test test-full test-generic check format bench docs clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ $(VENV)/.stamp-%: $(BASE)
 demo: $(VENV)/.stamp-base ## derive, solve and plot the symmetric binary perceptron, levels 2 to 7
 	@mkdir -p $(BUILD)
 	$(BIN)/widegap solve sbp --kappa 1 --level 7 --plot $(PLOT)
+
+lab: $(VENV)/.stamp-lab ## the pages in the browser, until Ctrl-C
+	$(BIN)/widegap lab
 
 test: $(VENV)/.stamp-dev ## the tests, without those marked slow
 	$(BIN)/python -m pytest -n $(JOBS)

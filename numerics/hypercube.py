@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from mpmath import mp
-from sympy import Rational, Symbol, lambdify
+from sympy import Rational, Symbol, ceiling, lambdify
 
 from numerics.results import Table
 from theory.calculus.walsh import walsh_coefficient
@@ -119,7 +119,7 @@ def kernel_needs(
             float(kernel_samples(mp.mpf(share), values[t], spectrum)) if values[t] > 0 else math.inf
             for t in degrees
         ]
-    bounds = [math.ceil(_number(share) / explained_variance_bound(n, t, 1)) for t in degrees]
+    bounds = [int(ceiling(_number(share) / explained_variance_bound(n, t, 1))) for t in degrees]
     chosen = tuple(float(values[t]) for t in degrees)
     return KernelNeeds(n, share, tuple(degrees), chosen, tuple(bounds), tuple(needed))
 

@@ -12,11 +12,13 @@ __all__ = ["EXTRAS", "missing", "need"]
 EXTRAS = {
     "jax": "train",
     "optax": "train",
+    "marimo": "lab",
     "safetensors": "checkpoints",
     "sklearn": "train",
     "statsmodels": "train",
+    "uvicorn": "lab",
 }
-"""Modules that claims and experiments may need, and the extra that brings each."""
+"""Modules that claims, experiments and the lab may need, and the extra that brings each."""
 
 
 def missing(modules: Iterable[str]) -> str:

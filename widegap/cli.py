@@ -20,6 +20,7 @@ from widegap.commands import (
     verify,
 )
 from widegap.errors import OneLineGroup
+from widegap.lab import command
 
 __all__ = ["cli"]
 
@@ -84,3 +85,4 @@ widegap --help lists all commands, widegap COMMAND --help says what one does."""
 
 for module in (derive, solve, table, sweep, plot, experiment, kernel, network, verify, certify):
     cli.add_command(getattr(module, module.__name__.rpartition(".")[2]))
+cli.add_command(command.lab)

@@ -48,7 +48,7 @@ ROOMS = {
         *_subjects("verify"),
         "reports",
     ),
-    "widegap": ("show", "commands", "subjects"),
+    "widegap": ("show", "commands", "subjects", "lab"),
 }
 """In the order in which those of a layer may import each other; what is in no room is for all."""
 

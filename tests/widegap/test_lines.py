@@ -244,6 +244,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
             "verify.thresholds.record._PRINTED", {}
         )  # of claims, which are put aside here
         patch.setattr("numerics.proofs.certificates.refine", lambda solution, *_, **__: solution)
+        patch.setattr("widegap.lab.server.serve", lambda port, browser: None)
         make_files(folder, lambda *line: CliRunner().invoke(cli, line, prog_name="widegap"))
         made = Bench(folder, {})
         made.files = made.snapshot()

@@ -1,7 +1,9 @@
 """Results of the subjects: the options of the commands that show them, and how they are shown."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,20 @@ from widegap.errors import deliver, emit, say
 if TYPE_CHECKING:
     from numerics.results import Result
 
-__all__ = ["plot_target", "result_options", "show"]
+__all__ = ["handed_over", "plot_target", "result_options", "show"]
+
+_TAKEN: "ContextVar[list[tuple[Result, str]] | None]" = ContextVar("_TAKEN", default=None)
+
+
+@contextmanager
+def handed_over() -> "Iterator[list[tuple[Result, str]]]":
+    """Hand results and their notes over to a program that runs a command, which then writes nothing."""
+    taken: list[tuple[Result, str]] = []
+    token = _TAKEN.set(taken)
+    try:
+        yield taken
+    finally:
+        _TAKEN.reset(token)
 
 
 def result_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,6 +69,9 @@ def show(result: "Result", as_json: bool, plot: str | None, note: str = "") -> N
     note
         Lines below the table, for people.
     """
+    if (taken := _TAKEN.get()) is not None:
+        taken.append((result, note.strip()))
+        return
 
     def write() -> None:
         if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -11,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+_CODES = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Enter": 13}
+_CODES |= {"Space": 32, "Tab": 9}
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -97,8 +100,8 @@ class Page:
         message, self._buffer = self._buffer.split(b"\0", 1)
         return json.loads(message)
 
-    def open(self, path: Path, width: int, height: int = 900, dark: bool = False) -> None:
-        """Load a file at a window size, by day or by night."""
+    def open(self, place: Path | str, width: int, height: int = 900, dark: bool = False) -> None:
+        """Load a file or an address at a window size, by day or by night."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.call(
@@ -109,7 +112,7 @@ class Page:
             mobile=width < 600,
         )
         self.events.clear()
-        self.call("Page.navigate", url=path.as_uri())
+        self.call("Page.navigate", url=place if isinstance(place, str) else place.as_uri())
         end = time.monotonic() + 60.0
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._next())
@@ -121,18 +124,48 @@ class Page:
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
-    def complaints(self) -> list[str]:
-        """What the console says about the page, and requests to anywhere else."""
+    def press(self, key: str) -> None:
+        """Press and release a key, which goes to what has the focus."""
+        text = {"Enter": "\r", "Space": " "}.get(key, key if len(key) == 1 else "")
+        given = {"key": " " if key == "Space" else key, "code": key}
+        if key in _CODES:
+            given["windowsVirtualKeyCode"] = _CODES[key]
+        self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **given)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **given)
+
+    def wait(self, expression: str, seconds: float = 120.0) -> Any:
+        """Value of a JavaScript expression as soon as it is true."""
+        end = time.monotonic() + seconds
+        while not (found := self.evaluate(expression)):
+            assert time.monotonic() < end, f"never true: {expression}"
+            time.sleep(0.1)
+        return found
+
+    def picture(self, quality: int = 70) -> bytes:
+        """What is to be seen, as WebP."""
+        return base64.b64decode(
+            self.call("Page.captureScreenshot", format="webp", quality=quality)["data"]
+        )
+
+    def complaints(self, own: str = "") -> list[str]:
+        """What the console says about the page, and requests to anywhere else.
+
+        Of pages from a server, whose address is ``own``, the errors alone.
+        """
         self.evaluate("0")  # lets what is under way arrive
+        levels = ("error",) if own else ("error", "warning")
         found = []
         for event in self.events:
             method, parameters = event.get("method"), event.get("params", {})
-            if method == "Log.entryAdded" and parameters["entry"]["level"] in ("error", "warning"):
+            if method == "Log.entryAdded" and parameters["entry"]["level"] in levels:
                 found.append(parameters["entry"]["text"])
-            elif method in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled"):
+            elif method == "Runtime.exceptionThrown" or (
+                method == "Runtime.consoleAPICalled"
+                and (not own or parameters["type"] in ("error", "assert"))
+            ):
                 found.append(json.dumps(parameters))
             elif method == "Network.requestWillBeSent":
                 url = parameters["request"]["url"]
-                if not url.startswith(("file:", "data:")):
+                if not url.startswith(("file:", "data:", *([own, "blob:"] if own else []))):
                     found.append(url)
         return found

@@ -39,6 +39,7 @@ def test_tickets_success_and_kernels(run):
     assert Success.from_dict(content).sparsities == (2, 4, 6, 8, 10, 12, 14)
     kernel = run("solve", "parities", "kernel", "--sigma-b", "0")
     assert kernel.stdout.splitlines()[-1].split() == ["3", "0", "2030", "inf"]
+    assert json.loads(run("solve", "parities", "kernel", "--json").stdout)["bounds"][3] == 2030
 
 
 SMALL = ("experiment", "parities", "--n", "8", "--k", "2", "--widths", "5", "--samples", "60")
