@@ -15,7 +15,7 @@ from flint import arb
 from numerics.balls.functional import functional_at
 from numerics.balls.numbers import float_of
 from numerics.balls.plan import BallGrid
-from numerics.errors import ConvergenceError
+from numerics.errors import ConvergenceError, ResolutionError
 from numerics.results import html_table
 from numerics.thresholds.functional import seeing
 from numerics.thresholds.points import objective_of
@@ -41,6 +41,8 @@ _HIGHEST, _SEARCHED = 20, 8
 _LEAST, _MOST = 10, 50
 # Digits of the values that are extrapolated, which are magnified a thousandfold.
 _DIGITS = 20
+# What doubles may be off where no ball is had, relative: some three times the most that was seen.
+_DOUBLES = 1e-14
 
 Progress = Callable[[int, str, float], None]
 
@@ -297,7 +299,7 @@ def _of_branches(model: Model, first: Solution, highest: int, tell: Progress) ->
 
 
 def _settled(model: Model, branch: Branch) -> tuple[list[float], float]:
-    """Values of a branch, the last ones from balls, and what these may be off: a radius, and what is left."""
+    """Values of a branch, the last ones from balls where there are any, and what they may be off."""
     values, radius = list(branch.values), 0.0
     for k in range(max(len(values) - WINDOW, 0), len(values)):
         fe = functional(model, branch.levels[k], branch.quenched)
@@ -305,7 +307,11 @@ def _settled(model: Model, branch: Branch) -> tuple[list[float], float]:
         coords = branch.points[k]
         sight = seeing(bare, bare.program.coordinates.gaps(coords))
         # by coordinates: gaps of doubles do not add up to their chain's length, which is not stationary
-        point = sight([arb(float(t)) for t in coords], BallGrid(_DIGITS))
+        try:
+            point = sight([arb(float(t)) for t in coords], BallGrid(_DIGITS))
+        except ResolutionError:  # deep nests of one-sided leaves: the value in doubles stays
+            radius = max(radius, _DOUBLES * max(1.0, abs(values[k])))
+            continue
         values[k] = float_of(point.value)
         radius = max(radius, float(point.value.rad()) + math.ulp(values[k]))
     return values, radius + branch.left

@@ -5,7 +5,15 @@ import json
 
 import pytest
 
-from numerics import ConvergenceError, Limit, cross_check, limit, solve, solve_levels
+from numerics import (
+    ConvergenceError,
+    Limit,
+    ResolutionError,
+    cross_check,
+    limit,
+    solve,
+    solve_levels,
+)
 from numerics.limits import branches
 from numerics.limits.branches import branches_of, climb
 from theory import SBP, SK, SphericalPerceptron, free_energy
@@ -74,6 +82,22 @@ def test_where_level_one_is_stable_it_is_the_limit() -> None:
     assert result.value == pytest.approx(2.0, abs=1e-14)
     assert result.error < 1e-14
     assert "merge" in result.reason
+
+
+@pytest.mark.slow
+def test_without_balls_doubles_stay_with_a_larger_error(sk: Limit, monkeypatch) -> None:
+    """The one-sided perceptron's deep nests have none."""
+
+    def blind(*_):
+        def sight(*_):
+            raise ResolutionError("encloses nothing")
+
+        return sight
+
+    monkeypatch.setattr(module, "seeing", blind)
+    found = limit(SK(), highest=12)
+    assert abs(found.value - PARISI) <= found.error
+    assert sk.error < found.error < 1e-5
 
 
 @pytest.mark.slow
