@@ -164,7 +164,7 @@ def _rows(run: Run, rate: float, steps: int) -> list[dict[str, Any]]:
     "within 5% at 100 and at 400 steps.",
     source="derived here",
     tags=TAGS,
-    cost=5.0,
+    cost=2.5,
     wrong=(EXACT,),
     needs=NEEDS,
 )
@@ -187,7 +187,7 @@ def countercurrent_drift(run: Run) -> Finding:
     "cosines are those of the flow within 0.01, above their least values, and below 0.9.",
     source=f"{PAPER} (weights align); derived here",
     tags=TAGS,
-    cost=5.0,
+    cost=1.0,
     wrong=(TRANSPORT,),
     needs=NEEDS,
 )
@@ -211,6 +211,7 @@ def countercurrent_alignment(run: Run) -> Finding:
     "flow within 5% and 0.002.",
     source="derived here",
     tags=TAGS,
+    profile="ci",
     cost=5.0,
     wrong=(DEPTH_HELPS,),
     needs=NEEDS,
@@ -238,7 +239,7 @@ def countercurrent_least_squares(run: Run) -> Finding:
     "with the derived cosine of rows and their class.",
     source="derived here; loss of the released code",
     tags=TAGS,
-    cost=3.0,
+    cost=1.5,
     wrong=(NO_FLOOR,),
     needs=NEEDS,
 )
