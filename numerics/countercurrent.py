@@ -38,8 +38,10 @@ __all__ = [
 ]
 
 _LONGEST = 1e6
+_WORK = 4e8
+"""Numbers that the solver may compute: some ten seconds for small networks, a minute for large ones."""
 MOST = {"inputs": 512, "classes": 100, "width": 512, "depth": 20}
-"""Largest networks; the flow of 512 units and 20 layers has ten million weights."""
+"""Largest networks."""
 
 
 class Weights(NamedTuple):
@@ -274,7 +276,18 @@ def _integrated(
         count = len(start.forward)
         return Weights(tuple(parts[:count]), tuple(parts[count : 2 * count])), parts[2 * count :]
 
-    def velocity(_: float, state: Array) -> Array:
+    left = int(_WORK / ends[-1])
+
+    def velocity(time: float, state: Array) -> Array:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise ConvergenceError(
+                f"the flow takes too many steps to go beyond time {time:.3g}; take a shorter time, smaller "
+                "first weights or a smaller network",
+                {},
+                math.nan,
+            )
         slopes = gradient(unpack(state)[0], x, y)
         parts = [-m for m in (*slopes.forward, *slopes.back)] + _drifts(slopes)
         return np.concatenate([p.ravel() for p in parts])

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+import numerics.countercurrent as module
 from numerics.countercurrent import Flow, first_weights, flow, mixture, reduced
+from numerics.errors import ConvergenceError
 
 X, LABELS = mixture(5, 3, 40, seed=1)
 X = X * [1.0, 2.0, 0.5, 1.0, 1.5]
@@ -95,6 +97,12 @@ def test_descent_drifts_by_exactly_the_sum_over_its_steps():
         pairs = ((w[k], v[k + 1]), (START.forward[k], START.back[k + 1]))
         now, first = (a.T @ a - b.T @ b for a, b in pairs)
         np.testing.assert_allclose(now - first, 0.05 * summed, atol=1e-13)
+
+
+def test_a_flow_that_takes_too_long_says_how_far_it_came(monkeypatch):
+    monkeypatch.setattr(module, "_WORK", 1e5)
+    with pytest.raises(ConvergenceError, match="too many steps to go beyond time"):
+        flow(X, LABELS, START, (1e4,))
 
 
 def test_reduced_data_drop_what_is_not_there():
