@@ -7,7 +7,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-COLUMNS = ("model", "parameters", "level", "symbol", "value", "error", "how", "printed", "source")
+COLUMNS = ("model", "parameters", "level", "value", "error", "how", "printed", "source")
 
 
 class Table(SphinxDirective):
@@ -30,6 +30,7 @@ class Table(SphinxDirective):
             table_id="record",
             showIndex=False,
             paging=False,
+            scrollX=True,
             classes="display compact",
             layout={"topStart": "info", "topEnd": "search", "bottomStart": None, "bottomEnd": None},
             maxBytes=0,
