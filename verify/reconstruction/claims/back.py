@@ -102,7 +102,7 @@ def _more(
         source=source,
         tags=("reconstruction", "monte-carlo"),
         profile=profile,
-        cost=50.0,
+        cost=150.0,
         group="reconstruction",
         wrong=(MUTE,),
         designs=(
