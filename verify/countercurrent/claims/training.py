@@ -129,7 +129,7 @@ def countercurrent_body(run: Run) -> Finding:
     source="derived here; the source's figure suggests squared differences, its code has inner products",
     tags=TAGS,
     profile="ci",
-    cost=40.0,
+    cost=26.0,
     wrong=(NO_COLLAPSE,),
     needs=NEEDS,
 )
@@ -162,7 +162,7 @@ def countercurrent_collapse(run: Run) -> Finding:
     source=f"{PAPER} (convolutional networks); the floor is derived here",
     tags=TAGS,
     profile="ci",
-    cost=20.0,
+    cost=16.0,
     wrong=(FROZEN,),
     needs=NEEDS,
 )
