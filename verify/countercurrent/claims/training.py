@@ -58,7 +58,7 @@ def _t(values: Any, mean: float) -> float:
     return float((values.mean() - mean) / values.std(ddof=1)) * len(values) ** 0.5
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _accuracies(rule: str, depth: int, seed: int, networks: int) -> Any:
     return trained(Setting(rule=rule, depth=depth), seed, networks).history["accuracy"][:, -1]
 
