@@ -57,7 +57,7 @@ _BETTER = {
 }
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _accuracies(rule: str, depth: int, seed: int, networks: int) -> Any:
     return trained(Setting(rule=rule, depth=depth), seed, networks).history["accuracy"][:, -1]
 
@@ -131,7 +131,7 @@ def countercurrent_body(run: Run) -> Finding:
     source="derived here; the source's figure suggests squared differences, its code has inner products",
     tags=TAGS,
     profile="ci",
-    cost=40.0,
+    cost=26.0,
     wrong=(NO_COLLAPSE,),
     needs=NEEDS,
 )
@@ -164,7 +164,7 @@ def countercurrent_collapse(run: Run) -> Finding:
     source=f"{PAPER} (convolutional networks); the floor is derived here",
     tags=TAGS,
     profile="ci",
-    cost=20.0,
+    cost=16.0,
     wrong=(FROZEN,),
     needs=NEEDS,
 )
