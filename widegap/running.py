@@ -6,10 +6,10 @@ from contextlib import ExitStack, contextmanager
 
 import click
 
-from widegap.arguments import distinct, one_place
+from widegap.arguments import distinct
 from widegap.errors import Failure, refusals, say
+from widegap.options import one_place
 from widegap.show.progress import SweepProgress
-from widegap.show.results import plot_target
 
 __all__ = ["experiment", "resumable"]
 
@@ -104,7 +104,6 @@ def experiment(
     """
     one_place(workers, scheduler)
     distinct(out=out, plot=plot)
-    plot_target(plot)
     from verify.errors import CasesFileError
     from verify.extras import need
 

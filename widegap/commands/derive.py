@@ -2,9 +2,10 @@
 
 import click
 
-from widegap.arguments import MAX_LEVEL, MODELS, Integer, OneOf, alpha_option, build, kappa_option
+from widegap.arguments import MAX_LEVEL, MODELS, Integer, OneOf, build
 from widegap.commands.kernel import MAX_DEPTH
 from widegap.errors import emit, shown
+from widegap.options import alpha_option, kappa_option
 
 __all__ = ["derive"]
 

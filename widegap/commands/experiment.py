@@ -8,21 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from widegap.arguments import (
-    MAX_COUNT,
-    Integer,
-    Integers,
-    OneOf,
-    Values,
-    distinct,
-    memory_option,
-    model_argument,
-    one_place,
-    output_file,
-    resumable_options,
-    seed_option,
-)
+from widegap.arguments import MAX_COUNT, Integer, Integers, OneOf, Values, distinct, output_file
 from widegap.errors import deliver, emit, say
+from widegap.options import memory_option, model_argument, one_place, resumable_options, seed_option
 from widegap.show.plots import SUFFIXES
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from widegap.arguments import SCHEDULER, Integer, Times, Values, output_file
+from widegap.arguments import Integer, Times, Values, output_file
 from widegap.errors import Failure, emit, is_terminal, refusals, say, shown
 from widegap.inputs import read_inputs, read_labels
+from widegap.options import SCHEDULER
 from widegap.show.plots import SUFFIXES
 
 if TYPE_CHECKING:

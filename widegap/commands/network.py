@@ -5,18 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from widegap.arguments import (
-    MAX_COUNT,
-    Integer,
-    Integers,
-    OneOf,
-    distinct,
-    memory_option,
-    one_place,
-    output_file,
-    resumable_options,
-    seed_option,
-)
+from widegap.arguments import MAX_COUNT, Integer, Integers, OneOf, distinct, output_file
 from widegap.commands.kernel import (
     MAX_DEPTH,
     ModelOption,
@@ -24,6 +13,7 @@ from widegap.commands.kernel import (
 )
 from widegap.errors import Failure, deliver, emit, refusals, say
 from widegap.inputs import read_inputs
+from widegap.options import memory_option, one_place, resumable_options, seed_option
 from widegap.show.plots import SUFFIXES
 
 if TYPE_CHECKING:

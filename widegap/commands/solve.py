@@ -15,15 +15,13 @@ from widegap.arguments import (
     PARAMETERS,
     Integer,
     LevelOrLimit,
-    alpha_option,
     build,
     distinct,
-    kappa_option,
-    model_argument,
     output_file,
 )
 from widegap.commands.certify import certificate_target, certify_solution, write_certificate
 from widegap.errors import Failure, deliver, emit, is_terminal, say
+from widegap.options import alpha_option, kappa_option, model_argument
 
 if TYPE_CHECKING:
     from numerics import Certificate, Solution

@@ -11,18 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from widegap.arguments import (
-    MAX_POINTS,
-    PARAMETERS,
-    Integer,
-    Levels,
-    Values,
-    build,
-    model_argument,
-    one_place,
-    resumable_options,
-)
+from widegap.arguments import MAX_POINTS, PARAMETERS, Integer, Levels, Values, build
 from widegap.errors import Failure, emit
+from widegap.options import model_argument, one_place, resumable_options
 
 if TYPE_CHECKING:
     from numerics import Sweep, SweepFailure

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from widegap import running
-from widegap.arguments import MODELS, OneOf, resumable_options
+from widegap.arguments import MODELS, OneOf
 from widegap.errors import Failure, deliver, emit, refusals, say
+from widegap.options import resumable_options
 
 if TYPE_CHECKING:
     from verify.thresholds.record import Record

@@ -16,7 +16,7 @@ from widegap.errors import deliver, emit, say
 if TYPE_CHECKING:
     from numerics.results import Result
 
-__all__ = ["handed_over", "plot_target", "result_options", "show"]
+__all__ = ["handed_over", "result_options", "show"]
 
 _TAKEN: "ContextVar[list[tuple[Result, str]] | None]" = ContextVar("_TAKEN", default=None)
 
@@ -35,7 +35,13 @@ def handed_over() -> "Iterator[list[tuple[Result, str]]]":
 def result_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options of a command that shows a result: --json and --plot, as ``as_json`` and ``plot``."""
     for option in (
-        click.option("--plot", type=click.Path(), metavar="FILE", help="Draw it (png, svg, pdf)."),
+        click.option(
+            "--plot",
+            type=click.Path(),
+            callback=_checked,
+            metavar="FILE",
+            help="Draw it (png, svg, pdf).",
+        ),
         click.option(
             "--json", "as_json", is_flag=True, help="Write JSON, and nothing else, to stdout."
         ),
@@ -44,17 +50,17 @@ def result_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def plot_target(plot: str | None) -> Path | None:
-    """Check before the work whether a plot can be written.
+def _checked(ctx: click.Context, param: click.Parameter, plot: str | None) -> str | None:
+    """Look at a plot's name before there is any work."""
+    if plot is not None:
+        _target(plot)
+    return plot
 
-    Raises
-    ------
-    click.UsageError
-        If it cannot.
-    """
+
+def _target(plot: str) -> Path:
     from widegap.show.plots import SUFFIXES
 
-    return None if plot is None else output_file("--plot", plot, SUFFIXES)
+    return output_file("--plot", plot, SUFFIXES)
 
 
 def show(result: "Result", as_json: bool, plot: str | None, note: str = "") -> None:
@@ -65,7 +71,7 @@ def show(result: "Result", as_json: bool, plot: str | None, note: str = "") -> N
     result
         What is shown.
     as_json, plot
-        As given to the command; `plot_target` has looked at the plot's name.
+        As given to the command.
     note
         Lines below the table, for people.
     """
@@ -82,9 +88,8 @@ def show(result: "Result", as_json: bool, plot: str | None, note: str = "") -> N
     def draw() -> None:
         from widegap.show.plots import write_figure
 
-        target = plot_target(plot)
-        assert target is not None
-        write_figure(result.plot, target, str(plot))
+        assert plot is not None
+        write_figure(result.plot, _target(plot), plot)
         say(f"plot written to {plot}")
 
     deliver(write, *([draw] if plot is not None else []))

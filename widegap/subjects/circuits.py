@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from widegap import running
-from widegap.arguments import Integer, Integers, Number, OneOf, resumable_options, seed_option
+from widegap.arguments import Integer, Integers, Number, OneOf
 from widegap.errors import refusals
-from widegap.show.results import plot_target, result_options, show
+from widegap.options import resumable_options, seed_option
+from widegap.show.results import result_options, show
 
 if TYPE_CHECKING:
     from theory.circuits import Residual
@@ -117,7 +118,6 @@ def _compared(
     options: dict[str, Any],
 ) -> None:
     """Score a graph's edges, or those into its output alone."""
-    plot_target(plot)
     with refusals():
         from numerics.circuits import Compiled, compare
         from theory.circuits import SINK

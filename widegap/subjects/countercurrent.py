@@ -6,17 +6,10 @@ from typing import Any
 import click
 
 from widegap import running
-from widegap.arguments import (
-    Integer,
-    Integers,
-    Number,
-    OneOf,
-    Times,
-    resumable_options,
-    seed_option,
-)
+from widegap.arguments import Integer, Integers, Number, OneOf, Times
 from widegap.errors import refusals
-from widegap.show.results import plot_target, result_options, show
+from widegap.options import resumable_options, seed_option
+from widegap.show.results import result_options, show
 
 __all__ = ["experiment", "solve"]
 
@@ -70,7 +63,6 @@ def solve(as_json: bool, plot: str | None, **options: Any) -> None:
     leaves at least, and that of what data see of both; drift of W'W - V'V for each unit of the step size,
     relative to the change of W'W.
     """
-    plot_target(plot)
     times, gain, seed = (options.pop(name) for name in ("times", "gain", "seed"))
     with refusals():
         from numerics.countercurrent import first_weights, flow, mixture

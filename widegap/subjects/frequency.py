@@ -5,15 +5,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from widegap import running
-from widegap.arguments import (
-    Integer,
-    OneOf,
-    resumable_options,
-    seed_option,
-)
+from widegap.arguments import Integer, OneOf
 from widegap.errors import refusals, shown
 from widegap.inputs import read_inputs
-from widegap.show.results import plot_target, result_options, show
+from widegap.options import resumable_options, seed_option
+from widegap.show.results import result_options, show
 
 if TYPE_CHECKING:
     import numpy as np
@@ -122,7 +118,6 @@ def solve(question: str, as_json: bool, plot: str | None, **options: Any) -> Non
     risk    Soft thresholding of a sparse spectrum in noise at worst; or of a given
             signal, in time and in frequency.
     """  # noqa: D301 - click's mark for text that is not to be wrapped
-    plot_target(plot)
     given = {name: value for name, value in options.items() if value is not None}
     for name in given:
         if name not in _USES[question]:

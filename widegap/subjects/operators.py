@@ -5,17 +5,10 @@ from typing import Any
 import click
 
 from widegap import running
-from widegap.arguments import (
-    MAX_COUNT,
-    Integer,
-    Integers,
-    Number,
-    OneOf,
-    resumable_options,
-    seed_option,
-)
+from widegap.arguments import MAX_COUNT, Integer, Integers, Number, OneOf
 from widegap.errors import refusals
-from widegap.show.results import plot_target, result_options, show
+from widegap.options import resumable_options, seed_option
+from widegap.show.results import result_options, show
 
 __all__ = ["experiment", "solve"]
 
@@ -86,7 +79,6 @@ def solve(question: str, as_json: bool, plot: str | None, **options: Any) -> Non
     features on the grid. products: of sums of products of both axes. resolution: of a layer fitted on one
     grid and applied on others.
     """
-    plot_target(plot)
     grid, features, decay = options["grid"], options["features"], options["decay"]
     with refusals():
         values = _values(options["values"])

@@ -6,9 +6,10 @@ from typing import Any
 import click
 
 from widegap import running
-from widegap.arguments import Integer, Integers, Number, OneOf, resumable_options, seed_option
+from widegap.arguments import Integer, Integers, Number, OneOf
 from widegap.errors import refusals
-from widegap.show.results import plot_target, result_options, show
+from widegap.options import resumable_options, seed_option
+from widegap.show.results import result_options, show
 
 __all__ = ["experiment", "solve"]
 
@@ -88,7 +89,6 @@ def solve() -> None:
 @result_options
 def frontier(as_json: bool, plot: str | None, **options: Any) -> None:
     """Smallest widths and samples at which a first step finds a coordinate."""
-    plot_target(plot)
     with refusals():
         from numerics.parities import frontier as computed
 
@@ -107,7 +107,6 @@ def frontier(as_json: bool, plot: str | None, **options: Any) -> None:
 @result_options
 def tickets(as_json: bool, plot: str | None, **options: Any) -> None:
     """How many neurons are lucky, and how far their gradients stand out."""
-    plot_target(plot)
     with refusals():
         from numerics.parities import tickets as computed
 
@@ -127,7 +126,6 @@ def tickets(as_json: bool, plot: str | None, **options: Any) -> None:
 @result_options
 def success(as_json: bool, plot: str | None, **options: Any) -> None:
     """Probability that some neuron is a ticket and finds its coordinate in a first step."""
-    plot_target(plot)
     with refusals():
         from numerics.parities import success as computed
 
@@ -159,7 +157,6 @@ def success(as_json: bool, plot: str | None, **options: Any) -> None:
 @result_options
 def kernel(n: int, k: int, as_json: bool, plot: str | None, **options: Any) -> None:
     """Samples that a tangent kernel needs for parities of each degree up to K."""
-    plot_target(plot)
     with refusals():
         from numerics.hypercube import kernel_needs
         from theory.parities import check_parity

@@ -5,19 +5,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from widegap import running
-from widegap.arguments import (
-    Integer,
-    Integers,
-    Number,
-    OneOf,
-    Values,
-    distinct,
-    output_file,
-    resumable_options,
-    seed_option,
-)
+from widegap.arguments import Integer, Integers, Number, OneOf, Values, distinct, output_file
 from widegap.errors import Failure, deliver, refusals, say
-from widegap.show.results import plot_target, result_options, show
+from widegap.options import resumable_options, seed_option
+from widegap.show.results import result_options, show
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,7 +107,6 @@ def solve(
     proved bounds. Without: candidates for the samples, from the weights alone. With --audit both are matched,
     and each sample has the cosine with its candidate beside that of random starts.
     """
-    plot_target(plot)
     out = options.pop("out")
     distinct(out=out, plot=plot)
     target = None if out is None else output_file("--out", out, (".npz",))

@@ -6,19 +6,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from widegap import running
-from widegap.arguments import (
-    MAX_COUNT,
-    Integer,
-    Integers,
-    Number,
-    OneOf,
-    resumable_options,
-    seed_option,
-)
+from widegap.arguments import MAX_COUNT, Integer, Integers, Number, OneOf
 from widegap.commands.kernel import MAX_DEPTH, scale_option
 from widegap.errors import refusals
 from widegap.inputs import read_inputs, read_labels
-from widegap.show.results import plot_target, result_options, show
+from widegap.options import resumable_options, seed_option
+from widegap.show.results import result_options, show
 
 if TYPE_CHECKING:
     from theory import DEQ, MLP
@@ -92,7 +85,6 @@ def curve(
     The mean squared error over all points of training on some of them; on scikit-learn's digits if no data
     are given. Exponents are those of the spectrum and of the target, with their ranges.
     """
-    plot_target(plot)
     with refusals():
         model = _model(options)
         x, y = _data(data, targets)
@@ -134,7 +126,6 @@ def spectrum(
     kernel: Any, dimension: int, degrees: int, as_json: bool, plot: str | None, **options: Any
 ) -> None:
     """Compute the eigenvalues of a kernel on the sphere by degree, with proved error bounds."""
-    plot_target(plot)
     with refusals():
         model = _model(options)
         from numerics import sphere_spectrum

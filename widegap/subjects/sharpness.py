@@ -5,15 +5,10 @@ from typing import Any
 import click
 
 from widegap import running
-from widegap.arguments import (
-    Integer,
-    Number,
-    OneOf,
-    resumable_options,
-    seed_option,
-)
+from widegap.arguments import Integer, Number, OneOf
 from widegap.errors import refusals
-from widegap.show.results import plot_target, result_options, show
+from widegap.options import resumable_options, seed_option
+from widegap.show.results import result_options, show
 
 __all__ = ["experiment", "solve"]
 
@@ -75,7 +70,6 @@ def accuracy(as_json: bool, plot: str | None, **options: Any) -> None:
     does (-1), the gap what the right one gains over raw features. For one layer there is the exact value of
     the finite graph, with its error.
     """
-    plot_target(plot)
     with refusals():
         from numerics.sharpness import accuracy_by_layers
 
@@ -100,7 +94,6 @@ def accuracy(as_json: bool, plot: str | None, **options: Any) -> None:
 @result_options
 def accuracy_map(as_json: bool, plot: str | None, **options: Any) -> None:
     """What filtering gains in accuracy over p (across) and q (down)."""
-    plot_target(plot)
     with refusals():
         from numerics.sharpness import accuracy_map as computed
 
@@ -123,7 +116,6 @@ def accuracy_map(as_json: bool, plot: str | None, **options: Any) -> None:
 @result_options
 def minimiser(as_json: bool, plot: str | None, **options: float) -> None:
     """Where SAM and FGSAM end on quadratic losses of one dimension, and edges of stability."""
-    plot_target(plot)
     with refusals():
         from numerics.sharpness import quadratic_limits
 

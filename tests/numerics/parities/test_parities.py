@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sympy import Rational
 
-from numerics import parities
 from numerics.parities import Frontier, Success, Tickets, finding, frontier, success, tickets
+from numerics.parities import chances as module
 from theory.parities import active, finding_probability, partial_tickets, signal
 
 
@@ -26,13 +26,13 @@ def test_strides_change_a_value_within_its_error(s, m, monkeypatch):
     value, error = finding(50, 4, s, m)
     assert error < 1e-7
     rate, mean = float(active(s)), float(signal(s, 4))
-    low, high = parities._window(m, rate)
+    low, high = module._window(m, rate)
     counts = range(low, high + 1, 97)  # a coarse sum over all, of a function that is smooth
     from scipy.stats import binom
 
     weights = binom.pmf(np.array(counts), m, rate)
     given = [
-        parities._found(count + shift, mean / rate, 50 - s - 1)
+        module._found(count + shift, mean / rate, 50 - s - 1)
         for count in counts
         for shift in (0, 1)
     ]
@@ -82,10 +82,10 @@ def test_widths_are_the_smallest():
     for n, k, s in ((50, 4, 9), (30, 3, 2), (50, 4, 21)):
         p = partial_tickets(n, k, s)
         eta = Rational(1, 100)
-        width = parities.ticket_width(p, eta)
+        width = module.ticket_width(p, eta)
         assert (1 - p) ** width <= eta < (1 - p) ** (width - 1)
-    assert parities.ticket_width(Rational(0), eta) is None
-    assert parities.ticket_width(Rational(1), eta) == 1
+    assert module.ticket_width(Rational(0), eta) is None
+    assert module.ticket_width(Rational(1), eta) == 1
 
 
 def test_tables_of_tickets_are_the_printed_ones():

@@ -1,4 +1,4 @@
-"""Sparse parities in numbers: tickets, what a first step finds, the frontier of width and samples.
+"""How many neurons are lucky, and with what probability a first step finds a coordinate.
 
 Counts are exact; probabilities of what is found are finite sums with the error of their evaluation.
 """
@@ -6,12 +6,11 @@ Counts are exact; probabilities of what is found are finite sums with the error 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.stats import binom
 from sympy import Float, Rational, ceiling
 
@@ -33,11 +32,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
-    "Frontier",
     "Success",
     "Tickets",
     "finding",
-    "frontier",
     "success",
     "ticket_width",
     "tickets",
@@ -167,40 +164,6 @@ class Success(Table):
         axes.legend(fontsize="small")
 
 
-@dataclass(frozen=True)
-class Frontier(Table):
-    """Pairs of width and samples of which none is larger than another in both.
-
-    Attributes
-    ----------
-    n, k : int
-    probability : float
-        That the first step finds a coordinate, at least.
-    widths, samples, sparsities : tuple of int
-        Of each pair; widths increase, samples decrease.
-    """
-
-    columns: ClassVar = {"width": "widths", "samples": "samples", "s": "sparsities"}
-    n: int
-    k: int
-    probability: float
-    widths: tuple[int, ...]
-    samples: tuple[int, ...]
-    sparsities: tuple[int, ...]
-
-    def draw(self, axes: Axes) -> None:
-        """Samples against width, the sparsity beside the first of its points."""
-        axes.step(self.widths, self.samples, "o-", where="post")
-        pairs = zip(self.widths, self.samples, strict=True)
-        first = dict(reversed(list(zip(self.sparsities, pairs, strict=True))))
-        for s, place in first.items():
-            axes.annotate(f"s = {s}", place, textcoords="offset points", xytext=(5, 5))
-        axes.set(xscale="log", yscale="log", xlabel="width", ylabel="samples")
-        axes.set_title(
-            f"n = {self.n}, k = {self.k}: a coordinate is found with probability {self.probability:g}"
-        )
-
-
 def ticket_width(probability: Rational, eta: Rational) -> int | None:
     """Smallest width that has a ticket with probability 1 - eta, exactly; None where there are none."""
     if probability == 0:
@@ -241,10 +204,10 @@ def tickets(
     """
     check_parity(n, k)
     sparsities = _all(n, k) if sparsities is None else sparsities
-    _check(n, k, sparsities, probability)
+    check_table(n, k, sparsities, probability)
     if not 0.0 < errors < math.inf:
         raise ValueError(f"standard errors are a positive number, got {errors}")
-    eta, c, b = 1 - _exact(probability), _exact(errors), _exact(bias)
+    eta, c, b = 1 - exact(probability), exact(errors), exact(bias)
     rows = []
     for s in sparsities:
         partial, full = partial_tickets(n, k, s), full_tickets(n, k, s)
@@ -264,10 +227,10 @@ def tickets(
                 None if gap is None or gap <= 0 else int(ceiling(samples_for(seen, gap, c))),
             )
         )
-    return Tickets(n, k, probability, errors, *_transposed(rows))
+    return Tickets(n, k, probability, errors, *transposed(rows))
 
 
-def _transposed(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+def transposed(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     if not rows:
         raise ValueError("a table needs at least one sparsity, and one of all else that is varied")
     return list(zip(*rows, strict=True))
@@ -300,14 +263,14 @@ def finding(n: int, k: int, s: int, samples: int, *, bias: float = 0.0) -> tuple
     exp(-2 pi^2 (deviation/stride)^2). The error is the difference to twice the stride, plus what is cut off
     and rounded. Cost: some 10^3 sqrt(samples).
     """
-    _check(n, k, (s,))
+    check_table(n, k, (s,))
     if isinstance(samples, bool) or not 1 <= samples <= MAX_SAMPLES:
         raise ValueError(f"samples are an integer from 1 to {MAX_SAMPLES}, got {samples}")
     if not k - 1 <= s < n:
         raise ValueError(
             f"a partial ticket sees s from k - 1 = {k - 1} to n - 1 = {n - 1} coordinates, got {s}"
         )
-    rate, mean = float(active(s, _exact(bias))), float(signal(s, k, _exact(bias)))
+    rate, mean = float(active(s, exact(bias))), float(signal(s, k, exact(bias)))
     if mean == 0.0:
         raise ValueError(
             f"neurons that see s = {s} coordinates with bias {bias:g} have no signal of a parity of k = {k}; "
@@ -380,16 +343,16 @@ def success(
         raise ValueError(f"widths are integers from 1 to 10^12, got {', '.join(map(str, widths))}")
     check_parity(n, k)
     if sparsities is None:
-        sparsities = [s for s in _all(n, k) if s < n and signal(s, k, _exact(bias)) > 0]
+        sparsities = [s for s in _all(n, k) if s < n and signal(s, k, exact(bias)) > 0]
     rows = []
     for s in sparsities:
         for m in samples:
             found, error = finding(n, k, s, m, bias=bias)
             ticket = float(partial_tickets(n, k, s))
             for width in widths:
-                low, high = _bounds(width, ticket, found)
+                low, high = bounds(width, ticket, found)
                 rows.append((s, m, width, width * ticket, found, low, high, error))
-    return Success(n, k, *_transposed(rows))
+    return Success(n, k, *transposed(rows))
 
 
 def _all(n: int, k: int) -> range:
@@ -397,110 +360,19 @@ def _all(n: int, k: int) -> range:
     return range(max(1, k - 1), max(n // 2, k) + 1)
 
 
-def _bounds(width: int, ticket: float, found: float) -> tuple[float, float]:
+def bounds(width: int, ticket: float, found: float) -> tuple[float, float]:
     low, high = success_bounds(Rational(width), Float(ticket, 30), Float(found, 30))
     return float(low), float(high)
 
 
-def frontier(
-    n: int,
-    k: int,
-    sparsities: Sequence[int] | None = None,
-    *,
-    probability: float = 0.5,
-    bias: float = 0.0,
-) -> Frontier:
-    """Smallest widths and samples at which the first step finds a coordinate with a probability.
-
-    Parameters
-    ----------
-    n, k : int
-    sparsities : sequence of int, optional
-        By default at most 24 up to n/2, as neurons that see nearly all find the rest by chance. Those without
-        signal, or with one below a standard error at 10^6 samples, have no part in it.
-    probability : float
-        Reached by the lower bound of `success`.
-    bias : float
-
-    Returns
-    -------
-    Frontier
-
-    Raises
-    ------
-    ValueError
-        For what makes no sense, and if no sparsity reaches the probability.
-
-    Notes
-    -----
-    For each sparsity: the least width that has a ticket with this probability, and multiples of it; for each
-    of these a number of samples that reaches the probability while one less does not.
-    """
-    chosen = _spread(max(k - 1, 1), n // 2) if sparsities is None else sparsities
-    _check(n, k, chosen, probability)
-    exact, pairs = _exact(probability), []
-    for s in chosen:
-        ticket = partial_tickets(n, k, s)
-        own = signal(s, k, _exact(bias))
-        if ticket == 0 or own == 0 or samples_for(2 * active(s, bias), own, 1) > MAX_SAMPLES:
-            continue
-        least, start = ticket_width(ticket, 1 - exact), 16
-        assert least is not None
-        for width in dict.fromkeys(math.ceil(least * factor) for factor in _MULTIPLES):
-
-            def excess(
-                m: float, s: int = s, width: int = width, ticket: float = float(ticket)
-            ) -> float:
-                found, _ = finding(n, k, s, int(m), bias=bias)
-                return _bounds(width, ticket, found)[0] - probability
-
-            m = _least(excess, start)
-            if m is not None:
-                pairs.append((width, m, s))
-                start = m
-    best: list[tuple[int, int, int]] = []
-    for pair in sorted(pairs):
-        if not best or pair[1] < best[-1][1]:
-            best.append(pair)
-    if not best:
-        raise ValueError(
-            f"no sparsity reaches a probability of {probability} with at most {MAX_SAMPLES} samples"
-        )
-    return Frontier(n, k, probability, *_transposed(best))
-
-
-_MULTIPLES = (1.0, 1.05, 1.2, 1.5, 2.0, 3.0, 5.0)
-
-
-def _spread(low: int, high: int) -> list[int]:
-    """At most 24 integers from one to another, in geometric progression where there are more."""
-    if high - low < 24:
-        return list(range(low, high + 1))
-    return sorted({round(low * (high / low) ** (j / 23)) for j in range(24)})
-
-
-def _least(excess: Callable[[float], float], high: int) -> int | None:
-    """The number of samples at which an excess turns from negative, by doubling and Brent's method."""
-    while excess(high) < 0.0:
-        if high == MAX_SAMPLES:
-            return None
-        high = min(2 * high, MAX_SAMPLES)
-    m = int(brentq(excess, 1, high, xtol=0.5)) if excess(1) < 0.0 else 1
-    while m > 1 and excess(m - 1) >= 0.0:
-        m -= 1
-    while excess(m) < 0.0:
-        m += 1
-    return m
-
-
-def _exact(value: float) -> Rational:
+def exact(value: float) -> Rational:
     """A number as it was written."""
     if not math.isfinite(value):
         raise ValueError(f"a finite number is needed, got {value}")
     return Rational(repr(float(value)))
 
 
-def _check(n: int, k: int, sparsities: Sequence[int], probability: float = 0.5) -> None:
+def check_table(n: int, k: int, sparsities: Sequence[int], probability: float = 0.5) -> None:
     check_parity(n, k)
     if n > MAX_N:
         raise ValueError(f"n is at most {MAX_N}, got {n}")
