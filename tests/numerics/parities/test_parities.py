@@ -1,9 +1,11 @@
 """Numbers of parities: theory's own sums, drawn networks, corners of the frontier."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
+from scipy.stats import hypergeom
 from sympy import Rational
 
 from numerics.parities import Frontier, Success, Tickets, finding, frontier, success, tickets
@@ -98,18 +100,51 @@ def test_tables_of_tickets_are_the_printed_ones():
     assert table.plot().axes
 
 
-def test_one_gradient_s_noise_is_the_one_of_samples():
-    """The difference of a seen relevant and a seen irrelevant coordinate, s even so that a_2 counts."""
-    n, k, s = 8, 4, 6
-    rng = np.random.default_rng(0)
-    x = rng.choice((-1.0, 1.0), (400_000, n))
-    g = (x[:, :k].prod(axis=1) * (x[:, :s].sum(axis=1) > 0))[:, None] * x
-    mean = g.mean(axis=0)
-    one = g[:, 0] * np.sign(mean[0]) - g[:, k] * np.sign(mean[k])
-    table = tickets(n, k, (s,), errors=1.0)
-    if table.gap_samples[0] is not None:
-        assert one.var() / one.mean() ** 2 == pytest.approx(table.gap_samples[0], rel=0.1)
-    assert one.mean() == pytest.approx(table.gaps[0], abs=5 * one.std() / len(x) ** 0.5)
+@pytest.mark.parametrize(
+    ("n", "k", "s"), [(20, 4, 9), (12, 4, 7), (9, 3, 4), (12, 3, 8), (14, 4, 10)]
+)
+def test_every_column_of_tickets_is_what_enumeration_counts(n, k, s):
+    """All signs of the s coordinates that a neuron sees, and of one that it does not."""
+    x = np.array(list(itertools.product((-1.0, 1.0), repeat=s + 1)))
+    active = x[:, :s].sum(axis=1) > 0
+
+    def slopes(parity: list[int], at: int, other: int) -> tuple[float, float]:
+        """The mean in the size of two coordinates' gradients, and the mean square of their difference."""
+        y = x[:, parity].prod(axis=1) * active
+        one, two = y * x[:, at], y * x[:, other]
+        signs = [-1.0 if g.mean() < 0 else 1.0 for g in (one, two)]
+        apart = signs[0] * one - signs[1] * two
+        return float(apart.mean()), float((apart**2).mean())
+
+    (row,) = tickets(n, k, (s,), probability=0.9, errors=2.0).rows()
+    drawn = hypergeom(n, k, s)
+    chances = {"partial": drawn.pmf(k - 1), "full": drawn.pmf(k)}
+    for name, width in (("partial", "width"), ("full", "full width")):
+        assert row[name] == pytest.approx(chances[name], rel=1e-12)
+        missed = (1.0 - chances[name]) ** np.array([row[width], row[width] - 1])
+        assert missed[0] <= 0.1 * (1 + 1e-12) < missed[1] * (1 + 2e-12)
+    # a partial ticket sees k - 1 coordinates of the parity and misses the last, which no other is like
+    y = x[:, [*range(k - 1), s]].prod(axis=1) * active
+    own = abs(float((y * x[:, s]).mean()))
+    assert row["signal"] == pytest.approx(own, rel=1e-12)
+    second = 2.0 * active.mean()  # another coordinate that it does not see has as much noise
+    assert row["samples"] == math.ceil(4.0 * (second - own**2) / own**2 - 1e-9)
+    gap, square = slopes([*range(k)], 0, k)
+    assert row["gap"] == pytest.approx(gap, abs=1e-15)
+    if gap > 0:
+        assert row["gap samples"] == math.ceil(4.0 * (square - gap**2) / gap**2 - 1e-9)
+    else:
+        assert row["gap samples"] is None
+
+
+def test_success_says_what_it_is_made_of():
+    table = success(20, 3, (2, 4), (10, 100), (50,))
+    for row, found, expected in zip(table.rows(), table.found, table.tickets, strict=True):
+        own, error = finding(20, 3, row["s"], row["samples"])
+        assert abs(found - own) <= error
+        assert expected == pytest.approx(
+            row["width"] * hypergeom(20, 3, row["s"]).pmf(2), rel=1e-12
+        )
 
 
 def test_pairs_of_the_frontier_are_corners():
