@@ -23,6 +23,13 @@ def test_eigenvalues_are_those_of_the_whole_gram_matrix():
     want = np.repeat(table.eigenvalues, [math.comb(n, t) for t in range(n + 1)])
     np.testing.assert_allclose(found, np.sort(want)[::-1], atol=1e-12)
     assert table.samples[3] > table.bounds[3]
+    for share in (0.5, 0.8):
+        asked = kernel_needs(n, range(n + 1), sigma_b=0.3, share=share)
+        for value, needed in zip(asked.eigenvalues, asked.samples, strict=True):
+            ridge = (
+                value * (1.0 - share) / share
+            )  # the effective one at which this degree has the share
+            assert needed == pytest.approx(float((found / (found + ridge)).sum()), rel=1e-8)
     assert KernelNeeds.from_dict(table.to_dict()) == table
     assert table.plot().axes
 

@@ -187,7 +187,9 @@ def read(expr: Expr, x: Symbol) -> tuple[Term, ...] | None:
 def _read_smooth(expr: Expr, x: Symbol) -> tuple[Term, ...] | None:
     """Read an expression without kinks; its trigonometric functions become exponentials."""
     for name in (sympy.sin, sympy.cos, sinh, cosh):
-        expr = expr.replace(name, lambda a, f=name: f(a).rewrite(sympy.exp))
+        expr = expr.replace(
+            lambda e, f=name: e.func is f and e.has(x), lambda e: e.rewrite(sympy.exp)
+        )
     expr = expr.replace(sympy.erfc, lambda a: 1 - sympy.erf(a))
     expr = sympy.expand(sympy.expand(expr), power_exp=False)
     terms = []

@@ -61,6 +61,11 @@ def smooth_pieces(expr: Expr, x: Symbol) -> tuple[Piece, ...]:
         )
     joined: list[Piece] = []
     for lower, upper, smooth in split:
+        if smooth.has(sympy.I, sympy.zoo, sympy.nan, S.Infinity, S.NegativeInfinity):
+            raise ActivationError(
+                f"an activation is a real function of every real number, but {expr} is {smooth} at x = "
+                f"{inside(lower, upper)}"
+            )
         ends = [lower, *_singular(smooth, x, lower, upper), upper]
         for a, b in itertools.pairwise(ends):
             if joined and joined[-1][2] == smooth and len(ends) == 2 and _analytic(smooth, x, a):

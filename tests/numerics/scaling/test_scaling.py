@@ -1,17 +1,23 @@
 """Spectra against other quadratures, learning curves against regression that is done."""
 
 import math
+import sys
+from pathlib import Path
 
 import mpmath
 import numpy as np
 import pytest
 import sympy
 
+from numerics import kernel as kernel_of
 from numerics import learning_curve, predicted_curve, sphere_spectrum
 from numerics.scaling.curves import LearningCurve, distinct
 from numerics.scaling.sphere import SphereSpectrum
 from theory import DEQ, MLP
 from theory.scaling.sphere import zonal_kernel
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "kernels"))
+from reference import mlp_reference
 
 
 def reference(model, kernel, dimension, degree):
@@ -155,6 +161,62 @@ def test_a_curve_of_data_is_that_of_its_spectrum(curve):
     assert again.sizes[0] < 10
     assert again.mse[0] > found.mse[0]
     assert again.errors[0] > found.errors[0]
+
+
+@pytest.mark.parametrize(("kernel", "ridge"), [("nngp", 0.0), ("ntk", 0.02)])
+def test_every_column_of_a_curve_is_right_in_forty_digits(kernel, ridge):
+    """Gram matrix, eigenvectors and effective ridge without a double; the bound of rounding holds."""
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((14, 3))
+    y = np.column_stack([np.tanh(x[:, 0]), x[:, 1] * x[:, 2]])
+    found = learning_curve(MLP("erf", 2, 1.3, 0.1, 1.0), x, y, [3, 9], kernel=kernel, ridge=ridge)
+    gram = mlp_reference(x, x, "erf", 2, 1.3, 0.1, 1.0)[int(kernel == "ntk")]
+    with mpmath.workdps(40):
+        values, vectors = mpmath.eigsy(mpmath.matrix(gram.tolist()) / 14)
+        c = vectors.T * mpmath.matrix(y.tolist()) / mpmath.sqrt(14)
+        for k, n in enumerate((3, 9)):
+
+            def excess(kappa, n=n):
+                s1 = sum(v / (v + kappa) for v in values)
+                return n - s1 - ridge / kappa * (1 - s1 / 14)
+
+            kappa = mpmath.findroot(
+                excess, (found.kappa[k] * 0.9, found.kappa[k] * 1.1), solver="anderson"
+            )
+            learned = [v / (v + kappa) for v in values]
+            s1, s2 = sum(learned), sum(v * v for v in learned)
+            bias = sum((1 - f) ** 2 * (c[i, 0] ** 2 + c[i, 1] ** 2) for i, f in enumerate(learned))
+            u = mpmath.mpf(1) / 14
+            noise = (n - s1) * (1 - s1 * u)
+            factor = (noise + s1 * (1 - n * u)) / (noise + (s1 - s2) * (1 - n * u))
+            assert abs(bias * factor - found.mse[k]) <= found.errors[k] < 1e-9
+            assert found.kappa[k] == pytest.approx(float(kappa), rel=1e-9)
+            assert found.gamma[k] == pytest.approx(float(1 - 1 / factor), rel=1e-9)
+            leverage = [
+                sum(vectors[p, i] ** 2 * f for i, f in enumerate(learned)) for p in range(14)
+            ]
+            residual = [
+                sum(
+                    sum(vectors[p, i] * (1 - f) * c[i, o] for i, f in enumerate(learned)) ** 2
+                    for o in (0, 1)
+                )
+                for p in range(14)
+            ]
+            both = sum(a * b for a, b in zip(leverage, residual, strict=True)) / 14
+            coupling = both / (sum(leverage) * sum(residual) / 196) - 1
+            assert found.coupling[k] == pytest.approx(float(coupling), rel=1e-7)
+
+
+def test_exponents_of_data_are_slopes_over_the_window(curve):
+    x, y, found = curve
+    values, vectors = np.linalg.eigh(kernel_of(MLP("relu", depth=1), x).nngp / len(x))
+    values, c2 = values[::-1], ((vectors.T @ y)[::-1] ** 2).sum(axis=1) / len(x)
+    modes = np.arange(10, len(x) // 4)
+    tails = np.array([c2[k + 1 :].sum() for k in modes])
+    for own, logs in ((found.alpha, values[modes]), (found.tail, tails)):
+        slope = np.polyfit(np.log(modes + 1.0), np.log(logs), 1)[0]
+        assert own[0] == pytest.approx(-slope, rel=1e-9)
+    assert found.exponent.value == pytest.approx(min(found.tail[0], 2.0 * found.alpha[0]))
 
 
 def test_results_print_draw_and_come_back(curve):

@@ -199,3 +199,17 @@ def test_sympy_expressions_in_any_symbol() -> None:
     assert dual(sympy.Max(z, 0)).expr == dual("relu").expr
     assert dual(sympy.Piecewise((z, z > 0), (0, True))).expr == dual("relu").expr
     assert dual(z * sympy.Heaviside(z)).expr == dual("relu").expr
+
+
+def test_constants_of_any_function_are_constants() -> None:
+    """Only what depends on x is written in exponentials; cos(2) must stay the real number it is."""
+    for text, size in (
+        ("cos(2)*x", sympy.cos(2)),
+        ("cos(erf(pi))*x", sympy.cos(sympy.erf(sympy.pi))),
+    ):
+        assert sympy.simplify(dual(text).expr - size**2 * C) == 0
+    assert sympy.simplify(dual("sin(2) + 0*x").expr - sympy.sin(2) ** 2) == 0
+    both = (
+        dual("sinh(1/2)*cos(x)").expr - sympy.sinh(sympy.Rational(1, 2)) ** 2 * dual("cos(x)").expr
+    )
+    assert abs(both.subs(BACK).evalf(30, subs={K1: 0.7, K2: 1.3, C: -0.3})) < 1e-25

@@ -4,7 +4,7 @@ import pytest
 import sympy
 from sympy import Rational, S
 
-from theory import activation, dual
+from theory import ActivationError, activation, dual
 from theory.kernels.existence import DivergenceError
 
 
@@ -75,3 +75,9 @@ def test_what_cannot_be_decided_is_refused() -> None:
     for text in ("log(x)", "sqrt(x)"):
         with pytest.raises(ValueError, match="is not at x = -1"):
             activation(text)
+
+
+@pytest.mark.parametrize("text", ["sqrt(sign(x))", "log(sign(x))", "log(max(x, 0))", "1/max(x,0)"])
+def test_pieces_that_are_no_real_functions_are_refused(text: str) -> None:
+    with pytest.raises(ActivationError, match="a real function of every real number"):
+        activation(text)
