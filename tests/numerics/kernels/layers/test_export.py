@@ -47,6 +47,16 @@ def test_values_and_products_are_those_of_numerics(name) -> None:
         assert np.abs(found - true).max() <= 2e-6 * np.abs(true).max()
 
 
+@pytest.mark.parametrize(("dtype", "rel"), [("float64", 1e-14), ("float32", 4e-6)])
+def test_diagonals_of_many_features_are_exact(dtype, rel) -> None:
+    """A product of matrices and a sum of squares are rounded differently, and the NTK has a cusp there."""
+    x = np.random.default_rng(3).standard_normal((40, 784)).astype(dtype)
+    made = kernel(MLP("relu", 3), x.astype(float), diag=True)
+    found = to_jax(MLP("relu", 3))(x)
+    for own, true in zip(found, (made.nngp, made.ntk), strict=True):
+        assert np.abs(np.diag(own) / true - 1.0).max() < rel
+
+
 @pytest.mark.parametrize("name", ["relu", "gelu", "erf", "tanh"])
 def test_second_derivatives_at_equal_inputs(name) -> None:
     function = to_jax(MODELS[name])
