@@ -76,7 +76,7 @@ class _Parser:
         return tokens
 
     def _number(self, value: Expr) -> Expr:
-        """Refuse numbers that are not real, such as log(0), or beyond 1e50, before anything is done with them."""
+        """Refuse numbers that are not real, such as log(0), or beyond 1e50, before they are used."""
         value = sympy.sympify(value)
         if value.has(sympy.zoo, sympy.nan, S.Infinity, S.NegativeInfinity, sympy.I):
             raise self._error("it takes a function at a place where it is no real number")
