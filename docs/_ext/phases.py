@@ -1,8 +1,8 @@
 """Sphinx directives `thresholds` and `order-and-chaos`: phase diagrams to zoom and to point at.
 
-`thresholds` draws ``docs/_data/thresholds.csv``, which ``python docs/_ext/phases.py`` makes of sweeps (some minutes; they are
-kept in ``build/sweeps``, and resume), and the limits in the table of record. bokeh's JavaScript comes from its package and is part of the page, which asks
-nothing of the network.
+`thresholds` draws ``docs/_data/thresholds.csv``, which ``python docs/_ext/phases.py`` makes of sweeps (some
+minutes; they are kept in ``build/sweeps``, and resume), and the limits in the table of record. bokeh's
+JavaScript comes from its package and is part of the page, which asks nothing of the network.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def thresholds() -> Figure:
     """Capacities against the margin, a curve for each model and level, with the law of small margins."""
     from bokeh.models import ColumnDataSource, Whisker
 
-    figure = _figure("margin κ", "density α = m/n", height=720, y_axis_type="log")
+    figure = _figure("margin kappa", "density alpha = m/n", height=720, y_axis_type="log")
     drawn = []
     for model, level, rows in curves():
         source = ColumnDataSource({key: [row[key] for row in rows] for key in rows[0]})
@@ -109,10 +109,16 @@ def thresholds() -> Figure:
                     line_color=COLOURS[model], upper_head=None, lower_head=None)
         )  # fmt: skip
         drawn.append(dots)
-    told = [("", "$name"), ("κ", "@exact"), ("α", "@text"), ("", "@branch")]
+    told = [("", "$name"), ("kappa", "@exact"), ("alpha", "@text"), ("", "@branch")]
     _hover(figure, drawn, told, {})
     kappas, alphas = _small_margins()
-    figure.line(kappas, alphas, color="black", line_dash="dotted", legend_label="κ = C √(α/−log α)")
+    figure.line(
+        kappas,
+        alphas,
+        color="black",
+        line_dash="dotted",
+        legend_label="kappa = C sqrt(alpha/-log alpha)",
+    )
     figure.legend.click_policy = "hide"
     figure.legend.update(ncols=2, label_text_font_size="10pt", border_line_color=None)
     figure.add_layout(figure.legend[0], "below")
@@ -140,25 +146,21 @@ def order_and_chaos(activation: str) -> Figure:
     kinds = ("variance", "chi", "correlation", "length")
     data = {kind: [getattr(found, kind)] for kind in kinds}
     data |= {f"{kind}_error": [error] for kind, error in zip(kinds, found.error, strict=True)}
-    figure = _figure("σ_w", "σ_b", height=440, title=f"{activation}: order and chaos")
+    figure = _figure("sigma_w", "sigma_b", height=440, title=f"{activation}: order and chaos")
     wide, high = (step[1] - step[0] for step in (across, down))
     mapper = LinearColorMapper("RdBu11", low=0.0, high=2.0, nan_color="#dddddd")
     picture = figure.image(
         "chi", source=data, color_mapper=mapper,
         x=across[0] - wide / 2, y=down[0] - high / 2, dw=wide * _ACROSS, dh=high * _DOWN,
     )  # fmt: skip
-    figure.add_layout(picture.construct_color_bar(title="χ"), "right")
+    figure.add_layout(picture.construct_color_bar(title="chi"), "right")
     finite = np.nan_to_num(found.chi, nan=np.inf)
     if finite.min() < 1.0 < finite[np.isfinite(finite)].max():
         masked = np.ma.masked_invalid(found.chi)
         edge = figure.contour(across, down, masked, levels=[1.0], line_color="black")
         edge.line_renderer.glyph.line_width = 2
-    told = [("σ_w, σ_b", "$x{0.000}, $y{0.000}")]
-    names = ("variance", "χ", "correlation", "length")
-    told += [
-        (name, f"@{kind}{{%.6g}} ± @{kind}_error{{%.0e}}")
-        for name, kind in zip(names, kinds, strict=True)
-    ]
+    told = [("sigma_w, sigma_b", "$x{0.000}, $y{0.000}")]
+    told += [(kind, f"@{kind}{{%.6g}} ± @{kind}_error{{%.0e}}") for kind in kinds]
     formats = {f"@{kind}{end}": "printf" for kind in kinds for end in ("", "_error")}
     _hover(figure, [picture], told, formats)
     return figure
@@ -180,7 +182,9 @@ def _hover(
 ) -> None:
     from bokeh.models import HoverTool
 
-    tool = HoverTool(renderers=renderers, tooltips=told, formatters=formats, point_policy="snap_to_data")
+    tool = HoverTool(
+        renderers=renderers, tooltips=told, formatters=formats, point_policy="snap_to_data"
+    )
     figure.add_tools(tool)
 
 
@@ -190,7 +194,11 @@ def html(figure: Figure, *, scripts: bool) -> str:
     from bokeh.resources import Resources
 
     script, place = components(figure)
-    brought = Resources(mode="inline", components=["bokeh"], log_level="warn").render_js() if scripts else ""
+    brought = (
+        Resources(mode="inline", components=["bokeh"], log_level="warn").render_js()
+        if scripts
+        else ""
+    )
     return brought + place + script
 
 

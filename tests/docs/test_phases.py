@@ -1,4 +1,4 @@
-"""The documentation's phase diagrams: their numbers are the solver's, and a browser shows them without a network."""
+"""The documentation's phase diagrams: their numbers are the solver's, and a browser shows them offline."""
 
 import json
 import math
@@ -37,7 +37,9 @@ def test_what_is_drawn_is_what_is_solved() -> None:
     cheap = [row for row in rows if row[1] in ("1", "2", "3") and row[2]["kappa"] >= 0.1]
     for model, level, point in draw.sample(cheap, 5):
         found = solve(model_named(model, {"kappa": point["exact"]}), int(level))
-        assert abs(found.value - point["value"]) <= 2.0 * (found.error + point["high"] - point["value"])
+        assert abs(found.value - point["value"]) <= 2.0 * (
+            found.error + point["high"] - point["value"]
+        )
         assert (found.branch == point["branch"]) or "merged" in (found.branch, point["branch"])
 
 
@@ -78,7 +80,9 @@ def test_a_browser_shows_the_numbers_where_it_points(
     chi = phase_diagram("erf", [1.5], [0.5]).chi[0, 0]
     with Page(program, tmp_path) as page:
         page.open(shown, width, 1300)
-        page.wait(f"window.Bokeh && {PLOTS}.length == 2 && {PLOTS}.every(v => v.has_finished())", 30.0)
+        page.wait(
+            f"window.Bokeh && {PLOTS}.length == 2 && {PLOTS}.every(v => v.has_finished())", 30.0
+        )
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         point(page, 0, 1.0, float(free_energy(SBP(1), 2).expr))
         assert "symmetric binary, level 2" in told(page, "1.815875495837")

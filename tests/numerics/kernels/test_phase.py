@@ -1,7 +1,6 @@
 """Fixed points of deep perceptrons: the stable ones, also without a bias."""
 
 import mpmath
-import numpy as np
 import pytest
 
 from numerics import phase_diagram
@@ -21,15 +20,15 @@ def test_without_a_bias_it_is_the_limit_of_small_ones(activation: str) -> None:
     assert (ordered == (found.chi[0] <= 1.0)).all()
 
 
-def test_erf_without_a_bias_in_thirty_digits() -> None:
-    widths = np.array([0.9, 1.2, 3.0])
-    found = phase_diagram("erf", widths, [0.0])
+@pytest.mark.parametrize("width", [0.9, 1.2, 3.0])
+def test_erf_without_a_bias_in_thirty_digits(width: float) -> None:
+    found = phase_diagram("erf", [width], [0.0])
+    (variance, chi), error = (found.variance[0, 0], found.chi[0, 0]), found.error[:, 0, 0]
     with mpmath.workdps(30):
-        for j, w in enumerate(widths):
-            w2 = mpmath.mpf(w) ** 2
-            start = found.variance[0, j]
-            k = mpmath.findroot(lambda k: k - w2 * 2 / mpmath.pi * mpmath.asin(2 * k / (1 + 2 * k)), start)  # noqa: B023
-            chi = w2 * 4 / mpmath.pi / mpmath.sqrt(1 + 4 * k)
-            assert k > 0
-            assert abs(found.variance[0, j] - k) <= found.error[0, 0, j] * k
-            assert abs(found.chi[0, j] - chi) <= found.error[1, 0, j] * chi
+        w2 = mpmath.mpf(width) ** 2
+        second = lambda k: 2 / mpmath.pi * mpmath.asin(2 * k / (1 + 2 * k))  # noqa: E731
+        k = mpmath.findroot(lambda k: k - w2 * second(k), variance)
+        assert k > 0
+        assert abs(variance - k) <= error[0] * k
+        exact = w2 * 4 / mpmath.pi / mpmath.sqrt(1 + 4 * k)
+        assert abs(chi - exact) <= error[1] * exact
