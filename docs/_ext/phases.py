@@ -39,7 +39,7 @@ SWEEPS: tuple[tuple[str, Margins, tuple[int, ...]], ...] = (
 )
 """Models with their margins and levels; the limits of all levels are the table of record's."""
 
-NAMES = {"sbp": "symmetric binary", "abp": "binary", "spherical": "spherical"}
+NAMES = {"sbp": "symmetric", "abp": "binary", "spherical": "spherical"}
 COLOURS = {"sbp": "#0072b2", "abp": "#d55e00", "spherical": "#009e73"}
 DASHES = ("solid", "dashed", "dotdash", "dotted")
 _ACROSS, _DOWN = 59, 41
@@ -117,7 +117,7 @@ def thresholds() -> Figure:
         alphas,
         color="black",
         line_dash="dotted",
-        legend_label="kappa = C sqrt(alpha/-log alpha)",
+        legend_label="small margins",
     )
     figure.legend.click_policy = "hide"
     figure.legend.update(ncols=2, label_text_font_size="10pt", border_line_color=None)

@@ -85,7 +85,7 @@ def test_a_browser_shows_the_numbers_where_it_points(
         )
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         point(page, 0, 1.0, float(free_energy(SBP(1), 2).expr))
-        assert "symmetric binary, level 2" in told(page, "1.815875495837")
+        assert "symmetric, level 2" in told(page, "1.815875495837")
         point(page, 1, 1.5, 0.5)
         assert told(page, f"{chi:.6g} ± ")
         assert [said for said in page.complaints() if "setting log level" not in said] == []
