@@ -18,7 +18,7 @@ from typing import Any
 import click
 import pytest
 
-from numerics import Solution, phase_diagram, solve
+from numerics import Limit, Solution, limit, phase_diagram, solve
 from numerics.sharpness import quadratic_limits
 from theory import SBP, SK, free_energy
 from theory.sharpness import sam_edge
@@ -124,6 +124,26 @@ def test_energies_rise_or_fall_and_have_profiles() -> None:
     made = done(models.thresholds, Asked("sk"), 3)
     assert f"xi = {solve(SK(), 3).value:#.12g}" in made
     assert made.count("<img") == 2
+
+
+def test_the_limit_of_equal_levels_is_theirs() -> None:
+    made = done(models.limit_of, Asked("spherical", "0"))
+    assert "spherical(kappa=0), r -&gt; infinity: alpha = 2, error 0" in made
+    assert "merge into level 1" in made
+    assert Limit.from_dict(json.loads(taken(made, "spherical-limit.json"))).value == 2.0
+
+
+@pytest.mark.slow
+def test_the_limit_has_its_error_and_a_profile() -> None:
+    views = told(models.limit_of, Asked("sk"), 10)
+    shares = [float(x) for view in views for x in re.findall(r'value="([\d.]+)"', view)]
+    assert shares == sorted(shares)
+    assert 0.0 <= shares[0] < shares[-1] <= 1.0
+    made = done(models.limit_of, Asked("sk"), 10)
+    found = Limit.from_dict(json.loads(taken(made, "sk-limit.json")))
+    assert found == limit(SK(), highest=10)
+    assert f"error {found.error:.1g}" in made
+    assert made.count("<img") == 1
 
 
 @pytest.mark.parametrize("name", models.MODELS.values())
