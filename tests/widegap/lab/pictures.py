@@ -8,7 +8,13 @@ from pathlib import Path
 from ...verify.reports.browser import Page, browser_path
 from .test_pages import opened, press, put, said
 
-SIZES = {"step": (700, 620), "model": (900, 1000), "network": (900, 1200), "subject": (900, 1000), "claim": (420, 900)}
+SIZES = {
+    "step": (700, 620),
+    "model": (900, 1000),
+    "network": (900, 1200),
+    "subject": (900, 1000),
+    "claim": (420, 900),
+}
 
 
 def main(folder: Path) -> None:

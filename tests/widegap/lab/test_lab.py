@@ -310,7 +310,7 @@ def test_notebooks_are_in_order() -> None:
 # -- the server --------------------------------------------------------------------------------------
 
 
-def asked(headers: dict[str, str], kind: str = "http") -> list[Any]:
+def asked(headers: dict[str, str], kind: str = "http", path: str = "/") -> list[Any]:
     """What a guarded application answers."""
     sent: list[Any] = []
 
@@ -324,7 +324,7 @@ def asked(headers: dict[str, str], kind: str = "http") -> list[Any]:
         return {}
 
     raw = [(k.encode(), v.encode()) for k, v in headers.items()]
-    asyncio.run(Guard(inside, 1234)({"type": kind, "headers": raw}, receive, send))
+    asyncio.run(Guard(inside, 1234)({"type": kind, "headers": raw, "path": path}, receive, send))
     return sent
 
 
@@ -343,6 +343,12 @@ def asked(headers: dict[str, str], kind: str = "http") -> list[Any]:
 def test_other_hosts_and_pages_are_refused(headers: dict[str, str]) -> None:
     assert asked(headers)[0]["status"] == 403
     assert asked(headers, "websocket") == [{"type": "websocket.close", "code": 1008}]
+
+
+def test_shared_memory_is_not_read_by_name() -> None:
+    headers = {"host": "127.0.0.1:1234"}
+    for path in ("/@file/1-x.txt", "/claims/@file/1-x.txt"):
+        assert asked(headers, path=path)[0]["status"] == 403
 
 
 def test_its_own_pages_are_answered_and_load_nothing_from_elsewhere() -> None:

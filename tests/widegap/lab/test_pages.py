@@ -221,9 +221,7 @@ def test_the_limit_is_found_where_it_is_asked_for(page: Page, address: str) -> N
     press(page, "level", "[role=slider]", "Home")
     press(page, "Model", "select", *["ArrowDown"] * 4)  # the spherical perceptron
     press(page, "Find the limit", "button", "Enter")
-    number = float(
-        said(page, r"spherical\(kappa=1/2\), r -> infinity: alpha = ([\d.]+), error")[1]
-    )
+    number = float(said(page, r"spherical\(kappa=1/2\), r -> infinity: alpha = ([\d.]+), error")[1])
     assert number == pytest.approx(solve(SphericalPerceptron("1/2"), 1).value, rel=1e-12)
     press(page, "kappa", "[role=slider]", "ArrowRight")
     page.wait("!document.body.innerText.includes('r -> infinity')")
