@@ -239,10 +239,14 @@ class Sweep:
         """
         try:
             rows, failures = (
-                tuple(kind(**row | {"level": level_from(row["level"])}) for row in content[name])
-                for name, kind in (("rows", SweepRow), ("failures", SweepFailure))
+                [row | {"level": level_from(row["level"])} for row in content[name]]
+                for name in ("rows", "failures")
             )
-            return cls(Settings.from_text(content["settings"]), rows, failures)
+            return cls(
+                Settings.from_text(content["settings"]),
+                tuple(SweepRow(**row) for row in rows),
+                tuple(SweepFailure(**row) for row in failures),
+            )
         except (KeyError, TypeError) as error:
             raise ValueError(f"this is no sweep: {error}") from error
 
