@@ -172,7 +172,7 @@ def check_file(
             raise kind.error(f"the folder {target.parent} does not exist")
         return
     if not target.is_file():
-        raise kind.error(f"{path} is not a file")
+        raise kind.error(f"{os.fspath(path) or 'an empty name'} is not a file")
     if not resume:
         raise kind.error(f"{path} exists; resume it or choose another name")
     kept = settings_of(path, kind)

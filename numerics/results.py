@@ -7,7 +7,7 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -16,10 +16,42 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Arrays", "Result", "Table", "html_table"]
+__all__ = ["Arrays", "Result", "Stored", "Table", "html_table"]
 
 
-class Result(ABC):
+class Stored:
+    """Base of a frozen dataclass that is written as JSON and reads back equal."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields by name, as JSON can hold them: arrays are lists with shape and type, infinity is text."""
+        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}  # pyright: ignore[reportArgumentType]
+
+    def to_json(self) -> str:
+        """`to_dict` as text."""
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """Return the result that `to_dict` was made of.
+
+        Raises
+        ------
+        ValueError
+            If fields are missing or not among those of this class, or an array is none.
+        """
+        names = {f.name for f in fields(cls)}  # pyright: ignore[reportArgumentType]
+        if set(content) != names:
+            raise ValueError(
+                f"a {cls.__name__} has the fields {', '.join(sorted(names))}; got "
+                f"{', '.join(sorted(map(str, content)))}"
+            )
+        try:
+            return cls(**{name: _read(value) for name, value in content.items()})
+        except (TypeError, OverflowError) as error:
+            raise ValueError(f"this is no {cls.__name__}: {error}") from error
+
+
+class Result(Stored, ABC):
     """Base of a frozen dataclass whose fields are numbers, text, tuples and dictionaries of these.
 
     A subclass says what its `rows` are, and draws itself with `draw` where there is something to see; one
@@ -45,31 +77,6 @@ class Result(ABC):
         self.draw(figure.subplots())
         return figure
 
-    def to_dict(self) -> dict[str, Any]:
-        """Fields by name, as JSON can hold them: numbers that are not finite are text."""
-        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}  # pyright: ignore[reportArgumentType]
-
-    def to_json(self) -> str:
-        """`to_dict` as text."""
-        return json.dumps(self.to_dict(), allow_nan=False)
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Self:
-        """Return the result that `to_dict` was made of.
-
-        Raises
-        ------
-        ValueError
-            If fields are missing or not among those of this class.
-        """
-        names = {f.name for f in fields(cls)}  # pyright: ignore[reportArgumentType]
-        if set(content) != names:
-            raise ValueError(
-                f"a {cls.__name__} has the fields {', '.join(sorted(names))}; got "
-                f"{', '.join(sorted(map(str, content)))}"
-            )
-        return cls(**{name: _read(value) for name, value in content.items()})
-
     def __str__(self) -> str:
         cells = _cells(self.rows())
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -92,10 +99,11 @@ class Table(Result):
         return [dict(zip(self.columns, row, strict=True)) for row in zip(*values, strict=True)]
 
 
-class Arrays:
+class Arrays(Stored):
     """Base of a frozen dataclass, made with ``eq=False``, that has arrays among its fields.
 
-    Two are equal if all fields are, NaN included; equal ones have the same hash, and pickles give equal ones.
+    Two are equal if all fields are, NaN included; equal ones have the same hash, and pickles and JSON give
+    equal ones.
     As text it is one line, with the shapes of its arrays.
     """
 
@@ -148,8 +156,16 @@ def _cell(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
+    if isinstance(value, np.ndarray):
+        return {
+            "array": _plain(value.ravel().tolist()),
+            "shape": list(value.shape),
+            "type": str(value.dtype),
+        }
+    if isinstance(value, np.generic):
+        value = value.item()
+    if is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -163,5 +179,7 @@ def _read(value: Any) -> Any:
     if isinstance(value, Mapping):
         if set(value) == {"float"}:
             return float(value["float"])
+        if set(value) == {"array", "shape", "type"}:
+            return np.array(_read(value["array"]), dtype=value["type"]).reshape(value["shape"])
         return {key: _read(item) for key, item in value.items()}
     return tuple(map(_read, value)) if isinstance(value, list | tuple) else value

@@ -25,7 +25,11 @@ from numerics import (
     solve,
     sphere_spectrum,
 )
-from numerics.kernels.phase import phase_diagram
+from numerics.kernels.deq import DEQKernel
+from numerics.kernels.layers.derivatives import KernelDerivatives
+from numerics.kernels.mlp import MLPKernel
+from numerics.kernels.phase import PhaseDiagram, phase_diagram
+from numerics.kernels.prediction.predict import Prediction
 from numerics.runs.records import Settings
 from theory import DEQ, MLP, SBP, Dense, LayerNorm, Residual, Sequential
 
@@ -66,6 +70,7 @@ MAKERS: dict[str, Any] = {
     "equilibrium kernel": lambda: kernel(DEQ("erf"), X),
     "diagonal": lambda: kernel(MLP("sign", 1), X, diag=True),
     "derivatives": lambda: kernel_derivatives(MLP("erf"), X),
+    "phases": lambda: phase_diagram("erf", [0.5, 1.0, 2.0], [0.0, 0.3]),
     "prediction": lambda: predict(MLP("erf"), X[:3], [1.0, 2.0, 0.5], X[3:]),
     "learning curve": lambda: learning_curve(MLP("erf"), X, [1.0, 2.0, 0.5, 1.0], [2]),
     "spectrum": lambda: sphere_spectrum(MLP("erf"), 3, 2),
@@ -113,15 +118,39 @@ def test_notebooks_have_a_table(name: str) -> None:
         ("closed form", Solution.from_dict),
         ("limit", Limit.from_dict),
         ("limit of equal levels", Limit.from_dict),
+        ("sweep", Sweep.from_dict),
+        ("kernel", MLPKernel.from_dict),
+        ("equilibrium kernel", DEQKernel.from_dict),
+        ("diagonal", MLPKernel.from_dict),
+        ("derivatives", KernelDerivatives.from_dict),
+        ("prediction", Prediction.from_dict),
+        ("phases", PhaseDiagram.from_dict),
     ],
 )
 def test_json_reads_back_equal(name: str, read: Any) -> None:
     one = made(name)
     content = json.loads(json.dumps(one.to_dict(), allow_nan=False))
-    assert read(content) == one
-    del content["value"]
-    with pytest.raises(ValueError, match="value"):
+    again = read(content)
+    assert again == one
+    assert hash(again) == hash(one)
+    last = {"solution": "value", "closed form": "value"}.get(name, next(iter(content)))
+    del content[last]
+    with pytest.raises(ValueError, match=last):
         read(content)
+
+
+def test_damaged_json_is_a_value_error() -> None:
+    content = made("equilibrium kernel").to_dict()
+    for name, wrong in (
+        ("nngp", {"array": [1.0], "shape": [2, 2], "type": "float64"}),
+        ("nngp", {"array": ["x"], "shape": [1], "type": "float64"}),
+        ("nngp", {"array": [1.0], "shape": [1], "type": "nonsense"}),
+        ("conditions", {"kernel": 0.5}),
+    ):
+        with pytest.raises(ValueError, match=r"reshape|convert|no DEQKernel|conditions of"):
+            DEQKernel.from_dict(content | {name: wrong})
+    with pytest.raises(ValueError, match="levels|level"):
+        Sweep.from_dict({**made("sweep").to_dict(), "rows": [{"level": "x"}]})
 
 
 def test_certificates_read_back_equal() -> None:
@@ -152,7 +181,6 @@ def test_sweeps_are_tables() -> None:
 )
 def test_what_there_is_to_see_is_drawn(name: str) -> None:
     makers = {
-        "phases": lambda: phase_diagram("erf", [0.5, 1.0, 2.0], [0.0, 0.3]),
         "level 4": lambda: solve(SBP(1), level=4),
     }
     one = makers[name]() if name in makers else made(name)

@@ -8,9 +8,9 @@ pair.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -77,6 +77,19 @@ class DEQKernel(Arrays):
     residual: float
     error: float = 0.0
     note: str = ""
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """Return the kernel that `to_dict` was made of; ValueError if it is none."""
+        made = super().from_dict(content)
+        given: Any = made.conditions
+        if not (
+            isinstance(given, Mapping) and set(given) == {f.name for f in fields(ConditionReport)}
+        ):
+            raise ValueError(
+                f"conditions of an equilibrium model are kernel, equilibrium, .., got {given!r}"
+            )
+        return replace(made, conditions=ConditionReport(**given))
 
 
 def deq_kernel(

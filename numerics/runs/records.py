@@ -219,6 +219,37 @@ class Sweep:
 
         return phase_diagram(self)
 
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready content."""
+        parts = {"rows": self.rows, "failures": self.failures}
+        listed = {
+            name: [vars(row) | {"level": level_text(row.level)} for row in rows]
+            for name, rows in parts.items()
+        }
+        return {"settings": self.settings.to_text(), **listed}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """Return the sweep that `to_dict` was made of.
+
+        Raises
+        ------
+        ValueError
+            If something is missing, or of another kind.
+        """
+        try:
+            rows, failures = (
+                [row | {"level": level_from(row["level"])} for row in content[name]]
+                for name in ("rows", "failures")
+            )
+            return cls(
+                Settings.from_text(content["settings"]),
+                tuple(SweepRow(**row) for row in rows),
+                tuple(SweepFailure(**row) for row in failures),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"this is no sweep: {error}") from error
+
     def to_pandas(self) -> Any:
         """`table` as a data frame; needs pandas, which widegap itself does not."""
         import pandas as pd

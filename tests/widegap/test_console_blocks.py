@@ -7,14 +7,14 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 
+from widegap import subjects
 from widegap.cli import FIRST, cli
-
-from .lines import commands
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", *(str(p.relative_to(ROOT)) for p in sorted((ROOT / "docs").rglob("*.md")))]
@@ -63,18 +63,28 @@ def test_every_line_is_one_that_the_program_takes(page: str) -> None:
             taken(words)
 
 
-def test_the_examples_in_the_help_are_lines_that_the_program_takes() -> None:
-    tried = 0
-    for command in commands():
-        found: click.Command = cli
-        for word in command.words:
-            assert isinstance(found, click.Group)
-            found = found.commands[word]
-        for line in re.sub(r"\\\n\s+", "", found.epilog or "").splitlines():
-            if line.strip().startswith("widegap "):
-                taken(arguments(line))
-                tried += 1
-    assert tried >= 15
+def every(command: click.Command, name: str) -> Iterator[tuple[click.Command, str]]:
+    """A command, or all that a group consists of, with what is typed for it."""
+    if not isinstance(command, click.Group):
+        yield command, name
+        return
+    for word, inside in command.commands.items():
+        yield from every(inside, f"{name} {word}")
+
+
+def test_every_help_ends_with_two_examples_that_the_program_takes() -> None:
+    found = list(every(cli, "widegap"))
+    for verb in subjects.VERBS:
+        for subject in subjects.having(verb):
+            if command := subjects.command(verb, subject):
+                found += every(command, f"widegap {verb} {subject}")
+    assert len(found) > 30
+    for command, name in found:
+        text = re.sub(r"\\\n\s+", "", command.get_help(click.Context(command, info_name=name)))
+        lines = [line for line in text.splitlines() if line.strip().startswith("widegap ")]
+        assert len(lines) >= 2, name
+        for line in lines:
+            taken(arguments(line))
 
 
 def test_the_first_screen_has_an_example_of_each_verb() -> None:

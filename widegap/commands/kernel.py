@@ -215,7 +215,11 @@ def deq(activation: str, **given: Any) -> None:
     _run("DEQ", {"activation": activation, **scales}, scales, files)
 
 
-@kernel.command(epilog="\b\nExamples:\n  widegap kernel phase --activation tanh --out tanh.png")
+@kernel.command(
+    epilog="\b\nExamples:\n"
+    "  widegap kernel phase --activation tanh --out tanh.png\n"
+    "  widegap kernel phase --activation erf --sigma-w 0.5:2:0.05 --sigma-b 0:0.5:0.05 --out erf.svg"
+)
 @click.option("--activation", default="erf", metavar="PHI", help="[default: erf]")
 @click.option("--sigma-w", type=Values("--sigma-w"), default="0.1:4:0.1", metavar="A:B:STEP")
 @click.option("--sigma-b", type=Values("--sigma-b"), default="0:1:0.025", metavar="A:B:STEP")

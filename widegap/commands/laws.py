@@ -16,11 +16,23 @@ __all__ = ["laws_command"]
 FORMATS = ("text", "latex")
 
 
+class _Laws(click.Command):
+    """Its examples name a law, which is looked up when they are asked for."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        line = f"widegap derive {self.name}"
+        law = next(iter(importlib.import_module(f"theory.{self.name}").LAWS))
+        self.epilog = f"\b\nExamples:\n  {line}\n  {line} {law} --steps"
+        super().format_epilog(ctx, formatter)
+
+
 def laws_command(subject: str) -> click.Command:
     """Make the command that derives a subject's laws, `theory.SUBJECT.LAWS`."""
 
     @click.command(
         subject,
+        cls=_Laws,
         help=f"Derive a law of {subject}: its equation, where it holds, what its symbols mean. Without "
         "LAW, list them.",
     )

@@ -9,7 +9,9 @@ from widegap.errors import emit, shown
 __all__ = ["plot"]
 
 
-@click.command(epilog="\b\nExamples:\n  widegap plot run.sqlite --out phase-diagram.pdf")
+@click.command(
+    epilog="\b\nExamples:\n  widegap plot run.sqlite\n  widegap plot run.sqlite --out phase-diagram.pdf"
+)
 @click.argument("run", type=click.Path(), metavar="RUN")
 @click.option(
     "--out",

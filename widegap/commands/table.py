@@ -71,7 +71,7 @@ def _computed(
     def check() -> None:
         cases.extend(chosen(model, level))
         if folder is not None and Path(folder).exists():
-            raise ValueError(f"--folder {folder} exists; name a new one")
+            raise ValueError(f"--folder {folder or '.'} exists; name a new one")
 
     with running.experiment(out, None, workers, scheduler, "rows", (), check) as (
         progress,

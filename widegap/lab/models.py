@@ -11,11 +11,11 @@ from widegap.lab.references import bibtex, sources
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numerics import Solution
+    from numerics import Limit, Solution
     from theory import Model
     from widegap.lab.worker import Tell
 
-__all__ = ["MODELS", "MOST", "Asked", "derivation", "thresholds"]
+__all__ = ["MODELS", "MOST", "Asked", "derivation", "limit_of", "thresholds"]
 
 MODELS = {
     "Symmetric binary perceptron": "sbp",
@@ -37,6 +37,8 @@ KAPPA = {name: _MARGINS[name in ("abp", "zero-one", "spherical")] for name in MO
 DIGITS = 12
 MOST = 8
 """Highest level of the page; each takes up to twice as long as the one below."""
+HIGHEST = 20
+"""Level that the limit of all is extrapolated from, with those below it."""
 
 
 class Asked(NamedTuple):
@@ -120,7 +122,30 @@ def thresholds(tell: Tell, asked: Asked, level: int) -> str:
     except Exception:
         del _ladders[asked]  # the next attempt begins anew
         raise
-    return _values(found) + _pictures(found) + page.files(_document(found[-1]))
+    document = _document(f"{ladder.model.name}-level-{level}", found[-1])
+    return _values(found) + _pictures(found) + page.files(document)
+
+
+def limit_of(tell: Tell, asked: Asked, highest: int = HIGHEST) -> str:
+    """What the levels tend to, from all up to the highest: the value, its error, and the profile there."""
+    from numerics import limit
+
+    model = asked.model()
+
+    def heard(level: int, stage: str, fraction: float) -> None:
+        within = 0.0 if stage == "climb" else fraction  # which is of the whole climb
+        tell(page.progress(min((level - 1 + within) / highest, 1.0), f"level {level}: {stage}"))
+
+    heard(1, "begins", 0.0)
+    found = limit(model, highest=highest, progress=heard)
+    first, *more = str(found).splitlines()
+    made = page.paragraph(first, "value") + "".join(page.paragraph(line.strip()) for line in more)
+    if len(found.c) > 1:
+        what = (
+            f"Order parameters of level {found.levels[-1]} against their exponents, and distances"
+        )
+        made += page.figure(found.plot(), f"{what} of the levels to the limit")
+    return made + page.files(_document(f"{model.name}-limit", found))
 
 
 class _Ladder:
@@ -198,7 +223,6 @@ def _pictures(found: list[Solution]) -> str:
     return made + page.paragraph("A profile takes two exponents or more: a higher level.", "note")
 
 
-def _document(solution: Solution) -> tuple[str, str]:
-    """The solution as JSON, which `Solution.from_dict` reads."""
-    name = f"{solution.model.name}-level-{solution.level}.json"
-    return name, json.dumps(solution.to_dict(), indent=1, allow_nan=False) + "\n"
+def _document(name: str, result: Solution | Limit) -> tuple[str, str]:
+    """A result as JSON, which its `from_dict` reads."""
+    return f"{name}.json", json.dumps(result.to_dict(), indent=1, allow_nan=False) + "\n"

@@ -50,12 +50,14 @@ def solve_diagonal(
 ) -> None:
     """Solve k = w2 D(k) + s for each input by Newton's method inside a bracket; k = inf if there is none.
 
+    The smallest stable one: where s = 0 and D(0) = 0 that is 0, unless small variances grow.
+
     ``own`` takes D(k), ``rate`` the derivative of the map, and ``slope`` E phi'(u)^2.
     """
     start, steep = once(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     for i in range(s.shape[0]):
         low = s[i]
-        if low == 0.0 and start == 0.0:
+        if low == 0.0 and start == 0.0 and w2 * steep <= 1.0:
             k[i], own[i], rate[i], slope[i] = 0.0, 0.0, w2 * steep, steep
             continue
         high = max(2.0 * low, 1e-300)

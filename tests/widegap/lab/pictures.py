@@ -6,9 +6,15 @@ import tempfile
 from pathlib import Path
 
 from ...verify.reports.browser import Page, browser_path
-from .test_pages import opened, press, said
+from .test_pages import opened, press, put, said
 
-SIZES = {"model": (900, 1000), "network": (900, 1200), "subject": (900, 1000), "claim": (420, 900)}
+SIZES = {
+    "step": (700, 620),
+    "model": (900, 1000),
+    "network": (900, 1200),
+    "subject": (900, 1000),
+    "claim": (420, 900),
+}
 
 
 def main(folder: Path) -> None:
@@ -31,6 +37,18 @@ def main(folder: Path) -> None:
             page.wait("new Promise(done => setTimeout(done, 500)) && true")
             (folder / f"lab-{name}.webp").write_bytes(page.picture(60))
 
+        # from the address to the threshold of one's own constraint
+        opened(page, address, *SIZES["step"])
+        press(page, "level", "[role=slider]", "ArrowLeft")
+        taken("step-1", "nav")
+        press(page, "Model", "select", *["ArrowDown"] * 8)
+        put(page, "Constraint", "-kappa <= z <= 3*kappa")
+        said(page, r"typed\(kappa=1\), level 3: alpha")
+        taken("step-2", "h1")
+        press(page, "kappa", "[role=slider]", *["ArrowRight"] * 5)
+        said(page, r"typed\(kappa=5/4\), level 3: alpha")
+        taken("step-3", "h1")
+        taken("step-4", "h2")
         opened(page, address, *SIZES["model"])
         press(page, "level", "[role=slider]", "ArrowRight")
         said(page, "level 5: alpha")

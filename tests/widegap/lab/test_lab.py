@@ -18,7 +18,7 @@ from typing import Any
 import click
 import pytest
 
-from numerics import Solution, phase_diagram, solve
+from numerics import Limit, Solution, limit, phase_diagram, solve
 from numerics.sharpness import quadratic_limits
 from theory import SBP, SK, free_energy
 from theory.sharpness import sam_edge
@@ -124,6 +124,26 @@ def test_energies_rise_or_fall_and_have_profiles() -> None:
     made = done(models.thresholds, Asked("sk"), 3)
     assert f"xi = {solve(SK(), 3).value:#.12g}" in made
     assert made.count("<img") == 2
+
+
+def test_the_limit_of_equal_levels_is_theirs() -> None:
+    made = done(models.limit_of, Asked("spherical", "0"))
+    assert "spherical(kappa=0), r -&gt; infinity: alpha = 2, error 0" in made
+    assert "merge into level 1" in made
+    assert Limit.from_dict(json.loads(taken(made, "spherical-limit.json"))).value == 2.0
+
+
+@pytest.mark.slow
+def test_the_limit_has_its_error_and_a_profile() -> None:
+    views = told(models.limit_of, Asked("sk"), 10)
+    shares = [float(x) for view in views for x in re.findall(r'value="([\d.]+)"', view)]
+    assert shares == sorted(shares)
+    assert 0.0 <= shares[0] < shares[-1] <= 1.0
+    made = done(models.limit_of, Asked("sk"), 10)
+    found = Limit.from_dict(json.loads(taken(made, "sk-limit.json")))
+    assert found == limit(SK(), highest=10)
+    assert f"error {found.error:.1g}" in made
+    assert made.count("<img") == 1
 
 
 @pytest.mark.parametrize("name", models.MODELS.values())
@@ -290,7 +310,7 @@ def test_notebooks_are_in_order() -> None:
 # -- the server --------------------------------------------------------------------------------------
 
 
-def asked(headers: dict[str, str], kind: str = "http") -> list[Any]:
+def asked(headers: dict[str, str], kind: str = "http", path: str = "/") -> list[Any]:
     """What a guarded application answers."""
     sent: list[Any] = []
 
@@ -304,7 +324,7 @@ def asked(headers: dict[str, str], kind: str = "http") -> list[Any]:
         return {}
 
     raw = [(k.encode(), v.encode()) for k, v in headers.items()]
-    asyncio.run(Guard(inside, 1234)({"type": kind, "headers": raw}, receive, send))
+    asyncio.run(Guard(inside, 1234)({"type": kind, "headers": raw, "path": path}, receive, send))
     return sent
 
 
@@ -323,6 +343,12 @@ def asked(headers: dict[str, str], kind: str = "http") -> list[Any]:
 def test_other_hosts_and_pages_are_refused(headers: dict[str, str]) -> None:
     assert asked(headers)[0]["status"] == 403
     assert asked(headers, "websocket") == [{"type": "websocket.close", "code": 1008}]
+
+
+def test_shared_memory_is_not_read_by_name() -> None:
+    headers = {"host": "127.0.0.1:1234"}
+    for path in ("/@file/1-x.txt", "/claims/@file/1-x.txt"):
+        assert asked(headers, path=path)[0]["status"] == 403
 
 
 def test_its_own_pages_are_answered_and_load_nothing_from_elsewhere() -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from numerics import phase_diagram, solve
 from numerics.parities import frontier
-from theory import ABP, SBP, free_energy
+from theory import ABP, SBP, SphericalPerceptron, free_energy
 from widegap.subjects import LAWS
 
 from ...verify.reports.browser import Page, browser_path
@@ -213,6 +213,21 @@ def test_a_claim_is_checked_and_a_wrong_theory_rejected(
     press(page, "Check it", "button", "Enter")
     assert said(page, "the wrong theory is rejected")
     fits(page, address, width)
+
+
+@pytest.mark.slow
+def test_the_limit_is_found_where_it_is_asked_for(page: Page, address: str) -> None:
+    opened(page, address, 360)
+    press(page, "level", "[role=slider]", "Home")
+    press(page, "Model", "select", *["ArrowDown"] * 4)  # the spherical perceptron
+    press(page, "Find the limit", "button", "Enter")
+    number = float(said(page, r"spherical\(kappa=1/2\), r -> infinity: alpha = ([\d.]+), error")[1])
+    assert number == pytest.approx(solve(SphericalPerceptron("1/2"), 1).value, rel=1e-12)
+    press(page, "kappa", "[role=slider]", "ArrowRight")
+    page.wait("!document.body.innerText.includes('r -> infinity')")
+    press(page, "kappa", "[role=slider]", "ArrowLeft")  # it is kept
+    assert said(page, r"spherical\(kappa=1/2\), r -> infinity")
+    fits(page, address, 360)
 
 
 @pytest.mark.slow

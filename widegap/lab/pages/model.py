@@ -12,9 +12,9 @@ def _():
     from widegap.lab import models, notebook
     from widegap.lab.worker import Desk
 
-    deriving, solving = Desk(), Desk()
+    deriving, solving, climbing = Desk(), Desk(), Desk()
     notebook.navigation("/")
-    return deriving, mo, models, notebook, solving
+    return climbing, deriving, mo, models, notebook, solving
 
 
 @app.cell
@@ -47,8 +47,8 @@ def _(alpha, chosen, constraint, kappa, models, prior):
 
 
 @app.cell
-def _(deriving, mo, notebook, solving):
-    stop = notebook.stop_button(solving, deriving)
+def _(climbing, deriving, mo, notebook, solving):
+    stop = notebook.stop_button(solving, climbing, deriving)
     mo.vstack([mo.md("## Thresholds"), stop])
     return (stop,)
 
@@ -56,6 +56,19 @@ def _(deriving, mo, notebook, solving):
 @app.cell
 def _(asked, level, models, notebook, solving):
     notebook.follow(solving, models.thresholds, asked, level.value)
+
+
+@app.cell
+def _(mo):
+    all_levels = mo.ui.run_button(label="Find the limit of all levels (minutes)")
+    mo.vstack([mo.md("## Level infinity"), all_levels])
+    return (all_levels,)
+
+
+@app.cell
+def _(all_levels, asked, climbing, models, notebook):
+    if all_levels.value or climbing.known(models.limit_of, asked):
+        notebook.follow(climbing, models.limit_of, asked)
 
 
 @app.cell
