@@ -20,13 +20,7 @@ import numpy as np
 
 from numerics.errors import ResolutionError
 from numerics.results import Table
-from theory.circuits import (
-    Edge,
-    Residual,
-    X,
-    edit_spill,
-    rank_one_edit,
-)
+from theory.circuits import Edge, Residual, X, edit_spill, rank_one_edit
 from theory.circuits import ablation as ablation_of
 from theory.circuits import acdc as acdc_of
 from theory.circuits import shapley as shapley_of
@@ -95,25 +89,32 @@ class Compiled:
     """
 
     def __init__(self, graph: Residual) -> None:
-        from sympy import lambdify
+        from sympy import DiracDelta, lambdify
 
         self.edges = tuple(graph.edges)
-        self._graph = replace(graph, clean=float(graph.clean), corrupt=float(graph.corrupt))
+        ends = (np.float64(graph.clean), np.float64(graph.corrupt))  # which divide by 0 to infinity
+        self._graph = replace(graph, clean=ends[0], corrupt=ends[1])
+        values, slopes = (
+            {name: f(X) for name, f in graph.applied(order).items()} for order in (0, 1)
+        )
+        for name, slope in slopes.items():
+            if slope.has(DiracDelta):
+                raise ValueError(f"the function of {name} jumps: {values[name]} has no slope there")
         self._functions, self._derivatives = (
-            {name: lambdify(X, f(X), "numpy") for name, f in graph.applied(order).items()}
-            for order in (0, 1)
+            {name: lambdify(X, f, ["scipy", "numpy"]) for name, f in made.items()}
+            for made in (values, slopes)
         )
 
     def loss(self, keep: Array) -> float:
         """As `Patchable` has it; refuses what is not finite with a ValueError."""
-        kept = dict(zip(self.edges, map(float, keep), strict=True))
+        kept = dict(zip(self.edges, np.asarray(keep, dtype=float), strict=True))
         with np.errstate(all="ignore"):
             return float(_finite(self._graph.loss(kept, self._functions)))
 
     def slopes(self, alpha: float) -> Array:
         """As `Patchable` has it; refuses what is not finite with a ValueError."""
         with np.errstate(all="ignore"):
-            found = self._graph.slopes(float(alpha), self._functions, self._derivatives)
+            found = self._graph.slopes(np.float64(alpha), self._functions, self._derivatives)
         return _finite([found[edge] for edge in self.edges])
 
 
@@ -160,7 +161,13 @@ def read_graph(path: str | os.PathLike[str]) -> Residual:
         ) from error
     if len(texts) > MAX_NODES:
         raise ValueError(f"a graph has at most {MAX_NODES} nodes, {path} has {len(texts)}")
-    return Residual({name: parse(text, X) for name, text in texts.items()}, edges, *ends)
+    functions = {}
+    for name, text in texts.items():
+        try:
+            functions[name] = parse(text, X)
+        except ValueError as error:
+            raise ValueError(f"the function of {name}: {error}") from error
+    return Residual(functions, edges, *ends)
 
 
 def _kept(model: Patchable, some: Iterable[Edge], players: Sequence[Edge] | None) -> Array:

@@ -87,7 +87,7 @@ def _law(
 ) -> Law:
     known = {**_MATRICES, **_SIZES}
     common = {s: what for s, what in known.items() if s in statement.free_symbols}
-    return Law(title, statement, meaning | common, holds, steps, source or "derived here")
+    return Law(title, statement, common | meaning, holds, steps, source or "derived here")
 
 
 @cache
@@ -255,7 +255,8 @@ def neuron_law() -> Law:
         },
         "any activation f; half a squared error, summed over samples and classes",
         Step("Scaling", "Weights in times 1 + s, weights back times 1 - s: the output's change.", rate),
-        Step("Where it vanishes", "z f'(z)/f(z) has to be one number, on each side of 0.",
+        Step("Where it vanishes", "z f'(z)/f(z) has to be one and the same number wherever f is not 0: on "
+             "each side of 0 a power of this degree, or nothing.",
              dsolve(Eq(z * f(z).diff(z), degree * f(z)), f(z))),
         Step("ReLU", "A power of degree 1, and so norms are kept.",
              Eq(r, simplify(_moved(lambda t: ACTIVATIONS["relu"].subs(X, t), pair=False)))),

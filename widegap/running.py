@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +12,10 @@ from widegap.errors import Failure, refusals, say
 from widegap.options import one_place
 from widegap.show.progress import SweepProgress
 
-__all__ = ["experiment", "resumable"]
+if TYPE_CHECKING:
+    from verify.cases import Case, Outcome
+
+__all__ = ["experiment", "outcomes", "resumable"]
 
 
 @contextmanager
@@ -112,3 +116,42 @@ def experiment(
         check()
     with resumable(out, scheduler, what, CasesFileError) as yielded:
         yield yielded
+
+
+def outcomes(
+    subject: str,
+    function: "Callable[[dict[str, Any], int], Outcome]",
+    cases: "Callable[[], Sequence[Case]]",
+    *,
+    what: str,
+    needs: Sequence[str],
+    out: str,
+    plot: str | None,
+    workers: int | None,
+    scheduler: str | None,
+    seed: int,
+    resume: bool,
+) -> "list[tuple[dict[str, Any], Outcome]]":
+    """Run a subject's cases by `verify.cases.run_cases`, as an `experiment`.
+
+    Parameters
+    ----------
+    subject, function
+        As there.
+    cases
+        Lists the cases; refuses input that makes no sense with a ValueError.
+    what, needs, out, plot, workers, scheduler, seed, resume
+        As of `experiment` and of the command's options.
+    """
+    from verify.cases import run_cases
+
+    listed: list[Case] = []
+
+    def check() -> None:
+        listed.extend(cases())
+
+    with experiment(out, plot, workers, scheduler, what, needs, check) as (progress, executor):
+        return run_cases(
+            subject, function, listed, seed=seed, out=out, resume=resume, executor=executor,
+            workers=workers, progress=progress.update,
+        )  # fmt: skip
