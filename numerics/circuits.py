@@ -362,14 +362,15 @@ def _check_moments(c: Array) -> None:
 
 
 @cache
-def _edits() -> tuple[Callable[..., Array], Callable[..., Array]]:
+def _edits() -> Any:
+    """Theory's edit, of W, C, k and v, and its spill, of C, k and q, as functions of arrays."""
     from sympy import MatrixSymbol, lambdify
 
-    first, second = (
-        lambdify(sorted((a for a in e.atoms(MatrixSymbol)), key=lambda a: "WCkvq".index(a.name)), e)
-        for e in (rank_one_edit(), edit_spill())
-    )
-    return first, second
+    def compiled(expression: Any) -> Any:
+        named = {symbol.name: symbol for symbol in expression.atoms(MatrixSymbol)}
+        return lambdify([named[name] for name in "WCkvq" if name in named], expression)
+
+    return compiled(rank_one_edit()), compiled(edit_spill())
 
 
 @dataclass(frozen=True)
@@ -411,22 +412,17 @@ class Comparison(Table):
 
     def draw(self, axes: Axes) -> None:
         """The graph: ACDC's edges dark, widths as EAP-IG scores, heads in columns by their depth."""
-        pairs = [tuple(edge.split(" -> ")) for edge in self.edges]
-        graph = circuit([(u, v) for u, v in pairs], self.eap_ig)
-        for depth, nodes in enumerate(nx.topological_generations(graph)):
-            nx.set_node_attributes(graph, dict.fromkeys(nodes, depth), "depth")
-        places = nx.multipartite_layout(graph, subset_key="depth")
+        u, v = zip(*(edge.split(" -> ") for edge in self.edges), strict=True)
+        graph = circuit(list(zip(u, v, strict=True)))
+        generations = nx.topological_generations(graph)
+        layers = {f"{depth}": nodes for depth, nodes in enumerate(generations)}
+        places = nx.multipartite_layout(graph, subset_key=layers)
         largest = max(map(abs, self.eap_ig)) or 1.0
-        kept = {
-            (u, v.partition(":")[0])
-            for (u, v), yes in zip(pairs, self.kept, strict=True)
-            if yes == "yes"
-        }
-        for u, v, score in graph.edges(data="score"):
+        for sender, receiver, score, kept in zip(u, v, self.eap_ig, self.kept, strict=True):
             nx.draw_networkx_edges(
-                graph, places, edgelist=[(u, v)], ax=axes, node_size=900,
+                graph, places, edgelist=[(sender, receiver.partition(":")[0])], ax=axes, node_size=900,
                 width=0.5 + 3.5 * abs(score) / largest,
-                edge_color="black" if (u, v) in kept else "silver",
+                edge_color="black" if kept == "yes" else "silver",
                 connectionstyle="arc3,rad=0.15",
             )  # fmt: skip
         nx.draw_networkx_nodes(
