@@ -393,11 +393,15 @@ def flow(
     """
     times = _checked_times(times)
     data = _checked(x, labels, start)
-    tables = []
-    for number, one in enumerate((100.0 * tolerance, tolerance)):
-        solved = _integrated(
-            start, *data, times, one, lambda share, number=number: progress((number + share) / 2.0)
-        )
+    tables, reached = [], 0.0
+
+    def tell(share: float) -> None:  # of both solutions; steps also look ahead, and are taken back
+        nonlocal reached
+        reached = max(reached, (len(tables) + share) / 2.0)
+        progress(reached)
+
+    for one in (100.0 * tolerance, tolerance):
+        solved = _integrated(start, *data, times, one, tell)
         tables.append(
             [
                 (time, *row)

@@ -202,12 +202,12 @@ def _write_candidates(made: "Reconstruction", target: "Path | None", out: str | 
 @result_options
 def experiment(
     tasks: tuple[str, ...],
+    samples: tuple[int, ...],
+    widths: tuple[int, ...],
     decays: tuple[tuple[Any, ...], ...],
-    out: str,
+    draws: int,
     as_json: bool,
     plot: str | None,
-    workers: int | None,
-    scheduler: str | None,
     **options: Any,
 ) -> None:
     """Train networks on digits, with and without decay, and count the samples that come back.
@@ -216,26 +216,12 @@ def experiment(
     share of samples with a cosine above 0.9 with its standard error, the same of as many random starts and
     other digits, and the mean cosine. Some minutes.
     """
-    from verify.reconstruction.experiment import NEEDS, cases, leaks
+    from verify.reconstruction.experiment import NEEDS, SUBJECT, Leaks, cases, recovered
 
-    seed, resume = options.pop("seed"), options.pop("resume")
     rates = tuple(dict.fromkeys(float(rate) for several in decays for rate in several))
-    chosen: list[Any] = []
-
-    def check() -> None:
-        chosen.extend(cases(tuple(dict.fromkeys(tasks)), decays=rates, seed=seed, **options))
-
-    with running.experiment(out, plot, workers, scheduler, "networks", NEEDS, check) as (
-        progress,
-        executor,
-    ):
-        result = leaks(
-            chosen,
-            seed=seed,
-            out=out,
-            resume=resume,
-            executor=executor,
-            workers=workers,
-            progress=progress.update,
-        )
-    show(result, as_json, plot)
+    outcomes = running.outcomes(
+        SUBJECT, recovered,
+        lambda: cases(tuple(dict.fromkeys(tasks)), samples, widths, rates, draws, options["seed"]),
+        what="networks", needs=NEEDS, plot=plot, **options,
+    )  # fmt: skip
+    show(Leaks.of(outcomes), as_json, plot)
