@@ -69,6 +69,21 @@ def test_rules_are_what_their_names_say():
     assert np.any(target.back[1])
 
 
+def test_descent_clips_both_networks_apart_and_keeps_a_fifth_for_tests():
+    """One step along gradients of norm 6 and 0.2, by hand."""
+    start = Weights((np.zeros((2, 2)),), (np.zeros((2, 2)),))
+    slope = Weights((np.full((2, 2), 3.0),), (np.full((2, 2), 0.1),))
+    rows = [np.arange(10), np.arange(10)[::-1]]
+    end, history = networks.fitted(
+        lambda p, x, y: slope, [start, start], rows, (np.arange(10.0), np.zeros(10)), 1, 0,
+        lambda p, x, y: {"x": x, "w": p.forward[0]}, rate=0.4, clip=2.0, batch=8,
+    )  # fmt: skip
+    np.testing.assert_allclose(end.forward[0], -0.4 * 3.0 / 3.0)
+    np.testing.assert_allclose(end.back[0], -0.4 * 0.1)
+    np.testing.assert_array_equal(history["x"][:, 1], [[8.0, 9.0], [1.0, 0.0]])
+    np.testing.assert_array_equal(history["w"][:, 0], 0.0)
+
+
 def test_a_network_is_trained_and_measured():
     end, history = trained(
         Setting("breast-cancer", "bp", width=5, depth=2, epochs=2, rate=0.3), 5, 2, points=2
@@ -148,6 +163,13 @@ def test_a_table_of_rules():
     ]
     assert listed[0]["first"] == listed[1]["first"] != listed[2]["first"]
     outcome = train_case(listed[0], 1)
+    end, history = trained(replace(base, data="breast-cancer", depth=1), listed[0]["first"], 2)
+    assert outcome["accuracies"] == history["accuracy"][:, 1].tolist()
+    w, v = end.forward[0], end.back[0].swapaxes(1, 2)
+    sizes = np.linalg.norm(w, axis=(1, 2)) * np.linalg.norm(v, axis=(1, 2))
+    assert outcome["cosine"] == pytest.approx(np.mean((w * v).sum(axis=(1, 2)) / sizes))
+    ends = [history["cka"][:, k].mean() for k in (0, 1)]
+    np.testing.assert_allclose(outcome["cka"], ends)
     assert outcome == train_case(listed[0], 2)  # the seed is the case's own
     json.dumps(outcome, allow_nan=False)
     other = {"accuracies": [0.5, 0.75], "cosine": 0.25, "cka": [0.1, 0.2]}
