@@ -125,12 +125,8 @@ def outcomes(
     *,
     what: str,
     needs: Sequence[str],
-    out: str,
     plot: str | None,
-    workers: int | None,
-    scheduler: str | None,
-    seed: int,
-    resume: bool,
+    **options: Any,
 ) -> "list[tuple[dict[str, Any], Outcome]]":
     """Run a subject's cases by `verify.cases.run_cases`, as an `experiment`.
 
@@ -140,10 +136,14 @@ def outcomes(
         As there.
     cases
         Lists the cases; refuses input that makes no sense with a ValueError.
-    what, needs, out, plot, workers, scheduler, seed, resume
-        As of `experiment` and of the command's options.
+    what, needs, plot
+        As of `experiment`.
+    **options
+        The values of `widegap.options.resumable_options` and of --seed.
     """
     from verify.cases import run_cases
+
+    out, workers, scheduler = (options.pop(name) for name in ("out", "workers", "scheduler"))
 
     listed: list[Case] = []
 
@@ -152,6 +152,6 @@ def outcomes(
 
     with experiment(out, plot, workers, scheduler, what, needs, check) as (progress, executor):
         return run_cases(
-            subject, function, listed, seed=seed, out=out, resume=resume, executor=executor,
-            workers=workers, progress=progress.update,
+            subject, function, listed, out=out, executor=executor, workers=workers,
+            progress=progress.update, **options,
         )  # fmt: skip

@@ -122,6 +122,14 @@ def test_reduced_data_drop_what_is_not_there():
     np.testing.assert_allclose(root.T @ targets, x.T @ np.eye(3)[LABELS] / 40, atol=1e-12)
 
 
+def test_first_weights_are_uniform_as_in_the_source():
+    """Up to gain/sqrt(units that are summed), and not less."""
+    for part in first_weights(100, 10, 50, 1, gain=3.0, seed=1):
+        for matrix in part:
+            assert 0.99 < abs(matrix).max() * matrix.shape[0] ** 0.5 / 3.0 <= 1.0
+            assert matrix.var() * matrix.shape[0] == pytest.approx(3.0, rel=0.15)
+
+
 def test_mixtures_are_white_and_their_classes_equal():
     x, labels = mixture(6, 4, 80, seed=5)
     np.testing.assert_allclose(x.T @ x / 80, np.eye(6), atol=1e-12)

@@ -123,7 +123,7 @@ def cases(
 def train_case(case: Mapping[str, Any], _: int) -> Outcome:
     """Train the networks of a case, for `verify.cases.run_cases`; their seed is the case's own."""
     setting = Setting(**{k: v for k, v in case.items() if k not in ("networks", "first")})
-    _, history = trained(setting, case["first"], case["networks"])
+    history = trained(setting, case["first"], case["networks"])[1]
     return {
         "accuracies": history["accuracy"][:, -1].tolist(),
         "cosine": float(history["cosines"][:, -1, :-1].mean()),

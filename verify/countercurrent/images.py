@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from numerics.countercurrent import Weights
-from verify.countercurrent.networks import fitted, table
+from verify.countercurrent.networks import Descent, fitted, table
 from verify.networks.training import jax_modules
 
 __all__ = ["TARGET", "autoencoder", "classifier", "normalised_loss"]
@@ -73,8 +73,9 @@ def _drawn(rng: np.random.Generator, shape: Any) -> Weights:
             size, fan = (units, before, 9), 9 * before
         return {"w": rng.uniform(-1.0, 1.0, size) / fan**0.5, "b": np.zeros(units)}
 
-    forward = tuple(one(*layer) for layer in shape)
-    return Weights(forward, tuple(one(_OTHER[kind], b, a) for kind, a, b in shape))
+    forward: Any = tuple(one(*layer) for layer in shape)
+    back: Any = tuple(one(_OTHER[kind], b, a) for kind, a, b in shape)
+    return Weights(forward, back)
 
 
 def normalised_loss(a: Any, b: Any, y: Any) -> Any:
@@ -94,18 +95,17 @@ def _run(
     direction: Any,
     measure: Any,
     shape: Any,
-    x: Any,
-    y: Any,
+    data: Any,
+    how: Descent,
+    epochs: int,
     seed: int,
     networks: int,
-    epochs: int,
-    **how: Any,
 ) -> Any:
     """Train networks on four fifths of the digits, and measure them on the rest."""
-    rngs = [np.random.default_rng([seed, number]) for number in range(networks)]
-    starts, rows = [_drawn(rng, shape) for rng in rngs], [rng.permutation(len(x)) for rng in rngs]
-    steps = epochs * (len(x) * 4 // 5 // how["batch"])
-    history = fitted(direction, starts, rows, (x, y), steps, seed, measure, **how)[1]
+    rngs, n = [np.random.default_rng([seed, number]) for number in range(networks)], len(data[0])
+    drawn = [(_drawn(rng, shape), rng.permutation(n)) for rng in rngs]
+    steps = epochs * (n * 4 // 5 // how.batch)
+    history = fitted(direction, drawn, data, how, steps, seed, measure)[1]
     return {name: values[:, -1] for name, values in history.items()}
 
 
@@ -146,11 +146,8 @@ def classifier(rule: str, seed: int, networks: int, *, epochs: int = 15) -> dict
             ),
         }
 
-    x, y = images.reshape(-1, 1, 8, 8), np.eye(10)[labels]
-    return _run(
-        jax.grad(loss), measure, _CLASSIFIER, x, y, seed, networks, epochs,
-        rate=1.0, momentum=0.8, clip=0.3, batch=128,
-    )  # fmt: skip
+    data, how = (images.reshape(-1, 1, 8, 8), np.eye(10)[labels]), Descent(1.0, 128, 0.8, 0.3)
+    return _run(jax.grad(loss), measure, _CLASSIFIER, data, how, epochs, seed, networks)
 
 
 def autoencoder(rule: str, seed: int, networks: int, *, epochs: int = 20) -> dict[str, Any]:
@@ -182,7 +179,5 @@ def autoencoder(rule: str, seed: int, networks: int, *, epochs: int = 20) -> dic
         }
 
     x = images.reshape(-1, 1, 8, 8)
-    return _run(
-        jax.grad(loss), measure, _AUTOENCODER, x, np.zeros(len(x)), seed, networks, epochs,
-        rate=0.01, momentum=0.9, clip=0.2, batch=32,
-    )  # fmt: skip
+    data, how = (x, np.zeros(len(x))), Descent(0.01, 32, 0.9, 0.2)
+    return _run(jax.grad(loss), measure, _AUTOENCODER, data, how, epochs, seed, networks)

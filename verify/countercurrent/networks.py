@@ -9,7 +9,7 @@ at 1. Its data and widths (784-256x5-10 for MNIST) are larger.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ __all__ = [
     "DATA",
     "NEEDS",
     "RULES",
+    "Descent",
     "Setting",
     "descended",
     "fitted",
@@ -244,29 +245,41 @@ def _measured(p: Weights, x: Any, y: Any, act: Any) -> dict[str, Any]:
     }
 
 
-def fitted(
-    direction: Any, starts: list[Weights], rows: list[Any], data: Any, steps: int, seed: int, watch: Any,
-    *, points: int = 1, rate: float = 1.0, momentum: float | None = None, clip: float = 1.0, batch: int = 64,
-) -> tuple[Weights, dict[str, NDArray[Any]]]:  # fmt: skip
-    """Train networks by stochastic descent, gradient norms of the two parts clipped apart.
+class Descent(NamedTuple):
+    """Stochastic descent; the gradient norms of the two networks are clipped apart."""
 
-    Each has an order of the data's rows; on the last fifth of them it is watched, at first and at so many
-    points of equal distance. Returned are the last weights and this history, networks along a first axis.
+    rate: float
+    batch: int
+    momentum: float | None = None
+    clip: float = 1.0
+
+
+def fitted(
+    direction: Any, networks: list[tuple[Weights, Any]], data: Any, how: Descent, steps: int, seed: int,
+    watch: Any, points: int = 1,
+) -> tuple[Weights, dict[str, NDArray[Any]]]:  # fmt: skip
+    """Train networks, given with an order of the data's rows each.
+
+    On the last fifth of the rows ``watch`` looks at weights and data, at first and at so many points of equal
+    distance. Returned are the last weights and this history, networks along a first axis.
     """
     jax, jnp, optax = jax_modules()
-    one = optax.chain(optax.clip_by_global_norm(clip), optax.sgd(rate, momentum=momentum))
+    one = optax.chain(
+        optax.clip_by_global_norm(how.clip), optax.sgd(how.rate, momentum=how.momentum)
+    )
     optimiser = optax.partition({"w": one, "v": one}, Weights("w", "v"))  # pyright: ignore[reportArgumentType]
+    starts, rows = zip(*networks, strict=True)
     data, count = tuple(map(jnp.asarray, data)), len(rows[0]) * 4 // 5
 
     def network(start: Weights, rows: Any, key: Any) -> Any:
         here, there = (tuple(part[some] for part in data) for some in (rows[:count], rows[count:]))
         return train(
-            direction, start, optimiser, steps, data=here, batch=batch, key=key, every=steps // points,
+            direction, start, optimiser, steps, data=here, batch=how.batch, key=key, every=steps // points,
             watch=lambda p: watch(p, *there),
         )  # fmt: skip
 
     start = jax.tree.map(lambda *parts: np.stack(parts), *starts)
-    keys = jax.random.split(jax.random.key(seed), len(starts))
+    keys = jax.random.split(jax.random.key(seed), len(networks))
     return jax.tree.map(np.asarray, jax.jit(jax.vmap(network))(start, np.stack(rows), keys))
 
 
@@ -292,12 +305,14 @@ def trained(
     s = setting
     x, labels = table(s.data)
     y, act = np.eye(labels.max() + 1)[labels], _activation(s.activation)
+    sizes = (x.shape[1], y.shape[1], s.width, s.depth)
     seeds = [int(one) for one in np.random.SeedSequence(seed).generate_state(networks, np.uint64)]
-    starts = [first_weights(x.shape[1], y.shape[1], s.width, s.depth, seed=one) for one in seeds]
-    rows = [np.random.default_rng([one, 1]).permutation(len(x)) for one in seeds]
+    drawn = [
+        (first_weights(*sizes, seed=one), np.random.default_rng([one, 1]).permutation(len(x)))
+        for one in seeds
+    ]
     steps = max(1, s.epochs * (len(x) * 4 // 5 // _BATCH) // points) * points
     return fitted(
-        _direction(s.rule, s.activation), starts, rows, (x, y), steps, seed,
-        lambda p, x, y: _measured(p, x, y, act),
-        points=points, rate=s.rate, batch=_BATCH,
+        _direction(s.rule, s.activation), drawn, (x, y), Descent(s.rate, _BATCH), steps, seed,
+        lambda p, x, y: _measured(p, x, y, act), points,
     )  # fmt: skip

@@ -6,8 +6,8 @@ Every random claim has a share of the family-wise false-alarm probability of a p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from verify.suite.verdicts import Design
 
@@ -17,7 +17,7 @@ FALSE_ALARM = 1e-9
 """False-alarm probability of one random test, unless it says otherwise."""
 
 
-def interval(values: Sequence[float], outside: float = 0.05) -> tuple[float, float]:
+def interval(values: Any, outside: float = 0.05) -> tuple[float, float]:
     """Interval of a mean by Student's t, which misses it with probability ``outside``."""
     from numpy import mean, std
     from scipy.stats import t

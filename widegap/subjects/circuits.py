@@ -157,43 +157,45 @@ def _compared(graph: "Residual", as_json: bool, plot: str | None, **options: Any
 @resumable_options("network or question")
 @seed_option("Networks and random circuits")
 @result_options
-def experiment(
+def experiment(as_json: bool, plot: str | None, **options: Any) -> None:
+    """Find circuits by each method, and see how much of the network's knowledge they keep.
+
+    Faithfulness is 1 where the circuit's loss is the network's, 0 where it is that without edges.
+    """
+    from verify.circuits.experiment import NEEDS, faithfulness, run_case
+
+    names = ("network", "networks", "checkpoint", "prompts", "methods", "patch", "percents", "tau")
+    asked = {name: options.pop(name) for name in names}
+    outcomes = running.outcomes(
+        "circuits", run_case, lambda: _cases(**asked), what="cases", plot=plot,
+        needs=NEEDS if asked["checkpoint"] is None else (*NEEDS, "safetensors"), **options,
+    )  # fmt: skip
+    with refusals():
+        result = faithfulness(outcomes)
+    left = f"{result.left_out} cases lose nothing without their edges" if result.left_out else ""
+    show(result, as_json, plot, left)
+
+
+def _cases(
     network: str | None,
     networks: int | None,
     checkpoint: str | None,
     prompts: str | None,
     methods: tuple[str, ...],
-    percents: tuple[int, ...],
     patch: str,
-    tau: float,
-    as_json: bool,
-    plot: str | None,
-    **options: Any,
-) -> None:
-    """Find circuits by each method, and see how much of the network's knowledge they keep.
+    **common: Any,
+) -> list[dict[str, Any]]:
+    from verify.circuits.experiment import cases_of
 
-    Faithfulness is 1 where the circuit's loss is the network's, 0 where it is that without edges.
-    """
-    from verify.circuits.experiment import NEEDS, cases_of, faithfulness, run_case
-
-    def cases() -> list[dict[str, Any]]:
-        if (checkpoint is None) != (prompts is None):
-            raise ValueError("--checkpoint DIR and --prompts FILE go together")
-        if checkpoint is not None and (network, networks) != (None, None):
-            raise ValueError(
-                "--network and --networks are for networks made here, not for --checkpoint"
-            )
-        few = METHODS if checkpoint is None else ("eap", "eap-ig", "random")
-        return cases_of(
-            network or "planted" if checkpoint is None else "checkpoint", networks or 8, percents,
-            methods or few, tau=tau, zero=patch == "zero", folder=checkpoint, prompts=prompts,
-        )  # fmt: skip
-
-    needs = NEEDS if checkpoint is None else (*NEEDS, "safetensors")
-    outcomes = running.outcomes(
-        "circuits", run_case, cases, what="cases", needs=needs, plot=plot, **options
-    )
-    with refusals():
-        result = faithfulness(outcomes)
-    left = f"{result.left_out} cases lose nothing without their edges" if result.left_out else ""
-    show(result, as_json, plot, left)
+    if (checkpoint is None) != (prompts is None):
+        raise ValueError("--checkpoint DIR and --prompts FILE go together")
+    if checkpoint is not None and (network, networks) != (None, None):
+        raise ValueError(
+            "--network and --networks are for networks made here, not for --checkpoint"
+        )
+    few = METHODS if checkpoint is None else ("eap", "eap-ig", "random")
+    kind = network or "planted" if checkpoint is None else "checkpoint"
+    return cases_of(
+        kind, networks or 8, methods=methods or few, zero=patch == "zero", folder=checkpoint,
+        prompts=prompts, **common,
+    )  # fmt: skip

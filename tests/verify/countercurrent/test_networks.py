@@ -73,12 +73,12 @@ def test_descent_clips_both_networks_apart_and_keeps_a_fifth_for_tests():
     """One step along gradients of norm 6 and 0.2, by hand."""
     start = Weights((np.zeros((2, 2)),), (np.zeros((2, 2)),))
     slope = Weights((np.full((2, 2), 3.0),), (np.full((2, 2), 0.1),))
-    rows = [np.arange(10), np.arange(10)[::-1]]
+    both = [(start, np.arange(10)), (start, np.arange(10)[::-1])]
+    data, how = (np.arange(10.0), np.zeros(10)), networks.Descent(0.4, 8)
     end, history = networks.fitted(
-        lambda p, x, y: slope, [start, start], rows, (np.arange(10.0), np.zeros(10)), 1, 0,
-        lambda p, x, y: {"x": x, "w": p.forward[0]}, rate=0.4, clip=2.0, batch=8,
-    )  # fmt: skip
-    np.testing.assert_allclose(end.forward[0], -0.4 * 3.0 / 3.0)
+        lambda p, x, y: slope, both, data, how, 1, 0, lambda p, x, y: {"x": x, "w": p.forward[0]}
+    )
+    np.testing.assert_allclose(end.forward[0], -0.4 * 3.0 / 6.0)
     np.testing.assert_allclose(end.back[0], -0.4 * 0.1)
     np.testing.assert_array_equal(history["x"][:, 1], [[8.0, 9.0], [1.0, 0.0]])
     np.testing.assert_array_equal(history["w"][:, 0], 0.0)
