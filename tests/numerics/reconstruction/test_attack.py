@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from numerics.reconstruction.attack import Audit, Reconstruction, audit, matched, reconstruct, ssim
+from numerics.reconstruction.network import Network
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,11 @@ def test_every_number_of_a_reconstruction_is_what_it_says(relu, found) -> None:
     by_chance = matched(np.random.default_rng(7).standard_normal((8, 10)), mine)[0]
     np.testing.assert_allclose(result.start_cosines, by_chance, atol=1e-12)
     np.testing.assert_allclose(result.cosines, matched(x, mine)[0], atol=1e-12)
+
+
+def test_the_rank_counts_singular_values_above_a_hundredth_of_the_largest() -> None:
+    network = Network.of({"W1": np.diag([1.0, 0.1, 0.011, 0.009]), "W2": np.ones((1, 4))})
+    assert reconstruct(network, 2, iterations=1).rank == 3
 
 
 def test_results_are_written_read_and_drawn(relu, found) -> None:
