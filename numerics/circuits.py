@@ -20,13 +20,7 @@ import numpy as np
 
 from numerics.errors import ResolutionError
 from numerics.results import Table
-from theory.circuits import (
-    Edge,
-    Residual,
-    X,
-    edit_spill,
-    rank_one_edit,
-)
+from theory.circuits import Edge, Residual, X, edit_spill, rank_one_edit
 from theory.circuits import ablation as ablation_of
 from theory.circuits import acdc as acdc_of
 from theory.circuits import shapley as shapley_of
@@ -95,25 +89,32 @@ class Compiled:
     """
 
     def __init__(self, graph: Residual) -> None:
-        from sympy import lambdify
+        from sympy import DiracDelta, lambdify
 
         self.edges = tuple(graph.edges)
-        self._graph = replace(graph, clean=float(graph.clean), corrupt=float(graph.corrupt))
+        ends = (np.float64(graph.clean), np.float64(graph.corrupt))  # which divide by 0 to infinity
+        self._graph = replace(graph, clean=ends[0], corrupt=ends[1])
+        values, slopes = (
+            {name: f(X) for name, f in graph.applied(order).items()} for order in (0, 1)
+        )
+        for name, slope in slopes.items():
+            if slope.has(DiracDelta):
+                raise ValueError(f"the function of {name} jumps: {values[name]} has no slope there")
         self._functions, self._derivatives = (
-            {name: lambdify(X, f(X), "numpy") for name, f in graph.applied(order).items()}
-            for order in (0, 1)
+            {name: lambdify(X, f, ["scipy", "numpy"]) for name, f in made.items()}
+            for made in (values, slopes)
         )
 
     def loss(self, keep: Array) -> float:
         """As `Patchable` has it; refuses what is not finite with a ValueError."""
-        kept = dict(zip(self.edges, map(float, keep), strict=True))
+        kept = dict(zip(self.edges, np.asarray(keep, dtype=float), strict=True))
         with np.errstate(all="ignore"):
             return float(_finite(self._graph.loss(kept, self._functions)))
 
     def slopes(self, alpha: float) -> Array:
         """As `Patchable` has it; refuses what is not finite with a ValueError."""
         with np.errstate(all="ignore"):
-            found = self._graph.slopes(float(alpha), self._functions, self._derivatives)
+            found = self._graph.slopes(np.float64(alpha), self._functions, self._derivatives)
         return _finite([found[edge] for edge in self.edges])
 
 
@@ -160,7 +161,13 @@ def read_graph(path: str | os.PathLike[str]) -> Residual:
         ) from error
     if len(texts) > MAX_NODES:
         raise ValueError(f"a graph has at most {MAX_NODES} nodes, {path} has {len(texts)}")
-    return Residual({name: parse(text, X) for name, text in texts.items()}, edges, *ends)
+    functions = {}
+    for name, text in texts.items():
+        try:
+            functions[name] = parse(text, X)
+        except ValueError as error:
+            raise ValueError(f"the function of {name}: {error}") from error
+    return Residual(functions, edges, *ends)
 
 
 def _kept(model: Patchable, some: Iterable[Edge], players: Sequence[Edge] | None) -> Array:
@@ -355,14 +362,15 @@ def _check_moments(c: Array) -> None:
 
 
 @cache
-def _edits() -> tuple[Callable[..., Array], Callable[..., Array]]:
+def _edits() -> Any:
+    """Theory's edit, of W, C, k and v, and its spill, of C, k and q, as functions of arrays."""
     from sympy import MatrixSymbol, lambdify
 
-    first, second = (
-        lambdify(sorted((a for a in e.atoms(MatrixSymbol)), key=lambda a: "WCkvq".index(a.name)), e)
-        for e in (rank_one_edit(), edit_spill())
-    )
-    return first, second
+    def compiled(expression: Any) -> Any:
+        named = {symbol.name: symbol for symbol in expression.atoms(MatrixSymbol)}
+        return lambdify([named[name] for name in "WCkvq" if name in named], expression)
+
+    return compiled(rank_one_edit()), compiled(edit_spill())
 
 
 @dataclass(frozen=True)
@@ -404,22 +412,17 @@ class Comparison(Table):
 
     def draw(self, axes: Axes) -> None:
         """The graph: ACDC's edges dark, widths as EAP-IG scores, heads in columns by their depth."""
-        pairs = [tuple(edge.split(" -> ")) for edge in self.edges]
-        graph = circuit([(u, v) for u, v in pairs], self.eap_ig)
-        for depth, nodes in enumerate(nx.topological_generations(graph)):
-            nx.set_node_attributes(graph, dict.fromkeys(nodes, depth), "depth")
-        places = nx.multipartite_layout(graph, subset_key="depth")
+        u, v = zip(*(edge.split(" -> ") for edge in self.edges), strict=True)
+        graph = circuit(list(zip(u, v, strict=True)))
+        generations = nx.topological_generations(graph)
+        layers = {f"{depth}": nodes for depth, nodes in enumerate(generations)}
+        places = nx.multipartite_layout(graph, subset_key=layers)
         largest = max(map(abs, self.eap_ig)) or 1.0
-        kept = {
-            (u, v.partition(":")[0])
-            for (u, v), yes in zip(pairs, self.kept, strict=True)
-            if yes == "yes"
-        }
-        for u, v, score in graph.edges(data="score"):
+        for sender, receiver, score, kept in zip(u, v, self.eap_ig, self.kept, strict=True):
             nx.draw_networkx_edges(
-                graph, places, edgelist=[(u, v)], ax=axes, node_size=900,
+                graph, places, edgelist=[(sender, receiver.partition(":")[0])], ax=axes, node_size=900,
                 width=0.5 + 3.5 * abs(score) / largest,
-                edge_color="black" if (u, v) in kept else "silver",
+                edge_color="black" if kept == "yes" else "silver",
                 connectionstyle="arc3,rad=0.15",
             )  # fmt: skip
         nx.draw_networkx_nodes(

@@ -6,7 +6,7 @@ Losses are half the squared error per sample, |A_l B_l' - Y|^2/(2n), in every la
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -32,14 +32,17 @@ __all__ = [
     "first_weights",
     "flow",
     "gradient",
+    "measured",
     "mixture",
     "reduced",
     "states",
 ]
 
-_LONGEST = 1e6
+_LONGEST, _GAINS = 1e6, (1e-6, 100.0)
 _WORK = 4e8
 """Numbers that the solver may compute: some ten seconds for small networks, a minute for large ones."""
+_MOVED = 1e-6
+"""Least change of W'W, relative to |W|^2, that drifts are compared with: to nine digits, by rounding."""
 MOST = {"inputs": 512, "classes": 100, "width": 512, "depth": 20}
 """Largest networks."""
 
@@ -78,7 +81,7 @@ class Flow(Table):
         Cosine of what the data see of both, A W_l B' and A V_l' B'.
     drifts : tuple of float or None
         Of W_l'W_l - V_{l+1}'V_{l+1} relative to the change of W_l'W_l, for each unit of the step size; None
-        for the first and the last layer, and at time 0.
+        for the first and the last layer, and where W_l'W_l has hardly changed.
     error : float
         Bound on what the solver adds to any of these.
     """
@@ -148,8 +151,11 @@ def mixture(
         In equal parts.
     """
     check_sizes(inputs=inputs, classes=classes)
-    if not inputs < samples <= 10**5:
-        raise ValueError(f"white inputs take from {inputs + 1} to 100000 samples, got {samples}")
+    least = max(inputs + 1, classes)
+    if not least <= samples <= 10**5:
+        raise ValueError(
+            f"{inputs} white inputs of {classes} classes take from {least} to 100000 samples, got {samples}"
+        )
     rng = np.random.default_rng(seed)
     labels = np.arange(samples) % classes
     x = (
@@ -211,8 +217,8 @@ def first_weights(
     seed : int
     """
     check_sizes(inputs=inputs, classes=classes, width=width, depth=depth)
-    if not 0.0 < gain <= 100.0:
-        raise ValueError(f"a gain is a number above 0 and at most 100, got {gain}")
+    if not _GAINS[0] <= gain <= _GAINS[1]:
+        raise ValueError("a gain is a number from {:g} to {:g}, got {:g}".format(*_GAINS, gain))
     rng = np.random.default_rng(seed)
     sizes = [inputs, *[width] * depth, classes]
     pairs = list(pairwise(sizes))
@@ -262,13 +268,18 @@ def _drifts(slopes: Weights) -> list[Array]:
 
 
 def _integrated(
-    start: Weights, x: Array, y: Array, times: Sequence[float], tolerance: float
+    start: Weights,
+    x: Array,
+    y: Array,
+    times: Sequence[float],
+    tolerance: float,
+    tell: Callable[[float], None],
 ) -> list[tuple[Weights, list[Array]]]:
     """Weights along the flow, and integrals of the drift, at each time."""
     from scipy.integrate import solve_ivp
 
-    shapes = [m.shape for m in (*start.forward, *start.back)]
-    shapes += [(m.shape[1], m.shape[1]) for m in start.forward[:-1]]
+    matrices = (*start.forward, *start.back)
+    shapes = [m.shape for m in matrices] + [(m.shape[1], m.shape[1]) for m in start.forward[:-1]]
     ends = np.cumsum([a * b for a, b in shapes])
 
     def unpack(state: Array) -> tuple[Weights, list[Array]]:
@@ -288,18 +299,16 @@ def _integrated(
                 {},
                 math.nan,
             )
+        tell(time / max(times))
         slopes = gradient(unpack(state)[0], x, y)
         parts = [-m for m in (*slopes.forward, *slopes.back)] + _drifts(slopes)
         return np.concatenate([p.ravel() for p in parts])
 
-    state = np.zeros(ends[-1])
-    state[: ends[2 * len(start.forward) - 1]] = np.concatenate(
-        [m.ravel() for m in (*start.forward, *start.back)]
-    )
+    state = np.concatenate([m.ravel() for m in matrices])
+    state = np.pad(state, (0, ends[-1] - len(state)))
     solved = solve_ivp(
-        velocity, (0.0, max(times)), state, "DOP853", sorted(set(times)), rtol=tolerance,
-        atol=tolerance,
-    )  # fmt: skip
+        velocity, (0.0, max(times)), state, "DOP853", times, rtol=tolerance, atol=tolerance
+    )
     if not solved.success or not np.isfinite(solved.y).all():
         raise ConvergenceError(
             f"the flow cannot be followed to time {max(times):g}: {solved.message}", {}, math.nan
@@ -307,36 +316,37 @@ def _integrated(
     return [unpack(column) for column in solved.y.T]
 
 
-def _change(now: Array, first: Array) -> float:
-    """Size of the change of W'W."""
-    return float(np.linalg.norm(now.T @ now - first.T @ first))
-
-
 def _cosine(one: Array, other: Array) -> float:
     return float((one * other).sum() / (np.linalg.norm(one) * np.linalg.norm(other)))
 
 
-def _rows(
-    time: float, now: Weights, first: Weights, drifts: list[Array], data: tuple[Array, Array]
+def measured(
+    now: Weights, first: Weights, drifts: Sequence[Array], x: Array, y: Array
 ) -> list[tuple[Any, ...]]:
-    """A time's rows of `Flow`."""
-    x, y = data
-    outputs, signals = states(now, x)
-    fits = [a @ b.T for a, b in zip(outputs, signals, strict=True)]
-    rows = []
+    """Columns of `Flow` from ``layers`` on, for weights now and at first.
+
+    Parameters
+    ----------
+    now, first : Weights
+    drifts : sequence of ndarray
+        What W_l'W_l - V_{l+1}'V_{l+1} moved by for each unit of the step size, in every hidden layer.
+    x, y : ndarray
+        From `reduced`.
+    """
+    fits, rows = [a @ b.T for a, b in zip(*states(now, x), strict=True)], []
     for layer, fit in enumerate(fits):
         cosine = least = seen = moved = None
         if layer > 0:
-            w, v = now.forward[layer - 1], now.back[layer - 1].T
-            apart = first.forward[layer - 1] - first.back[layer - 1].T
+            w, v, w0 = now.forward[layer - 1], now.back[layer - 1].T, first.forward[layer - 1]
             cosine, seen = _cosine(w, v), _cosine(fit, fits[layer - 1])
-            norms = (float(np.linalg.norm(m)) for m in (w, v, apart))
+            norms = (float(np.linalg.norm(m)) for m in (w, v, w0 - first.back[layer - 1].T))
             least = theory.alignment_bound(*norms)
-        if 0 < layer < len(fits) - 1 and time > 0.0:
-            change = _change(now.forward[layer - 1], first.forward[layer - 1])
-            moved = float(np.linalg.norm(drifts[layer - 1])) / change
-        distance = float(np.linalg.norm(fit - y) / np.linalg.norm(y))
-        rows.append((time, layer, distance, cosine, least, seen, moved))
+            change = float(np.linalg.norm(w.T @ w - w0.T @ w0))
+            if layer < len(fits) - 1 and change > _MOVED * np.linalg.norm(w0) ** 2:
+                moved = float(np.linalg.norm(drifts[layer - 1])) / change
+        rows.append(
+            (layer, float(np.linalg.norm(fit - y) / np.linalg.norm(y)), cosine, least, seen, moved)
+        )
     return rows
 
 
@@ -347,6 +357,7 @@ def flow(
     times: Sequence[float],
     *,
     tolerance: float = 1e-8,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> Flow:
     """Follow both linear networks along their gradient flow.
 
@@ -360,6 +371,8 @@ def flow(
         From 0 on.
     tolerance : float
         Of the solver.
+    progress : callable, optional
+        ``progress(share)``, from 0 to 1: how far both solutions have come.
 
     Returns
     -------
@@ -376,24 +389,28 @@ def flow(
     -----
     Data are reduced to as many rows as they have columns (`reduced`), and the equations of theory are solved
     by the Runge-Kutta method of order 8 of Dormand and Prince; the error is twice the largest difference that
-    a hundred times the tolerance makes.
+    a hundred times the tolerance makes, and no less than rounding's.
     """
     times = _checked_times(times)
     data = _checked(x, labels, start)
-    tables = []
+    tables, reached = [], 0.0
+
+    def tell(share: float) -> None:  # of both solutions; steps also look ahead, and are taken back
+        nonlocal reached
+        reached = max(reached, (len(tables) + share) / 2.0)
+        progress(reached)
+
     for one in (100.0 * tolerance, tolerance):
-        solved = _integrated(start, *data, times, one)
-        parts = [
-            _rows(t, now, start, drifts, data)
-            for t, (now, drifts) in zip(times, solved, strict=True)
-        ]
-        tables.append([row for part in parts for row in part])
-    error = 2.0 * max(
-        abs(a - b)
-        for coarse, fine in zip(*tables, strict=True)
-        for a, b in zip(coarse, fine, strict=True)
-        if a is not None
-    )
+        solved = _integrated(start, *data, times, one, tell)
+        tables.append(
+            [
+                (time, *row)
+                for time, (now, drifts) in zip(times, solved, strict=True)
+                for row in measured(now, start, drifts, *data)
+            ]
+        )
+    coarse, fine = (np.array(table, dtype=float)[:, 2:] for table in tables)
+    error = max(2.0 * float(np.nanmax(abs(coarse - fine))), 1e-9 * float(np.nanmax(abs(fine))))
     if not error < 1e-3:
         raise ConvergenceError(
             f"the flow is known to {error:.1e} only; take a tolerance below {tolerance:g}, or a shorter "
@@ -429,5 +446,7 @@ def _checked(x: ArrayLike, labels: ArrayLike, start: Weights) -> tuple[Array, Ar
             f"weights lead from {inputs} inputs to {classes} classes and back; got shapes "
             f"{', '.join(str(m.shape) for m in (*start.forward, *start.back))}"
         )
+    if not all(np.isfinite(m).all() and m.any() for m in (*start.forward, *start.back)):
+        raise ValueError("first weights are finite, and no matrix of them is zero")
     check_sizes(width=min(sizes[1:-1], default=classes), classes=classes)
     return root, targets

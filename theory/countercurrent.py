@@ -13,7 +13,6 @@ from functools import cache
 from typing import Any
 
 from sympy import (
-    Add,
     Eq,
     Expr,
     Function,
@@ -22,6 +21,7 @@ from sympy import (
     Matrix,
     MatrixSymbol,
     Piecewise,
+    Poly,
     S,
     Sum,
     Symbol,
@@ -32,6 +32,7 @@ from sympy import (
     exp,
     expand,
     factor,
+    real_roots,
     simplify,
     solve,
     symbols,
@@ -87,7 +88,7 @@ def _law(
 ) -> Law:
     known = {**_MATRICES, **_SIZES}
     common = {s: what for s, what in known.items() if s in statement.free_symbols}
-    return Law(title, statement, meaning | common, holds, steps, source or "derived here")
+    return Law(title, statement, common | meaning, holds, steps, source or "derived here")
 
 
 @cache
@@ -153,8 +154,6 @@ def joint_floor(members: int, classes: int, target: Any, decorrelation: Any) -> 
             f"{members}, {classes}, {target} and {decorrelation}"
         )
     loss = _joint(_SHARE, members, classes, target, decorrelation)
-    from sympy import Poly, real_roots
-
     roots = real_roots(Poly(diff(loss, _SHARE), _SHARE))
     share = max((root for root in roots if 0 < root <= 1), key=lambda root: root.evalf())
     return share, loss.subs(_SHARE, share)
@@ -255,7 +254,8 @@ def neuron_law() -> Law:
         },
         "any activation f; half a squared error, summed over samples and classes",
         Step("Scaling", "Weights in times 1 + s, weights back times 1 - s: the output's change.", rate),
-        Step("Where it vanishes", "z f'(z)/f(z) has to be one number, on each side of 0.",
+        Step("Where it vanishes", "z f'(z)/f(z) has to be one and the same number wherever f is not 0: on "
+             "each side of 0 a power of this degree, or nothing.",
              dsolve(Eq(z * f(z).diff(z), degree * f(z)), f(z))),
         Step("ReLU", "A power of degree 1, and so norms are kept.",
              Eq(r, simplify(_moved(lambda t: ACTIVATIONS["relu"].subs(X, t), pair=False)))),
@@ -386,17 +386,17 @@ def floor_law() -> Law:
     eigenvalue, trace, floor = IndexedBase("lambda"), Symbol("Lambda", positive=True), Symbol("F")
     spread = expand((eigenvalue[i] - n / d) ** 2)
     least = d * (spread.coeff(eigenvalue[i], 1) * n / d + spread.coeff(eigenvalue[i], 0))
-    mean = (n**2 / d - 2 * n + n) / n**2
+    mean = expand((-least - 2 * n + n) / n**2)
     return _law(
         "Floor of the decorrelation term",
-        Ge(floor, 1 / d - 1 / n),
+        Ge(floor, mean),
         {floor: "mean square of the entries of A A' - I", n: "rows", d: "features"},
         "rows of norm 1, n > d; attained by tight frames",
         Step("Eigenvalues", "At most d of A A' are not 0, and they add up to n; summed over them this is not "
              "negative.", Sum((eigenvalue[i] - n / d) ** 2, (i, 1, d))),
         Step("Their squares", "Add up to tr (A A')^2.", Ge(trace + least, 0)),
         Step("The mean", "Less twice the diagonal, plus n ones.",
-             Ge(floor, expand(Add(*expand(mean).args)))),
+             Ge(floor, mean)),
     )  # fmt: skip
 
 

@@ -67,6 +67,12 @@ class OneLineGroup(click.Group):
         name = prog_name or "widegap"
         try:
             status = super().main(args, name, complete_var, standalone_mode=False, **extra)
+        except click.exceptions.NoArgsIsHelpError as error:  # its message is the whole help
+            status, ctx = error.exit_code, error.ctx
+            assert ctx is not None
+            assert isinstance(ctx.command, click.Group)
+            some = ", ".join(ctx.command.list_commands(ctx))
+            say(f"{name}: error: {ctx.command_path} takes one of {some}; see --help")
         except click.ClickException as error:
             status = error.exit_code
             say(f"{name}: error: {_one_line(error.format_message())}")

@@ -5,18 +5,25 @@ from typing import Any
 
 import click
 
-from widegap.arguments import MAX_WORKERS, MODELS, Integer, OneOf, Size
+from widegap.arguments import MAX_WORKERS, MODELS, Integer, Integers, Number, OneOf, Size
 
 __all__ = [
     "SCHEDULER",
     "alpha_option",
+    "choice_option",
+    "choices_option",
+    "integer_option",
+    "integers_option",
     "kappa_option",
     "memory_option",
     "model_argument",
+    "number_option",
     "one_place",
     "resumable_options",
     "seed_option",
 ]
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _MAX_SEED = 2**63 - 1
 
@@ -108,6 +115,50 @@ def one_place(workers: int | None, scheduler: str | None) -> None:
         raise click.UsageError(
             "--workers counts processes of this machine; --scheduler uses others"
         )
+
+
+def integer_option(
+    name: str, least: int, most: int, default: int, help: str, metavar: str = "N"
+) -> Decorator:
+    """An integer between bounds, whose default the help shows."""
+    kind, help = Integer(name, least, most), f"{help} [default: {default}]"
+    return click.option(name, type=kind, default=default, metavar=metavar, help=help)
+
+
+def number_option(name: str, default: float, help: str, metavar: str = "X") -> Decorator:
+    """A finite number, whose default the help shows."""
+    help = f"{help} [default: {default:g}]"
+    return click.option(name, type=Number(name), default=default, metavar=metavar, help=help)
+
+
+def integers_option(
+    name: str, field: str, most: int, default: tuple[int, ...], help: str, metavar: str = "N,N,.."
+) -> Decorator:
+    """Positive integers separated by commas, under the name ``field``."""
+    kind, help = Integers(name, most), f"{help} [default: {','.join(map(str, default))}]"
+    return click.option(name, field, type=kind, default=default, metavar=metavar, help=help)
+
+
+def choice_option(name: str, names: tuple[str, ...], default: str, help: str) -> Decorator:
+    """One of some names."""
+    kind, help = OneOf(name.strip("-"), names), f"{help} [default: {default}]"
+    return click.option(name, type=kind, default=default, metavar="|".join(names), help=help)
+
+
+def choices_option(
+    name: str, field: str, names: tuple[str, ...], default: tuple[str, ...], help: str = ""
+) -> Decorator:
+    """Some of these names, an option for each, under the name ``field``."""
+    shown = "all" if default == names else ", ".join(default)
+    return click.option(
+        name,
+        field,
+        type=OneOf(name.strip("-"), names),
+        default=default,
+        multiple=True,
+        metavar="|".join(names),
+        help=f"{help}{' ' * bool(help)}May be repeated. [default: {shown}]",
+    )
 
 
 kappa_option = click.option(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +12,10 @@ from widegap.errors import Failure, refusals, say
 from widegap.options import one_place
 from widegap.show.progress import SweepProgress
 
-__all__ = ["experiment", "resumable"]
+if TYPE_CHECKING:
+    from verify.cases import Case, Outcome
+
+__all__ = ["experiment", "outcomes", "resumable"]
 
 
 @contextmanager
@@ -112,3 +116,42 @@ def experiment(
         check()
     with resumable(out, scheduler, what, CasesFileError) as yielded:
         yield yielded
+
+
+def outcomes(
+    subject: str,
+    function: "Callable[[dict[str, Any], int], Outcome]",
+    cases: "Callable[[], Sequence[Case]]",
+    *,
+    what: str,
+    needs: Sequence[str],
+    plot: str | None,
+    **options: Any,
+) -> "list[tuple[dict[str, Any], Outcome]]":
+    """Run a subject's cases by `verify.cases.run_cases`, as an `experiment`.
+
+    Parameters
+    ----------
+    subject, function
+        As there.
+    cases
+        Lists the cases; refuses input that makes no sense with a ValueError.
+    what, needs, plot
+        As of `experiment`.
+    **options
+        The values of `widegap.options.resumable_options` and of --seed.
+    """
+    from verify.cases import run_cases
+
+    out, workers, scheduler = (options.pop(name) for name in ("out", "workers", "scheduler"))
+
+    listed: list[Case] = []
+
+    def check() -> None:
+        listed.extend(cases())
+
+    with experiment(out, plot, workers, scheduler, what, needs, check) as (progress, executor):
+        return run_cases(
+            subject, function, listed, out=out, executor=executor, workers=workers,
+            progress=progress.update, **options,
+        )  # fmt: skip

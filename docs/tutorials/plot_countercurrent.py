@@ -47,6 +47,6 @@ print(flow(x, labels, start, [20, 200]))
 from verify.countercurrent.networks import Setting, trained
 
 for rule in ("ccl", "bp"):
-    found = trained(Setting(rule=rule, epochs=40), seed=0, networks=3, points=4).history
+    _, found = trained(Setting(rule=rule, epochs=40), seed=0, networks=3, points=4)
     print(rule, "accuracy", found["accuracy"].mean(axis=0).round(3))
     print("    cosines", found["cosines"].mean(axis=0)[-1].round(2))

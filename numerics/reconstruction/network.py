@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -300,9 +301,10 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Any]:
         In one line, if it is no such file.
     """
     try:
+        if Path(path).is_file() and not zipfile.is_zipfile(path):  # NumPy takes text for a pickle
+            raise ValueError("it is none of the zip files that NumPy's savez writes")
         file = np.load(path, allow_pickle=False)
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise ValueError("it holds one array without a name")
+        assert isinstance(file, np.lib.npyio.NpzFile)
         with file:
             return {name: file[name] for name in file.files}
     except OSError as error:

@@ -267,10 +267,15 @@ def quadratic_limits(
     Raises
     ------
     ValueError
-        For a value that is not a positive, finite number.
+        For a value that is not a number from 1e-100 to 1e100, whose products are numbers too.
     """
     from theory.sharpness import descent_edge, graph_cycle, sam_cycle, sam_edge
 
+    given = {"step": step, "curvature": curvature, "peer curvature": peer_curvature}
+    given |= {"radius": radius, "weight": weight, "apart": apart, "norm": norm}
+    for name, value in given.items():
+        if not 1e-100 <= value <= 1e100:
+            raise ValueError(f"{name} is a number from 1e-100 to 1e+100, got {value:g}")
     common = {"eta": step, "rho": radius}
     descent = evaluate(descent_edge(), eta=step)
     found: list[tuple[str, tuple[float, float] | str]] = [
@@ -291,8 +296,6 @@ def quadratic_limits(
     rest: tuple[float, float] | str = (
         "the minima are no further apart than rho" if stable else diverges
     )
-    if not 0.0 < apart < math.inf:
-        raise ValueError(f"apart is a positive, finite number, got {apart}")
     if apart > radius and stable:
         point = graph_fixed_point(
             [[curvature]], [[peer_curvature]], [0.0], [apart], weight=weight, radius=radius

@@ -91,6 +91,15 @@ def test_small_starts_align_whole_matrices():
     assert all(c is None or c > 0.97 for c in small.cosines)
 
 
+def test_what_has_hardly_moved_has_no_relative_drift():
+    """Rounding would be all of it; the rest is as at first."""
+    early = flow(X, LABELS, START, (0.0, 1e-12), progress=(seen := []).append)
+    assert set(early.drifts) == {None}
+    np.testing.assert_allclose(early.distances[4:], early.distances[:4], rtol=1e-9)
+    assert seen == sorted(seen)
+    assert 0.0 <= seen[0] <= seen[-1] <= 1.0
+
+
 def test_descent_drifts_by_exactly_the_sum_over_its_steps():
     w, v, _, _, drifts = stepped(X, LABELS, START, 0.05, 20)
     for k, summed in enumerate(drifts):
@@ -113,6 +122,14 @@ def test_reduced_data_drop_what_is_not_there():
     np.testing.assert_allclose(root.T @ targets, x.T @ np.eye(3)[LABELS] / 40, atol=1e-12)
 
 
+def test_first_weights_are_uniform_as_in_the_source():
+    """Up to gain/sqrt(units that are summed), and not less."""
+    for part in first_weights(100, 10, 50, 1, gain=3.0, seed=1):
+        for matrix in part:
+            assert 0.99 < abs(matrix).max() * matrix.shape[0] ** 0.5 / 3.0 <= 1.0
+            assert matrix.var() * matrix.shape[0] == pytest.approx(3.0, rel=0.15)
+
+
 def test_mixtures_are_white_and_their_classes_equal():
     x, labels = mixture(6, 4, 80, seed=5)
     np.testing.assert_allclose(x.T @ x / 80, np.eye(6), atol=1e-12)
@@ -125,10 +142,26 @@ def test_mixtures_are_white_and_their_classes_equal():
     ("call", "words"),
     [
         (lambda: first_weights(5, 10, 4, 2), "width 4 is below the number of classes, 10"),
-        (lambda: first_weights(5, 3, 4, 2, gain=-1.0), "a gain is a number above 0"),
+        (
+            lambda: first_weights(5, 3, 4, 2, gain=-1.0),
+            "a gain is a number from 1e-06 to 100, got -1",
+        ),
         (lambda: first_weights(5, 3, 4.0, 2), "width is an integer, got 4.0"),
         (lambda: first_weights(5, 1, 4, 2), "classes is an integer from 2 to 100, got 1"),
-        (lambda: mixture(5, 3, 5), "white inputs take from 6 to 100000 samples, got 5"),
+        (
+            lambda: mixture(5, 3, 5),
+            "5 white inputs of 3 classes take from 6 to 100000 samples, got 5",
+        ),
+        (
+            lambda: mixture(5, 9, 8),
+            "5 white inputs of 9 classes take from 9 to 100000 samples, got 8",
+        ),
+        (
+            lambda: flow(
+                X, LABELS, START._replace(forward=tuple(0 * m for m in START.forward)), (1,)
+            ),
+            "no matrix of them is zero",
+        ),
         (lambda: flow(X * np.nan, LABELS, START, (1.0,)), "x is a finite matrix"),
         (lambda: flow(X, LABELS[:-1], START, (1.0,)), "a label for each row"),
         (lambda: flow(X, LABELS * 2, START, (1.0,)), "integers from 0 to K - 1"),

@@ -208,7 +208,7 @@ class _Parser:
         if not token:
             raise self._error("it ends too early")
         if token[0].isalpha() or token[0] == "_":
-            if len(self.tokens) == 1:
+            if len(self.tokens) == 1 and self.names:
                 raise ActivationError(
                     f"unknown activation {token!r}; choose from {', '.join(self.names)}, "
                     "or write an expression in x"

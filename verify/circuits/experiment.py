@@ -103,8 +103,8 @@ def cases_of(
     *,
     tau: float = 0.01,
     zero: bool = True,
-    folder: str = "",
-    prompts: str = "",
+    folder: str | None = None,
+    prompts: str | None = None,
 ) -> list[dict[str, Any]]:
     """Cases of `run_case`: networks, or a checkpoint's questions, numbered.
 
@@ -112,7 +112,7 @@ def cases_of(
     ----------
     network : {"planted", "trained", "checkpoint"}
     count : int
-        Networks; of no meaning for a checkpoint.
+        Networks.
     percents : sequence of int
         Sizes of circuits, of all edges.
     methods : sequence of str
@@ -121,8 +121,9 @@ def cases_of(
         ACDC's threshold.
     zero : bool
         What edges that are cut bring, as in `verify.circuits.transformer.Patched`.
-    folder, prompts : str
-        The checkpoint, and the file of its questions; what is in them is part of each case.
+    folder, prompts : str, optional
+        A checkpoint and the file of its questions, of which there are as many cases; what is in them is part
+        of each.
 
     Raises
     ------
@@ -139,7 +140,7 @@ def cases_of(
     common: dict[str, Any] = {"network": network, "tau": tau, "zero": int(zero)}
     common["methods"] = ",".join(name for name in METHODS if name in methods)
     common["percents"] = ",".join(map(str, sorted(percents)))
-    if network == "checkpoint":
+    if folder is not None and prompts is not None:
         _, p = read_checkpoint(folder)
         count = len(read_prompts(prompts, p["embed"].shape[0], p["place"].shape[0]))
         digest = hashlib.sha256(Path(prompts).read_bytes())

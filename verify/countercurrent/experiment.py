@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from numerics.results import Table
 from verify.cases import Outcome, case_seed
+from verify.statistics.tests import interval
 
 from .networks import DATA, RULES, Setting, trained
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["SUBJECT", "Rules", "cases", "interval", "rules", "train_case"]
+__all__ = ["SUBJECT", "Rules", "cases", "rules", "train_case"]
 
 SUBJECT = "countercurrent rules"
 """What the experiment's file says it is."""
@@ -108,7 +109,7 @@ def cases(
         raise ValueError(f"networks are an integer >= 1, got {networks}")
     return [
         {
-            **replace(base, data=name, rule=rule, depth=depth).case(),
+            **asdict(replace(base, data=name, rule=rule, depth=depth)),
             "networks": networks,
             "first": case_seed(seed, {"data": name, "depth": depth}),
         }
@@ -122,21 +123,12 @@ def cases(
 def train_case(case: Mapping[str, Any], _: int) -> Outcome:
     """Train the networks of a case, for `verify.cases.run_cases`; their seed is the case's own."""
     setting = Setting(**{k: v for k, v in case.items() if k not in ("networks", "first")})
-    history = trained(setting, case["first"], case["networks"]).history
+    history = trained(setting, case["first"], case["networks"])[1]
     return {
         "accuracies": history["accuracy"][:, -1].tolist(),
         "cosine": float(history["cosines"][:, -1, :-1].mean()),
         "cka": history["cka"].mean(axis=(0, 2)).tolist(),
     }
-
-
-def interval(values: Sequence[float], outside: float = 0.05) -> tuple[float, float]:
-    """Interval of a mean by Student's t."""
-    from scipy.stats import t
-
-    mean, half = float(np.mean(values)), float(t.isf(outside / 2.0, len(values) - 1))
-    half *= float(np.std(values, ddof=1)) / len(values) ** 0.5
-    return mean - half, mean + half
 
 
 def rules(outcomes: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Rules:

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from verify.countercurrent.networks import table
-from verify.networks.training import jax_modules, train
+from numerics.countercurrent import Weights
+from verify.countercurrent.networks import Descent, fitted, table
+from verify.networks.training import jax_modules
 
 __all__ = ["TARGET", "autoencoder", "classifier", "normalised_loss"]
 
@@ -52,17 +53,17 @@ def _passes(p: Any, x: Any, signal: Any, shape: Any, cut: bool, normed: bool) ->
     stop = jax.lax.stop_gradient if cut else lambda z: z
     outputs, signals, last = [x], [signal], len(shape) - 1
     for number, (kind, _, _) in enumerate(shape):
-        z = _layer(stop(outputs[-1]), p["w"][number], kind, normed and number < last)
+        z = _layer(stop(outputs[-1]), p.forward[number], kind, normed and number < last)
         outputs.append(act(z) if number < last else z)
     for number in range(last, -1, -1):
         z = _layer(
-            stop(signals[-1]), p["v"][number], _OTHER[shape[number][0]], normed and number > 0
+            stop(signals[-1]), p.back[number], _OTHER[shape[number][0]], normed and number > 0
         )
         signals.append(act(z) if number > 0 else z)
     return outputs, signals[::-1]
 
 
-def _drawn(rng: np.random.Generator, shape: Any) -> dict[str, list[Any]]:
+def _drawn(rng: np.random.Generator, shape: Any) -> Weights:
     """First weights of both networks; biases are 0."""
 
     def one(kind: str, before: int, units: int) -> dict[str, Any]:
@@ -72,8 +73,9 @@ def _drawn(rng: np.random.Generator, shape: Any) -> dict[str, list[Any]]:
             size, fan = (units, before, 9), 9 * before
         return {"w": rng.uniform(-1.0, 1.0, size) / fan**0.5, "b": np.zeros(units)}
 
-    forward = [one(*layer) for layer in shape]
-    return {"w": forward, "v": [one(_OTHER[kind], b, a) for kind, a, b in shape]}
+    forward: Any = tuple(one(*layer) for layer in shape)
+    back: Any = tuple(one(_OTHER[kind], b, a) for kind, a, b in shape)
+    return Weights(forward, back)
 
 
 def normalised_loss(a: Any, b: Any, y: Any) -> Any:
@@ -90,27 +92,21 @@ def normalised_loss(a: Any, b: Any, y: Any) -> Any:
 
 
 def _run(
-    direction: Any, measure: Any, shape: Any, x: Any, y: Any, how: Any, seed: int, networks: int
+    direction: Any,
+    measure: Any,
+    shape: Any,
+    data: Any,
+    how: Descent,
+    epochs: int,
+    seed: int,
+    networks: int,
 ) -> Any:
     """Train networks on four fifths of the digits, and measure them on the rest."""
-    jax, jnp, optax = jax_modules()
-    rate, momentum, clip, batch, epochs = how
-    one = optax.chain(optax.clip_by_global_norm(clip), optax.sgd(rate, momentum=momentum))
-    optimiser = optax.partition({"w": one, "v": one}, {"w": "w", "v": "v"})
-    count = len(x) * 4 // 5
-    x, y = jnp.asarray(x), jnp.asarray(y)
-
-    def network(start: Any, rows: Any, key: Any) -> Any:
-        kept, tested = rows[:count], rows[count:]
-        end, _ = train(direction, start, optimiser, epochs * (count // batch), data=(x[kept], y[kept]),
-                       batch=batch, key=key)  # fmt: skip
-        return measure(end, x[tested], y[tested])
-
-    rngs = [np.random.default_rng([seed, number]) for number in range(networks)]
-    start = jax.tree.map(lambda *parts: np.stack(parts), *[_drawn(rng, shape) for rng in rngs])
-    rows = np.stack([rng.permutation(len(x)) for rng in rngs])
-    keys = jax.random.split(jax.random.key(seed), networks)
-    return jax.tree.map(np.asarray, jax.jit(jax.vmap(network))(start, rows, keys))
+    rngs, n = [np.random.default_rng([seed, number]) for number in range(networks)], len(data[0])
+    drawn = [(_drawn(rng, shape), rng.permutation(n)) for rng in rngs]
+    steps = epochs * (n * 4 // 5 // how.batch)
+    history = fitted(direction, drawn, data, how, steps, seed, measure)[1]
+    return {name: values[:, -1] for name, values in history.items()}
 
 
 def classifier(rule: str, seed: int, networks: int, *, epochs: int = 15) -> dict[str, Any]:
@@ -150,9 +146,8 @@ def classifier(rule: str, seed: int, networks: int, *, epochs: int = 15) -> dict
             ),
         }
 
-    how = (1.0, 0.8, 0.3, 128, epochs)
-    x, y = images.reshape(-1, 1, 8, 8), np.eye(10)[labels]
-    return _run(jax.grad(loss), measure, _CLASSIFIER, x, y, how, seed, networks)
+    data, how = (images.reshape(-1, 1, 8, 8), np.eye(10)[labels]), Descent(1.0, 128, 0.8, 0.3)
+    return _run(jax.grad(loss), measure, _CLASSIFIER, data, how, epochs, seed, networks)
 
 
 def autoencoder(rule: str, seed: int, networks: int, *, epochs: int = 20) -> dict[str, Any]:
@@ -184,5 +179,5 @@ def autoencoder(rule: str, seed: int, networks: int, *, epochs: int = 20) -> dic
         }
 
     x = images.reshape(-1, 1, 8, 8)
-    how = (0.01, 0.9, 0.2, 32, epochs)
-    return _run(jax.grad(loss), measure, _AUTOENCODER, x, np.zeros(len(x)), how, seed, networks)
+    data, how = (x, np.zeros(len(x))), Descent(0.01, 32, 0.9, 0.2)
+    return _run(jax.grad(loss), measure, _AUTOENCODER, data, how, epochs, seed, networks)

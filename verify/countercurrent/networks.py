@@ -8,8 +8,8 @@ at 1. Its data and widths (784-256x5-10 for MNIST) are larger.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,10 @@ __all__ = [
     "DATA",
     "NEEDS",
     "RULES",
+    "Descent",
     "Setting",
-    "Trained",
     "descended",
+    "fitted",
     "flow_time",
     "local_losses",
     "table",
@@ -46,7 +47,7 @@ RULES = {
     "tp": "difference target propagation, without noise",
     "frozen": "the last layer alone",
 }
-_SCALE, _TARGET_STEP, _BATCH, _CLIP = 128.0, 0.1, 64, 1.0
+_SCALE, _TARGET_STEP, _BATCH = 128.0, 0.1, 64
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,6 @@ class Setting:
             raise ValueError(
                 f"epochs are at least 1 and a rate is positive, got {self.epochs} and {self.rate}"
             )
-
-    def case(self) -> dict[str, Any]:
-        """What it is, for `verify.cases`."""
-        return asdict(self)
 
 
 def table(data: str) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -227,23 +224,6 @@ def flow_time(rate: float, units: int, classes: int) -> float:
     return rate * 2.0 * _SCALE / (units * classes)
 
 
-@dataclass(frozen=True)
-class Trained:
-    """Networks of one setting, along a first axis.
-
-    Attributes
-    ----------
-    start, end : Weights
-    history : dict of ndarray, shape (networks, points + 1, ..)
-        From the first weights on: ``accuracy`` on the test part, ``cosines`` of W_l and V_l', ``cka`` of A_l
-        and the signals of its samples' classes in hidden layers, ``rms`` of these layers.
-    """
-
-    start: Weights
-    end: Weights
-    history: dict[str, NDArray[Any]]
-
-
 def _measured(p: Weights, x: Any, y: Any, act: Any) -> dict[str, Any]:
     _, jnp, _ = jax_modules()
     outputs, signals = _passes(p, x, act, lambda a: a)
@@ -265,41 +245,74 @@ def _measured(p: Weights, x: Any, y: Any, act: Any) -> dict[str, Any]:
     }
 
 
-def trained(setting: Setting, seed: int, networks: int, points: int = 1) -> Trained:
-    """Train networks, each on four fifths of the table drawn for it, and test them on the rest.
+class Descent(NamedTuple):
+    """Stochastic descent; the gradient norms of the two networks are clipped apart."""
+
+    rate: float
+    batch: int
+    momentum: float | None = None
+    clip: float = 1.0
+
+
+def fitted(
+    direction: Any, networks: list[tuple[Weights, Any]], data: Any, how: Descent, steps: int, seed: int,
+    watch: Any, points: int = 1,
+) -> tuple[Weights, dict[str, NDArray[Any]]]:  # fmt: skip
+    """Train networks, given with an order of the data's rows each.
+
+    On the last fifth of the rows ``watch`` looks at weights and data, at first and at so many points of equal
+    distance. Returned are the last weights and this history, networks along a first axis.
+    """
+    jax, jnp, optax = jax_modules()
+    one = optax.chain(
+        optax.clip_by_global_norm(how.clip), optax.sgd(how.rate, momentum=how.momentum)
+    )
+    optimiser = optax.partition({"w": one, "v": one}, Weights("w", "v"))  # pyright: ignore[reportArgumentType]
+    starts, rows = zip(*networks, strict=True)
+    data, count = tuple(map(jnp.asarray, data)), len(rows[0]) * 4 // 5
+
+    def network(start: Weights, rows: Any, key: Any) -> Any:
+        here, there = (tuple(part[some] for part in data) for some in (rows[:count], rows[count:]))
+        return train(
+            direction, start, optimiser, steps, data=here, batch=how.batch, key=key, every=steps // points,
+            watch=lambda p: watch(p, *there),
+        )  # fmt: skip
+
+    start = jax.tree.map(lambda *parts: np.stack(parts), *starts)
+    keys = jax.random.split(jax.random.key(seed), len(networks))
+    return jax.tree.map(np.asarray, jax.jit(jax.vmap(network))(start, np.stack(rows), keys))
+
+
+def trained(
+    setting: Setting, seed: int, networks: int, points: int = 1
+) -> tuple[Weights, dict[str, NDArray[Any]]]:
+    """Train networks by `fitted`.
 
     Parameters
     ----------
     setting : Setting
     seed : int
         First weights and parts of the data follow from it, the same for every rule.
-    networks : int
-    points : int
-        Of the history, at equal distances.
+    networks, points : int
+
+    Returns
+    -------
+    end : Weights
+    history : dict of ndarray
+        ``accuracy`` on the test part, ``cosines`` of W_l and V_l', ``cka`` of A_l and the signals of its
+        samples' classes in hidden layers, ``rms`` of these layers.
     """
-    jax, _, optax = jax_modules()
     s = setting
     x, labels = table(s.data)
-    y, count = np.eye(labels.max() + 1)[labels], len(x) * 4 // 5
-    steps = max(1, s.epochs * (count // _BATCH) // points) * points
-    one = optax.chain(optax.clip_by_global_norm(_CLIP), optax.sgd(s.rate))
-    optimiser = optax.partition({"w": one, "v": one}, Weights("w", "v"))  # pyright: ignore[reportArgumentType]
-
-    def network(start: Weights, rows: Any, key: Any) -> Any:
-        here, there = (x[rows[:count]], y[rows[:count]]), (x[rows[count:]], y[rows[count:]])
-        return train(
-            _direction(s.rule, s.activation), start, optimiser, steps, data=here, batch=_BATCH,
-            key=key, every=steps // points,
-            watch=lambda p: _measured(p, *there, _activation(s.activation)),
-        )  # fmt: skip
-
-    seeds = np.random.SeedSequence(seed).generate_state(networks, np.uint64)
-    starts = [
-        first_weights(x.shape[1], y.shape[1], s.width, s.depth, seed=int(one)) for one in seeds
+    y, act = np.eye(labels.max() + 1)[labels], _activation(s.activation)
+    sizes = (x.shape[1], y.shape[1], s.width, s.depth)
+    seeds = [int(one) for one in np.random.SeedSequence(seed).generate_state(networks, np.uint64)]
+    drawn = [
+        (first_weights(*sizes, seed=one), np.random.default_rng([one, 1]).permutation(len(x)))
+        for one in seeds
     ]
-    start = jax.tree.map(lambda *parts: np.stack(parts), *starts)
-    rows = np.stack([np.random.default_rng([int(one), 1]).permutation(len(x)) for one in seeds])
-    x, y = map(jax.numpy.asarray, (x, y))
-    keys = jax.random.split(jax.random.key(seed), networks)
-    end, history = jax.jit(jax.vmap(network))(start, rows, keys)
-    return Trained(start, *jax.tree.map(np.asarray, (end, history)))
+    steps = max(1, s.epochs * (len(x) * 4 // 5 // _BATCH) // points) * points
+    return fitted(
+        _direction(s.rule, s.activation), drawn, (x, y), Descent(s.rate, _BATCH), steps, seed,
+        lambda p, x, y: _measured(p, x, y, act), points,
+    )  # fmt: skip

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from numerics.results import Result
-from verify.cases import Case, Outcome, case_seed, run_cases
+from verify.cases import Case, Outcome, case_seed
 from verify.reconstruction.training import LOSS, TASKS, trained
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["NEEDS", "SUBJECT", "Leaks", "cases", "leaks", "recovered"]
+__all__ = ["NEEDS", "SUBJECT", "Leaks", "cases", "recovered"]
 
 SUBJECT = "reconstruction"
 NEEDS = ("jax", "optax", "sklearn")
@@ -174,29 +172,3 @@ class Leaks(Result):
             ylim=(-0.05, 1.05),
         )
         axes.legend()
-
-
-def leaks(
-    chosen: Sequence[Case],
-    *,
-    seed: int = 0,
-    out: str | os.PathLike[str] | None = None,
-    resume: bool = False,
-    executor: Executor | None = None,
-    workers: int | None = None,
-    progress: Callable[[int, int, int], None] | None = None,
-) -> Leaks:
-    """Run cases, as `verify.cases.run_cases` does, and average."""
-    return Leaks.of(
-        run_cases(
-            SUBJECT,
-            recovered,
-            chosen,
-            seed=seed,
-            out=out,
-            resume=resume,
-            executor=executor,
-            workers=workers,
-            progress=progress,
-        )
-    )

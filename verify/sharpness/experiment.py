@@ -14,6 +14,7 @@ from numerics.results import Result
 from numerics.sharpness import Eigenvalue, largest_eigenvalue
 from verify.cases import Outcome, run_cases
 from verify.networks.training import jax_modules, train
+from verify.statistics.tests import interval
 
 from .graphs import block_model, few_shots, gcn_matrix, module_graph
 from .rules import DEFAULTS, METHODS, Settings, gradients_per_step, rule
@@ -279,11 +280,10 @@ def paired(one: Sequence[float], other: Sequence[float], level: float = _LEVEL) 
     differences = np.subtract(one, other)
     mean = float(differences.mean())
     error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
-    half = float(t.isf((1.0 - level) / 2.0, len(differences) - 1)) * error
     chance = (
         2.0 * float(t.sf(abs(mean) / error, len(differences) - 1)) if error else float(not mean)
     )
-    return Paired(mean, mean - half, mean + half, chance)
+    return Paired(mean, *interval(differences, 1.0 - level), chance)
 
 
 @dataclass(frozen=True)

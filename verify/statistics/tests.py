@@ -7,13 +7,23 @@ Every random claim has a share of the family-wise false-alarm probability of a p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from verify.suite.verdicts import Design
 
-__all__ = ["FALSE_ALARM", "CountTest", "MeanTest"]
+__all__ = ["FALSE_ALARM", "CountTest", "MeanTest", "interval"]
 
 FALSE_ALARM = 1e-9
 """False-alarm probability of one random test, unless it says otherwise."""
+
+
+def interval(values: Any, outside: float = 0.05) -> tuple[float, float]:
+    """Interval of a mean by Student's t, which misses it with probability ``outside``."""
+    from numpy import mean, std
+    from scipy.stats import t
+
+    half = float(t.isf(outside / 2.0, len(values) - 1) * std(values, ddof=1)) / len(values) ** 0.5
+    return float(mean(values)) - half, float(mean(values)) + half
 
 
 @dataclass(frozen=True)

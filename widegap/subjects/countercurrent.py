@@ -1,14 +1,22 @@
 """``widegap solve countercurrent`` and ``widegap experiment countercurrent``: two networks that meet."""
 
-from collections.abc import Callable
 from typing import Any
 
 import click
 
 from widegap import running
-from widegap.arguments import Integer, Integers, Number, OneOf, Times
+from widegap.arguments import Times
 from widegap.errors import refusals
-from widegap.options import resumable_options, seed_option
+from widegap.options import (
+    choice_option,
+    choices_option,
+    integer_option,
+    integers_option,
+    number_option,
+    resumable_options,
+    seed_option,
+)
+from widegap.show.progress import SweepProgress
 from widegap.show.results import result_options, show
 
 __all__ = ["experiment", "solve"]
@@ -19,34 +27,18 @@ RULES = ("ccl", "squared", "bp", "fa", "tp", "frozen")
 ACTIVATIONS = ("linear", "relu", "elu")
 
 
-def _count(name: str, least: int, most: int, default: int, text: str) -> Callable[..., Any]:
-    return click.option(
-        name,
-        type=Integer(name, least, most),
-        default=default,
-        metavar=name[2:].upper(),
-        help=f"{text} [default: {default}]",
-    )
-
-
 @click.command(
     "countercurrent",
     epilog="\b\nExamples:\n"
     "  widegap solve countercurrent --plot cosines.png\n"
     "  widegap solve countercurrent --depth 1 --gain 0.1 --times 10,100,1000 --json",
 )
-@_count("--inputs", 1, 512, 12, "Coordinates of an input.")
-@_count("--classes", 1, 100, 10, "Their number.")
-@_count("--samples", 1, 100_000, 400, "Of a mixture of normal classes, whitened.")
-@_count("--width", 1, 512, 24, "Units of a layer; as many as classes at least.")
-@_count("--depth", 1, 20, 3, "Hidden layers.")
-@click.option(
-    "--gain",
-    type=Number("--gain"),
-    default=1.0,
-    metavar="G",
-    help="Factor of all first weights. [default: 1]",
-)
+@integer_option("--inputs", 1, 512, 12, "Coordinates of an input.")
+@integer_option("--classes", 1, 100, 10, "Their number.")
+@integer_option("--samples", 1, 100_000, 400, "Of a mixture of normal classes, whitened.")
+@integer_option("--width", 1, 512, 24, "Units of a layer; as many as classes at least.")
+@integer_option("--depth", 1, 20, 3, "Hidden layers.")
+@number_option("--gain", 1.0, "Factor of all first weights.")
 @click.option(
     "--times",
     type=Times(),
@@ -63,27 +55,14 @@ def solve(as_json: bool, plot: str | None, **options: Any) -> None:
     leaves at least, and that of what data see of both; drift of W'W - V'V for each unit of the step size,
     relative to the change of W'W.
     """
-    times, gain, seed = (options.pop(name) for name in ("times", "gain", "seed"))
-    with refusals():
+    times, gain, seed, samples = (options.pop(k) for k in ("times", "gain", "seed", "samples"))
+    with refusals(), SweepProgress("percent of the time") as progress:
         from numerics.countercurrent import first_weights, flow, mixture
 
-        samples = options.pop("samples")
         start = first_weights(**options, gain=gain, seed=seed)
         data = mixture(options["inputs"], options["classes"], samples, seed=seed)
-        result = flow(*data, start, times)
+        result = flow(*data, start, times, progress=lambda f: progress.update(int(100 * f), 100, 0))
     show(result, as_json, plot, f"\nerror of all numbers: {result.error:.1e}")
-
-
-def _several(name: str, kind: str, names: tuple[str, ...], default: tuple[str, ...]) -> Any:
-    return click.option(
-        f"--{kind}",
-        name,
-        type=OneOf(kind, names),
-        default=default,
-        multiple=True,
-        metavar=kind.upper(),
-        help=f"{', '.join(names)}; may be repeated. [default: {', '.join(default)}]",
-    )
 
 
 @click.command(
@@ -93,60 +72,31 @@ def _several(name: str, kind: str, names: tuple[str, ...], default: tuple[str, .
     "  widegap experiment countercurrent --data digits --rule ccl --rule bp --depth 1,3 \\\n"
     "      --epochs 20 --networks 8 --out small.sqlite --resume",
 )
-@_several("data", "data", DATA, DATA[:2])
-@_several("rules", "rule", RULES, ("bp", "ccl", "fa", "tp", "frozen"))
-@click.option(
-    "--depth",
-    "depths",
-    type=Integers("--depth", 20),
-    default=(2, 3, 4, 5, 6),
-    metavar="L,L,..",
-    help="Hidden layers. [default: 2,3,4,5,6]",
-)
-@_count("--width", 1, 512, 64, "Units of each; as many as classes at least.")
-@click.option(
-    "--activation",
-    type=OneOf("activation", ACTIVATIONS),
-    default="elu",
-    metavar="|".join(ACTIVATIONS),
-    help="Of both networks. [default: elu]",
-)
-@_count("--epochs", 1, 10_000, 60, "Of batches of 64.")
-@click.option(
-    "--rate",
-    type=Number("--rate"),
-    default=1.0,
-    metavar="ETA",
-    help="Learning rate of both networks. [default: 1]",
-)
-@_count("--networks", 1, 10_000, 4, "Of each rule, table and depth.")
+@choices_option("--data", "data", DATA, DATA[:2])
+@choices_option("--rule", "rules", RULES, ("bp", "ccl", "fa", "tp", "frozen"))
+@integers_option("--depth", "depths", 20, (2, 3, 4, 5, 6), "Hidden layers.", "L,L,..")
+@integer_option("--width", 1, 512, 64, "Units of each; as many as classes at least.")
+@choice_option("--activation", ACTIVATIONS, "elu", "Of both networks.")
+@integer_option("--epochs", 1, 10_000, 60, "Of batches of 64.")
+@number_option("--rate", 1.0, "Learning rate of both networks.", "ETA")
+@integer_option("--networks", 1, 10_000, 4, "Of each rule, table and depth.")
 @resumable_options("rule at a depth")
 @seed_option("All networks and parts of the data")
 @result_options
-def experiment(out: str, as_json: bool, plot: str | None, **options: Any) -> None:
+def experiment(as_json: bool, plot: str | None, **options: Any) -> None:
     """Train networks by counter-current learning and by other rules, from the same first weights.
 
     Rules: ccl, counter-current learning; squared, the same with squared differences; bp, backpropagation; fa,
     feedback alignment; tp, target propagation; frozen, the last layer alone.
     """
-    from verify.cases import run_cases
     from verify.countercurrent.experiment import SUBJECT, cases, rules, train_case
     from verify.countercurrent.networks import NEEDS, Setting
 
-    workers, scheduler = options.pop("workers"), options.pop("scheduler")
-    resume, seed = options.pop("resume"), options.pop("seed")
     grid = [options.pop(name) for name in ("data", "rules", "depths", "networks")]
-    chosen: list[dict[str, Any]] = []
-
-    def check() -> None:
-        chosen.extend(cases(Setting(data=grid[0][0], **options), *grid, seed=seed))
-
-    with running.experiment(out, plot, workers, scheduler, "rules", NEEDS, check) as (
-        progress,
-        executor,
-    ):
-        outcomes = run_cases(
-            SUBJECT, train_case, chosen, seed=seed, out=out, resume=resume, executor=executor,
-            workers=workers, progress=progress.update,
-        )  # fmt: skip
+    setting = {k: options.pop(k) for k in ("width", "activation", "epochs", "rate")}
+    outcomes = running.outcomes(
+        SUBJECT, train_case,
+        lambda: cases(Setting(data=grid[0][0], **setting), *grid, seed=options["seed"]),
+        what="rules", needs=NEEDS, plot=plot, **options,
+    )  # fmt: skip
     show(rules(outcomes), as_json, plot)

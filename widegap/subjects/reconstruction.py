@@ -5,9 +5,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from widegap import running
-from widegap.arguments import Integer, Integers, Number, OneOf, Values, distinct, output_file
+from widegap.arguments import Integer, Number, OneOf, Values, distinct, output_file
 from widegap.errors import Failure, deliver, refusals, say
-from widegap.options import resumable_options, seed_option
+from widegap.options import (
+    choices_option,
+    integer_option,
+    integers_option,
+    number_option,
+    resumable_options,
+    seed_option,
+)
 from widegap.show.results import result_options, show
 
 if TYPE_CHECKING:
@@ -68,27 +75,9 @@ TASKS = ("multiclass", "convolution", "binary", "regression")
     metavar="N",
     help="Samples to look for. [default: twice as many as x has, or 20]",
 )
-@click.option(
-    "--bound",
-    type=Number("--bound"),
-    default=1.0,
-    metavar="B",
-    help="Largest absolute value of a candidate's numbers. [default: 1]",
-)
-@click.option(
-    "--restarts",
-    type=Integer("--restarts", 1, 10_000),
-    default=1,
-    metavar="N",
-    help="Random starts, of which the best is shown. [default: 1]",
-)
-@click.option(
-    "--iterations",
-    type=Integer("--iterations", 1, 1_000_000),
-    default=500,
-    metavar="N",
-    help="Of the optimiser in each of five stages. [default: 500]",
-)
+@number_option("--bound", 1.0, "Largest absolute value of a candidate's numbers.", "B")
+@integer_option("--restarts", 1, 10_000, 1, "Random starts, of which the best is shown.")
+@integer_option("--iterations", 1, 1_000_000, 500, "Of the optimiser in each of five stages.")
 @click.option("--out", metavar="FILE", help="Write the candidates, samples and multipliers: .npz.")
 @seed_option("Random starts")
 @result_options
@@ -193,28 +182,9 @@ def _write_candidates(made: "Reconstruction", target: "Path | None", out: str | 
     "  widegap experiment reconstruction --task multiclass --samples 10,20,40 --widths 50,200 \\\n"
     "      --out digits.sqlite --resume --plot back.png",
 )
-@click.option(
-    "--task",
-    "tasks",
-    type=OneOf("task", TASKS),
-    multiple=True,
-    metavar="|".join(TASKS),
-    help="May be repeated. [default: all]",
-)
-@click.option(
-    "--samples",
-    type=Integers("--samples", 500),
-    default=(10, 20),
-    metavar="N,N,..",
-    help="Digits that a network is trained on. [default: 10,20]",
-)
-@click.option(
-    "--widths",
-    type=Integers("--widths", 5000),
-    default=(200,),
-    metavar="N,N,..",
-    help="Hidden units. [default: 200]",
-)
+@choices_option("--task", "tasks", TASKS, TASKS)
+@integers_option("--samples", "samples", 500, (10, 20), "Digits that a network is trained on.")
+@integers_option("--widths", "widths", 5000, (200,), "Hidden units.")
 @click.option(
     "--decay",
     "decays",
@@ -224,24 +194,20 @@ def _write_candidates(made: "Reconstruction", target: "Path | None", out: str | 
     metavar="RHO",
     help="Weight decay; may be repeated. [default: 0.003 and 0]",
 )
-@click.option(
-    "--draws",
-    type=Integer("--draws", 1, 1000),
-    default=4,
-    metavar="N",
-    help="Networks of each setting, on the same data in all settings. [default: 4]",
+@integer_option(
+    "--draws", 1, 1000, 4, "Networks of each setting, on the same data in all settings."
 )
 @resumable_options("network")
 @seed_option("Data, first weights and random starts")
 @result_options
 def experiment(
     tasks: tuple[str, ...],
+    samples: tuple[int, ...],
+    widths: tuple[int, ...],
     decays: tuple[tuple[Any, ...], ...],
-    out: str,
+    draws: int,
     as_json: bool,
     plot: str | None,
-    workers: int | None,
-    scheduler: str | None,
     **options: Any,
 ) -> None:
     """Train networks on digits, with and without decay, and count the samples that come back.
@@ -250,27 +216,12 @@ def experiment(
     share of samples with a cosine above 0.9 with its standard error, the same of as many random starts and
     other digits, and the mean cosine. Some minutes.
     """
-    from verify.reconstruction.experiment import NEEDS, cases, leaks
+    from verify.reconstruction.experiment import NEEDS, SUBJECT, Leaks, cases, recovered
 
-    seed, resume = options.pop("seed"), options.pop("resume")
     rates = tuple(dict.fromkeys(float(rate) for several in decays for rate in several))
-    chosen: list[Any] = []
-
-    def check() -> None:
-        named = tuple(dict.fromkeys(tasks)) or TASKS
-        chosen.extend(cases(named, decays=rates, seed=seed, **options))
-
-    with running.experiment(out, plot, workers, scheduler, "networks", NEEDS, check) as (
-        progress,
-        executor,
-    ):
-        result = leaks(
-            chosen,
-            seed=seed,
-            out=out,
-            resume=resume,
-            executor=executor,
-            workers=workers,
-            progress=progress.update,
-        )
-    show(result, as_json, plot)
+    outcomes = running.outcomes(
+        SUBJECT, recovered,
+        lambda: cases(tuple(dict.fromkeys(tasks)), samples, widths, rates, draws, options["seed"]),
+        what="networks", needs=NEEDS, plot=plot, **options,
+    )  # fmt: skip
+    show(Leaks.of(outcomes), as_json, plot)

@@ -5,21 +5,21 @@ from typing import Any
 import click
 
 from widegap import running
-from widegap.arguments import Integer, Number, OneOf
+from widegap.arguments import Number
 from widegap.errors import refusals
-from widegap.options import resumable_options, seed_option
+from widegap.options import (
+    choices_option,
+    integer_option,
+    number_option,
+    resumable_options,
+    seed_option,
+)
 from widegap.show.results import result_options, show
 
 __all__ = ["experiment", "solve"]
 
 _GRAPHS = ("homophilous", "heterophilous", "imports")
 _MAX_NODES = 1_000_000
-
-
-def _number(option: str, default: float, what: str) -> Any:
-    name = option.strip("-").replace("-", "_")
-    help = f"{what} [default: {default:g}]"
-    return click.option(option, name, type=Number(option), default=default, metavar="X", help=help)
 
 
 @click.group(
@@ -33,15 +33,9 @@ def solve() -> None:
 
 def _block_options(command: Any) -> Any:
     for option in (
-        _number("--noise", 1.0, "Standard deviation of a feature within a class."),
-        _number("--separation", 1.0, "Distance of the two classes' means."),
-        click.option(
-            "--nodes",
-            type=Integer("--nodes", 2, _MAX_NODES),
-            default=1000,
-            metavar="N",
-            help="Nodes, an even number. [default: 1000]",
-        ),
+        number_option("--noise", 1.0, "Standard deviation of a feature within a class."),
+        number_option("--separation", 1.0, "Distance of the two classes' means."),
+        integer_option("--nodes", 2, _MAX_NODES, 1000, "Nodes, an even number."),
     ):
         command = option(command)
     return command
@@ -55,13 +49,7 @@ def _block_options(command: Any) -> Any:
 @click.option("--p", type=Number("--p"), required=True, metavar="P", help="Edges within a class.")
 @click.option("--q", type=Number("--q"), required=True, metavar="Q", help="Edges between classes.")
 @_block_options
-@click.option(
-    "--layers",
-    type=Integer("--layers", 1, 8),
-    default=4,
-    metavar="K",
-    help="Most layers. [default: 4]",
-)
+@integer_option("--layers", 1, 8, 4, "Most layers.", "K")
 @result_options
 def accuracy(as_json: bool, plot: str | None, **options: Any) -> None:
     """Accuracy of the raw features' rule after 0, 1, .. layers of a linear graph network.
@@ -84,13 +72,9 @@ def accuracy(as_json: bool, plot: str | None, **options: Any) -> None:
     "  widegap solve sharpness map --layers 2 --nodes 2000 --plot map.png",
 )
 @_block_options
-@click.option(
-    "--layers", type=Integer("--layers", 1, 8), default=1, metavar="K", help="[default: 1]"
-)
-@_number("--largest", 0.05, "Largest p and q.")
-@click.option(
-    "--points", type=Integer("--points", 2, 1000), default=41, metavar="N", help="[default: 41]"
-)
+@integer_option("--layers", 1, 8, 1, "Of averaging.", "K")
+@number_option("--largest", 0.05, "Largest p and q.")
+@integer_option("--points", 2, 1000, 41, "Of p, and of q.")
 @result_options
 def accuracy_map(as_json: bool, plot: str | None, **options: Any) -> None:
     """What filtering gains in accuracy over p (across) and q (down)."""
@@ -106,13 +90,13 @@ def accuracy_map(as_json: bool, plot: str | None, **options: Any) -> None:
     "  widegap solve sharpness minimiser --step 0.1 --curvature 5 --radius 0.1\n"
     "  widegap solve sharpness minimiser --apart 0.04 --peer-curvature 2 --json"
 )
-@_number("--step", 0.1, "Step size eta.")
-@_number("--curvature", 5.0, "Curvature of the (graph's) loss.")
-@_number("--peer-curvature", 1.0, "Curvature of the peer's loss.")
-@_number("--radius", 0.05, "Radius rho of the perturbation.")
-@_number("--weight", 0.5, "Weight lambda of the graph's gradient.")
-@_number("--apart", 1.0, "Distance of the minima of the two losses.")
-@_number("--norm", 1.0, "Norm of the gradient at SAM's edge of stability.")
+@number_option("--step", 0.1, "Step size eta.")
+@number_option("--curvature", 5.0, "Curvature of the (graph's) loss.")
+@number_option("--peer-curvature", 1.0, "Curvature of the peer's loss.")
+@number_option("--radius", 0.05, "Radius rho of the perturbation.")
+@number_option("--weight", 0.5, "Weight lambda of the graph's gradient.")
+@number_option("--apart", 1.0, "Distance of the minima of the two losses.")
+@number_option("--norm", 1.0, "Norm of the gradient at SAM's edge of stability.")
 @result_options
 def minimiser(as_json: bool, plot: str | None, **options: float) -> None:
     """Where SAM and FGSAM end on quadratic losses of one dimension, and edges of stability."""
@@ -128,28 +112,9 @@ def minimiser(as_json: bool, plot: str | None, **options: float) -> None:
     "  widegap experiment sharpness --out few-shot.sqlite\n"
     "  widegap experiment sharpness --graph imports --tasks 24 --out few-shot.sqlite --resume"
 )
-@click.option(
-    "--graph",
-    "graphs",
-    type=OneOf("graph", _GRAPHS),
-    multiple=True,
-    metavar="|".join(_GRAPHS),
-    help="One of the graphs; may be repeated. [default: all]",
-)
-@click.option(
-    "--tasks",
-    type=Integer("--tasks", 2, 1000),
-    default=12,
-    metavar="N",
-    help="Tasks of 3 known nodes a class, the same for all rules. [default: 12]",
-)
-@click.option(
-    "--steps",
-    type=Integer("--steps", 1, 100_000),
-    default=1000,
-    metavar="N",
-    help="Updates of each network. [default: 1000]",
-)
+@choices_option("--graph", "graphs", _GRAPHS, _GRAPHS)
+@integer_option("--tasks", 2, 1000, 12, "Tasks of 3 known nodes a class, the same for all rules.")
+@integer_option("--steps", 1, 100_000, 1000, "Updates of each network.")
 @resumable_options("graph and learning rule")
 @seed_option("Graphs, tasks and first weights")
 @result_options
@@ -175,7 +140,7 @@ def experiment(
         executor,
     ):
         result = comparison(
-            tuple(dict.fromkeys(graphs)) or _GRAPHS,
+            tuple(dict.fromkeys(graphs)),
             out=out,
             executor=executor,
             workers=workers,

@@ -141,7 +141,7 @@ def test_one_dimension_at_a_glance(tmp_path):
         .strip()
         .endswith("none: the minima are no further apart than rho")
     )
-    with pytest.raises(ValueError, match="apart is a positive"):
+    with pytest.raises(ValueError, match="apart is a number from 1e-100"):
         quadratic_limits(step=0.1, curvature=5.0, radius=0.1, apart=math.nan)
 
 

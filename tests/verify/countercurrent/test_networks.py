@@ -10,7 +10,7 @@ from sympy import lambdify
 from numerics.countercurrent import Weights, first_weights, gradient
 from theory.countercurrent import ACTIVATIONS, X
 from verify.countercurrent import images, networks
-from verify.countercurrent.experiment import Rules, cases, interval, rules, train_case
+from verify.countercurrent.experiment import Rules, cases, rules, train_case
 from verify.countercurrent.networks import DATA, Setting, flow_time, local_losses, table, trained
 from verify.networks.training import jax_modules
 
@@ -69,16 +69,31 @@ def test_rules_are_what_their_names_say():
     assert np.any(target.back[1])
 
 
+def test_descent_clips_both_networks_apart_and_keeps_a_fifth_for_tests():
+    """One step along gradients of norm 6 and 0.2, by hand."""
+    start = Weights((np.zeros((2, 2)),), (np.zeros((2, 2)),))
+    slope = Weights((np.full((2, 2), 3.0),), (np.full((2, 2), 0.1),))
+    both = [(start, np.arange(10)), (start, np.arange(10)[::-1])]
+    data, how = (np.arange(10.0), np.zeros(10)), networks.Descent(0.4, 8)
+    end, history = networks.fitted(
+        lambda p, x, y: slope, both, data, how, 1, 0, lambda p, x, y: {"x": x, "w": p.forward[0]}
+    )
+    np.testing.assert_allclose(end.forward[0], -0.4 * 3.0 / 6.0)
+    np.testing.assert_allclose(end.back[0], -0.4 * 0.1)
+    np.testing.assert_array_equal(history["x"][:, 1], [[8.0, 9.0], [1.0, 0.0]])
+    np.testing.assert_array_equal(history["w"][:, 0], 0.0)
+
+
 def test_a_network_is_trained_and_measured():
-    one = trained(
+    end, history = trained(
         Setting("breast-cancer", "bp", width=5, depth=2, epochs=2, rate=0.3), 5, 2, points=2
     )
-    shapes = {name: values.shape for name, values in one.history.items()}
+    shapes = {name: values.shape for name, values in history.items()}
     assert shapes == {"accuracy": (2, 3), "cosines": (2, 3, 3), "cka": (2, 3, 2), "rms": (2, 3, 2)}
-    assert one.history["accuracy"][:, -1].min() > 0.8
-    w, v = one.end.forward[1][0], one.end.back[1][0].T
+    assert history["accuracy"][:, -1].min() > 0.8
+    w, v = end.forward[1][0], end.back[1][0].T
     cosine = (w * v).sum() / np.linalg.norm(w) / np.linalg.norm(v)
-    assert one.history["cosines"][0, -1, 1] == pytest.approx(cosine)
+    assert history["cosines"][0, -1, 1] == pytest.approx(cosine)
 
 
 def test_measures_are_as_defined():
@@ -148,6 +163,13 @@ def test_a_table_of_rules():
     ]
     assert listed[0]["first"] == listed[1]["first"] != listed[2]["first"]
     outcome = train_case(listed[0], 1)
+    end, history = trained(replace(base, data="breast-cancer", depth=1), listed[0]["first"], 2)
+    assert outcome["accuracies"] == history["accuracy"][:, 1].tolist()
+    w, v = end.forward[0], end.back[0].swapaxes(1, 2)
+    sizes = np.linalg.norm(w, axis=(1, 2)) * np.linalg.norm(v, axis=(1, 2))
+    assert outcome["cosine"] == pytest.approx(np.mean((w * v).sum(axis=(1, 2)) / sizes))
+    ends = [history["cka"][:, k].mean() for k in (0, 1)]
+    np.testing.assert_allclose(outcome["cka"], ends)
     assert outcome == train_case(listed[0], 2)  # the seed is the case's own
     json.dumps(outcome, allow_nan=False)
     other = {"accuracies": [0.5, 0.75], "cosine": 0.25, "cka": [0.1, 0.2]}
@@ -163,12 +185,6 @@ def test_a_table_of_rules():
     assert (third["less bp's"], third["error"]) == (None, None)
     assert Rules.from_dict(json.loads(made.to_json())) == made
     assert made.plot().axes
-
-
-def test_intervals_are_student_s():
-    low, high = interval([1.0, 2.0, 3.0])
-    assert (low + high) / 2 == pytest.approx(2.0)
-    assert (high - low) / 2 == pytest.approx(4.302653 / 3**0.5, rel=1e-6)
 
 
 @pytest.mark.parametrize(

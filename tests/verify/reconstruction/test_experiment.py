@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from numerics.reconstruction.attack import audit, matched, reconstruct
 from numerics.reconstruction.stationarity import stationarity
 from verify.reconstruction.experiment import Leaks, cases, recovered
 from verify.reconstruction.training import LOSS, TASKS, digits, trained
@@ -39,6 +40,18 @@ def test_a_case_has_the_same_outcome_again_and_draws_share_data() -> None:
     assert recovered(dict(chosen[0]), 9) == first
     assert recovered(dict(chosen[0]), 10)["hard"] == first["hard"]
     json.dumps(first, allow_nan=False)
+    network, x, y, others = trained("regression", 6, 20, 0.05, chosen[0]["data"])
+    own = stationarity(network, x, y, "squared")
+    foreign = stationarity(network, others[:6], y, "squared", decay=0.05)
+    found = reconstruct(network, 12, seed=4)  # half of 9, as seeds of NumPy are smaller
+    result, nearest = audit(network, found, x, seed=4), matched(others, x)[0]
+    want = {"hard": own.hard, "low": own.low, "high": own.high, "foreign": foreign.high}
+    want |= {"kinks": own.kinks, "rank": own.rank, "misfit": found.residual}
+    want |= {"share": np.mean(np.array(result.cosines) > 0.9), "cosine": np.mean(result.cosines)}
+    want |= {"ssim": np.mean(result.similarities), "start cosine": np.mean(result.start_cosines)}
+    want |= {"starts": np.mean(np.array(result.start_cosines) > 0.9)}
+    want |= {"others": np.mean(nearest > 0.9), "other cosine": nearest.mean()}
+    assert first == pytest.approx(want)
     table = Leaks.of([(dict(chosen[0]), first), (dict(chosen[1]), {**first, "share": 1.0})])
     (row,) = table.rows()
     assert row["back"] == pytest.approx((first["share"] + 1.0) / 2, abs=1e-3)

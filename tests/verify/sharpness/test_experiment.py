@@ -19,6 +19,9 @@ def test_tasks_do_not_depend_on_those_beside_them():
     two = few_shot("homophilous", "peer", tasks=2, steps=3, seed=4, sharpness=1)
     assert two["accuracies"] == three[:2]
     assert two["sharpness"][0] > 0.0
+    right = 388 * np.array(three)  # of 400 nodes 12 are known
+    np.testing.assert_allclose(right, right.round(), atol=1e-9)
+    assert right.max() <= 388
 
 
 def test_the_sharpness_of_a_loss_is_its_hessian_s_largest_eigenvalue():
@@ -48,6 +51,17 @@ def test_an_experiment_resumes_with_the_same_numbers(tmp_path):
     assert all("undecided" in line for line in first.verdicts())  # of two tasks
     first.plot().savefig(tmp_path / "few-shot.png")
     assert np.mean(first.of("homophilous", "sam")) < 1.0
+
+
+def test_rows_are_means_standard_errors_and_student_s_intervals():
+    values = ((0.5, 0.75), (0.4, 0.55), (0.5, 0.5))
+    names = ("fgsam", "sam", "joint")
+    table = Comparison(("imports",) * 3, names, values, (1.0, 2.0, 3.0), ((1, 1), (2, 0), (1, 1)))
+    row = table.rows()[0]
+    assert (row["accuracy"], row["std. error"], row["less SAM's"]) == ("0.625", "0.125", "+0.150")
+    assert row["99% interval"] == "[-3.033, +3.333]"  # 0.15 and 63.657 times 0.05
+    assert (row["sharpness"], row["graph gradients"], row["peer gradients"]) == ("1", 1, 1)
+    assert paired([1.0, 2.0, 3.0], [0.0, 0.0, 0.0]).p_value == pytest.approx(0.0741799, rel=1e-5)
 
 
 def test_paired_intervals_have_their_level():

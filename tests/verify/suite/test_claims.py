@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from verify.statistics.tests import FALSE_ALARM, CountTest, MeanTest
+from verify.statistics.tests import FALSE_ALARM, CountTest, MeanTest, interval
 from verify.suite.checks import limit_bracket
 from verify.suite.claims import (
     PROFILES,
@@ -311,3 +311,9 @@ def test_a_claim_that_makes_no_sense_is_refused(own_claims, options, error, mess
 def test_an_unknown_profile_is_named():
     with pytest.raises(ValueError, match="a profile is one of quick, ci, full"):
         select((), "foo")
+
+
+def test_intervals_are_student_s():
+    low, high = interval([1.0, 2.0, 3.0])
+    assert (low + high) / 2 == pytest.approx(2.0)
+    assert (high - low) / 2 == pytest.approx(4.302653 / 3**0.5, rel=1e-6)

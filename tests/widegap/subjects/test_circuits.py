@@ -123,6 +123,7 @@ def test_a_checkpoint_s_questions(run, tmp_path):
         (("solve", "circuits", "gate", "--tau", "nan"), "--tau is a finite number, got 'nan'"),
         (("solve", "circuits", "gate", "--plot", "x.gif"), "--plot needs a name ending in"),
         (("solve", "circuits", "graph", "none.json"), "cannot read none.json"),
+        (("solve", "circuits"), "widegap solve circuits takes one of gate, graph; see --help"),
         (("derive", "circuits", "gate"), "circuits has no law 'gate'"),
     ],
 )

@@ -59,7 +59,7 @@ def test_an_experiment_resumes(run, tmp_path):
         (("--width", "5"), "width 5 is below the number of classes, 10"),
         (("--times", "inf"), "times are numbers from 0 to 1e+06"),
         (("--gain", "nan"), "--gain is a finite number"),
-        (("--gain", "0"), "a gain is a number above 0"),
+        (("--gain", "0"), "a gain is a number from 1e-06 to 100, got 0"),
         (("--samples", "12"), "from 13 to 100000 samples, got 12"),
         (("--classes", "1"), "classes is an integer from 2 to 100, got 1"),
         (("--plot", "x.gif"), "--plot needs a name ending in"),

@@ -60,7 +60,7 @@ def test_every_law_is_shown(run):
         (("accuracy", "--p", "0.1", "--q", "0.2", "--plot", "x.gif"), "--plot needs a name"),
         (("map", "--largest", "2"), "probability"),
         (("minimiser", "--step", "inf"), "--step is a finite number, got 'inf'"),
-        (("minimiser", "--weight", "-1"), "lambda is a positive"),
+        (("minimiser", "--weight", "-1"), "weight is a number from 1e-100 to 1e+100, got -1"),
     ],
 )
 def test_bad_input_is_one_line(run, arguments, words):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from numerics.countercurrent import Flow, first_weights, flow, reduced, states
+from numerics.countercurrent import Flow, first_weights, flow, measured, reduced
 from theory.countercurrent import ACTIVATIONS, conserved, joint_floor
 from verify.countercurrent.networks import NEEDS, descended, flow_time, table
 from verify.suite.claims import Run, claim
@@ -80,21 +80,21 @@ def _descent(activation: str, rate: float, steps: int, seed: int) -> tuple[Any, 
     return x, labels, start, end
 
 
+def _change(weights: Any, first: Any, layer: int) -> Any:
+    """Change of W'W or V'V, in the units of a hidden layer."""
+    return weights[layer].T @ weights[layer] - first[layer].T @ first[layer]
+
+
 def _moved(start: Any, end: Any) -> list[tuple[float, float]]:
     """Change of W'W - V'V relative to that of W'W, in every hidden layer: matrix and diagonal."""
-    import numpy as np
+    from numpy import diag
+    from numpy.linalg import norm
 
     found = []
     for layer in range(_DEPTH):
-        w, v = (
-            b.T @ b - a.T @ a
-            for a, b in (
-                (start.forward[layer], end.forward[layer]),
-                (start.back[layer + 1], end.back[layer + 1]),
-            )
-        )
-        parts = ((w - v, w), (np.diag(w - v), np.diag(w)))
-        found.append(tuple(float(np.linalg.norm(a) / np.linalg.norm(b)) for a, b in parts))
+        w = _change(end.forward, start.forward, layer)
+        v = _change(end.back, start.back, layer + 1)
+        found.append(tuple(float(norm(a - b) / norm(a)) for a, b in ((w, v), (diag(w), diag(v)))))
     return found
 
 
@@ -141,21 +141,19 @@ def countercurrent_conservation(run: Run) -> Finding:
 
 def _rows(run: Run, rate: float, steps: int) -> list[dict[str, Any]]:
     """The flow's rows up to the last hidden layer, whose loss the released code squares, and ``own``."""
-    import numpy as np
-
     x, labels, start, end = _descent("linear", rate, steps, run.integer() >> 32)
-    root, fit = reduced(x, labels)
     step = flow_time(rate, _UNITS, _CLASSES)
-    rows = run.theory.of(flow)(x, labels, start, (steps * step,)).rows()[: _DEPTH + 1]
-    outputs = zip(rows, *states(end, root), strict=False)
-    for number, (row, a, b) in enumerate(outputs):
-        own = {"distance": float(np.linalg.norm(a @ b.T - fit) / np.linalg.norm(fit))}
-        if number:
-            w, v = end.forward[number - 1], end.back[number - 1].T
-            own["cosine"] = float((w * v).sum() / np.linalg.norm(w) / np.linalg.norm(v))
-            own["drift"] = _moved(start, end)[number - 1][0] / step
-        row["own"] = own
-    return rows
+    right = run.theory.of(flow)(x, labels, start, (steps * step,))
+    drifts = [
+        (_change(end.forward, start.forward, k) - _change(end.back, start.back, k + 1)) / step
+        for k in range(_DEPTH)
+    ]
+    own = measured(end, start, drifts, *reduced(x, labels))
+    names = list(Flow.columns)[1:]
+    return [
+        {**row, "own": dict(zip(names, mine, strict=True))}
+        for row, mine in zip(right.rows()[: _DEPTH + 1], own, strict=False)
+    ]
 
 
 @claim(
@@ -172,7 +170,8 @@ def countercurrent_drift(run: Run) -> Finding:
     """Every hidden layer, descent with the code's scales against the flow's integral."""
     evidence = {
         f"{steps} steps": [
-            (row["own"]["drift"], row["drift/step"]) for row in _rows(run, 1.0 / steps, steps)[1:]
+            (row["own"]["drift/step"], row["drift/step"])
+            for row in _rows(run, 1.0 / steps, steps)[1:]
         ]
         for steps in (100, 400)
     }
@@ -219,7 +218,7 @@ def countercurrent_alignment(run: Run) -> Finding:
 def countercurrent_least_squares(run: Run) -> Finding:
     """Early and late."""
     early, late = (
-        [(row["own"]["distance"], row["from OLS"]) for row in _rows(run, rate, steps)]
+        [(row["own"]["from OLS"], row["from OLS"]) for row in _rows(run, rate, steps)]
         for rate, steps in ((0.02, 100), (0.05, 8000))
     )
     good = all(abs(a - b) <= 0.05 * b + 0.002 for a, b in (*early, *late))

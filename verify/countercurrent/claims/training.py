@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from verify.countercurrent.experiment import interval
 from verify.countercurrent.networks import NEEDS, Setting, trained
-from verify.statistics.tests import FALSE_ALARM, MeanTest
+from verify.statistics.tests import FALSE_ALARM, MeanTest, interval
 from verify.suite.claims import Run, claim
 from verify.suite.verdicts import Finding
 from verify.suite.wrong import replaced
@@ -59,7 +58,7 @@ _BETTER = {
 
 @lru_cache(maxsize=8)
 def _accuracies(rule: str, depth: int, seed: int, networks: int) -> Any:
-    return trained(Setting(rule=rule, depth=depth), seed, networks).history["accuracy"][:, -1]
+    return trained(Setting(rule=rule, depth=depth), seed, networks)[1]["accuracy"][:, -1]
 
 
 @claim(
@@ -141,7 +140,7 @@ def countercurrent_collapse(run: Run) -> Finding:
 
     seed, evidence, good = run.integer() >> 32, {}, True
     for rule in ("squared", "ccl"):
-        rms = trained(Setting(rule=rule, epochs=30), seed, 8).history["rms"][:, :, -1]
+        rms = trained(Setting(rule=rule, epochs=30), seed, 8)[1]["rms"][:, :, -1]
         sizes = rms[:, -1] / rms[:, 0]
         good &= bool(((sizes < 0.1) == run.theory.of(collapses)(rule)).all())
         evidence[rule] = {"last hidden layer": sizes.tolist()}
