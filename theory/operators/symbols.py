@@ -130,9 +130,8 @@ def equation_of(text: str) -> Equation:
     try:
         operator = sympy.expand(parse(re.sub(r"\bD\b", "x", text), X))
     except ActivationError as error:
-        raise ValueError(
-            f"cannot read the operator {shown!r}: {str(error).split(': ', 1)[-1]}"
-        ) from None
+        reason = str(error).split(": ", 1)[-1].replace("known are x,", "known are D,")
+        raise ValueError(f"cannot read the operator {shown!r}: {reason}") from None
     if not operator.is_polynomial(X):
         raise ValueError(f"the operator {shown!r} is not a polynomial in D")
     terms = sympy.Poly(operator, X).terms()

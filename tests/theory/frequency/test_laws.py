@@ -3,6 +3,7 @@
 import itertools
 
 import mpmath
+import numpy as np
 import pytest
 from sympy import (
     I,
@@ -14,6 +15,7 @@ from sympy import (
     exp,
     im,
     integrate,
+    lambdify,
     log,
     pi,
     re,
@@ -97,6 +99,18 @@ def test_the_gain_is_the_mean_slope() -> None:
         assert gain().at(s=s, b=b, **{"lambda": threshold}).rhs.evalf() == pytest.approx(
             float(wanted)
         )
+
+
+def test_unequal_gains_of_both_parts_bring_time_reversed() -> None:
+    """The layer linearised at gains 1 and 1/2 of the parts, on a signal of seven samples."""
+    step = gain().steps[-1].expression
+    named = {str(symbol): symbol for symbol in step.free_symbols}
+    x = np.random.default_rng(0).standard_normal(7)
+    bins = np.fft.fft(x)
+    mixed = lambdify([named[name] for name in ("p", "q", "G_r", "G_i")], step.rhs)
+    ours = np.fft.ifft(mixed(bins.real, bins.imag, 1.0, 0.5))
+    assert ours == pytest.approx(0.75 * x + 0.25 * np.roll(x[::-1], 1), abs=1e-14)
+    assert bins.real + 0.5j * bins.imag == pytest.approx(np.fft.fft(ours), abs=1e-13)
 
 
 def test_one_pole_is_the_first_order_law() -> None:

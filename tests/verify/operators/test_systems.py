@@ -30,6 +30,18 @@ def test_parameters_are_those_that_theory_counts(kind: str) -> None:
     assert count == ours - 4 * kernel + 4 * own
 
 
+def test_a_kernel_network_holds_every_linear_readout() -> None:
+    """As theory says: pairs of its 2n units."""
+    n, rng = 5, np.random.default_rng(0)
+    wanted, constant = rng.standard_normal((n, 9)), rng.standard_normal(9)
+    p = {
+        "first": {"w": np.hstack([np.eye(n), -np.eye(n)]), "b": np.zeros(2 * n)},
+        "second": {"w": np.vstack([wanted, -wanted]), "b": constant},
+    }
+    x = rng.standard_normal((7, n))
+    np.testing.assert_allclose(systems.through(p, x), x @ wanted + constant, atol=1e-13)
+
+
 def test_a_network_on_a_finer_grid_is_the_same_operator_when_mended() -> None:
     """Band-limited fields through one layer's kernel: what the finer grid samples is the same function."""
     rng = np.random.default_rng(0)
