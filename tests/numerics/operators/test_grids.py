@@ -27,6 +27,10 @@ def test_condition_numbers_are_those_on_record_and_the_mends_mend() -> None:
         assert found[place] == pytest.approx(known, rel=6e-3)
     assert found["nodes"] == pytest.approx(1.0, abs=1e-12)
     assert found["half, orthonormal"] == pytest.approx(1.0, abs=1e-12)
+    for place, scale, off in (("half 2k/N", 2.0, 0.0), ("half 4k/N - 1", 4.0, 1.0)):
+        features = np.cos(np.arange(1, 11) * np.arccos(scale * np.arange(33)[:, None] / 64 - off))
+        features /= np.linalg.norm(features, axis=0)
+        assert found[place] == pytest.approx(np.linalg.cond(features), rel=1e-9)
     assert found["half 4k/N - 1"] < 2.0
     assert Conditioning.from_dict(json.loads(c.to_json())) == c
     assert c.plot().axes[0].get_xscale() == "log"

@@ -68,6 +68,23 @@ def test_coefficients_that_depend_on_the_place_are_refused() -> None:
         multiplier(own)
 
 
+def test_the_criterion_of_a_product_is_one() -> None:
+    """For u(k_x) v(k_y) both sides of the law agree, and for a sum of two such products they do not."""
+    statement = LAWS["separability"]().statement
+    product = sympy.Lambda((KX, KY), sympy.exp(KX) * (KY**2 + 3))
+    both = sympy.Lambda((KX, KY), sympy.exp(KX) * (KY**2 + 3) + KX * KY)
+    for g, same in ((product, True), (both, False)):
+        left, right = (
+            side.replace(lambda e: str(e.func) == "g", lambda e, g=g: g(*e.args))
+            for side in statement.args
+        )
+        assert (sympy.simplify(left - right) == 0) is same
+    integral = LAWS["separability"]().steps[-1].expression
+    at = {s: v for s, v in zip(sorted(integral.rhs.free_symbols, key=str), (2, 1, 3), strict=True)}
+    assert sympy.simplify(integral.rhs.subs(at) - sympy.Rational(1, 14)) == 0
+    assert integral.lhs.subs(at).doit() == integral.rhs.subs(at)
+
+
 def test_separable_symbols_are_products() -> None:
     for name, product in (("heat", True), ("advection", True), ("dispersion", True),
                           ("screened-poisson", False), ("half-wave", False)):  # fmt: skip
