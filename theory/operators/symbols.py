@@ -27,7 +27,6 @@ __all__ = [
     "Equation",
     "equation_of",
     "multiplier",
-    "one_dimensional",
 ]
 
 X, Y = symbols("x y", real=True)
@@ -217,8 +216,3 @@ def _evolved(inserted: Any, equation: Equation) -> Expr:
     )
     solved = begin[plus] * exp(I * omega * TIME) + begin[minus] * exp(-I * omega * TIME)
     return simplify(solved.rewrite(sympy.cos)) if equation.start(omega) == 0 else simplify(solved)
-
-
-def one_dimensional(equation: Equation) -> Expr:
-    """Symbol in one dimension, an expression in `KX` and the parameters."""
-    return simplify(multiplier(equation).value.subs(KY, 0))
