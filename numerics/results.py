@@ -152,7 +152,7 @@ def _cells(rows: list[dict[str, Any]]) -> list[list[str]]:
 
 
 def _cell(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
+    return f"{value + 0.0:.6g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 def _plain(value: Any) -> Any:

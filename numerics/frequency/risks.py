@@ -28,11 +28,8 @@ __all__ = ["DomainRisks", "ThresholdRisks", "domain_risks", "threshold_risks"]
 
 
 @cache
-def _risk(threshold_only: bool) -> Callable[..., Any]:
-    risk: Any = spectra.soft_threshold().value
-    if threshold_only:
-        return in_balls([spectra.lam], risk.subs(spectra.mu, 0))
-    return in_balls([spectra.lam, spectra.mu], risk)
+def _risk() -> Callable[..., Any]:
+    return in_balls([spectra.lam, spectra.mu], spectra.soft_threshold().value)
 
 
 @dataclass(frozen=True)
@@ -218,7 +215,7 @@ def domain_risks(x: ArrayLike, sigma: float = 1.0, threshold: float | None = Non
     if not 0.0 <= given <= 1e50 * sigma:
         raise ValueError(f"a threshold is finite and not negative, got {threshold}")
     rounding = 8.0 * EPS * math.log2(2 * len(signal)) * float(np.linalg.norm(signal))
-    one, pairs, errors = _risk(False), [], []
+    one, pairs, errors = _risk(), [], []
     for coefficients in (signal, real_spectrum(signal)):
         sizes = np.abs(coefficients) / sigma
         with flint.ctx.workprec(BITS):

@@ -34,7 +34,8 @@ _MAX_ORDER = 50
 def _check_bands(bands: Sequence[float]) -> tuple[float, ...]:
     values = tuple(map(float, bands))
     if not values or not all(0.0 < band <= 1.0 for band in values):
-        raise ValueError(f"bands are shares of the frequencies, above 0 and at most 1, got {bands}")
+        shown = ", ".join(f"{band:g}" for band in values) or "none"
+        raise ValueError(f"bands are shares of the frequencies, above 0 and at most 1, got {shown}")
     return values
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 from scipy.fft import dct
 
@@ -16,7 +15,8 @@ from numerics.results import Result
 from theory.operators import features, layers
 from theory.operators.symbols import Equation
 
-from .symbols import evaluator, half_symbol, power, symbol, unit
+from .polynomials import Polynomials
+from .symbols import evaluator, half_symbol, power, symbol, symbol_error, unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 FLOOR = 1e-13
-"""Absolute accuracy of the relative errors: what is smaller is not told from zero."""
+"""Absolute accuracy of relative errors where the symbol is exact: what is smaller is not told from zero."""
 
 
 def fourier_errors(g: Complexes, weights: Floats, modes: Sequence[int]) -> Floats:
@@ -83,18 +83,16 @@ def amortised_errors(
 
     Notes
     -----
-    One Householder QR of Chebyshev polynomials of the frequencies mapped to [-1, 1]: its columns are nested.
+    By `Polynomials` that are orthonormal on the frequencies, degree by degree.
     """
     if not 1 <= most < len(g):
         raise ValueError(f"features are 1 to {len(g) - 1} on {len(g)} modes, got {most}")
     rows = np.arange(len(g), dtype=float) if rows is None else rows
-    root = np.sqrt(weights)
-    basis, _ = np.linalg.qr(root[:, None] * chebyshev.chebvander(unit(rows), most))
-    rest = root * g
+    rest = np.sqrt(weights) * g
     size = np.linalg.norm(rest)
     errors = []
-    for column in basis.T:
-        rest = rest - column * (column @ rest)
+    for polynomial in Polynomials(unit(rows), weights, most).basis:
+        rest = rest - polynomial * (polynomial @ rest)
         errors.append(float(np.linalg.norm(rest) / size))
     return np.array(errors[1:])
 
@@ -186,13 +184,15 @@ class Designs(Result):
     sizes : tuple of int
         Modes m, and features n.
     fourier, amortised : tuple of float
-        Relative errors of the best layers; those below `FLOOR` mean zero. The amortised layer here has linear
-        readouts of its features for both parts of its kernel.
+        Relative errors of the best layers. The amortised layer here has linear readouts of its features for
+        both parts of its kernel.
     series, bound : tuple of float or None
         Of the Chebyshev series cut after n: its error in the Chebyshev weight, and an upper bound of
         ``amortised``; None where the symbol is not analytic.
     target : float or None
         A wanted error.
+    uncertainty : float
+        Bound on the error of every number of ``fourier`` and ``amortised``; smaller ones may be 0.
     """
 
     equation: str
@@ -204,12 +204,19 @@ class Designs(Result):
     series: tuple[float | None, ...]
     bound: tuple[float | None, ...]
     target: float | None
+    uncertainty: float
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a size; with a target, the smallest size of each kind that reaches it."""
         if self.target is not None:
             return [
-                {"layer": kind, "size": n, "error": e, "kernel parameters": count}
+                {
+                    "layer": kind,
+                    "size": n,
+                    "error": e,
+                    "+-": self.uncertainty,
+                    "kernel parameters": count,
+                }
                 for kind, n, e, count in self.smallest()
             ]
         return [
@@ -221,6 +228,7 @@ class Designs(Result):
                 "series": s,
                 "at most": b,
                 "amortised parameters": parameters("amortised", n, self.width),
+                "+-": self.uncertainty,
             }
             for n, f, a, s, b in zip(
                 self.sizes, self.fourier, self.amortised, self.series, self.bound, strict=True
@@ -289,8 +297,6 @@ def designs(
         As `symbol` and `power`; for sizes beyond the grid's modes; for a real operator's lack of symmetry.
     """
     weights = power(grid, decay)
-    if target is not None and not FLOOR <= target < 1.0:
-        raise ValueError(f"a wanted error is from {FLOOR:g} to 1, got {target}")
     if not 1 <= width <= 10**6:
         raise ValueError(f"a layer has 1 to 1000000 channels, got {width}")
     modes = len(weights)
@@ -304,13 +310,20 @@ def designs(
     sizes = tuple(range(1, most + 1))
     series: list[float | None] = [None] * most
     bound: list[float | None] = [None] * most
+    rms = math.sqrt(float(weights @ np.abs(g) ** 2))
+    off = symbol_error(equation, values, np.arange(modes))
+    uncertainty = FLOOR + math.sqrt(float(weights @ off**2)) / rms
+    if target is not None and not uncertainty <= target < 1.0:
+        raise ValueError(
+            f"a wanted error is from {uncertainty:.1e}, to which errors are known, to 1, got {target}"
+        )
     c = chebyshev_series(equation, values, grid)
     if c is not None:
         squares = np.abs(c) ** 2 * np.where(np.arange(len(c)) > 0, 0.5, 1.0)
-        rms = math.sqrt(float(weights @ np.abs(g) ** 2 / weights.sum()))
         noise = FLOOR * len(c) * np.abs(c).max()
+        scale = math.sqrt(float(weights.sum())) / rms
         series = [math.sqrt(float(squares[n + 1 :].sum() / squares.sum())) for n in sizes]
-        bound = [float(np.abs(c[n + 1 :]).sum() + noise) / rms for n in sizes]
+        bound = [float(np.abs(c[n + 1 :]).sum() + noise) * scale for n in sizes]
     return Designs(
         equation if isinstance(equation, str) else equation.title,
         grid,
@@ -321,4 +334,5 @@ def designs(
         tuple(series),
         tuple(bound),
         target,
+        uncertainty,
     )

@@ -25,6 +25,8 @@ __all__ = [
     "power",
     "shift_speed",
     "symbol",
+    "symbol_error",
+    "two_dimensional",
     "unit",
 ]
 
@@ -62,6 +64,25 @@ def symbol(
         symbol is not finite (the first such wavenumber is named) or so sensitive to a parameter's last
         digit that doubles do not tell it.
     """
+    return _evaluated(equation, values, kx, ky)[0]
+
+
+def symbol_error(
+    equation: str | Equation, values: Mapping[str, float], kx: Any, ky: Any = 0.0
+) -> Floats:
+    """Bound on the error of each value of `symbol`: eight times what the arguments' last digits change.
+
+    Raises
+    ------
+    ValueError
+        As `symbol`.
+    """
+    return _evaluated(equation, values, kx, ky)[1]
+
+
+def _evaluated(
+    equation: str | Equation, values: Mapping[str, float], kx: Any, ky: Any
+) -> tuple[Complexes, Floats]:
     names, evaluate = _compiled(equation)
     title = equation if isinstance(equation, str) else equation.title
     given = {"t": 1.0, **values} if "t" in names else dict(values)
@@ -76,32 +97,45 @@ def symbol(
             raise ValueError(f"{title} needs a value of its parameter {name}")
     kx, ky = np.broadcast_arrays(np.asarray(kx, float), np.asarray(ky, float))
 
-    def at(values: Mapping[str, float]) -> Complexes:
+    def at(kx: Floats, ky: Floats, values: Mapping[str, float]) -> Complexes:
         with np.errstate(all="ignore"):
             found = evaluate(kx, ky, *(values[name] for name in names))
         return np.broadcast_to(np.asarray(found, dtype=complex), kx.shape).copy()
 
-    result = at(given)
+    result = at(kx, ky, given)
     if (bad := ~np.isfinite(result)).any():
         raise ValueError(
             f"the symbol of {title} is not finite at k = {kx[bad][0]:g}, {ky[bad][0]:g}: look at the "
             "signs and sizes of its parameters"
         )
+    up = 1.0 + _ULP
+    changes = [np.abs(at(up * kx, ky, given) - result), np.abs(at(kx, up * ky, given) - result)]
     for name in names:  # phases of many turns are what the last digit makes of them
-        moved = at({**given, name: given[name] * (1.0 + _ULP)})
-        if not np.abs(moved - result).max() <= _LOST * np.abs(result).max():
+        change = np.abs(at(kx, ky, {**given, name: given[name] * up}) - result)
+        if not change.max() <= _LOST * np.abs(result).max():
             raise ValueError(
                 f"the symbol of {title} is not known at {name} = {given[name]:g}: the last digit of a "
                 "double changes it; take a smaller value"
             )
-    return result
+        changes.append(change)
+    return result, 8.0 * (sum(changes) + _ULP * np.abs(result))
+
+
+@cache
+def _derived(equation: str | Equation) -> Any:
+    return multiplier(equation_of(equation) if isinstance(equation, str) else equation).value
 
 
 @cache
 def _compiled(equation: str | Equation) -> tuple[tuple[str, ...], Callable[..., Any]]:
-    law = multiplier(equation_of(equation) if isinstance(equation, str) else equation)
-    free = sorted(law.value.free_symbols - {KX, KY}, key=str)
-    return tuple(map(str, free)), sympy.lambdify([KX, KY, *free], law.value, "numpy")
+    value = _derived(equation)
+    free = sorted(value.free_symbols - {KX, KY}, key=str)
+    return tuple(map(str, free)), sympy.lambdify([KX, KY, *free], value, "numpy")
+
+
+def two_dimensional(equation: str | Equation) -> bool:
+    """Whether an equation's symbol depends on both axes."""
+    return _derived(equation).has(KY)
 
 
 @cache

@@ -15,11 +15,13 @@ from sympy import (
     Eq,
     Expr,
     Function,
+    I,
     KroneckerDelta,
     Max,
     Piecewise,
     Sum,
     Symbol,
+    conjugate,
     cos,
     cot,
     exp,
@@ -287,6 +289,10 @@ def gain() -> Law:
     covariance = simplify(integrate(z * (s * z + b) * density, (z, -b / s, oo)))
     value = (covariance / s).subs(b, b - lam)
     G = Symbol("G")
+    first, second, p, q = symbols("G_r G_i p q", real=True)
+    bin = p + I * q
+    gained = first * p + I * second * q
+    mixed = (first + second) / 2 * bin + (first - second) / 2 * conjugate(bin)
     return Law(
         "The gain of a rectified bin",
         Eq(G, value),
@@ -296,9 +302,11 @@ def gain() -> Law:
             b: "bias of the part",
             lam: "threshold of the shrinkage",
         },
-        "the part is normal with mean 0, as in a stationary Gaussian signal. Equal energies in all bins, "
-        "or b = lambda, give equal gains: the linearised layer is an identity and a Hilbert transform. Else "
-        "bins are told apart by their energies, between 1/2 (s large) and 1 (b > lambda) or 0 (b < lambda)",
+        "the part is normal with mean 0, as in a stationary Gaussian signal. Bins are told apart by their "
+        "energies, from 1/2 (s large) to 1 (b > lambda) or 0 (b < lambda); not where energies are equal, or "
+        "b = lambda. With equal gains for all bins and both parts the linearised layer is an identity and a "
+        "Hilbert transform; where those of the real and imaginary parts differ, half their difference comes "
+        "back with time reversed",
         (
             Step(
                 "Regression",
@@ -306,6 +314,11 @@ def gain() -> Law:
                 Eq(G * s, covariance),
             ),
             Step("Shrinkage", "It takes lambda off the bias.", Eq(G, value)),
+            Step(
+                "Both parts",
+                "Gains G_r of the real part p, G_i of the imaginary part q; p - iq is the signal at -n.",
+                Eq(gained, verified(gained, mixed), evaluate=False),
+            ),
         ),
         "Stein 1981, Bussgang 1952; derived here",
     )

@@ -52,7 +52,6 @@ __all__ = [
     "r",
     "risk_of_spectrum",
     "soft_threshold",
-    "soft_threshold_risk",
     "sparse_spectrum",
     "w",
 ]
@@ -220,11 +219,6 @@ def periodogram() -> Law:
     )
 
 
-def soft_threshold_risk() -> Expr:
-    """Expected squared error of a soft-thresholded normal variable of mean mu and variance 1."""
-    return soft_threshold().value
-
-
 @cache
 def soft_threshold() -> Law:
     """The risk of soft thresholding, coefficient by coefficient."""
@@ -267,7 +261,7 @@ def soft_threshold() -> Law:
 
 def risk_of_spectrum(nonzero: Any, threshold: Any = lam) -> Expr:
     """Largest risk of a spectrum with so many of T real coefficients that are not 0; noise of variance 1."""
-    one = soft_threshold_risk()
+    one = soft_threshold().value
     return (T - nonzero) * one.subs(mu, 0).subs(lam, threshold) + nonzero * (1 + threshold**2)
 
 

@@ -20,6 +20,7 @@ LAWS: dict[str, Callable[[], Law]] = {
     "kernel-parameters": layers.amortised_parameters,
     "fourier-parameters": layers.fourier_parameters,
     "break-even": layers.break_even,
+    "readout": layers.readout,
     "network-1d": partial(layers.network_parameters, 1),
     "network-2d": partial(layers.network_parameters, 2),
     "truncation": layers.truncation,

@@ -26,6 +26,7 @@ __all__ = [
     "hermitian",
     "network_parameters",
     "rank_error",
+    "readout",
     "resolution",
     "resolution_error",
     "separability",
@@ -85,6 +86,28 @@ def fourier_parameters() -> Law:
             Step("Corners", "Each axis but the last has both signs.", 2 ** (DIM - 1) * block),
         ),
         "Li et al., ICLR 2021, counted from its layers",
+    )
+
+
+def readout() -> Law:
+    """A network of the system's size holds every linear readout of its features."""
+    z = Symbol("z", real=True)
+    normal = (1 + sympy.erf(z / sqrt(2))) / 2
+    pair = sympy.expand(z * normal - (-z) * normal.subs(z, -z))
+    if pair != z:
+        raise AssertionError(f"gelu(z) - gelu(-z) is {pair}")
+    gelu = Function("gelu")
+    return Law(
+        "A network of 2n units holds every linear readout of n features",
+        Eq(gelu(z) - gelu(-z), pair),
+        {z: "a feature"},
+        "2n hidden units are n such pairs, biases are the constant: errors of linear readouts are upper "
+        "bounds of what a network n -> 2n -> w^2 can reach, exactly and not in a limit",
+        (
+            Step("Definition", "With the normal distribution function.", Eq(gelu(z), z * normal)),
+            Step("A pair", "The error function is odd.", Eq(gelu(z) - gelu(-z), pair)),
+        ),
+        "derived here",
     )
 
 

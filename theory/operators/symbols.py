@@ -27,7 +27,6 @@ __all__ = [
     "Equation",
     "equation_of",
     "multiplier",
-    "one_dimensional",
 ]
 
 X, Y = symbols("x y", real=True)
@@ -130,9 +129,8 @@ def equation_of(text: str) -> Equation:
     try:
         operator = sympy.expand(parse(re.sub(r"\bD\b", "x", text), X))
     except ActivationError as error:
-        raise ValueError(
-            f"cannot read the operator {shown!r}: {str(error).split(': ', 1)[-1]}"
-        ) from None
+        reason = str(error).split(": ", 1)[-1].replace("known are x,", "known are D,")
+        raise ValueError(f"cannot read the operator {shown!r}: {reason}") from None
     if not operator.is_polynomial(X):
         raise ValueError(f"the operator {shown!r} is not a polynomial in D")
     terms = sympy.Poly(operator, X).terms()
@@ -218,8 +216,3 @@ def _evolved(inserted: Any, equation: Equation) -> Expr:
     )
     solved = begin[plus] * exp(I * omega * TIME) + begin[minus] * exp(-I * omega * TIME)
     return simplify(solved.rewrite(sympy.cos)) if equation.start(omega) == 0 else simplify(solved)
-
-
-def one_dimensional(equation: Equation) -> Expr:
-    """Symbol in one dimension, an expression in `KX` and the parameters."""
-    return simplify(multiplier(equation).value.subs(KY, 0))

@@ -12,7 +12,14 @@ from widegap.show.results import result_options, show
 
 __all__ = ["experiment", "solve"]
 
-QUESTIONS = ("errors", "conditioning", "products", "resolution")
+_EQUATION = ("equation", "set", "shift")
+_USES = {
+    "errors": (*_EQUATION, "grid", "features", "width", "decay", "target"),
+    "conditioning": ("grid", "features"),
+    "products": (*_EQUATION, "grid", "features"),
+    "resolution": (*_EQUATION, "grid", "features", "decay", "grids"),
+}
+"""Options of each question."""
 PARTS = ("linear", "burgers", "all")
 
 
@@ -20,6 +27,8 @@ def _values(given: tuple[str, ...]) -> dict[str, float]:
     values = {}
     for text in given:
         name, _, number = text.partition("=")
+        if name.strip() in values:
+            raise click.UsageError(f"--set {name.strip()} is given twice")
         values[name.strip()] = Number("--set NAME=VALUE").convert(number, None, None)
     return values
 
@@ -30,7 +39,7 @@ def _values(given: tuple[str, ...]) -> dict[str, float]:
     "  widegap solve operators errors --equation heat --set nu=0.01 --target 1e-3\n"
     '  widegap solve operators resolution --equation "0.01*D^2 - D/10" --grids 32,64,128',
 )
-@click.argument("question", type=OneOf("question", QUESTIONS), metavar="|".join(QUESTIONS))
+@click.argument("question", type=OneOf("question", tuple(_USES)), metavar="|".join(_USES))
 @click.option(
     "--equation",
     metavar="NAME|P(D)",
@@ -79,6 +88,13 @@ def solve(question: str, as_json: bool, plot: str | None, **options: Any) -> Non
     features on the grid. products: of sums of products of both axes. resolution: of a layer fitted on one
     grid and applied on others.
     """
+    context = click.get_current_context()
+    for name in options:
+        typed = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        option = {"values": "set"}.get(name, name)
+        if typed and option not in _USES[question]:
+            takes = ", ".join(f"--{name}" for name in _USES[question])
+            raise click.UsageError(f"--{option} is not for {question}, which takes {takes}")
     grid, features, decay = options["grid"], options["features"], options["decay"]
     with refusals():
         values = _values(options["values"])

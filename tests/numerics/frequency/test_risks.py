@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
+from scipy.stats import norm
 
 from numerics.frequency import domain_risks, real_spectrum, threshold_risks
 
@@ -31,6 +33,28 @@ def test_the_best_threshold_is_where_the_risk_is_least() -> None:
         bound = nonzero * (1 + found.universal[0] ** 2) + 1
         assert found.best[1] <= found.universal[1] + found.error <= bound + 2 * found.error
     assert threshold_risks(50, 50).best == (0.0, 50.0)
+
+
+def test_thresholds_are_universal_and_best() -> None:
+    """The first is sigma sqrt(2 log T), the second the least of a worst risk that is written again here."""
+
+    def worst(threshold: float) -> float:
+        silent = 2 * ((1 + threshold**2) * norm.sf(threshold) - threshold * norm.pdf(threshold))
+        return 60 * silent + 4 * (1 + threshold**2)
+
+    found = threshold_risks(64, 4, 0.5)
+    universal = math.sqrt(2 * math.log(64))
+    assert found.universal == pytest.approx((0.5 * universal, 0.25 * worst(universal)), rel=1e-12)
+    best = minimize_scalar(worst, bounds=(0.0, 4.0), options={"xatol": 1e-10})
+    assert found.best == pytest.approx((0.5 * best.x, 0.25 * best.fun), rel=1e-6)
+    assert [row["threshold"] for row in found.rows()] == [
+        0.0,
+        *(t for t, _ in (found.universal, found.best)),
+        None,
+    ]
+    assert domain_risks(np.ones(9), 0.3).threshold == pytest.approx(
+        0.3 * math.sqrt(2 * math.log(9))
+    )
 
 
 @pytest.mark.parametrize("length", [32, 33])

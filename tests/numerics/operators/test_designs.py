@@ -3,6 +3,7 @@
 import json
 import math
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
@@ -20,7 +21,7 @@ from numerics.operators.designs import (
     parameters,
     shift_tail,
 )
-from numerics.operators.symbols import half_symbol, power, shift_speed, symbol
+from numerics.operators.symbols import half_symbol, power, shift_speed, symbol, symbol_error
 
 SMOOTH = st.sampled_from(
     [
@@ -88,6 +89,45 @@ def test_the_readout_is_least_squares_and_below_its_bound(problem, n, decay, gri
     assert found.bound[-1] is not None
     assert found.amortised[-1] <= found.bound[-1] + FLOOR
     assert (np.diff(errors) <= 0.0).all()
+
+
+def test_as_many_features_as_modes_are_still_told_apart() -> None:
+    """Against the same polynomials made orthogonal in 100 digits."""
+    grid, m = 128, 64
+    with mpmath.workdps(100):
+        exact = symbol("advection", {"c": 2.9}, np.arange(m))
+        roots = [mpmath.sqrt(mpmath.mpf(w)) for w in power(grid, 1.0)]
+        rest = [root * mpmath.mpc(complex(g)) for root, g in zip(roots, exact, strict=True)]
+        size, made, row = mpmath.norm(rest), [], roots
+        for _ in range(m - 1):
+            for other in made:
+                part = mpmath.fdot(other, row)
+                row = [a - part * b for a, b in zip(row, other, strict=True)]
+            row = [a / mpmath.norm(row) for a in row]
+            made.append(row)
+            row = [(2 * mpmath.mpf(k) / (m - 1) - 1) * a for k, a in enumerate(row)]
+        left, wanted = rest, []
+        for other in made:
+            part = mpmath.fdot(other, left)
+            left = [a - part * b for a, b in zip(left, other, strict=True)]
+            wanted.append(float(mpmath.norm(left) / size))
+    found = designs("advection", {"c": 2.9}, grid=grid, most=m - 2)
+    assert np.abs(np.array(found.amortised) - wanted[1:]).max() <= found.uncertainty < 1e-11
+
+
+def test_the_stated_uncertainty_covers_what_doubles_do_to_a_phase() -> None:
+    """Of thousands of turns: against exact phases."""
+    k, beta = np.arange(512), 0.01
+    exact = [complex(mpmath.expj(mpmath.mpf(beta) * int(j) ** 3)) for j in k]
+    off = np.abs(symbol("dispersion", {"beta": beta}, k) - exact)
+    assert (off <= symbol_error("dispersion", {"beta": beta}, k) + 2.0**-52).all()
+    assert off.max() > 1e-13
+    found = designs("dispersion", {"beta": beta}, grid=1024, most=500)
+    p = power(1024, 1.0)
+    own = amortised_errors(np.array(exact), p, 500)
+    assert np.abs(own - found.amortised).max() <= found.uncertainty < 1e-9
+    with pytest.raises(ValueError, match="to which errors are known"):
+        designs("dispersion", {"beta": beta}, grid=1024, target=1e-12)
 
 
 @given(SMOOTH, st.integers(0, 30))
@@ -164,7 +204,10 @@ def test_the_smallest_design_reaches_the_error_and_no_smaller_one_does() -> None
         (lambda: designs("heat", {"nu": 1}, most=32), "32 modes below the Nyquist .* got 32"),
         (lambda: designs("heat", {"nu": 1}, grid=3), "4 to 4096 points, got 3"),
         (lambda: designs("heat", {"nu": 1}, decay=math.nan), "decay .* got nan"),
-        (lambda: designs("heat", {"nu": 1}, target=0.0), "a wanted error is from 1e-13 to 1"),
+        (
+            lambda: designs("heat", {"nu": 1}, target=0.0),
+            "a wanted error is from 1.0e-13, to which errors are known, to 1, got 0.0",
+        ),
         (lambda: designs("heat", {"nu": 1}, width=0), "channels, got 0"),
         (lambda: shift_tail(math.nan, 3), "a shift is a positive number"),
         (lambda: fourier_errors(np.ones(4), np.ones(4), [5]), "4 modes below .* got 5"),

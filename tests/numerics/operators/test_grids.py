@@ -2,6 +2,7 @@
 
 import json
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from numerics.operators.grids import (
     rank_errors,
     resolutions,
 )
+from numerics.operators.polynomials import Polynomials
 from numerics.operators.symbols import symbol
 
 
@@ -25,6 +27,10 @@ def test_condition_numbers_are_those_on_record_and_the_mends_mend() -> None:
         assert found[place] == pytest.approx(known, rel=6e-3)
     assert found["nodes"] == pytest.approx(1.0, abs=1e-12)
     assert found["half, orthonormal"] == pytest.approx(1.0, abs=1e-12)
+    for place, scale, off in (("half 2k/N", 2.0, 0.0), ("half 4k/N - 1", 4.0, 1.0)):
+        features = np.cos(np.arange(1, 11) * np.arccos(scale * np.arange(33)[:, None] / 64 - off))
+        features /= np.linalg.norm(features, axis=0)
+        assert found[place] == pytest.approx(np.linalg.cond(features), rel=1e-9)
     assert found["half 4k/N - 1"] < 2.0
     assert Conditioning.from_dict(json.loads(c.to_json())) == c
     assert c.plot().axes[0].get_xscale() == "log"
@@ -101,9 +107,59 @@ def test_twice_the_grid_is_another_time() -> None:
         )
 
 
+@pytest.mark.parametrize("n", [10, 14, 26])
+def test_condition_numbers_are_told_or_left_out(n: int) -> None:
+    """Against singular values in 60 digits; at 26 features the condition is beyond what doubles tell."""
+    found = conditioning(n, 64)
+    with mpmath.workdps(60):
+        rows = mpmath.matrix(33, n)
+        for i in range(33):
+            for j in range(n):
+                rows[i, j] = mpmath.chebyt(j + 1, mpmath.mpf(i) / 64)
+        for j in range(n):
+            size = mpmath.norm([rows[i, j] for i in range(33)])
+            for i in range(33):
+                rows[i, j] /= size
+        s = mpmath.svd_r(rows, compute_uv=False)
+        wanted = float(s[0] / s[n - 1])
+    if n == 26:
+        assert wanted > 1e20
+        assert (found.condition[0], found.error[0]) == (None, None)
+        assert found.rows()[0]["digits lost"] is None
+        assert found.plot().axes
+        return
+    assert abs(found.condition[0] - wanted) <= found.error[0] < 2e-3 * wanted
+    assert found.rows()[0]["digits lost"] == pytest.approx(np.log10(wanted), abs=1e-3)
+
+
+def test_polynomials_are_orthonormal_and_go_on_beyond_their_points() -> None:
+    rng = np.random.default_rng(0)
+    points, weights = np.sort(rng.uniform(-1.0, 1.0, 30)), rng.uniform(0.5, 2.0, 30)
+    found = Polynomials(points, weights, 29)
+    np.testing.assert_allclose(found.basis @ found.basis.T, np.eye(30), atol=1e-13)
+    few = Polynomials(points, weights, 6)
+    there = np.array([-1.5, 0.3, 2.0])
+    for degree, values in enumerate(few.at(there)):
+        fitted = np.polynomial.Polynomial.fit(points, few.basis[degree] / np.sqrt(weights), degree)
+        np.testing.assert_allclose(values, fitted(there), rtol=1e-9)
+        assert fitted.degree() == degree
+        assert fitted.convert().coef[-1] > 0.0
+
+
+def test_what_doubles_do_not_tell_is_left_out() -> None:
+    """All 31 features, far beyond the modes that they interpolate; on these modes the error is 0."""
+    found = resolutions("heat", {"nu": 0.01}, (64, 128), n=31)
+    assert found.absolute[1] is None
+    assert found.rows()[1]["k/64"] is None
+    assert max(found.ratio[0], found.absolute[0], found.cut[0]) < 1e-13
+    assert found.ratio[1] == pytest.approx(found.law[1], rel=1e-6)
+    assert found.plot().axes
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
+        (lambda: rank_errors("D^2 - D", {}), "^D.2 - D has one axis"),
         (lambda: conditioning(33, 64), "1 to 32 features, got 33"),
         (lambda: conditioning(3, 7), "even number of points .* got 7"),
         (lambda: rank_errors("heat", {"nu": 1.0}, grid=2000), "got 2000 and 8"),

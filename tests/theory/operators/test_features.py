@@ -42,6 +42,46 @@ def test_the_series_of_a_symbol_with_poles_is_the_symbol(b: float) -> None:
     np.testing.assert_allclose(chebyshev.chebval(U, c), b**2 / (b**2 + U**2), atol=1e-12)
 
 
+def test_ellipses_of_poles_are_where_coefficients_fall() -> None:
+    """On the half spectrum, by interpolation: coefficients fall like rho^-j with the rho of the law."""
+    step = features.poles().steps[-1].expression
+    (symbol,) = step.rhs.free_symbols
+    for b in (0.05, 0.3):
+        rho = float(step.rhs.subs(symbol, b))
+        degrees = np.arange(2, int(28.0 / np.log(rho)))
+        c = chebyshev.chebinterpolate(lambda u, b=b: b**2 / (b**2 + ((u + 1.0) / 2.0) ** 2), 200)
+        # coefficients of complex poles oscillate
+        envelope = [np.abs(c[j : j + 6]).max() for j in degrees]
+        assert -np.polyfit(degrees, np.log(envelope), 1)[0] == pytest.approx(np.log(rho), rel=2e-3)
+
+
+def test_mean_products_on_each_interval_are_integrals() -> None:
+    """The matrices of the law's steps: [-1, 1], both signs of k/N, the half spectrum."""
+    for step, (low, high) in zip(
+        features.gram().steps[2:], ((-1, 1), (-0.5, 0.5), (0, 0.5)), strict=True
+    ):
+        for i in range(3):
+            for j in range(3):
+                value, _ = quad(
+                    lambda u, i=i, j=j: np.cos((i + 1) * np.arccos(u)) * np.cos((j + 1) * np.arccos(u)),
+                    low, high,
+                )  # fmt: skip
+                assert float(step.expression[i, j]) == pytest.approx(
+                    value / (high - low), abs=1e-10
+                )
+
+
+def test_bounds_are_the_maximum_on_their_ellipse() -> None:
+    z, j = 3.0, 7.0
+    rho = (j + np.sqrt(j * j - z * z)) / z
+    u = (
+        rho * np.exp(1j * np.linspace(0, 2 * np.pi, 4001))
+        + np.exp(-1j * np.linspace(0, 2 * np.pi, 4001)) / rho
+    ) / 2
+    largest = 2.0 * np.abs(np.exp(-1j * z * u)).max() / rho**j
+    assert evaluated(features.coefficient_bound, "j", "z")(j, z) == pytest.approx(largest, rel=1e-5)
+
+
 @given(st.floats(0.5, 60.0), st.floats(0.01, 40.0))
 def test_coefficients_are_below_their_bound(z: float, beyond: float) -> None:
     j = int(z + beyond) + 1

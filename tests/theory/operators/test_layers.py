@@ -7,6 +7,7 @@ import pytest
 import sympy
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from theory.operators import layers
 from theory.operators.layers import DIM, MODES, N_FEATURES, WIDTH
@@ -36,6 +37,20 @@ def test_the_kernel_with_fewer_parameters_changes_at_the_break_even(d: int) -> N
     for m in range(1, 40):
         theirs = layers.fourier_parameters().value.subs(at | {MODES: m})
         assert bool(ours < theirs) == (m > even)
+
+
+def test_pairs_of_units_are_linear() -> None:
+    law = layers.readout()
+    z = np.linspace(-4.0, 4.0, 9)
+
+    def gelu(x: np.ndarray) -> np.ndarray:
+        return x * norm.cdf(x)
+
+    (symbol,) = law.statement.free_symbols
+    np.testing.assert_allclose(
+        sympy.lambdify([symbol], law.statement.lhs, {"gelu": gelu})(z), z, atol=1e-14
+    )
+    np.testing.assert_allclose(sympy.lambdify([symbol], law.value)(z), z, atol=0.0)
 
 
 @cache

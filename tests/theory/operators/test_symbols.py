@@ -1,6 +1,7 @@
 """Symbols follow from the operator, and only operators with constant coefficients have one."""
 
 import re
+from typing import Any
 
 import pytest
 import sympy
@@ -17,7 +18,6 @@ from theory.operators.symbols import (
     X,
     equation_of,
     multiplier,
-    one_dimensional,
 )
 
 
@@ -36,6 +36,10 @@ def test_waves_start_with_one_and_solutions_form_a_group(name: str) -> None:
     if name != "wave":  # of first order in time
         twice = g.subs(TIME, 2 * TIME)
         assert sympy.simplify(twice - g**2) == 0
+
+
+def one_dimensional(equation: Equation) -> Any:
+    return sympy.simplify(multiplier(equation).value.subs(KY, 0))
 
 
 def test_text_is_an_operator() -> None:
@@ -66,6 +70,23 @@ def test_coefficients_that_depend_on_the_place_are_refused() -> None:
     own = Equation("Transport", lambda u: u.diff(TIME) + sympy.sin(X) * u.diff(X))
     with pytest.raises(ValueError, match="coefficients of Transport depend on the place"):
         multiplier(own)
+
+
+def test_the_criterion_of_a_product_is_one() -> None:
+    """For u(k_x) v(k_y) both sides of the law agree, and for a sum of two such products they do not."""
+    statement = LAWS["separability"]().statement
+    product = sympy.Lambda((KX, KY), sympy.exp(KX) * (KY**2 + 3))
+    both = sympy.Lambda((KX, KY), sympy.exp(KX) * (KY**2 + 3) + KX * KY)
+    for g, same in ((product, True), (both, False)):
+        left, right = (
+            side.replace(lambda e: str(e.func) == "g", lambda e, g=g: g(*e.args))
+            for side in statement.args
+        )
+        assert (sympy.simplify(left - right) == 0) is same
+    integral = LAWS["separability"]().steps[-1].expression
+    at = {s: v for s, v in zip(sorted(integral.rhs.free_symbols, key=str), (2, 1, 3), strict=True)}
+    assert sympy.simplify(integral.rhs.subs(at) - sympy.Rational(1, 14)) == 0
+    assert integral.lhs.subs(at).doit() == integral.rhs.subs(at)
 
 
 def test_separable_symbols_are_products() -> None:

@@ -1,5 +1,6 @@
 """The networks as specified, against NumPy's transform and plain loops."""
 
+import inspect
 from typing import Any
 
 import jax
@@ -97,6 +98,25 @@ def test_sizes() -> None:
         large = FreTS(48, 4, kind, embedding=8, hidden=32)
         count = parameter_count(MLP.as_large_as(large))
         assert abs(count / parameter_count(large) - 1.0) < 0.005
+
+
+def test_defaults_are_the_source_s() -> None:
+    """Embedding 128, 256 hidden units, threshold .01, weights .02 N(0, 1); 10 epochs, batches of 8."""
+    network = FreTS(96, 8)
+    assert (network.learner, network.embedding, network.hidden) == ("diagonal", 128, 256)
+    assert (network.shrinkage, network.channel) == (0.01, False)
+    options = inspect.signature(fit).parameters
+    given = {name: options[name].default for name in ("epochs", "rate", "batch", "patience")}
+    assert given == {"epochs": 10, "rate": 1e-4, "batch": 8, "patience": 3}
+    jax_modules()
+    made = FreTS(4, 1, "dense").start(jax.random.key(0))
+    for part in ("re", "im"):  # 16384 draws: 1.5% is almost three standard errors
+        assert np.std(made["time"][part]) == pytest.approx(0.02, rel=0.015)
+    embeddings = [FreTS(2, 1).start(jax.random.key(s))["embedding"] for s in range(100)]
+    assert np.std(embeddings) == pytest.approx(1.0, rel=0.015)
+    weights, bound = made["projection"][0], (4 * 128) ** -0.5
+    for name in ("w", "b"):
+        assert np.abs(weights[name]).max() == pytest.approx(bound, rel=0.01)
 
 
 def test_training_is_reproducible_and_learns() -> None:

@@ -30,6 +30,41 @@ def test_parameters_are_those_that_theory_counts(kind: str) -> None:
     assert count == ours - 4 * kernel + 4 * own
 
 
+def test_networks_start_as_specified() -> None:
+    """Linear maps uniform within 1/sqrt(inputs), modes within 1/w^2; four layers."""
+    jax, _, _ = jax_modules()
+    for kind in ("amortised", "fourier"):
+        p = systems.start(jax.random.key(1), kind, 16, 10)
+        assert len(p["layers"]) == 4
+        for layer in p["layers"]:
+            first = layer["point"]["first"]["w"]
+            assert first.shape == (16, 64)
+            assert np.abs(first).max() == pytest.approx(0.25, rel=0.01)
+            for part in layer["kernel"]:
+                if kind == "fourier":
+                    assert 0.0 <= part.min() < part.max() == pytest.approx(1 / 256, rel=0.01)
+                else:
+                    assert [part[name]["w"].shape for name in ("first", "second")] == [
+                        (10, 20),
+                        (20, 256),
+                    ]
+                    assert np.abs(part["second"]["w"]).max() == pytest.approx(20**-0.5, rel=0.01)
+        for dense in (p["lift"], p["out"]):
+            assert np.abs(dense["w"]).max() <= len(dense["w"]) ** -0.5
+
+
+def test_a_kernel_network_holds_every_linear_readout() -> None:
+    """As theory says: pairs of its 2n units."""
+    n, rng = 5, np.random.default_rng(0)
+    wanted, constant = rng.standard_normal((n, 9)), rng.standard_normal(9)
+    p = {
+        "first": {"w": np.hstack([np.eye(n), -np.eye(n)]), "b": np.zeros(2 * n)},
+        "second": {"w": np.vstack([wanted, -wanted]), "b": constant},
+    }
+    x = rng.standard_normal((7, n))
+    np.testing.assert_allclose(systems.through(p, x), x @ wanted + constant, atol=1e-13)
+
+
 def test_a_network_on_a_finer_grid_is_the_same_operator_when_mended() -> None:
     """Band-limited fields through one layer's kernel: what the finer grid samples is the same function."""
     rng = np.random.default_rng(0)

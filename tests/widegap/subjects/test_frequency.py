@@ -76,6 +76,7 @@ def test_risks(run) -> None:
         ("solve frequency shares --ar nan", "--ar is numbers separated by commas"),
         ("solve frequency shares --ar 0.5 --length 20000", "between 2 and 10000, got 20000"),
         ("solve frequency shares --ar 0.5 --bands 2", "bands are shares of the frequencies"),
+        ("solve frequency shares --ar 0.5 --bands 0", "above 0 and at most 1, got 0"),
         (
             "solve frequency shares --ar 0.5 --sigma 1",
             "--sigma is not for shares, which takes --ar",

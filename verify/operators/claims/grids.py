@@ -13,7 +13,7 @@ from verify.suite.claims import Run, claim
 from verify.suite.verdicts import Design, Finding
 from verify.suite.wrong import replaced
 
-from .layers import CODE, ORTHOGONAL
+from .layers import CODE, ORTHOGONAL, told
 
 SAMPLES, GRID, TWICE, MODES, FEATURES = 4000, 64, 128, 16, 10
 
@@ -120,23 +120,24 @@ def resolution_claim(run: Run) -> Finding:
 
     name, values = PROBLEMS["heat"]
     theory = run.theory.of(resolutions)(name, values, (TWICE,), trained=GRID, n=FEATURES)
+    law, fitted, cut = (told(e[0]) for e in (theory.law, theory.ratio, theory.cut))
     found = {
-        "as it is": _mean_square(run, "readout", "heat", TWICE, False, theory.ratio[0]),
-        "mended": _mean_square(run, "readout", "heat", TWICE, True, theory.cut[0]),
+        "as it is": _mean_square(run, "readout", "heat", TWICE, False, fitted),
+        "mended": _mean_square(run, "readout", "heat", TWICE, True, cut),
     }
     evidence = {
         **found,
-        "law": theory.law[0],
-        "fitted": theory.ratio[0],
-        "mended error": theory.cut[0],
+        "law": law,
+        "fitted": fitted,
+        "mended error": cut,
     }
     off = max(map(abs, found.values())) > _FIELDS.critical()
-    if off or abs(theory.law[0] - theory.ratio[0]) > 1e-4:
+    if off or abs(law - fitted) > 1e-4:
         return Finding(
             "refuted", f"t is {found['as it is']:.1f} and {found['mended']:.1f}.", None, evidence
         )
-    reason = f"The errors are {theory.ratio[0]:.3f}, and {theory.cut[0]:.1e} mended, as predicted."
-    return Finding("confirmed", reason, theory.ratio[0], evidence)
+    reason = f"The errors are {fitted:.3f}, and {cut:.1e} mended, as predicted."
+    return Finding("confirmed", reason, fitted, evidence)
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,7 @@ def burgers_resolution(run: Run) -> Finding:
     from verify.operators.experiments import PROBLEMS, burgers_errors
 
     theory = run.theory.of(resolutions)(*PROBLEMS["heat"], (TWICE,), trained=GRID, n=FEATURES)
-    expected = theory.ratio[0] > 2.0 * theory.cut[0]
+    expected = told(theory.ratio[0]) > 2.0 * told(theory.cut[0])
     seeds = [run.integer(i) % 2**31 for i in range(_GROWS.pairs)]
     found = burgers_errors("amortised", seeds, 8, 250)
     grown = _GROWS.statistic([o["twice"] / o["error"] for o in found])
@@ -257,7 +258,7 @@ def _compared(run: Run, other: str) -> Finding:
     from verify.operators.experiments import burgers_errors
 
     found = run.theory.of(conditioning)(FEATURES, GRID)
-    condition = dict(zip(found.places, found.condition, strict=True))
+    condition = dict(zip(found.places, map(told, found.condition), strict=True))
     expected = condition["half k/N"] > 1e3
     seeds = [run.integer(i) % 2**31 for i in range(_BETTER.pairs)]
     ours, theirs = (
