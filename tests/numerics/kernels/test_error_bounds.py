@@ -18,6 +18,7 @@ from numerics.kernels.mlp import MLPKernel
 sys.path.insert(0, str(Path(__file__).parent))
 from reference import (
     deq_reference,
+    gaussian_mean,
     integral,
     integrated_mlp,
     mlp_reference,
@@ -92,6 +93,32 @@ def test_duals_are_the_integrals_of_the_activation(name: str, depth: int) -> Non
     assert kernel.error < 1e-12
     assert relative(kernel.nngp, *nngp) <= kernel.error
     assert relative(kernel.ntk, *ntk) <= kernel.error
+
+
+@pytest.mark.parametrize("name", ["max(erf(x), 1/2)", "abs(x^3 - x - 1)"])
+def test_opposite_inputs_see_kinks_whose_places_are_no_simple_numbers(name: str) -> None:
+    """At correlation -1, where a quadrature takes the place of the series: one integral."""
+    f, slope, places = CASES[name]
+    x = np.array([[0.8, -0.3], [-0.8, 0.3]])
+    kernel = mlp_kernel(x, None, name, 1, 2.5, 0.0, 1.4)
+    before, flint.ctx.prec = flint.ctx.prec, 100
+    try:
+        k = arb(2.5) ** 2 / 2 * sum(arb(float(v)) ** 2 for v in x[0])
+        both = [s * arb(p) for p in places for s in (1, -1)]
+        pairs = [(a, s) for a in (f, slope) for s in (1, -1)]
+        value, one, turned, rate = (
+            gaussian_mean(lambda u, a=a, s=s: a(u) * a(-s * u), both, arb(0), k.sqrt())
+            for a, s in pairs
+        )
+        v2 = arb(1.4) ** 2
+        true = [float(v) for v in (v2 * value, v2 * (value - k * turned))]
+        size = [float(v) for v in (v2 * one, v2 * (one + k * rate))]
+    finally:
+        flint.ctx.prec = before
+    assert kernel.error < 1e-11
+    for found, right, edge in zip((kernel.nngp, kernel.ntk), true, size, strict=True):
+        assert abs(found[0, 1] - right) <= kernel.error * edge
+        assert abs(found[0, 0] - edge) <= kernel.error * edge
 
 
 @pytest.mark.parametrize("name", ["sign(x - 1)", pytest.param("sign(x)+x", marks=pytest.mark.slow)])
