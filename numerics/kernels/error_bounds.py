@@ -184,11 +184,11 @@ class Errors:
             ):
                 size = np.sqrt(np.abs(one))[:, None] * np.sqrt(np.abs(two))
                 scale = size if scale is None else scale  # marks are relative to the first kernel
-                size = np.where(np.isfinite(size), size, np.abs(matrix))
+                bounded = np.isfinite(size)
+                size = np.where(bounded, size, np.abs(matrix))
                 error = np.divide(mark * scale, size, out=np.zeros(self.shape), where=size > 0.0)
-                error = np.minimum(
-                    error, 2.0
-                )  # Cauchy and Schwarz, of both the value and what it should be
+                # Cauchy and Schwarz, of both the value and what it should be
+                error[bounded] = np.minimum(error[bounded], 2.0)
                 error[~np.isfinite(matrix) | np.isnan(mark)] = math.inf
                 if self.exact_ends:  # infinite where, and only where, inputs are collinear
                     error[np.isinf(matrix)] = 0.0

@@ -143,6 +143,18 @@ def test_jumps_are_where_they_are(name: str) -> None:
     assert np.isinf(np.diag(kernel.ntk)).all()
 
 
+def test_tangent_kernels_that_double_precision_cannot_see_have_no_bound() -> None:
+    """sign(x - 1) of units that hardly ever pass 1: layer 2 has 1 - rho = 1e-30 and the slope 1e15."""
+    x, w2 = np.array([[0.03, 0.06], [0.045, -0.009]]), 2.5**2
+    with pytest.warns(AccuracyWarning):
+        kernel = mlp_kernel(x, None, "sign(x - 1)", 2, 2.5, 0.0, 1.0)
+    # at least: 1 - D <= 2 (P(u > 1) + P(v > 1)), and the slope is a density at (1, 1) times 2^2
+    k1 = w2 / 2 * (x * x).sum(axis=1)
+    gap = sum(math.erfc(1 / math.sqrt(2 * k)) for k in k1)
+    least = 4 * math.exp(-1 / w2) / (2 * math.pi * math.sqrt(2 * gap))
+    assert kernel.ntk[0, 1] * (1.0 + kernel.error) >= least
+
+
 def test_both_tangent_kernels_of_a_jump() -> None:
     x = np.array([[1.0, 2.0], [2.0, -1.0], [-1.0, -2.0]])
     limit = mlp_kernel(x, None, "sign", 2, 1.0, 0.0, 1.0)
