@@ -364,7 +364,7 @@ def _in_memory(model: Any, inputs: tuple[Any, Any], tangent: "Tangent") -> _Made
     names = [name for name in ("nngp", "ntk", "fixed_point") if hasattr(result, name)]
     known = np.isfinite(result.ntk).all() and np.isfinite(result.error)
     if np.isfinite(result.nngp).all() and not known:
-        raise Failure(
+        raise click.UsageError(
             f"the tangent kernel of {result.activation} is infinite between inputs of correlation 1, and "
             "unknown close to it; take --tangent almost_everywhere if it only jumps"
         )
