@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import flint
+import mpmath
 import numpy as np
 import pytest
 from flint import arb
@@ -153,6 +154,33 @@ def test_tangent_kernels_that_double_precision_cannot_see_have_no_bound() -> Non
     gap = sum(math.erfc(1 / math.sqrt(2 * k)) for k in k1)
     least = 4 * math.exp(-1 / w2) / (2 * math.pi * math.sqrt(2 * gap))
     assert kernel.ntk[0, 1] * (1.0 + kernel.error) >= least
+
+
+@pytest.mark.parametrize("name", ["sign", "rectified_monomial:0"])
+def test_slopes_of_zero_carry_no_errors(name: str) -> None:
+    """Of a step almost everywhere: the tangent kernel is the NNGP, at any depth."""
+    x = np.random.default_rng(0).standard_normal((3, 3))
+    for diag in (True, False):
+        kernel = mlp_kernel(x, None, name, 100, 2.7, 0.0, tangent="almost_everywhere", diag=diag)
+        assert kernel.error < 1e-12
+        assert np.allclose(kernel.ntk, kernel.nngp, rtol=1e-13)
+
+
+@pytest.mark.parametrize("diag", [True, False])
+def test_variances_that_double_precision_loses_are_reported(diag: bool) -> None:
+    """k -> k^2 beside its unstable fixed point 1: errors double with every layer."""
+    x, depth = np.array([[3.0, 3.0], [0.0, 18.0**0.5]]) / 3.0**0.5, 40
+    scale = 3.0**-0.5
+    with pytest.warns(AccuracyWarning, match="single inputs"):
+        kernel = mlp_kernel(x, None, "monomial:2", depth, scale, 0.0, 1.0, diag=diag)
+    with mpmath.workdps(60):
+        w2, k = mpmath.mpf(scale) ** 2, mpmath.mpf(x[0, 0]) ** 2
+        k *= w2
+        for layer in range(depth):
+            k = 3 * k * k * (w2 if layer < depth - 1 else 1)
+    found = float(kernel.nngp.flat[0])
+    assert 1e-10 < kernel.error < 0.1
+    assert abs(found - k) <= kernel.error * k
 
 
 def test_both_tangent_kernels_of_a_jump() -> None:
