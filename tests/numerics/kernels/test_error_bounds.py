@@ -168,7 +168,7 @@ def test_slopes_of_zero_carry_no_errors(name: str) -> None:
 
 @pytest.mark.parametrize("diag", [True, False])
 def test_variances_that_double_precision_loses_are_reported(diag: bool) -> None:
-    """k -> k^2 beside its unstable fixed point 1: errors double with every layer."""
+    """The variance is squared in every layer, beside the unstable fixed point 1: so errors double."""
     x, depth = np.array([[3.0, 3.0], [0.0, 18.0**0.5]]) / 3.0**0.5, 40
     scale = 3.0**-0.5
     with pytest.warns(AccuracyWarning, match="single inputs"):
