@@ -19,6 +19,8 @@ from theory.calculus.zeros import bounds, less, vanishes
 __all__ = ["Far", "Near", "far", "near"]
 
 _TAYLOR = 12
+_OPERATIONS = 1000
+"""Of a derivative; beyond that it is not known how fast a function vanishes."""
 _BOUNDED = (sympy.sin, sympy.cos)
 _LIMITS = {sympy.tanh: S.One, sympy.erf: S.One, sympy.atan: sympy.pi / 2}
 _SLOPES = {sympy.sin: 1, sympy.tanh: 1, sympy.atan: 1, sympy.erf: 2 / sympy.sqrt(sympy.pi)}
@@ -188,6 +190,10 @@ def _taylor(expr: Expr, t: Symbol) -> Near:
         if not vanishes(value):
             return Near(sympy.Integer(n), value)
         here, factorial = sympy.diff(here, t), factorial * (n + 1)
+        if (
+            here.count_ops() > _OPERATIONS
+        ):  # 1 - tanh(1000 + t) is zero to all digits that are looked at
+            return Near(sympy.Integer(n + 1))
     return Near(sympy.Integer(_TAYLOR))
 
 

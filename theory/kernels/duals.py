@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import sympy
-from sympy import Eq, Expr, Lambda, S, Symbol
+from sympy import Add, Eq, Expr, Lambda, S, Symbol
 
 from theory.calculus.price import K1, K2, C
 from theory.calculus.terms import Term, derivative, read
@@ -220,7 +220,13 @@ def _profile(terms: tuple[Term, ...]) -> tuple[Expr, Expr]:
         assert square is not None
         expr = square.stable.subs({K1: 1, K2: 1})
         expr = expr.replace(sympy.atan2, lambda *_: sympy.pi / 2 - theta)
-        made.append(sympy.expand(expr.subs(DET, s**2).subs(C, rho)).replace(sympy.Abs, lambda a: a))
+        expr = sympy.expand(expr.subs(DET, s**2).subs(C, rho)).replace(sympy.Abs, lambda a: a)
+        # numbers together: apart, a multiple of 1/s could be infinity less infinity
+        shares: dict[Expr, Expr] = {}
+        for term in Add.make_args(expr):
+            number, monomial = term.as_independent(rho, s, theta, as_Add=False)
+            shares[monomial] = shares.get(monomial, S.Zero) + number
+        made.append(Add(*(number * monomial for monomial, number in shares.items())))
     return made[0], made[1]
 
 

@@ -75,6 +75,19 @@ class _Parser:
             place = match.end()
         return tokens
 
+    def _number(self, value: Expr) -> Expr:
+        """Refuse numbers that are not real, such as log(0), or beyond 1e50, before they are used."""
+        value = sympy.sympify(value)
+        if value.has(sympy.zoo, sympy.nan, S.Infinity, S.NegativeInfinity, sympy.I):
+            raise self._error("it takes a function at a place where it is no real number")
+        if value.is_number and value != 0:
+            size = sympy.N(value, 5)
+            if size.has(sympy.I):
+                raise self._error("it takes a function at a place where it is no real number")
+            if not 1e-50 < abs(size) < 1e50:
+                raise self._error("it holds a number beyond 1e50, or below 1e-50")
+        return value
+
     def peek(self) -> str:
         return self.tokens[self.place] if self.place < len(self.tokens) else ""
 
@@ -191,7 +204,7 @@ class _Parser:
             self.take(")")
             if len(arguments) != count:
                 raise self._error(f"{token} takes {count} argument(s), got {len(arguments)}")
-            return function(*arguments)
+            return self._number(function(*map(self._number, arguments)))
         if not token:
             raise self._error("it ends too early")
         if token[0].isalpha() or token[0] == "_":

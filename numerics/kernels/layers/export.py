@@ -72,10 +72,10 @@ def to_jax(
     -----
     First derivatives are exact everywhere, and at equal inputs the mean over both sides of the cusp that
     tangent kernels of activations with kinks have there; second derivatives of both kernels are JAX's own.
-    Values have no bounds: they agree with `numerics.kernel` to some 1e-14 in double precision (1e-6 in single),
-    for nearly equal inputs, and inputs that are equal across ``x1`` and ``x2``, tangent kernels with kinks to
-    1e-8 (1e-3). Those of one set, x2=None, are right on the diagonal. Duals without closed forms are sums of 256 terms of the
-    Hermite series: for tanh 1e-12 at variances up to 2, 1e-9 at 4.
+    Values have no bounds: they agree with `numerics.kernel` to some 1e-14 in double precision and 1e-6 in
+    single; tangent kernels with kinks of nearly equal inputs, and of inputs equal across ``x1`` and ``x2``,
+    to 1e-8 and 1e-3. The diagonal of one set, x2=None, is as good as the rest. Duals without closed forms are
+    sums of 256 terms of the Hermite series: for tanh 1e-12 at variances up to 2, 1e-9 at 4.
 
     Examples
     --------

@@ -69,6 +69,19 @@ def _angles(expr: Expr) -> Expr:
     return expr.replace(sympy.atan2, _ANGLE)
 
 
+def _numbers(expr: Expr) -> Expr:
+    """Every number in one piece, rounded once: shared subexpressions would take exp(2) - 1 apart."""
+    if expr.is_Rational or not expr.args:
+        return expr
+    if expr.is_number:
+        return sympy.N(expr, 30)
+    if isinstance(expr, sympy.Add | sympy.Mul):
+        number, rest = expr.as_independent(*expr.free_symbols, as_Add=expr.is_Add)
+        parts = [_numbers(a) for a in expr.func.make_args(rest)]
+        return expr.func(_numbers(number), *parts)
+    return expr.func(*map(_numbers, expr.args))
+
+
 def printed(outputs: Sequence[Expr], angles: bool = True) -> list[str]:
     """Print expressions as the body of a function that returns them.
 
@@ -83,7 +96,7 @@ def printed(outputs: Sequence[Expr], angles: bool = True) -> list[str]:
     list of str
         Lines, without indentation; the last one returns a tuple.
     """
-    exprs = [_angles(e) for e in outputs] if angles else list(outputs)
+    exprs = [_numbers(_angles(e) if angles else e) for e in outputs]
     shared, final = sympy.cse(exprs, symbols=sympy.numbered_symbols("w"))
     printer = _Printer({"fully_qualified_modules": True, "user_functions": {"angle": "angle"}})
     lines = [f"{name} = {printer.doprint(value)}" for name, value in shared]

@@ -273,3 +273,24 @@ def test_a_mixture_at_a_large_variance_agrees_with_more_nodes_and_digits(x: np.n
         nngp, ntk = through(maps, a, b, first[0][1], layers)
         assert kernel.nngp[0, 1] == pytest.approx(float(nngp.mid()), rel=1e-13)
         assert kernel.ntk[0, 1] == pytest.approx(float(ntk.mid()), rel=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("exp(sign(x))", "cosh(1) + sinh(1)*sign(x)"),
+        ("exp(sign(x)/1000)", "cosh(1/1000) + sinh(1/1000)*sign(x)"),
+        ("exp(sign(x))*abs(x)", "cosh(1)*abs(x) + sinh(1)*x"),
+    ],
+)
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_function_has_one_kernel_however_it_is_written(text, same, depth) -> None:
+    """Coefficients that are sums, too: an infinite slope is infinite, not infinity less infinity."""
+    x = np.array([[1.0, 0.5], [-0.3, 0.8], [1.0, 0.5], [-1.0, -0.5], [2.0, 1e-3]])
+    one, two = (mlp_kernel(x, None, phi, depth, 1.3, 0.2, 1.0) for phi in (text, same))
+    for a, b in ((one.nngp, two.nngp), (one.ntk, two.ntk)):
+        assert np.array_equal(np.isinf(a), np.isinf(b))
+        finite = np.isfinite(b)
+        assert not np.isnan(a).any()
+        bound = (one.error + two.error) * np.abs(b[finite]).max()
+        assert np.abs(a[finite] - b[finite]).max() <= bound

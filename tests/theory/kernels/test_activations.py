@@ -72,7 +72,7 @@ def test_every_name_is_known(name: str) -> None:
         ("-" * 60 + "x", "nested too deeply"),
         ("x+" * 200 + "x", "longer than 300"),
         ("x + \u03c0", "outside ASCII"),
-        ("log(-1)*x", "real function"),
+        ("log(-1)*x", "no real number"),
         ("relu:1", "takes 0 parameter"),
         ("leaky_relu:a", "takes numbers"),
         ("gaussian:1e99999", "takes numbers"),
@@ -130,3 +130,18 @@ def test_lipschitz_constants(name: str, constant: object) -> None:
         if constant is None
         else sympy.N(found - constant, 20) == pytest.approx(0) or (found == constant)
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("max(log(0), x)", "no real number"),
+        ("max(log(-1), x)", "no real number"),
+        ("max(sqrt(cos(2)), x)", "no real number"),
+        ("cos(exp(1e12))*x", "a number beyond 1e50"),
+        ("x*exp(exp(exp(1000)))", "a number beyond 1e50"),
+    ],
+)
+def test_functions_of_numbers_are_looked_at_before_they_are_used(text: str, says: str) -> None:
+    with pytest.raises(ActivationError, match=says):
+        activation(text)
