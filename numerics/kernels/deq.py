@@ -29,7 +29,7 @@ from theory.parameters import Number
 
 from .conditions import ConditionReport, lipschitz_constant
 from .diagonal import LIMIT, Single, packed, stacked
-from .error_bounds import ROUNDED, Errors, Own
+from .error_bounds import ROUNDED, Errors, Own, warn_of_single_inputs
 from .inputs import Side, check_alone, check_inputs, model_scales
 from .noise import equilibrium_noise
 from .refine import Equilibria
@@ -187,7 +187,9 @@ def equilibrium_kernel(
     ends = [_own(one, w2, v2) for one in alone]
     noise = equilibrium_noise(dual, sides, [one.path for one in alone], w2, v2)
     if diag:
-        return DEQKernel(*ends[0], name, report, 0.0, max(noise.own) + ROUNDED)
+        error = max(noise.own) + ROUNDED
+        warn_of_single_inputs(error)
+        return DEQKernel(*ends[0], name, report, 0.0, error)
     errors = Errors(dual, shape, depth=8, kernels=3, pairs=n1 * n2)
     if not uses_power_loops(dual):
         errors.follow(max(noise.pairs))

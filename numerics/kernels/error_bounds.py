@@ -24,7 +24,7 @@ from .inputs import Side, equal_rows
 from .refine import Equilibria, Layers, refined
 from .tiles import Band, check_memory
 
-__all__ = ["AccuracyWarning", "Errors", "Own"]
+__all__ = ["AccuracyWarning", "Errors", "Own", "warn_of_single_inputs"]
 
 Array = NDArray[np.float64]
 FOLLOWED = 100_000
@@ -56,6 +56,17 @@ class Own:
         ends = zip((self.values[0], self.values[-1]), (band.rows, band.across), strict=True)
         values = [tuple(v[part] for v in side) for side, part in ends]
         return Own(values, self.errors, self.central, band)
+
+
+def warn_of_single_inputs(error: float, stacklevel: int = 4) -> None:
+    """Say so where the bound of the errors of single inputs is a poor one."""
+    if error > POOR:
+        warnings.warn(
+            f"kernels of single inputs have errors up to {error:.1g}: the network amplifies what doubles "
+            "resolve of their variances",
+            AccuracyWarning,
+            stacklevel=stacklevel,
+        )
 
 
 class Errors:
@@ -145,6 +156,7 @@ class Errors:
             known.append((rows, columns))
         count = sum(len(rows) for rows, _ in known)
         self.largest = max(own.errors) + ROUNDED if count else 0.0
+        warn_of_single_inputs(self.largest, stacklevel=5)
         if count >= self.shape[0] * self.shape[1] and known[0][0].size == count:
             return
         if not self.marks.shape[1]:
@@ -184,11 +196,11 @@ class Errors:
             ):
                 size = np.sqrt(np.abs(one))[:, None] * np.sqrt(np.abs(two))
                 scale = size if scale is None else scale  # marks are relative to the first kernel
-                size = np.where(np.isfinite(size), size, np.abs(matrix))
+                bounded = np.isfinite(size)
+                size = np.where(bounded, size, np.abs(matrix))
                 error = np.divide(mark * scale, size, out=np.zeros(self.shape), where=size > 0.0)
-                error = np.minimum(
-                    error, 2.0
-                )  # Cauchy and Schwarz, of both the value and what it should be
+                # Cauchy and Schwarz, of both the value and what it should be
+                error[bounded] = np.minimum(error[bounded], 2.0)
                 error[~np.isfinite(matrix) | np.isnan(mark)] = math.inf
                 if self.exact_ends:  # infinite where, and only where, inputs are collinear
                     error[np.isinf(matrix)] = 0.0

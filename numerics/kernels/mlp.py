@@ -27,7 +27,7 @@ from theory.kernels.duals import Dual, Tangent
 from theory.parameters import Number
 
 from .diagonal import Single, advance, check_path, packed, representatives, stacked
-from .error_bounds import ROUNDED, Errors, Own
+from .error_bounds import ROUNDED, Errors, Own, warn_of_single_inputs
 from .inputs import Side, check_alone, check_inputs, check_tangent, model_scales
 from .noise import Noise, mlp_noise
 from .refine import Layers
@@ -166,7 +166,9 @@ def perceptron_kernel(
     if diag:
         side = made.side(check_alone(x1, x2))
         noise, name = made.noise([side]), str(made.dual.activation)
-        return MLPKernel(*made.alone(side, progress), name, model.depth, max(noise.own) + ROUNDED)
+        error = max(noise.own) + ROUNDED
+        warn_of_single_inputs(error)
+        return MLPKernel(*made.alone(side, progress), name, model.depth, error)
     a, b = check_inputs(x1, x2)
     n1, n2 = len(a), len(a if b is None else b)
     shape = (n1, n2) if band is None else band.shape

@@ -196,7 +196,8 @@ def _power(
     rows = np.zeros((len(sw2), 6))
     alone, product, *angles = inputs
     turn, tangents, single = sum(angles), product, alone
-    chi = sum(module.profile(1.0, 0.0, 0.0, 0.0)[-2:]) or 1.0  # the slope itself is 0
+    slope = sum(module.profile(1.0, 0.0, 0.0, 0.0)[-2:])
+    chi = slope or 1.0  # where it is 0, nothing is carried on
     with np.errstate(all="ignore"):
         for layer, bias in enumerate(sb2):
             new, grown = path.k[layer + 1], path.ntk[layer + 1]
@@ -204,7 +205,7 @@ def _power(
             cosine, steep = path.angles[0][layer], path.angles[3][layer]
             own = _largest(new - bias, new)
             after = own * (module.DEGREE * (alone + UNIT) + 2.0 * UNIT) + 2.0 * UNIT
-            rate = _largest(steep**2 * chi * path.ntk[layer], grown)
+            rate = _largest(steep**2 * slope * path.ntk[layer], grown)
             part = _largest(new, grown)
             twist = (0.5 * module.T_BEND * turn + module.T_NOISE * UNIT) / chi + abs(
                 module.DEGREE - 1.0

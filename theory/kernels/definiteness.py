@@ -110,7 +110,7 @@ class Definiteness:
         points = [s * p for p in _POINTS for s in (1, -1)]
         for lower, upper, _ in self.activation.existence.pieces:
             for end in (lower, upper):
-                if end.is_finite:
+                if not end.is_infinite:
                     points += [
                         r + s * p for r in (end, end / t) for p in _POINTS[:2] for s in (1, -1)
                     ]

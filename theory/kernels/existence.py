@@ -209,7 +209,7 @@ class Existence:
     def at(self, place: Expr) -> Expr | None:
         """Phi at a place; its limit where it is not defined, None where that does not exist."""
         value = self.expr.subs(self.symbol, place)
-        if value.is_real and value.is_finite:
+        if value.is_comparable and not value.is_infinite:
             return value
         for (_, b, left), (_, _, right) in zip(self.pieces, self.pieces[1:], strict=False):
             if vanishes(b - place):

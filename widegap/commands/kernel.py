@@ -366,6 +366,12 @@ def _in_memory(model: Any, inputs: tuple[Any, Any], tangent: "Tangent") -> _Made
     with _bar() as tell:
         result = compute(model, *inputs, tangent=tangent, progress=tell)
     names = [name for name in ("nngp", "ntk", "fixed_point") if hasattr(result, name)]
+    known = np.isfinite(result.ntk).all() and np.isfinite(result.error)
+    if np.isfinite(result.nngp).all() and not known:
+        raise click.UsageError(
+            f"the tangent kernel of {result.activation} is infinite between inputs of correlation 1, and "
+            "unknown close to it; take --tangent almost_everywhere if it only jumps"
+        )
     if not all(np.isfinite(getattr(result, name)).all() for name in (*names, "error")):
         raise Failure("the kernel leaves the range of doubles; take smaller scales or inputs")
     rows, columns = result.nngp.shape

@@ -25,7 +25,7 @@ from numerics.kernels.loops import state
 from numerics.kernels.loops.code import kernel_module, uses_power_loops, uses_series
 from numerics.kernels.noise import PairNoise, pair_noise
 from numerics.kernels.series.rounding import UNIT
-from numerics.kernels.series.series import series
+from numerics.kernels.series.series import Tables, series
 from theory.calculus.price import K1, K2, C
 from theory.kernels.duals import Dual, Tangent
 from theory.kernels.moments import DELTA, DET, SIGMA, ExpDifference
@@ -106,7 +106,7 @@ class DualValues:
         if path.tables:
             value, slope = self._series(path, n, k1, k2, state.Pairs(c, det, delta, sigma))
             true, tables = slope, path.tables[0]
-            moved, turn = self._series_moduli(tables.rows[-2:], noise, n, gap, step, edge, slope)
+            moved, turn = self._series_moduli(tables, noise, n, gap, step, edge, slope)
         else:
             found = _closed(self.dual, self.tangent)(k1, k2, c, det, delta, sigma)
             value, true, slope, _ = (v + 0.0 * c for v in found)
@@ -195,7 +195,7 @@ class DualValues:
 
     def _series_moduli(
         self,
-        ends: Array,
+        tables: Tables,
         noise: PairNoise,
         n: int,
         gap: Array,
@@ -205,8 +205,13 @@ class DualValues:
     ) -> tuple[Array, Array]:
         """The same for series, by the bounds that `numerics.kernels.series.series.Tables` has for D''."""
         shift = step * edge
-        if self.dual.existence.jumps or not self.dual.existence.smooth:
-            return np.full_like(gap, np.inf), np.full_like(gap, np.inf)
+        if not self.dual.existence.smooth:
+            # sum n (n - 1) rho^(n-2) a_n b_n, as `numerics.kernels.loops.hermite.moduli`
+            size, away = _outer(tables.second, n), gap - step
+            second = np.where(away > step, 0.55 * size / (edge * away) ** 2, np.inf)
+            moved = 2.0 * size * np.sqrt(step)
+            return np.fmin((np.abs(slope) + second * shift) * shift, moved), second * shift
+        ends = tables.rows[-2:]
         most, bend = _outer(noise.true, n), _outer(noise.bend, n)
         if not np.isfinite(bend).all():
             (s, q), (t, k) = ((row[:n, None], row[None, n:]) for row in ends)

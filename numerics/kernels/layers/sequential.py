@@ -19,7 +19,7 @@ from numerics.balls.program import ball_sum
 from numerics.errors import AccuracyWarning, DivergenceError
 from numerics.kernels.balls import Precision
 from numerics.kernels.diagonal import LIMIT
-from numerics.kernels.error_bounds import FAIR, GOOD, LITTLE, POOR
+from numerics.kernels.error_bounds import FAIR, GOOD, LITTLE, POOR, warn_of_single_inputs
 from numerics.kernels.inputs import check_alone, check_inputs, check_scales, check_tangent, row_keys
 from numerics.kernels.loops.primitives import products, squares, sum_roundings
 from numerics.kernels.mlp import MLPKernel
@@ -85,8 +85,9 @@ def sequential_kernel(
         check_numbers(model)
         (last,) = alone(model, a, check_tangent(tangent), cut=False)
         both = last.one, last.tangent
-        known = [part.error[part.error > 0.0] / part.value[part.error > 0.0] for part in both]
+        known = [part.relative[np.isfinite(part.value)] for part in both]
         error = max(float(part.max(initial=0.0)) for part in known) * (1.0 + 1e-6)
+        warn_of_single_inputs(error, stacklevel=3)
         return MLPKernel(last.one.value, last.tangent.value, _names(model), model.depth, error)
     (made,) = _computed(model, x1, x2, tangent, refine=refine, progress=progress, cut=False)
     return made

@@ -107,7 +107,7 @@ def _compiled(activation: Activation) -> Any:
     word = "if"
     for (_, upper, f), (_, _, g) in zip(existence.pieces, existence.slopes, strict=True):
         *shared, last = printed([logistic(f), g], angles=False)
-        if upper.is_finite:
+        if not upper.is_infinite:  # is_finite is None for erfinv
             lines.append(f"        {word} {symbol} < {float(upper)!r}:")
             word = "elif"
         else:

@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import flint
+import mpmath
 import numpy as np
 import pytest
 from flint import arb
@@ -18,6 +19,7 @@ from numerics.kernels.mlp import MLPKernel
 sys.path.insert(0, str(Path(__file__).parent))
 from reference import (
     deq_reference,
+    gaussian_mean,
     integral,
     integrated_mlp,
     mlp_reference,
@@ -94,6 +96,32 @@ def test_duals_are_the_integrals_of_the_activation(name: str, depth: int) -> Non
     assert relative(kernel.ntk, *ntk) <= kernel.error
 
 
+@pytest.mark.parametrize("name", ["max(erf(x), 1/2)", "abs(x^3 - x - 1)"])
+def test_opposite_inputs_see_kinks_whose_places_are_no_simple_numbers(name: str) -> None:
+    """At correlation -1, where a quadrature takes the place of the series: one integral."""
+    f, slope, places = CASES[name]
+    x = np.array([[0.8, -0.3], [-0.8, 0.3]])
+    kernel = mlp_kernel(x, None, name, 1, 2.5, 0.0, 1.4)
+    before, flint.ctx.prec = flint.ctx.prec, 100
+    try:
+        k = arb(2.5) ** 2 / 2 * sum(arb(float(v)) ** 2 for v in x[0])
+        both = [s * arb(p) for p in places for s in (1, -1)]
+        pairs = [(a, s) for a in (f, slope) for s in (1, -1)]
+        value, one, turned, rate = (
+            gaussian_mean(lambda u, a=a, s=s: a(u) * a(-s * u), both, arb(0), k.sqrt())
+            for a, s in pairs
+        )
+        v2 = arb(1.4) ** 2
+        true = [float(v) for v in (v2 * value, v2 * (value - k * turned))]
+        size = [float(v) for v in (v2 * one, v2 * (one + k * rate))]
+    finally:
+        flint.ctx.prec = before
+    assert kernel.error < 1e-11
+    for found, right, edge in zip((kernel.nngp, kernel.ntk), true, size, strict=True):
+        assert abs(found[0, 1] - right) <= kernel.error * edge
+        assert abs(found[0, 0] - edge) <= kernel.error * edge
+
+
 @pytest.mark.parametrize("name", ["sign(x - 1)", pytest.param("sign(x)+x", marks=pytest.mark.slow)])
 def test_jumps_are_where_they_are(name: str) -> None:
     """NNGP from the integral; the tangent's slope from its derivative in k12."""
@@ -114,6 +142,45 @@ def test_jumps_are_where_they_are(name: str) -> None:
     slope = (kernel.ntk[0, 1] - kernel.nngp[0, 1]) / float(k[0][1])
     assert slope == pytest.approx((high - low) / 2e-5, rel=1e-6)
     assert np.isinf(np.diag(kernel.ntk)).all()
+
+
+def test_tangent_kernels_that_double_precision_cannot_see_have_no_bound() -> None:
+    """sign(x - 1) of units that hardly ever pass 1: layer 2 has 1 - rho = 1e-30 and the slope 1e15."""
+    x, w2 = np.array([[0.03, 0.06], [0.045, -0.009]]), 2.5**2
+    with pytest.warns(AccuracyWarning):
+        kernel = mlp_kernel(x, None, "sign(x - 1)", 2, 2.5, 0.0, 1.0)
+    # at least: 1 - D <= 2 (P(u > 1) + P(v > 1)), and the slope is a density at (1, 1) times 2^2
+    k1 = w2 / 2 * (x * x).sum(axis=1)
+    gap = sum(math.erfc(1 / math.sqrt(2 * k)) for k in k1)
+    least = 4 * math.exp(-1 / w2) / (2 * math.pi * math.sqrt(2 * gap))
+    assert kernel.ntk[0, 1] * (1.0 + kernel.error) >= least
+
+
+@pytest.mark.parametrize("name", ["sign", "rectified_monomial:0"])
+def test_slopes_of_zero_carry_no_errors(name: str) -> None:
+    """Of a step almost everywhere: the tangent kernel is the NNGP, at any depth."""
+    x = np.random.default_rng(0).standard_normal((3, 3))
+    for diag in (True, False):
+        kernel = mlp_kernel(x, None, name, 100, 2.7, 0.0, tangent="almost_everywhere", diag=diag)
+        assert kernel.error < 1e-12
+        assert np.allclose(kernel.ntk, kernel.nngp, rtol=1e-13)
+
+
+@pytest.mark.parametrize("diag", [True, False])
+def test_variances_that_double_precision_loses_are_reported(diag: bool) -> None:
+    """The variance is squared in every layer, beside the unstable fixed point 1: so errors double."""
+    x, depth = np.array([[3.0, 3.0], [0.0, 18.0**0.5]]) / 3.0**0.5, 40
+    scale = 3.0**-0.5
+    with pytest.warns(AccuracyWarning, match="single inputs"):
+        kernel = mlp_kernel(x, None, "monomial:2", depth, scale, 0.0, 1.0, diag=diag)
+    with mpmath.workdps(60):
+        w2, k = mpmath.mpf(scale) ** 2, mpmath.mpf(x[0, 0]) ** 2
+        k *= w2
+        for layer in range(depth):
+            k = 3 * k * k * (w2 if layer < depth - 1 else 1)
+    found = float(kernel.nngp.flat[0])
+    assert 1e-10 < kernel.error < 0.1
+    assert abs(found - k) <= kernel.error * k
 
 
 def test_both_tangent_kernels_of_a_jump() -> None:

@@ -142,6 +142,10 @@ def test_bounds_are_those_of_the_library() -> None:
         (("mlp", "--activation", "__import__('os').system('touch pwned')", *DATA), "unexpected"),
         (("mlp", "--activation", "x.__class__", *DATA), "unexpected '.'"),
         (("mlp", "--activation", "x**99999", *DATA), "exponents are integers up to 12"),
+        (
+            ("mlp", "--activation", "sign", *DATA),
+            "take --tangent almost_everywhere if it only jumps",
+        ),
         (("mlp", "--sigma-w", "20", "--depth", "500", *DATA), "the kernel map does not contract"),
         (
             ("deq", "--activation", "relu", "--sigma-w", "1.2", *DATA),

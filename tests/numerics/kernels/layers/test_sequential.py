@@ -210,3 +210,25 @@ def test_bounds_of_errors_hold_for_every_operation() -> None:
     with np.errstate(invalid="ignore"):
         nothing = Bounded.exact(0.0) * Bounded(np.array(np.inf), np.array(np.inf))
     assert nothing.value == nothing.error == 0.0
+
+
+@pytest.mark.parametrize("tangent", ["limit", "almost_everywhere"])
+def test_jumps_without_closed_duals_have_bounds(tangent) -> None:
+    model = MLP("sign(x - 1)", 2, 1.3, 0.2, 0.9)
+    made, loops = kernels_by_depth(model, X, tangent=tangent)[-1], kernel(model, X, tangent=tangent)
+    assert made.error < 1e-9
+    for one, two in ((made.nngp, loops.nngp), (made.ntk, loops.ntk)):
+        ends = np.sqrt(np.outer(*[np.diag(two)] * 2))
+        off = np.isfinite(two)
+        assert (np.isfinite(one) == off).all()
+        size = np.where(np.isfinite(ends), ends, np.abs(two))
+        assert (np.abs(one[off] - two[off]) <= (made.error + loops.error) * size[off]).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_diagonals_that_are_infinite_are_no_numbers_without_errors() -> None:
+    model = Sequential((Dense(2, None), LayerNorm(), "sign", Dense(1, None)))
+    made = kernel(model, X[:2], diag=True)
+    assert np.isinf(made.ntk).all()
+    assert (made.nngp == 1.0).all()
+    assert 0.0 < made.error < 1e-14
