@@ -174,18 +174,19 @@ class Evaluator:
         """Evaluate one nest at given gaps."""
         return evaluate_nest(*self._asked(index, gaps), gradient=gradient, **self._grids)
 
-    def laws(self, index: int, gaps: Array, cuts: Sequence[int] | None = None) -> tuple[Law, ...]:
-        """Tilted laws of the fields of one nest at given gaps, each lifting cut into so many equal ones."""
-        leaf, numbers, field, increments, exponents = self._asked(index, gaps)
-        if cuts is not None:
-            increments = tuple(np.repeat(np.divide(increments, cuts), cuts).tolist())
-            exponents = tuple(np.repeat(exponents, cuts).tolist())
-        return tilted_laws(leaf, numbers, field, increments, exponents, **self._grids)
+    def laws(self, index: int, gaps: Array) -> tuple[Law, ...]:
+        """Tilted laws of the fields of one nest at given gaps."""
+        return tilted_laws(*self._asked(index, gaps), **self._grids)
 
     def liftings(self, index: int, gaps: Array) -> tuple[Array, Array]:
         """Increments and exponents of one nest at given gaps, innermost first."""
         *_, increments, exponents = self._asked(index, gaps)
         return np.array(increments), np.array(exponents)
+
+    def leaf(self, index: int, gaps: Array) -> tuple[CompiledLeaf, Array, float]:
+        """Leaf of one nest, its parameters at given gaps, and the field that the nest is taken at."""
+        leaf, numbers, field, _, _ = self._asked(index, gaps)
+        return leaf, numbers, field
 
     def _asked(
         self, index: int, gaps: Array

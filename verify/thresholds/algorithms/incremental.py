@@ -6,24 +6,29 @@ Between the outermost and the innermost lifting overlaps p and Q grow, and the f
 row move as the tilted process says (`theory.thresholds.continuum`, with f of the prior and g of the
 constraint):
 
-    X += s f_x(X) dQ + dZ ,   m = f_x(X) ,        Y += s g_x(Y) dp + dW ,   y = g_x(Y) .
+    X += s f_x dQ + dZ ,   m = f_x(X) ,        Y += s g_x dp + dW ,   y = g_x(Y) .
 
-The slopes m and y are martingales. Their increments, through the matrix G with entries of variance 1/n,
-are the increments of the partner's field, once what an increment sends back to itself is taken away,
+The slopes m and y are martingales. Their increments, through the matrix G with entries of variance 1/n, are
+the increments of the partner's field, once what an increment sends back to itself is taken away,
 
-    dW = G dm - E f_xx dy_before ,      dZ = G' dy - (m/n) E g_xx dm ,
+    dW = G dm - E f_xx dy_before ,      dZ = G' dy - alpha E g_xx dm ,
 
-with the averages that `theory.thresholds.continuum.memory` derives. Each increment is scaled to its
-variance in the profile, dp or dQ, by a factor that its memory takes along; it is near 1 where liftings are
-many. Nothing is tuned: functions, exponents and variances are those of a solution, whose liftings are cut
-into steps of equal dp.
+with the coefficients that `theory.thresholds.continuum.memory` derives. Each increment is scaled to its
+variance in the profile, dp or dQ, by a factor that its memory takes along and that tends to 1 as n and then
+the steps grow. Drifts are taken in the middle of a step (Heun). Where a side is its own partner (SK),
+dZ = J dm - E f_xx dm_before with the symmetric J.
 
-It is followed to the overlap `_HANDED_OVER`. There the magnetisations are as near to a corner as the
-finite matrix lets them come; reinforced message passing (`belief`) takes over from them, and `repair` from
-that.
+The way begins in a random direction, with short steps: what the rows are told of it no function follows. A
+model with a quenched average has a direction of its own; there plain message passing with f and g of the
+outermost lifting comes first.
 
-Time: two passes over the matrix a step, and the tables of f and g once for a model and a number of steps; the
-solution itself, solved once in a process, takes a minute.
+The profile is that of the instance's density: of the margin kappa' at which the density is the capacity
+(`numerics.limits.flow.with_density`). Below the threshold it is narrower than kappa, and rows end with room
+to spare. Nothing else is chosen. From the overlap `_TOP` on, where the magnetisations are as near to a corner
+as a finite matrix lets them come, reinforced message passing (`belief`) takes over, and `repair` from that.
+
+Time: two passes over the matrix a step. The solution of a model is found once in a process (some four seconds),
+the functions of a density and a number of steps once (a second).
 
 References: Montanari, FOCS 2019 (SK); El Alaoui, Montanari, Sellke, Ann. Probab. 49, 2922 (2021); El
 Alaoui, Sellke, arXiv:2010.15811 (perceptrons).
@@ -37,76 +42,36 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import make_interp_spline
 
+from numerics.compiled import njit
 from verify.thresholds.instances import Instance
 
 from .belief import reinforce
 from .interface import Attempt
+from .kernels import add_multiple, dot
 from .repair import searched_and_repaired
 
 if TYPE_CHECKING:
-    from numerics.nests.laws import Law
-    from theory import FreeEnergy, Model
+    from numerics import Solution
+    from numerics.limits.flow import Flow
+    from theory import Model
 
-__all__ = ["Curve", "Side", "Walk", "run", "sides", "walk"]
+__all__ = ["Walk", "climb", "profile", "run", "walk"]
 
 Array = NDArray[np.float64]
 
-# Overlap at which reinforced message passing takes over, and the share of passes until then.
-_HANDED_OVER, _WALKED = 0.9, 0.5
+# Overlap that is walked to; steps at most, and the share of passes for them.
+_TOP, _MOST, _SHARE = 0.95, 200, 0.4
+# Liftings of the solution: enough for overlaps up to `_TOP`.
+_LEVELS = {"sbp": 7, "abp": 6, "sk": 7}
+# Densities that a profile is moved to, against its capacity: far below, any margin with room will do.
+_LOWEST, _HIGHEST = 0.8, 1.1
+# Iterations of plain message passing before the first step, where there is a direction to find.
+_PLAIN = 30
 # Of the messages of the symmetric and the asymmetric perceptron, and how fast spins polarise: as in `belief`.
 _DAMPING, _POWER = {"sbp": 0.3, "abp": 0.5}, 3.0
 # Largest magnetisation that is handed over.
 _LARGEST = 1.0 - 1e-12
-
-
-class Curve:
-    """A function's slope and bend, from its values on a grid.
-
-    Splines of degree 5 through the values; beyond the grid the slope goes on along its tangent, and below
-    that of an even function, which is flat there, it is 0.
-    """
-
-    def __init__(self, law: Law) -> None:
-        fields, values = law.spacing * (law.first + np.arange(law.f.size)), law.f
-        if law.even and law.first == 0:
-            fields, values = (
-                np.concatenate((sign * a[:0:-1], a)) for sign, a in ((-1.0, fields), (1.0, values))
-            )
-        spline = make_interp_spline(fields, values, k=5)
-        self.slope, self.bend = spline.derivative(1), spline.derivative(2)
-        self.low, self.high = float(fields[0]), float(fields[-1])
-        self.flat = law.even and law.first > 0
-
-    def __call__(self, x: Array) -> tuple[Array, Array]:
-        """f_x and f_xx at fields."""
-        if self.flat:
-            slope, bend = self._near(np.maximum(np.abs(x), self.low))
-            below = np.abs(x) < self.low
-            return np.where(below, 0.0, np.sign(x) * slope), np.where(below, 0.0, bend)
-        return self._near(x)
-
-    def _near(self, x: Array) -> tuple[Array, Array]:
-        inside = np.clip(x, self.low, self.high)
-        bend = self.bend(inside)
-        return self.slope(inside) + bend * (x - inside), bend
-
-
-class Side(NamedTuple):
-    """One side's way: its steps from the outermost on.
-
-    Attributes
-    ----------
-    increments, exponents : ndarray, shape (steps,)
-        Of the variance of the field, and what it is tilted with.
-    functions : tuple of Curve
-        f after each step.
-    """
-
-    increments: Array
-    exponents: Array
-    functions: tuple[Curve, ...]
 
 
 class Walk(NamedTuple):
@@ -115,19 +80,31 @@ class Walk(NamedTuple):
     Attributes
     ----------
     magnetisations : ndarray, shape (n,)
+        f_x(X).
+    told : ndarray, shape (n,)
+        The sum of the scaled increments, which rows have been told; it differs by what scaling does.
     responses : ndarray, shape (m,)
-        y of the rows.
-    course : ndarray, shape (steps, 4)
-        p and |m|^2 / n, Q and |y|^2 / n.
+        g_x(Y); empty where there are no rows.
+    squares : ndarray, shape (steps, sides)
+        |m|^2/n, and |y|^2/m, after each step.
+    factors : ndarray, shape (steps, sides)
+        That increments were scaled by, those of Y first.
     """
 
     magnetisations: Array
+    told: Array
     responses: Array
-    course: Array
+    squares: Array
+    factors: Array
 
 
 def run(
-    instance: Instance, budget: int, seed: int, *, liftings: int = 14, repairs: int | None = None
+    instance: Instance,
+    budget: int,
+    seed: int,
+    *,
+    level: int | None = None,
+    repairs: int | None = None,
 ) -> Attempt:
     """Run incremental message passing.
 
@@ -135,8 +112,8 @@ def run(
     ----------
     instance, budget, seed
         As for `attempt`; the budget counts passes over the matrix: two a step, one an iteration.
-    liftings : int
-        Level of the solution whose profile is followed, from 10 to 50.
+    level : int, optional
+        Of the solution whose profile is followed; by default 7 (symmetric) or 6.
     repairs : int, optional
         Sweeps of repair in the end, taken from the budget; by default a fifth of it, at most 800.
 
@@ -148,21 +125,23 @@ def run(
     Raises
     ------
     ConvergenceError, ResolutionError
-        Where the model has no such solution (`numerics.limit`).
+        Where the model has no such solution (`numerics.solve`).
     ValueError
-        For a budget of less than 40 passes besides repair.
+        For a budget of less than 20 passes besides repair.
     """
     from theory import ABP, SBP
 
-    model = (SBP if instance.kind == "sbp" else ABP)(kappa=repr(float(instance.kappa)))
+    model = (SBP if instance.kind == "sbp" else ABP)(kappa=repr(instance.kappa))
 
     def search(rows: Any, x: Any, lower: Any, upper: Any, passes: int, rng: Any) -> Any:
-        steps = int(_WALKED * passes) // 2
-        if steps < 10:
-            raise ValueError(f"a walk needs 40 passes besides repair, got a budget of {passes}")
-        there = walk(rows, *sides(model, liftings, steps), rng)
+        steps = min(int(_SHARE * passes) // 2, _MOST)
+        if steps < 4:
+            raise ValueError(f"a walk needs 20 passes besides repair, got a budget of {passes}")
+        way = profile(model, level or _LEVELS[instance.kind], steps, density=instance.alpha)
+        there = walk(rows, way, rng)
+        made = 2 * len(there.squares) + (_PLAIN if way.outset else 0)
         fields = np.arctanh(np.clip(there.magnetisations, -_LARGEST, _LARGEST))
-        norm, made = float(there.course[-1, 1]), 2 * len(there.course)
+        norm = float(np.mean(there.magnetisations**2))
         limits = (lower, upper, _DAMPING[instance.kind], _POWER, 0.0)
         g, left = np.zeros(rows.shape[0]), max(passes - made, 1)
         best, more, trace = reinforce(rows, x, fields, g, norm, left, limits, rng)
@@ -172,15 +151,76 @@ def run(
     return searched_and_repaired("incremental", instance, budget, seed, repairs, search)
 
 
-def walk(rows: Any, spins: Side, constraints: Side, rng: np.random.Generator) -> Walk:
-    """Follow a profile from the outermost lifting inwards.
+@lru_cache(maxsize=16)
+def _solution(model: Model, level: int) -> Solution:
+    from numerics import solve
+
+    return solve(model, level)
+
+
+@lru_cache(maxsize=8)
+def profile(
+    model: Model, level: int, steps: int, *, density: float | None = None, top: float = _TOP
+) -> Flow:
+    """The profile that a walk follows.
+
+    Parameters
+    ----------
+    model : theory.Model
+        With numbers: SBP, ABP or SK.
+    level, steps : int
+    density : float, optional
+        Of a capacity's instance: the profile is that of another margin, whose capacity it is.
+    top : float
+        Overlap to end at.
+
+    Raises
+    ------
+    ConvergenceError, ResolutionError
+        As `numerics.solve`.
+    """
+    from numerics.limits.flow import flow, with_density
+
+    solution = _solution(model, level)
+    if density is not None:
+        value = float(solution.value)
+        solution = with_density(solution, min(max(density, _LOWEST * value), _HIGHEST * value))
+    return flow(solution, steps, top)
+
+
+class _Side:
+    """One side's field and slope on the way."""
+
+    def __init__(self, way: Flow, index: int, size: int) -> None:
+        self._functions, self._exponents = way.functions[index], way.exponents
+        self._variances = np.diff(way.variances[index])
+        self.field, self.slope = np.zeros(size), np.zeros(size)
+
+    def move(self, step: int, sent: Array) -> tuple[Array, float, float]:
+        """Move by what the partner has sent: increment of the slope, average bend, factor on what was sent.
+
+        The factor is 0 where nothing was sent, which no factor would give its variance.
+        """
+        variance = float(self._variances[step])
+        norm, f = float(np.linalg.norm(sent)), self._functions[step]
+        factor = math.sqrt(sent.size * variance) / norm if norm > 0.0 else 0.0
+        drift = self._exponents[step] * variance
+        ahead, _ = f(self.field + drift * self.slope + factor * sent)
+        self.field += 0.5 * drift * (self.slope + ahead) + factor * sent
+        slope, bend = f(self.field)
+        increment, self.slope = slope - self.slope, slope
+        return increment, float(bend.mean()), factor
+
+
+def walk(rows: Any, way: Flow, rng: np.random.Generator) -> Walk:
+    """Follow the profile of a capacity from the outermost lifting inwards.
 
     Parameters
     ----------
     rows : ndarray, shape (m, n)
         float32, entries of variance 1/n.
-    spins, constraints : Side
-        With as many steps.
+    way : Flow
+        Of two nests.
     rng : numpy.random.Generator
         For the first direction; which one it is does not matter.
 
@@ -189,87 +229,80 @@ def walk(rows: Any, spins: Side, constraints: Side, rng: np.random.Generator) ->
     Walk
     """
     m, n = rows.shape
-    dm = rng.standard_normal(n)
-    x, y, m_x, g_y = np.zeros(n), np.zeros(m), np.zeros(n), np.zeros(m)
-    dy, back, course = np.zeros(m), 0.0, []
-    for step, (dp, dq) in enumerate(zip(constraints.increments, spins.increments, strict=True)):
-        dw, factor = _scaled(_product(rows, dm) - back * dy, dp)
-        y += constraints.exponents[step] * g_y * dp + dw
-        slope, bend = constraints.functions[step](y)
-        dy, g_y = slope - g_y, slope
-        dz, other = _scaled(_product(rows.T, dy) - factor * float(bend.sum()) / n * dm, dq)
-        x += spins.exponents[step] * m_x * dq + dz
-        slope, bend = spins.functions[step](x)
-        dm, m_x = slope - m_x, slope
-        back = other * float(bend.mean())
-        course.append((float(m_x @ m_x) / n, float(g_y @ g_y) / n))
-    overlaps = np.cumsum([constraints.increments, spins.increments], axis=1)
-    norms = np.array(course).T
-    return Walk(m_x, g_y, np.array([overlaps[0], norms[0], overlaps[1], norms[1]]).T)
+    spins, checks = _Side(way, 0, n), _Side(way, 1, m)
+    if way.outset:
+        _settle(rows, way, spins, checks)
+    told, dm, dy, back = spins.slope.copy(), rng.standard_normal(n), np.zeros(m), 0.0
+    squares, factors = [], []
+    for step in range(way.exponents.size):
+        sent = _forward(rows, dm) - back * dy
+        dy, bend, a = checks.move(step, sent)
+        told += a * dm
+        sent = _backward(rows, dy) - a * m / n * bend * dm
+        dm, bend, b = spins.move(step, sent)
+        back = b * bend
+        squares.append((np.mean(spins.slope**2), np.mean(checks.slope**2)))
+        factors.append((a, b))
+    told += dm
+    return Walk(spins.slope, told, checks.slope, np.array(squares), np.array(factors))
 
 
-def _scaled(increment: Array, variance: float) -> tuple[Array, float]:
-    """An increment of this variance, and the factor that made it so."""
-    factor = math.sqrt(len(increment) * variance) / float(np.linalg.norm(increment))
-    return factor * increment, factor
+def _settle(rows: Any, way: Flow, spins: _Side, checks: _Side) -> None:
+    """Plain message passing with the outermost functions, to where the quenched average is."""
+    f, g = way.outset
+    bend = 0.0
+    for _ in range(_PLAIN):
+        checks.field = _forward(rows, spins.slope) - bend * checks.slope
+        checks.slope, bends = g(checks.field)
+        spins.field = _backward(rows, checks.slope) - float(bends.sum()) / spins.field.size * spins.slope
+        spins.slope, bends = f(spins.field)
+        bend = float(bends.mean())
 
 
-def _product(matrix: Any, vector: Array) -> Array:
-    return np.asarray(matrix @ vector.astype(np.float32), dtype=np.float64)
-
-
-@lru_cache(maxsize=4)
-def sides(model: Model, liftings: int, steps: int) -> tuple[Side, Side]:
-    """The two sides of a model's profile, in about as many steps to where it is handed over.
+def climb(couplings: Any, way: Flow, rng: np.random.Generator) -> Walk:
+    """Follow the profile of SK from the outermost lifting inwards (Montanari's algorithm).
 
     Parameters
     ----------
-    model : theory.Model
-        A capacity, with numbers.
-    liftings, steps : int
+    couplings : ndarray, shape (n, n)
+        float32, symmetric, entries of variance 1/n.
+    way : Flow
+        Of one nest.
+    rng : numpy.random.Generator
 
-    Raises
-    ------
-    ConvergenceError, ResolutionError
-        As `numerics.limit`.
-
-    Notes
-    -----
-    A lifting between overlaps that are dp apart is cut into dp / (`_HANDED_OVER` / steps) equal ones, at
-    least two.
+    Returns
+    -------
+    Walk
     """
-    from numerics.functionals.doubles import evaluator
-
-    fe, point = _profile(model, liftings)
-    compiled = evaluator(fe, tolerance=1e-9)
-    coordinates = compiled.coordinates
-    gaps = coordinates.gaps(coordinates.from_order_parameters(point))
-    rows, _ = compiled.liftings(1, gaps)
-    inside = np.cumsum(rows[::-1])[::-1]  # p at the inner end of each lifting
-    walked = inside - rows < _HANDED_OVER
-    cuts = np.where(walked, np.maximum(2, np.ceil(rows * steps / _HANDED_OVER)), 1).astype(int)
-    first = int(cuts[~walked].sum())
-
-    def side(index: int) -> Side:
-        increments, exponents = (np.repeat(a, cuts) for a in compiled.liftings(index, gaps))
-        laws = compiled.laws(index, gaps, cuts.tolist())
-        functions = tuple(map(Curve, laws[first:][::-1]))
-        own = (increments / np.repeat(cuts, cuts), exponents)
-        increments, exponents = (a[first:][::-1] for a in own)
-        return Side(increments, exponents, functions)
-
-    return side(0), side(1)
+    n = couplings.shape[0]
+    spins = _Side(way, 0, n)
+    told, dm, before, back = np.zeros(n), rng.standard_normal(n), np.zeros(n), 0.0
+    squares, factors = [], []
+    for step in range(way.exponents.size):
+        sent = _forward(couplings, dm) - back * before
+        before = dm
+        dm, bend, a = spins.move(step, sent)
+        told += a * before
+        back = a * bend
+        squares.append((np.mean(spins.slope**2),))
+        factors.append((a,))
+    told += dm
+    return Walk(spins.slope, told, np.empty(0), np.array(squares), np.array(factors))
 
 
-def _profile(model: Model, liftings: int) -> tuple[FreeEnergy, dict[str, float]]:
-    """The functional of a level, and its order parameters there."""
-    from numerics import limit
-    from theory import free_energy
-    from theory.thresholds.finite_exponents import without_quenched_average
+@njit
+def _forward(rows: Any, x: Any) -> Any:
+    """G x."""
+    out, single = np.empty(rows.shape[0]), x.astype(np.float32)
+    for i in range(rows.shape[0]):
+        out[i] = dot(rows[i], single)
+    return out
 
-    profile = limit(model, highest=liftings)
-    fe = free_energy(model, profile.levels[-1])
-    if len(profile.q) < len(fe.q):
-        fe = without_quenched_average(fe)
-    values = (*profile.p, *profile.q, *profile.c)
-    return fe, {str(name): x for name, x in zip(fe.order_parameters, values, strict=True)}
+
+@njit
+def _backward(rows: Any, y: Any) -> Any:
+    """G' y."""
+    sums = np.zeros(rows.shape[1], dtype=np.float32)
+    for i in range(rows.shape[0]):
+        add_multiple(np.float32(y[i]), rows[i], sums)
+    return sums.astype(np.float64)
