@@ -21,15 +21,18 @@ annealing
     Single-flip Metropolis, temperatures falling linearly; then the same flips.
 greedy
     Those flips alone, from a random start.
+incremental
+    Of SK alone: the profile of level 7 followed with a pass over the matrix a step (Montanari's algorithm,
+    `verify.thresholds.algorithms.incremental`); m is rounded; then the same flips.
 
 Cost: an iteration of clup is a product of the n x n matrix with a vector; a sweep of annealing costs that
 times the rate at which flips are accepted.
 
-The iteration has no Onsager term: with one, it is unstable in a spin-glass phase, and ends far worse.
+The iteration of clup has no Onsager term: with one, it is unstable in a spin-glass phase, and ends far worse.
 Energies of finite instances differ from their limit by a multiple of n^(-2/3), which `fitted_limit` fits;
 how far an algorithm stays from the ground state comes on top.
 
-References: Boettcher, EPJB 46, 501 (2005) for n^(-2/3); Stojnic, arXiv:1909.01175 (CLuP);
+References: Montanari, FOCS 2019 (incremental); Boettcher, EPJB 46, 501 (2005) for n^(-2/3); Stojnic, arXiv:1909.01175 (CLuP);
 Kirkpatrick, Gelatt, Vecchi, Science 220, 671 (1983).
 """
 
@@ -60,9 +63,11 @@ __all__ = [
     "ground_state",
 ]
 
-ALGORITHMS = ("clup", "annealing", "greedy")
+ALGORITHMS = ("clup", "annealing", "greedy", "incremental")
 KINDS = ("sk", "hopfield", "negative-hopfield")
 _BISECTIONS = 12
+# Of the profile that incremental message passing follows, and the overlap that it walks to.
+_LEVEL, _TOP = 7, 0.95
 _HOTTEST = {"sk": 0.6, "hopfield": 1.0, "negative-hopfield": 0.3}
 
 
@@ -173,9 +178,9 @@ def ground_state(
     Parameters
     ----------
     instance : GroundInstance
-    algorithm : {"clup", "annealing", "greedy"}
+    algorithm : {"clup", "annealing", "greedy", "incremental"}
     budget : int
-        Iterations or sweeps, at least 1; greedy flips take what they need.
+        Iterations, sweeps or steps (at least 4), at least 1; greedy flips take what they need.
     seed : int
 
     Returns
@@ -185,7 +190,7 @@ def ground_state(
     Raises
     ------
     ValueError
-        For an unknown algorithm or a budget below 1.
+        For an unknown algorithm, one that is not for this model, or a budget below 1.
     """
     if algorithm not in ALGORITHMS:
         raise ValueError(f"an algorithm is one of {', '.join(ALGORITHMS)}, got {algorithm!r}")
@@ -199,6 +204,8 @@ def ground_state(
         _clup(couplings, x, budget, rng)
     elif algorithm == "annealing":
         _anneal(couplings, x, budget, _HOTTEST[instance.kind], rng)
+    elif algorithm == "incremental":
+        _climb(instance, couplings, x, budget, rng)
     _greedy(couplings, x)
     weights = x.astype(np.int8)
     return GroundState(algorithm, energy_of(instance, weights), weights, budget, seed)
@@ -246,6 +253,17 @@ def _couplings(instance: GroundInstance) -> NDArray[np.float32]:
     couplings = couplings.astype(np.float32)
     np.fill_diagonal(couplings, 0.0)
     return couplings
+
+
+def _climb(instance: GroundInstance, couplings: Any, x: Any, steps: int, rng: Any) -> None:
+    from theory import SK
+    from verify.thresholds.algorithms.incremental import climb, profile
+
+    if instance.kind != "sk":
+        raise ValueError(f"incremental is for sk, whose profile has one nest; got {instance.kind}")
+    if steps < 4:
+        raise ValueError(f"incremental needs a budget of at least 4 steps, got {steps}")
+    x[:] = np.where(climb(couplings, profile(SK(), _LEVEL, steps, top=_TOP), rng).told > 0, 1, -1)
 
 
 @njit

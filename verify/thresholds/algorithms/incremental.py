@@ -87,8 +87,9 @@ class Walk(NamedTuple):
         g_x(Y); empty where there are no rows.
     squares : ndarray, shape (steps, sides)
         |m|^2/n, and |y|^2/m, after each step.
-    factors : ndarray, shape (steps, sides)
-        That increments were scaled by, those of Y first.
+    factors, memories : ndarray, shape (steps, sides)
+        What increments were scaled by, and what was taken off G dm and G' dy for each unit of the partner's
+        increment; those of Y first.
     """
 
     magnetisations: Array
@@ -96,6 +97,7 @@ class Walk(NamedTuple):
     responses: Array
     squares: Array
     factors: Array
+    memories: Array
 
 
 def run(
@@ -233,18 +235,17 @@ def walk(rows: Any, way: Flow, rng: np.random.Generator) -> Walk:
     if way.outset:
         _settle(rows, way, spins, checks)
     told, dm, dy, back = spins.slope.copy(), rng.standard_normal(n), np.zeros(m), 0.0
-    squares, factors = [], []
+    course = []
     for step in range(way.exponents.size):
         sent = _forward(rows, dm) - back * dy
         dy, bend, a = checks.move(step, sent)
         told += a * dm
-        sent = _backward(rows, dy) - a * m / n * bend * dm
-        dm, bend, b = spins.move(step, sent)
+        forth = a * m / n * bend
+        dm, bend, b = spins.move(step, _backward(rows, dy) - forth * dm)
+        squares = np.mean(spins.slope**2), np.mean(checks.slope**2)
+        course.append((squares, (a, b), (back, forth)))
         back = b * bend
-        squares.append((np.mean(spins.slope**2), np.mean(checks.slope**2)))
-        factors.append((a, b))
-    told += dm
-    return Walk(spins.slope, told, checks.slope, np.array(squares), np.array(factors))
+    return Walk(spins.slope, told + dm, checks.slope, *np.array(course).swapaxes(0, 1))
 
 
 def _settle(rows: Any, way: Flow, spins: _Side, checks: _Side) -> None:
@@ -277,17 +278,15 @@ def climb(couplings: Any, way: Flow, rng: np.random.Generator) -> Walk:
     n = couplings.shape[0]
     spins = _Side(way, 0, n)
     told, dm, before, back = np.zeros(n), rng.standard_normal(n), np.zeros(n), 0.0
-    squares, factors = [], []
+    course = []
     for step in range(way.exponents.size):
         sent = _forward(couplings, dm) - back * before
         before = dm
         dm, bend, a = spins.move(step, sent)
         told += a * before
+        course.append(((np.mean(spins.slope**2),), (a,), (back,)))
         back = a * bend
-        squares.append((np.mean(spins.slope**2),))
-        factors.append((a,))
-    told += dm
-    return Walk(spins.slope, told, np.empty(0), np.array(squares), np.array(factors))
+    return Walk(spins.slope, told + dm, np.empty(0), *np.array(course).swapaxes(0, 1))
 
 
 @njit
