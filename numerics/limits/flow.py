@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator, make_interp_spline
 
 from numerics.errors import ConvergenceError
-from numerics.functionals.doubles import Evaluator, evaluator_of
+from numerics.functionals.doubles import evaluator_of
 from numerics.nests.laws import Law, tilted_laws
 from numerics.thresholds.continuation import moved
 from numerics.thresholds.points import located, objective_of
@@ -57,7 +57,7 @@ class Slope:
         self.slopes, self.bends = spline.derivative(1)(fields), spline.derivative(2)(fields)
 
     def __call__(self, x: Array) -> tuple[Array, Array]:
-        """f' and f'' at fields."""
+        """F' and f'' at fields."""
         at = ((np.abs(x) if self.even else x) - self.low) / self.spacing
         node = np.clip(at.astype(np.intp), 0, self.slopes.size - 2)
         u = np.clip(at - node, 0.0, 1.0)
@@ -90,8 +90,8 @@ class Flow:
         f and g after each step.
     outset : tuple of Slope
         f and g before the first step, where there is a quenched average; else empty.
-    squares, bends, works : tuple of ndarray, each of shape (steps,)
-        E f_x^2, E f_xx and E X f_x under the tilted laws after each step, and those of g.
+    squares, bends, works, norms : tuple of ndarray, each of shape (steps,)
+        E f_x^2, E f_xx, E X f_x and E X^2 under the tilted laws after each step, and those of g.
     """
 
     solution: Solution
@@ -103,6 +103,19 @@ class Flow:
     squares: tuple[Array, ...]
     bends: tuple[Array, ...]
     works: tuple[Array, ...]
+    norms: tuple[Array, ...]
+
+    def sent(self) -> Array:
+        """Mean square of G m after each step; of J m, where a nest is its own partner.
+
+        G m = Y + E f_xx y there (`theory.thresholds.continuum`).
+        """
+        back = self.bends[0]
+        return self.norms[-1] + 2.0 * back * self.works[-1] + back**2 * self.squares[-1]
+
+    def energy(self) -> Array:
+        """Half the mean of m (J m) after each step, J m = X + E f_xx m, of a nest alone; xi at overlap 1."""
+        return 0.5 * (self.works[0] + self.bends[0] * self.squares[0])
 
 
 def flow(solution: Solution, steps: int, top: float) -> Flow:
@@ -163,7 +176,7 @@ def flow(solution: Solution, steps: int, top: float) -> Flow:
         variances.append(np.append(start or [0.0], there))
         functions.append(tuple(map(Slope, walked)))
         moments.append(_moments(walked))
-    squares, bends, works = zip(*moments, strict=True)
+    squares, bends, works, norms = zip(*moments, strict=True)
     return Flow(
         solution,
         places,
@@ -174,6 +187,7 @@ def flow(solution: Solution, steps: int, top: float) -> Flow:
         squares,
         bends,
         works,
+        norms,
     )
 
 
@@ -242,7 +256,9 @@ def _read(places: Array, values: Array, at: Array) -> Array:
     """Monotone cubics through values, the first and last straight piece going on beyond them."""
     inside = PchipInterpolator(places, values)(np.clip(at, places[0], places[-1]))
     first, last = np.diff(values)[[0, -1]] / np.diff(places)[[0, -1]]
-    return inside + first * np.minimum(at - places[0], 0.0) + last * np.maximum(at - places[-1], 0.0)
+    return (
+        inside + first * np.minimum(at - places[0], 0.0) + last * np.maximum(at - places[-1], 0.0)
+    )
 
 
 def _places(begin: float, top: float, steps: int) -> Array:
@@ -259,14 +275,13 @@ def _along(places: Array, known: Array, values: Array) -> Array:
     return found * np.minimum(places / known[0], 1.0)
 
 
-def _moments(laws: tuple[Law, ...]) -> tuple[Array, Array, Array]:
+def _moments(laws: tuple[Law, ...]) -> tuple[Array, ...]:
     rows = []
     for law in laws:
         slope, bend = law.derivatives(2)
         fields = law.spacing * (law.first + np.arange(law.f.size))
-        rows.append([law.average(x) for x in (slope**2, bend, fields * slope)])
-    squares, bends, works = np.array(rows).T
-    return squares, bends, works
+        rows.append([law.average(x) for x in (slope**2, bend, fields * slope, fields**2)])
+    return tuple(np.array(rows).T)
 
 
 def _generic(solution: Solution) -> FreeEnergy:

@@ -26,11 +26,11 @@ and the derivative of its logarithm gives the exponent without any optimisation,
 Where a nest is its own partner (SK: q = E f_x^2, v = q) both are those of f alone, 1 = E f_xx^2 and
 s = A/(2 B).
 
-An instance G, with entries of variance 1/n, walks along the profile where the increments of the slopes m and
-y are sent through it (`verify.thresholds.algorithms.incremental`). What a row sends comes back to it through
-the spins that moved because of it. Stein's lemma says how much: E G_ij dm_j = (1/n) E d(dm_j)/dG_ij, where G_ij
-enters the field X_j with every increment dy_i, so that the response to each matters. With J = dX_t/dX_u that of
-the field to an earlier one, J. = v. s f_xx J, the response of the slope is a martingale,
+An instance G, with entries of variance 1/n, walks along the profile where the increments of the slopes m
+and y are sent through it (`verify.thresholds.algorithms.incremental`). What a row sends comes back to it
+through the spins that moved because of it. Stein's lemma says how much: E G_ij dm_j = (1/n) E d(dm_j)/dG_ij,
+where G_ij enters the field X_j with every increment dy_i, so that the response to each matters. With
+J = dX_t/dX_u that of the field to an earlier one, J. = v. s f_xx J, the response of the slope is a martingale,
 
     L (f_xx J) = 0 ,
 
@@ -216,8 +216,8 @@ def steps() -> list[Step]:
         Step("One nest alone", "It is its own partner.", Eq(s, alone)),
         Step(
             "The response",
-            "The generator on f_xx J, where J is the field's derivative in an earlier increment: what is sent "
-            "through an instance answers the last increment alone, with E f_xx.",
+            "The generator on f_xx J, where J is the field's derivative in an earlier increment: what is "
+            "sent through an instance answers the last increment alone, with E f_xx.",
             Eq(Symbol("L f_xx J"), response(), evaluate=False),
         ),
         Step("The memory", "What E f_xx moves by.", Eq(Symbol("L f_xx"), generator(F.diff(X, 2)))),

@@ -22,7 +22,7 @@ annealing
 greedy
     Those flips alone, from a random start.
 incremental
-    Of SK alone: the profile of level 7 followed with a pass over the matrix a step (Montanari's algorithm,
+    Of SK alone: the profile of level 6 followed with a pass over the matrix a step (Montanari's algorithm,
     `verify.thresholds.algorithms.incremental`); m is rounded; then the same flips.
 
 Cost: an iteration of clup is a product of the n x n matrix with a vector; a sweep of annealing costs that
@@ -32,8 +32,8 @@ The iteration of clup has no Onsager term: with one, it is unstable in a spin-gl
 Energies of finite instances differ from their limit by a multiple of n^(-2/3), which `fitted_limit` fits;
 how far an algorithm stays from the ground state comes on top.
 
-References: Montanari, FOCS 2019 (incremental); Boettcher, EPJB 46, 501 (2005) for n^(-2/3); Stojnic, arXiv:1909.01175 (CLuP);
-Kirkpatrick, Gelatt, Vecchi, Science 220, 671 (1983).
+References: Montanari, FOCS 2019 (incremental); Boettcher, EPJB 46, 501 (2005) for n^(-2/3); Stojnic,
+arXiv:1909.01175 (CLuP); Kirkpatrick, Gelatt, Vecchi, Science 220, 671 (1983).
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ __all__ = [
     "ALGORITHMS",
     "GroundInstance",
     "GroundState",
+    "couplings_of",
     "draw_ground",
     "energy_of",
     "fitted_limit",
@@ -66,8 +67,6 @@ __all__ = [
 ALGORITHMS = ("clup", "annealing", "greedy", "incremental")
 KINDS = ("sk", "hopfield", "negative-hopfield")
 _BISECTIONS = 12
-# Of the profile that incremental message passing follows, and the overlap that it walks to.
-_LEVEL, _TOP = 7, 0.95
 _HOTTEST = {"sk": 0.6, "hopfield": 1.0, "negative-hopfield": 0.3}
 
 
@@ -197,7 +196,7 @@ def ground_state(
     if budget < 1:
         raise ValueError(f"budget must be at least 1, got {budget}")
     rng = np.random.default_rng(seed)
-    couplings = _couplings(instance)
+    couplings = couplings_of(instance)
     n = instance.n
     x = rng.choice(np.array([-1.0, 1.0], dtype=np.float32), n)
     if algorithm == "clup":
@@ -243,8 +242,8 @@ def fitted_limit(
     return float(limit), math.sqrt(covariance[0, 0]), float(slope)
 
 
-def _couplings(instance: GroundInstance) -> NDArray[np.float32]:
-    """J without its diagonal, which no flip can change, scaled to row norms of order 1."""
+def couplings_of(instance: GroundInstance) -> NDArray[np.float32]:
+    """J without its diagonal, which no flip can change, float32, scaled to row norms of order 1."""
     g, n = instance.matrix, instance.n
     if instance.kind == "sk":
         couplings = (g + g.T) / math.sqrt(2.0 * n)
@@ -257,13 +256,13 @@ def _couplings(instance: GroundInstance) -> NDArray[np.float32]:
 
 def _climb(instance: GroundInstance, couplings: Any, x: Any, steps: int, rng: Any) -> None:
     from theory import SK
-    from verify.thresholds.algorithms.incremental import climb, profile
+    from verify.thresholds.algorithms.incremental import LEVELS, climb, profile
 
     if instance.kind != "sk":
         raise ValueError(f"incremental is for sk, whose profile has one nest; got {instance.kind}")
     if steps < 4:
         raise ValueError(f"incremental needs a budget of at least 4 steps, got {steps}")
-    x[:] = np.where(climb(couplings, profile(SK(), _LEVEL, steps, top=_TOP), rng).told > 0, 1, -1)
+    x[:] = np.where(climb(couplings, profile(SK(), LEVELS["sk"], steps), rng).told > 0, 1, -1)
 
 
 @njit

@@ -27,8 +27,8 @@ The profile is that of the instance's density: of the margin kappa' at which the
 to spare. Nothing else is chosen. From the overlap `_TOP` on, where the magnetisations are as near to a corner
 as a finite matrix lets them come, reinforced message passing (`belief`) takes over, and `repair` from that.
 
-Time: two passes over the matrix a step. The solution of a model is found once in a process (some four seconds),
-the functions of a density and a number of steps once (a second).
+Time: two passes over the matrix a step. The solution of a model is found once in a process (some four
+seconds), the functions of a density and a number of steps once (a second).
 
 References: Montanari, FOCS 2019 (SK); El Alaoui, Montanari, Sellke, Ann. Probab. 49, 2922 (2021); El
 Alaoui, Sellke, arXiv:2010.15811 (perceptrons).
@@ -56,14 +56,14 @@ if TYPE_CHECKING:
     from numerics.limits.flow import Flow
     from theory import Model
 
-__all__ = ["Walk", "climb", "profile", "run", "walk"]
+__all__ = ["LEVELS", "Walk", "climb", "profile", "run", "walk"]
 
 Array = NDArray[np.float64]
 
 # Overlap that is walked to; steps at most, and the share of passes for them.
 _TOP, _MOST, _SHARE = 0.95, 200, 0.4
-# Liftings of the solution: enough for overlaps up to `_TOP`.
-_LEVELS = {"sbp": 7, "abp": 6, "sk": 7}
+LEVELS = {"sbp": 7, "abp": 6, "sk": 6}
+"""Levels of the solutions that are followed: enough for overlaps up to 0.95."""
 # Densities that a profile is moved to, against its capacity: far below, any margin with room will do.
 _LOWEST, _HIGHEST = 0.8, 1.1
 # Iterations of plain message passing before the first step, where there is a direction to find.
@@ -129,19 +129,20 @@ def run(
     ConvergenceError, ResolutionError
         Where the model has no such solution (`numerics.solve`).
     ValueError
-        For a budget of less than 20 passes besides repair.
+        For a budget of less than 9 passes besides repair, four steps and an iteration.
     """
     from theory import ABP, SBP
 
     model = (SBP if instance.kind == "sbp" else ABP)(kappa=repr(instance.kappa))
 
     def search(rows: Any, x: Any, lower: Any, upper: Any, passes: int, rng: Any) -> Any:
-        steps = min(int(_SHARE * passes) // 2, _MOST)
-        if steps < 4:
-            raise ValueError(f"a walk needs 20 passes besides repair, got a budget of {passes}")
-        way = profile(model, level or _LEVELS[instance.kind], steps, density=instance.alpha)
-        there = walk(rows, way, rng)
-        made = 2 * len(there.squares) + (_PLAIN if way.outset else 0)
+        if passes < 9:
+            raise ValueError(f"a walk takes 9 passes besides repair, the budget has {passes}")
+        steps = max(4, min(int(_SHARE * passes) // 2, _MOST))
+        way = profile(model, level or LEVELS[instance.kind], steps, density=instance.alpha)
+        plain = min(_PLAIN, (passes - 2 * steps) // 4)
+        there = walk(rows, way, rng, plain=plain)
+        made = 2 * len(there.squares) + (2 * plain if way.outset else 0)
         fields = np.arctanh(np.clip(there.magnetisations, -_LARGEST, _LARGEST))
         norm = float(np.mean(there.magnetisations**2))
         limits = (lower, upper, _DAMPING[instance.kind], _POWER, 0.0)
@@ -214,7 +215,9 @@ class _Side:
         return increment, float(bend.mean()), factor
 
 
-def walk(rows: Any, way: Flow, rng: np.random.Generator) -> Walk:
+def walk(
+    rows: Any, way: Flow, rng: np.random.Generator, *, plain: int = _PLAIN, recall: float = 1.0
+) -> Walk:
     """Follow the profile of a capacity from the outermost lifting inwards.
 
     Parameters
@@ -225,6 +228,10 @@ def walk(rows: Any, way: Flow, rng: np.random.Generator) -> Walk:
         Of two nests.
     rng : numpy.random.Generator
         For the first direction; which one it is does not matter.
+    plain : int
+        Iterations of plain message passing before the first step of a model with a quenched average.
+    recall : float
+        Share of the memory that is taken off: 1, but for those who want to see what it is good for.
 
     Returns
     -------
@@ -233,34 +240,36 @@ def walk(rows: Any, way: Flow, rng: np.random.Generator) -> Walk:
     m, n = rows.shape
     spins, checks = _Side(way, 0, n), _Side(way, 1, m)
     if way.outset:
-        _settle(rows, way, spins, checks)
+        _settle(rows, way, spins, checks, plain)
     told, dm, dy, back = spins.slope.copy(), rng.standard_normal(n), np.zeros(m), 0.0
     course = []
     for step in range(way.exponents.size):
         sent = _forward(rows, dm) - back * dy
         dy, bend, a = checks.move(step, sent)
         told += a * dm
-        forth = a * m / n * bend
+        forth = recall * a * m / n * bend
         dm, bend, b = spins.move(step, _backward(rows, dy) - forth * dm)
         squares = np.mean(spins.slope**2), np.mean(checks.slope**2)
         course.append((squares, (a, b), (back, forth)))
-        back = b * bend
+        back = recall * b * bend
     return Walk(spins.slope, told + dm, checks.slope, *np.array(course).swapaxes(0, 1))
 
 
-def _settle(rows: Any, way: Flow, spins: _Side, checks: _Side) -> None:
+def _settle(rows: Any, way: Flow, spins: _Side, checks: _Side, iterations: int) -> None:
     """Plain message passing with the outermost functions, to where the quenched average is."""
     f, g = way.outset
     bend = 0.0
-    for _ in range(_PLAIN):
+    for _ in range(iterations):
         checks.field = _forward(rows, spins.slope) - bend * checks.slope
         checks.slope, bends = g(checks.field)
-        spins.field = _backward(rows, checks.slope) - float(bends.sum()) / spins.field.size * spins.slope
+        spins.field = (
+            _backward(rows, checks.slope) - float(bends.sum()) / spins.field.size * spins.slope
+        )
         spins.slope, bends = f(spins.field)
         bend = float(bends.mean())
 
 
-def climb(couplings: Any, way: Flow, rng: np.random.Generator) -> Walk:
+def climb(couplings: Any, way: Flow, rng: np.random.Generator, *, recall: float = 1.0) -> Walk:
     """Follow the profile of SK from the outermost lifting inwards (Montanari's algorithm).
 
     Parameters
@@ -269,7 +278,8 @@ def climb(couplings: Any, way: Flow, rng: np.random.Generator) -> Walk:
         float32, symmetric, entries of variance 1/n.
     way : Flow
         Of one nest.
-    rng : numpy.random.Generator
+    rng, recall
+        As for `walk`.
 
     Returns
     -------
@@ -285,7 +295,7 @@ def climb(couplings: Any, way: Flow, rng: np.random.Generator) -> Walk:
         dm, bend, a = spins.move(step, sent)
         told += a * before
         course.append(((np.mean(spins.slope**2),), (a,), (back,)))
-        back = a * bend
+        back = recall * a * bend
     return Walk(spins.slope, told + dm, np.empty(0), *np.array(course).swapaxes(0, 1))
 
 
