@@ -29,8 +29,8 @@ s = A/(2 B).
 An instance G, with entries of variance 1/n, walks along the profile where the increments of the slopes m
 and y are sent through it (`verify.thresholds.algorithms.incremental`). What a row sends comes back to it
 through the spins that moved because of it. Stein's lemma says how much: E G_ij dm_j = (1/n) E d(dm_j)/dG_ij,
-where G_ij enters the field X_j with every increment dy_i, so that the response to each matters. With
-J = dX_t/dX_u that of the field to an earlier one, J. = v. s f_xx J, the response of the slope is a martingale,
+where G_ij enters the field X_j with every increment dy_i, so that the response to each matters. With J =
+dX_t/dX_u that of the field to an earlier one, J. = v. s f_xx J, the response of the slope is a martingale,
 
     L (f_xx J) = 0 ,
 
