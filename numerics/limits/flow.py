@@ -32,7 +32,7 @@ Array = NDArray[np.float64]
 # Pieces of a lifting that overlaps are looked up in, and of the outermost one; tolerance of the grids.
 _PIECES, _OUTERMOST, _TOLERANCE = 16, 40, 1e-9
 # Relative change of the density in one step of `with_density`; how near it comes, and steps at most.
-_STRIDE, _NEAR, _STEPS = 0.05, 1e-4, 12
+_STRIDE, _NEAR, _STEPS = 0.05, 1e-4, 30
 # Of kappa, in the difference that says how the density moves.
 _DELTA = 1e-5
 # The first steps are this much shorter, and grow over this share of all.
@@ -59,7 +59,7 @@ class Slope:
     def __call__(self, x: Array) -> tuple[Array, Array]:
         """F' and f'' at fields."""
         at = ((np.abs(x) if self.even else x) - self.low) / self.spacing
-        node = np.clip(at.astype(np.intp), 0, self.slopes.size - 2)
+        node = np.clip(at, 0.0, self.slopes.size - 2.0).astype(np.intp)
         u = np.clip(at - node, 0.0, 1.0)
         left, h = self.slopes[node], self.spacing
         a, b = h * self.bends[node], h * self.bends[node + 1]
@@ -312,14 +312,16 @@ def with_density(solution: Solution, density: float) -> Solution:
 
     Notes
     -----
-    Newton's method, the derivative in kappa at fixed order parameters, in steps of at most 5% of the density.
+    Newton's method, the derivative in kappa at fixed order parameters, in steps of at most 5% of the density,
+    halved where a point is lost.
     """
+    stride = _STRIDE
     for _ in range(_STEPS):
         value = float(solution.value)
         miss = density / value - 1.0
         if abs(miss) < _NEAR:
             return solution
-        aim = value * (1.0 + max(-_STRIDE, min(miss, _STRIDE)))
+        aim = value * (1.0 + max(-stride, min(miss, stride)))
         kappa = float(solution.model.constraint.kappa)
         gaps = np.array(solution.gaps, dtype=float)
         up, down = (
@@ -328,7 +330,11 @@ def with_density(solution: Solution, density: float) -> Solution:
         )
         fe = _at_margin(solution, kappa + (aim - value) * 2.0 * _DELTA / (up - down))
         objective = objective_of(fe)
-        found = located(objective, fe, objective.evaluator.coordinates.coords(gaps), "")
+        try:
+            found = located(objective, fe, objective.evaluator.coordinates.coords(gaps), "")
+        except ConvergenceError:
+            stride *= 0.5
+            continue
         solution = replace(found, split="continued in kappa", branches=())
     raise ConvergenceError(
         f"the margin at which {density:.6g} is the capacity of {solution.model.name} at level "

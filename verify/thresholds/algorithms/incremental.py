@@ -24,7 +24,7 @@ outermost lifting comes first.
 
 The profile is that of the instance's density: of the margin kappa' at which the density is the capacity
 (`numerics.limits.flow.with_density`). Below the threshold it is narrower than kappa, and rows end with room
-to spare. Nothing else is chosen. From the overlap `_TOP` on, where the magnetisations are as near to a corner
+to spare. From the overlap `_TOP` on, where the magnetisations are as near to a corner
 as a finite matrix lets them come, reinforced message passing (`belief`) takes over, and `repair` from that.
 
 Time: two passes over the matrix a step. The solution of a model is found once in a process (some four
@@ -37,6 +37,7 @@ Alaoui, Sellke, arXiv:2010.15811 (perceptrons).
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -44,6 +45,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics.compiled import njit
+from numerics.errors import ConvergenceError
 from verify.thresholds.instances import Instance
 
 from .belief import reinforce
@@ -65,9 +67,10 @@ _TOP, _MOST, _SHARE = 0.95, 200, 0.4
 LEVELS = {"sbp": 7, "abp": 6, "sk": 6}
 """Levels of the solutions that are followed: enough for overlaps up to 0.95."""
 # Densities that a profile is moved to, against its capacity: far below, any margin with room will do.
-_LOWEST, _HIGHEST = 0.8, 1.1
-# Iterations of plain message passing before the first step, where there is a direction to find.
-_PLAIN = 30
+_LOWEST, _HIGHEST = 0.9, 1.1
+# Iterations of plain message passing before the first step, where there is a direction to find, and the
+# fields that it is kept within: it need not converge at a few dozen spins.
+_PLAIN, _FAR = 30, 100.0
 # Of the messages of the symmetric and the asymmetric perceptron, and how fast spins polarise: as in `belief`.
 _DAMPING, _POWER = {"sbp": 0.3, "abp": 0.5}, 3.0
 # Largest magnetisation that is handed over.
@@ -173,7 +176,8 @@ def profile(
         With numbers: SBP, ABP or SK.
     level, steps : int
     density : float, optional
-        Of a capacity's instance: the profile is that of another margin, whose capacity it is.
+        Of a capacity's instance: the profile is that of another margin, whose capacity it is, or comes as
+        near to it as 10%. Where the solution cannot be followed there, its own margin's.
     top : float
         Overlap to end at.
 
@@ -187,7 +191,10 @@ def profile(
     solution = _solution(model, level)
     if density is not None:
         value = float(solution.value)
-        solution = with_density(solution, min(max(density, _LOWEST * value), _HIGHEST * value))
+        with suppress(
+            ConvergenceError
+        ):  # a branch may end on the way: the margin itself is good enough
+            solution = with_density(solution, min(max(density, _LOWEST * value), _HIGHEST * value))
     return flow(solution, steps, top)
 
 
@@ -261,11 +268,11 @@ def _settle(rows: Any, way: Flow, spins: _Side, checks: _Side, iterations: int) 
     bend = 0.0
     for _ in range(iterations):
         checks.field = _forward(rows, spins.slope) - bend * checks.slope
-        checks.slope, bends = g(checks.field)
+        checks.slope, bends = g(np.clip(checks.field, -_FAR, _FAR))
         spins.field = (
             _backward(rows, checks.slope) - float(bends.sum()) / spins.field.size * spins.slope
         )
-        spins.slope, bends = f(spins.field)
+        spins.slope, bends = f(np.clip(spins.field, -_FAR, _FAR))
         bend = float(bends.mean())
 
 

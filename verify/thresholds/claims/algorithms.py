@@ -100,8 +100,8 @@ _reaches("sbp", _BELIEF, "belief", 1.45, 2000, 1500, "full", 70.0)
 _reaches("abp", _BELIEF, "belief", 0.7, 500, 800, "ci", 3.0)
 _reaches("abp", _BELIEF, "belief", 0.7, 2000, 1500, "full", 50.0)
 _INCREMENTAL = "Incremental message passing, handed over at an overlap of 0.95,"
-_reaches("sbp", _INCREMENTAL, "incremental", 1.4, 500, 800, "ci", 20.0)
-_reaches("abp", _INCREMENTAL, "incremental", 0.65, 500, 800, "ci", 20.0)
+_reaches("sbp", _INCREMENTAL, "incremental", 1.4, 500, 800, "full", 20.0)
+_reaches("abp", _INCREMENTAL, "incremental", 0.65, 500, 800, "full", 20.0)
 _reaches("sbp", "Controlled loosening-up (CLuP)", "clup", 1.3, 500, 1500, "ci", 10.0)
 
 
@@ -232,7 +232,7 @@ _KINDS: tuple[tuple[str, float, float], ...] = (
     ("hopfield", 0.01, 0.7),
     ("negative-hopfield", 0.05, 0.9),
 )
-_comes_near("sk", 6, 0.01, 0.7, 2000, "ci", 30.0, "incremental")
+_comes_near("sk", 6, 0.01, 0.7, 2000, "full", 30.0, "incremental")
 for _kind, _relative, _correction in _KINDS:
     _comes_near(_kind, 3, _relative, _correction, 1000, "ci", 15.0)
     _comes_near(_kind, 6, _relative, _correction, 2000, "full", 250.0)
@@ -284,5 +284,5 @@ def _follows(kind: str, alpha: float | None, what: str, cost: float) -> None:
         return judged(run, evidence)
 
 
-_follows("sbp", 1.55, "symmetric binary perceptron at kappa = 1, alpha = 1.55", 20.0)
-_follows("sk", None, "Sherrington-Kirkpatrick model", 20.0)
+_follows("sbp", 1.55, "symmetric binary perceptron at kappa = 1, alpha = 1.55", 12.0)
+_follows("sk", None, "Sherrington-Kirkpatrick model", 12.0)
