@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import sympy
@@ -279,7 +280,7 @@ def _moments(laws: tuple[Law, ...]) -> tuple[Array, ...]:
     rows = []
     for law in laws:
         slope, bend = law.derivatives(2)
-        fields = law.spacing * (law.first + np.arange(law.f.size))
+        fields: Array = law.spacing * np.arange(law.first, law.first + law.f.size, dtype=float)
         rows.append([law.average(x) for x in (slope**2, bend, fields * slope, fields**2)])
     return tuple(np.array(rows).T)
 
@@ -315,14 +316,15 @@ def with_density(solution: Solution, density: float) -> Solution:
     Newton's method, the derivative in kappa at fixed order parameters, in steps of at most 5% of the density,
     halved where a point is lost.
     """
-    stride = _STRIDE
+    stride, kappa = _STRIDE, math.nan
     for _ in range(_STEPS):
         value = float(solution.value)
         miss = density / value - 1.0
         if abs(miss) < _NEAR:
             return solution
         aim = value * (1.0 + max(-stride, min(miss, stride)))
-        kappa = float(solution.model.constraint.kappa)
+        constraint: Any = solution.model.constraint
+        kappa = float(constraint.kappa)
         gaps = np.array(solution.gaps, dtype=float)
         up, down = (
             evaluator_of(_at_margin(solution, kappa + move), _generic(solution)).at_gaps(gaps).value

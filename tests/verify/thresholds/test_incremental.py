@@ -18,8 +18,8 @@ from verify.thresholds.instances import draw_instance
 from verify.thresholds.reach import profile_followed
 
 N = 1500
-# Averages over n spins of what lies between 0 and 1, or between 0 and the largest bend, have standard errors of
-# at most 1/2 in units of 1/sqrt(n); p itself is off by about one, and is carried on. Seven of these units.
+# Averages over n spins of what lies between 0 and 1, or 0 and the largest bend, have standard errors of at
+# most 1/2 in units of 1/sqrt(n); p itself is off by about one, and is carried on. Seven of these units.
 FLUCTUATION = 7.0 / np.sqrt(N)
 
 

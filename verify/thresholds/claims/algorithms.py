@@ -277,7 +277,7 @@ def _follows(kind: str, alpha: float | None, what: str, cost: float) -> None:
         """Walk, and compare with averages under the tilted law."""
         from verify.thresholds.reach import profile_followed
 
-        follow = run.theory.of(climb if alpha is None else walk)
+        follow = run.theory.of(climb) if alpha is None else run.theory.of(walk)
         evidence = profile_followed(
             _model(kind), follow, alpha=alpha, samples=_SAMPLES, allowed=allowed, seed=run.integer()
         )
