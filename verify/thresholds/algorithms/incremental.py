@@ -50,7 +50,7 @@ from verify.thresholds.instances import Instance
 
 from .belief import reinforce
 from .interface import Attempt
-from .kernels import add_multiple, dot
+from .kernels import add_multiple, dot, violations
 from .repair import searched_and_repaired
 
 if TYPE_CHECKING:
@@ -152,6 +152,10 @@ def run(
         g, left = np.zeros(rows.shape[0]), max(passes - made, 1)
         best, more, trace = reinforce(rows, x, fields, g, norm, left, limits, rng)
         trace[:, 0] += made
+        rounded = np.where(there.told > 0.0, 1.0, -1.0).astype(np.float32)
+        count = violations(rows, rounded, lower, upper)
+        if count < best:  # what took over has lost it
+            x[:], best = rounded, count
         return best, made + more, trace
 
     return searched_and_repaired("incremental", instance, budget, seed, repairs, search)
