@@ -30,7 +30,6 @@ LONG = {  # functions over 100 lines or with more than 8 parameters, and why
     "verify.operators.experiments.experiment": PUBLIC,
     "verify.suite.claims.claim": PUBLIC,
     "verify.suite.properties.prop": PUBLIC,
-    "verify.thresholds.algorithms.belief._reinforce": LOOP,
     "verify.thresholds.algorithms.clup._loosen": LOOP,
     "verify.thresholds.algorithms.focusing._focus": LOOP,
     "verify.thresholds.algorithms.replicas._anneal": LOOP,

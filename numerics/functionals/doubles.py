@@ -178,6 +178,16 @@ class Evaluator:
         """Tilted laws of the fields of one nest at given gaps."""
         return tilted_laws(*self._asked(index, gaps), **self._grids)
 
+    def liftings(self, index: int, gaps: Array) -> tuple[Array, Array]:
+        """Increments and exponents of one nest at given gaps, innermost first."""
+        *_, increments, exponents = self._asked(index, gaps)
+        return np.array(increments), np.array(exponents)
+
+    def leaf(self, index: int, gaps: Array) -> tuple[CompiledLeaf, Array, float]:
+        """Leaf of one nest, its parameters at given gaps, and the field that the nest is taken at."""
+        leaf, numbers, field, _, _ = self._asked(index, gaps)
+        return leaf, numbers, field
+
     def _asked(
         self, index: int, gaps: Array
     ) -> tuple[CompiledLeaf, Array, float, tuple[float, ...], tuple[float, ...]]:

@@ -26,6 +26,21 @@ and the derivative of its logarithm gives the exponent without any optimisation,
 Where a nest is its own partner (SK: q = E f_x^2, v = q) both are those of f alone, 1 = E f_xx^2 and
 s = A/(2 B).
 
+An instance G, with entries of variance 1/n, walks along the profile where the increments of the slopes m
+and y are sent through it (`verify.thresholds.algorithms.incremental`). What a row sends comes back to it
+through the spins that moved because of it. Stein's lemma says how much: E G_ij dm_j = (1/n) E d(dm_j)/dG_ij,
+where G_ij enters the field X_j with every increment dy_i, so that the response to each matters. With J =
+dX_t/dX_u that of the field to an earlier one, J. = v. s f_xx J, the response of the slope is a martingale,
+
+    L (f_xx J) = 0 ,
+
+so that an increment dm answers none but the last increment dy, with E f_xx (`memory`):
+
+    dW = G dm - E f_xx dy ,      dZ = G' dy - alpha E g_xx dm .
+
+As these coefficients move by d/dt E f_xx = -v. s E f_xx^2 = -s p., the sums are those of a stationary point,
+G m = Y + E f_xx y.
+
 Source: Parisi, Phys. Rev. Lett. 43, 1754 (1979); Sommers and Dupont, J. Phys. C 17, 5785 (1984), for SK.
 """
 
@@ -39,6 +54,7 @@ from sympy import (
     Expr,
     Function,
     Poly,
+    Subs,
     Symbol,
     expand,
     factor,
@@ -54,7 +70,21 @@ from sympy import exp as exponential
 from theory.calculus.gaussian import GaussianExpectation
 from theory.calculus.steps import Step
 
-__all__ = ["F", "S", "T", "V", "X", "exponent", "flow", "generator", "marginality", "rate", "steps"]
+__all__ = [
+    "F",
+    "S",
+    "T",
+    "V",
+    "X",
+    "exponent",
+    "flow",
+    "generator",
+    "marginality",
+    "memory",
+    "rate",
+    "response",
+    "steps",
+]
 
 T, X = symbols("t x", real=True)
 S = Function("s")(T)
@@ -136,6 +166,34 @@ def exponent() -> tuple[Expr, Expr]:
     return simplify(both), simplify(alone)
 
 
+def response() -> Expr:
+    """Return L (f_xx J), J the response of the field to one of its earlier increments: 0.
+
+    J follows the derivative of the drift in x; it has no noise of its own.
+    """
+    answer = Symbol("J", real=True)
+    drift = generator(X)  # v. s f_x, whose derivative is J's rate
+    return expand(answer * (generator(F.diff(X, 2)) + F.diff(X, 2) * drift.diff(X)))
+
+
+def memory() -> tuple[Expr, Expr, Expr]:
+    """Return what is taken off G dm and off G' dy, as coefficients of the partner's increment, and SK's.
+
+    E f_xx and alpha E g_xx, with M_f = E f_xx and M_g = E g_xx; of a nest alone E f_xx.
+
+    By Stein's lemma for one entry of variance 1/n, summed over the n spins, or the alpha n rows.
+    """
+    if response() != 0:
+        raise ArithmeticError("increments of the slope answer more than the last increment")
+    entry, sent, n, alpha = symbols("G sent n alpha", positive=True)
+    mean_f, mean_g, rest = symbols("M_f M_g rest", real=True)
+    slope = Function("m")(rest + entry * sent)  # of the field that the entry adds to what is sent
+    (bend,) = slope.diff(entry).atoms(Subs)
+    per_entry = slope.diff(entry) / n / sent
+    spins, rows = n * per_entry.subs(bend, mean_f), alpha * n * per_entry.subs(bend, mean_g)
+    return spins, rows, spins
+
+
 def steps() -> list[Step]:
     """Return the derivation, step by step."""
     both, alone = exponent()
@@ -156,4 +214,11 @@ def steps() -> list[Step]:
         Step("The mean square bend", "What it grows by.", Eq(Symbol("L f_xx^2"), rate(2))),
         Step("The exponent", "The derivative of marginal stability.", Eq(s, both)),
         Step("One nest alone", "It is its own partner.", Eq(s, alone)),
+        Step(
+            "The response",
+            "The generator on f_xx J, where J is the field's derivative in an earlier increment: what is "
+            "sent through an instance answers the last increment alone, with E f_xx.",
+            Eq(Symbol("L f_xx J"), response(), evaluate=False),
+        ),
+        Step("The memory", "What E f_xx moves by.", Eq(Symbol("L f_xx"), generator(F.diff(X, 2)))),
     ]

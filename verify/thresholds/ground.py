@@ -21,16 +21,19 @@ annealing
     Single-flip Metropolis, temperatures falling linearly; then the same flips.
 greedy
     Those flips alone, from a random start.
+incremental
+    Of SK alone: the profile of level 6 followed with a pass over the matrix a step (Montanari's algorithm,
+    `verify.thresholds.algorithms.incremental`); m is rounded; then the same flips.
 
 Cost: an iteration of clup is a product of the n x n matrix with a vector; a sweep of annealing costs that
 times the rate at which flips are accepted.
 
-The iteration has no Onsager term: with one, it is unstable in a spin-glass phase, and ends far worse.
+The iteration of clup has no Onsager term: with one, it is unstable in a spin-glass phase, and ends far worse.
 Energies of finite instances differ from their limit by a multiple of n^(-2/3), which `fitted_limit` fits;
 how far an algorithm stays from the ground state comes on top.
 
-References: Boettcher, EPJB 46, 501 (2005) for n^(-2/3); Stojnic, arXiv:1909.01175 (CLuP);
-Kirkpatrick, Gelatt, Vecchi, Science 220, 671 (1983).
+References: Montanari, FOCS 2019 (incremental); Boettcher, EPJB 46, 501 (2005) for n^(-2/3); Stojnic,
+arXiv:1909.01175 (CLuP); Kirkpatrick, Gelatt, Vecchi, Science 220, 671 (1983).
 """
 
 from __future__ import annotations
@@ -54,13 +57,14 @@ __all__ = [
     "ALGORITHMS",
     "GroundInstance",
     "GroundState",
+    "couplings_of",
     "draw_ground",
     "energy_of",
     "fitted_limit",
     "ground_state",
 ]
 
-ALGORITHMS = ("clup", "annealing", "greedy")
+ALGORITHMS = ("clup", "annealing", "greedy", "incremental")
 KINDS = ("sk", "hopfield", "negative-hopfield")
 _BISECTIONS = 12
 _HOTTEST = {"sk": 0.6, "hopfield": 1.0, "negative-hopfield": 0.3}
@@ -173,9 +177,9 @@ def ground_state(
     Parameters
     ----------
     instance : GroundInstance
-    algorithm : {"clup", "annealing", "greedy"}
+    algorithm : {"clup", "annealing", "greedy", "incremental"}
     budget : int
-        Iterations or sweeps, at least 1; greedy flips take what they need.
+        Iterations, sweeps or steps (at least 4), at least 1; greedy flips take what they need.
     seed : int
 
     Returns
@@ -185,20 +189,22 @@ def ground_state(
     Raises
     ------
     ValueError
-        For an unknown algorithm or a budget below 1.
+        For an unknown algorithm, one that is not for this model, or a budget below 1.
     """
     if algorithm not in ALGORITHMS:
         raise ValueError(f"an algorithm is one of {', '.join(ALGORITHMS)}, got {algorithm!r}")
     if budget < 1:
         raise ValueError(f"budget must be at least 1, got {budget}")
     rng = np.random.default_rng(seed)
-    couplings = _couplings(instance)
+    couplings = couplings_of(instance)
     n = instance.n
     x = rng.choice(np.array([-1.0, 1.0], dtype=np.float32), n)
     if algorithm == "clup":
         _clup(couplings, x, budget, rng)
     elif algorithm == "annealing":
         _anneal(couplings, x, budget, _HOTTEST[instance.kind], rng)
+    elif algorithm == "incremental":
+        _climb(instance, couplings, x, budget, rng)
     _greedy(couplings, x)
     weights = x.astype(np.int8)
     return GroundState(algorithm, energy_of(instance, weights), weights, budget, seed)
@@ -236,8 +242,8 @@ def fitted_limit(
     return float(limit), math.sqrt(covariance[0, 0]), float(slope)
 
 
-def _couplings(instance: GroundInstance) -> NDArray[np.float32]:
-    """J without its diagonal, which no flip can change, scaled to row norms of order 1."""
+def couplings_of(instance: GroundInstance) -> NDArray[np.float32]:
+    """J without its diagonal, which no flip can change, float32, scaled to row norms of order 1."""
     g, n = instance.matrix, instance.n
     if instance.kind == "sk":
         couplings = (g + g.T) / math.sqrt(2.0 * n)
@@ -246,6 +252,17 @@ def _couplings(instance: GroundInstance) -> NDArray[np.float32]:
     couplings = couplings.astype(np.float32)
     np.fill_diagonal(couplings, 0.0)
     return couplings
+
+
+def _climb(instance: GroundInstance, couplings: Any, x: Any, steps: int, rng: Any) -> None:
+    from theory import SK
+    from verify.thresholds.algorithms.incremental import LEVELS, climb, profile
+
+    if instance.kind != "sk":
+        raise ValueError(f"incremental is for sk, whose profile has one nest; got {instance.kind}")
+    if steps < 4:
+        raise ValueError(f"incremental needs a budget of at least 4 steps, got {steps}")
+    x[:] = np.where(climb(couplings, profile(SK(), LEVELS["sk"], steps), rng).told > 0, 1, -1)
 
 
 @njit

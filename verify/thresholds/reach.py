@@ -18,9 +18,13 @@ from .ground import draw_ground, ground_state
 from .instances import draw_instance
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from theory import Model
 
-__all__ = ["energy_within", "no_solver_above", "solver_reaches"]
+    from .algorithms.incremental import Walk
+
+__all__ = ["energy_within", "no_solver_above", "profile_followed", "solver_reaches"]
 
 FALSE_ALARM = 1e-8
 
@@ -188,6 +192,84 @@ def energy_within(
         statistic=statistic,
         p_value=min(1.0, 2.0 * float(student.sf(statistic, samples - 1))),
         numbers={"mean": mean, "standard_error": error, "allowed": allowed, "energy": energy},
+    )
+
+
+def profile_followed(
+    model: Model,
+    follow: Callable[..., Walk],
+    *,
+    alpha: float | None = None,
+    n: int = 1000,
+    steps: int = 100,
+    samples: int = 40,
+    allowed: float = 0.05,
+    seed: int = 0,
+) -> Evidence:
+    """Check that incremental message passing is where its profile says, half-way and in the end.
+
+    Parameters
+    ----------
+    model : theory.Model
+        SBP, ABP or SK.
+    follow : callable
+        `verify.thresholds.algorithms.incremental.walk`, or ``climb`` for SK, or what stands for it.
+    alpha : float, optional
+        Density, where there are rows.
+    n, steps, samples, seed
+    allowed : float
+        What finite n, finitely many steps and a finite level may make of an observable.
+
+    Returns
+    -------
+    Evidence
+        Of the instances for which both observables are within the allowance: |m|^2/n half-way of E f_x^2, and
+        in the end |Gm|^2/m of E (Y + E f_xx g_x)^2, or SK's m'Jm/(2n) of E (X + E f_xx f_x) f_x / 2. Rejected
+        only where they are so few that a probability of 1/2 is out of the question. The stated alternative
+        is a walk that leaves its profile.
+    """
+    from scipy.stats import binom
+
+    from .algorithms.incremental import LEVELS, profile
+    from .algorithms.kernels import rows_of
+    from .ground import couplings_of
+
+    way = profile(model, LEVELS[model.name], steps, density=alpha)
+    half, seen = steps // 2, []
+    for seed_of in _seeds(seed, samples):
+        if alpha is None:
+            matrix = couplings_of(draw_ground(model, n, seed=seed_of))
+        else:
+            matrix = rows_of(draw_instance(model, n, alpha, seed=seed_of))
+        there = follow(matrix, way, np.random.default_rng(seed_of))
+        m = there.magnetisations
+        image = matrix @ m.astype(np.float32)
+        end = 0.5 * float(np.mean(m * image)) if alpha is None else float(np.mean(image**2))
+        seen.append((float(there.squares[half, 0]), end))
+    ends = way.energy() if alpha is None else way.sent()
+    predicted = np.array([way.squares[0][half], ends[-1]])
+    kept = int((np.abs(np.array(seen) - predicted) < allowed).all(axis=1).sum())
+    critical = int(binom.ppf(FALSE_ALARM, samples, 0.5)) - 1  # rejected at this or fewer
+    mean = np.mean(seen, axis=0)
+    return Evidence(
+        null=f"the walk on {model}, n = {n}, {steps} steps, is within {allowed:g} of its profile with "
+        "probability >= 1/2",
+        test="exact binomial test of the number within, one-sided",
+        size=samples,
+        false_alarm=FALSE_ALARM,
+        alternative="within with probability 1/100",
+        power=float(binom.cdf(critical, samples, 0.01)) if critical >= 0 else 0.0,
+        seed=seed,
+        statistic=float(kept),
+        p_value=float(binom.cdf(kept, samples, 0.5)),
+        numbers={
+            "within": kept,
+            "samples": samples,
+            "half-way": float(mean[0]),
+            "half-way, predicted": float(predicted[0]),
+            "end": float(mean[1]),
+            "end, predicted": float(predicted[1]),
+        },
     )
 
 

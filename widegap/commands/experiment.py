@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["experiment", "reach_figure", "reach_report"]
 
-ALGORITHMS = ("belief", "focusing", "clup", "replicas", "annealing")
+ALGORITHMS = ("belief", "focusing", "clup", "replicas", "annealing", "incremental")
 _LEVELS = range(2, 8)
 _COLOURS = ("#56b4e9", "#0072b2", "#009e73", "#cc79a7", "#d55e00")
 

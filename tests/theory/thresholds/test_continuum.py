@@ -13,7 +13,9 @@ from theory.thresholds.continuum import (
     flow,
     generator,
     marginality,
+    memory,
     rate,
+    response,
     steps,
 )
 
@@ -61,6 +63,25 @@ def test_stationarity_for_partners_and_alone() -> None:
     # partners that are alike, with M_f = 1, are one nest alone
     same = both.subs({a_g: a_f, b_g: b_f, m_f: 1})
     assert simplify(same - alone) == 0
+
+
+def test_an_increment_answers_the_last_one_alone_with_the_mean_bend() -> None:
+    assert response() == 0
+    alpha = Symbol("alpha", positive=True)
+    m_f, m_g = symbols("M_f M_g", real=True)
+    assert memory() == (m_f, alpha * m_g, m_f)
+    # the coefficients move by s p., so that the sums G m = Y + M_f y are stationary
+    assert simplify(generator(F.diff(X, 2)) + V.diff(T) * S * F.diff(X, 2) ** 2) == 0
+
+
+def test_the_response_in_closed_form() -> None:
+    # f = -a(t) x^2/2 with a. = v. s a^2 - ..: bend and J = exp(-int v. s a) by the flow; their product stays
+    a, s, top = symbols("a s v_1", positive=True)
+    bend = -a / (1 + s * a * (top - T))  # of the Gaussian leaf lifted by v_1 - v
+    answer = (1 + s * a * (top - T)) / (1 + s * a * top)
+    assert simplify(answer.diff(T) - s * bend * answer) == 0
+    assert simplify((bend * answer).diff(T)) == 0
+    assert simplify(_along(flow(), bend * X**2 / 2, T, s).diff(X, 2) - bend.diff(T)) == 0
 
 
 def test_every_step_says_what_it_does() -> None:

@@ -1,8 +1,8 @@
 """Algorithms that look for solutions of large binary perceptrons, behind one function.
 
 ``attempt(instance, algorithm, budget=.., seed=..) -> Attempt``; `ALGORITHMS` lists them. Each is one
-small module: `belief` and `focusing` (message passing), `clup` (controlled loosening-up), `replicas` and
-`annealing` (local search). Nothing is imported before a name is used.
+small module: `belief`, `focusing` and `incremental` (message passing), `clup` (controlled loosening-up),
+`replicas` and `annealing` (local search). Nothing is imported before a name is used.
 """
 
 import lazy_loader

@@ -33,7 +33,7 @@ from .kernels import look
 from .passing import LARGEST_FIELD, amp_pass, keep_awake, part_for_norm, random_start
 from .repair import searched_and_repaired
 
-__all__ = ["run"]
+__all__ = ["reinforce", "run"]
 
 _LOOK = 10
 _POLARISED = 0.9999
@@ -81,28 +81,46 @@ def run(
         raise ValueError(f"power must be at least 1, got {power}")
 
     def search(rows: Any, x: Any, lower: Any, upper: Any, passes: int, rng: Any) -> Any:
-        return _reinforce(rows, x, lower, upper, passes, damping, power, start, rng)
+        m, n = rows.shape
+        fields, g = np.zeros(n), np.zeros(m)
+        random_start(fields, np.zeros(n, dtype=np.float32), start, rng)
+        limits = (lower, upper, damping, power, start)
+        return reinforce(rows, x, fields, g, 0.0, passes, limits, rng)
 
     return searched_and_repaired("belief", instance, budget, seed, repairs, search)
 
 
 @njit
-def _reinforce(
-    rows: Any,
-    x: Any,
-    lower: Any,
-    upper: Any,
-    budget: int,
-    damping: float,
-    power: float,
-    start: float,
-    rng: Any,
+def reinforce(
+    rows: Any, x: Any, fields: Any, g: Any, begin: float, budget: int, limits: Any, rng: Any
 ) -> Any:
+    """Reinforce from fields and row responses whose mean square magnetisation is ``begin``.
+
+    Parameters
+    ----------
+    rows : numpy.ndarray
+        float32, shape (m, n).
+    x : numpy.ndarray
+        float32, shape (n,); takes the rounding with fewest rows violated.
+    fields, g : numpy.ndarray
+        float64, shapes (n,) and (m,); where it begins, changed in place.
+    begin : float
+    budget : int
+        Iterations.
+    limits : tuple of float
+        Bounds of the rows, damping, power, and the start's width, below which spins are woken again.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    tuple
+        Fewest rows violated, iterations made, and the trace.
+    """
+    lower, upper, damping, power, start = limits
     m, n = rows.shape
-    fields = np.zeros(n)
     magnetisations = np.zeros(n, dtype=np.float32)
-    random_start(fields, magnetisations, start, rng)
-    g = np.zeros(m)
+    for j in range(n):
+        magnetisations[j] = math.tanh(fields[j])
     sums = np.zeros(n, dtype=np.float32)
     y = np.ones(n, dtype=np.float32)
     trace = np.zeros((budget // _LOOK + 2, 3))
@@ -112,7 +130,8 @@ def _reinforce(
         q, onsager = amp_pass(rows, magnetisations, g, sums, lower, upper, damping)
         for j in range(n):
             sums[j] += onsager * magnetisations[j]
-        wanted = max(1.0 - math.pow(1.0 - (t + 1.0) / budget, power), start * start)
+        rest = (1.0 - begin) * math.pow(1.0 - (t + 1.0) / budget, power)
+        wanted = max(1.0 - rest, start * start)
         r = part_for_norm(sums, fields, r, wanted, -1.0, 3.0, 0.2, _NEWTON)
         for j in range(n):
             fields[j] = sums[j] + r * fields[j]

@@ -22,6 +22,10 @@ ALGORITHMS: dict[str, tuple[str, str]] = {
     "clup": ("clup", "controlled loosening-up: the cube, a norm reward, constraints tightened"),
     "replicas": ("replicas", "replicated annealing: copies that attract each other"),
     "annealing": ("annealing", "simulated annealing"),
+    "incremental": (
+        "incremental",
+        "incremental message passing: the profile of many liftings, followed",
+    ),
 }
 """Module and summary of every algorithm, by name; each module has ``run(instance, budget, seed)``."""
 

@@ -8,11 +8,14 @@ conjecture was seen to hold for, at these sizes.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from verify.statistics.evidence import judged
 from verify.suite.claims import Profile, Run, claim
 from verify.suite.verdicts import Design, Finding
+from verify.suite.wrong import replaced
+from verify.thresholds.algorithms.incremental import climb, walk
 
 if TYPE_CHECKING:
     from theory import Model
@@ -96,6 +99,9 @@ _reaches("sbp", _BELIEF, "belief", 1.45, 500, 800, "ci", 6.0)
 _reaches("sbp", _BELIEF, "belief", 1.45, 2000, 1500, "full", 70.0)
 _reaches("abp", _BELIEF, "belief", 0.7, 500, 800, "ci", 3.0)
 _reaches("abp", _BELIEF, "belief", 0.7, 2000, 1500, "full", 50.0)
+_INCREMENTAL = "Incremental message passing, handed over at an overlap of 0.95,"
+_reaches("sbp", _INCREMENTAL, "incremental", 1.4, 500, 800, "full", 20.0)
+_reaches("abp", _INCREMENTAL, "incremental", 0.65, 500, 800, "full", 20.0)
 _reaches("sbp", "Controlled loosening-up (CLuP)", "clup", 1.3, 500, 1500, "ci", 10.0)
 
 
@@ -163,18 +169,26 @@ _stops("abp", 0.03, 2000, 1500, 0.1, "full", 300.0)
 
 
 def _comes_near(
-    kind: str, level: int, relative: float, correction: float, n: int, profile: Profile, cost: float
+    kind: str,
+    level: int,
+    relative: float,
+    correction: float,
+    n: int,
+    profile: Profile,
+    cost: float,
+    algorithm: str = "clup",
 ) -> None:
-    """Register that loosening-up ends within some per cent of a level's energy, and not beyond it."""
-    samples, budget = 32, 1000
+    """Register that an algorithm ends within some per cent of a level's energy, and not beyond it."""
+    samples, budget = 32, 1000 if algorithm == "clup" else 200
+    words = {"clup": "Controlled loosening-up", "incremental": "Incremental message passing"}
     name = "Sherrington-Kirkpatrick model"
     if kind != "sk":
         name = f"{'negative' if kind.startswith('negative') else 'positive'} Hopfield model at alpha = 1"
     null = f"within {100.0 * relative:g}% and {correction:g} n^(-2/3), and not beyond"
 
     @claim(
-        f"{kind}-algorithms-energy-level-{level}",
-        f"Controlled loosening-up ends within {100.0 * relative:g}% and a finite-size term of "
+        f"{kind}-{'algorithms' if algorithm == 'clup' else algorithm}-energy-level-{level}",
+        f"{words[algorithm]} ends within {100.0 * relative:g}% and a finite-size term of "
         f"{correction:g} n^(-2/3) of level {level} of the {name}, and never beyond it, n = {n}.",
         source="Stojnic, arXiv:2507.09247 and arXiv:2507.22396; Boettcher 2005 (finite-size term)",
         tags=("sk" if kind == "sk" else "hopfield", "monte-carlo", "algorithms", "energy"),
@@ -205,6 +219,7 @@ def _comes_near(
             relative=relative,
             n=n,
             samples=samples,
+            algorithm=algorithm,
             budget=run.theory.budget(budget),
             correction=correction,
             seed=run.integer(),
@@ -217,6 +232,57 @@ _KINDS: tuple[tuple[str, float, float], ...] = (
     ("hopfield", 0.01, 0.7),
     ("negative-hopfield", 0.05, 0.9),
 )
+_comes_near("sk", 6, 0.01, 0.7, 2000, "full", 30.0, "incremental")
 for _kind, _relative, _correction in _KINDS:
     _comes_near(_kind, 3, _relative, _correction, 1000, "ci", 15.0)
     _comes_near(_kind, 6, _relative, _correction, 2000, "full", 250.0)
+
+
+# -- the profile followed --------------------------------------------------------------------------
+
+FORGETFUL = replaced(
+    "thresholds-forgetful",
+    "Increments sent through an instance need no memory.",
+    {walk: partial(walk, recall=0.0), climb: partial(climb, recall=0.0)},
+)
+
+
+def _follows(kind: str, alpha: float | None, what: str, cost: float) -> None:
+    """Register that incremental message passing keeps to its profile."""
+    allowed = 0.05
+
+    @claim(
+        f"{kind}-incremental-follows-its-profile",
+        f"Sent through instances of the {what}, n = 1000, in 100 steps with the memory that is derived, "
+        f"increments keep to the profile within {allowed:g} in at least half: |m|^2/n half-way, in the end "
+        + ("m'Jm/(2n)." if alpha is None else "|Gm|^2/m."),
+        source="Montanari, FOCS 2019; El Alaoui, Sellke, arXiv:2010.15811; the memory: derived here",
+        tags=(kind, "monte-carlo", "algorithms", "functional"),
+        profile="ci",
+        group="instances",
+        wrong=(FORGETFUL,),
+        cost=cost,
+        designs=(
+            Design(
+                f"both observables within {allowed:g} with probability >= 1/2",
+                "exact binomial test of the number within, one-sided",
+                _SAMPLES,
+                _FALSE_ALARM,
+                "within with probability 1/100",
+                0.9992,
+            ),
+        ),
+    )
+    def check(run: Run) -> Finding:
+        """Walk, and compare with averages under the tilted law."""
+        from verify.thresholds.reach import profile_followed
+
+        follow = run.theory.of(climb) if alpha is None else run.theory.of(walk)
+        evidence = profile_followed(
+            _model(kind), follow, alpha=alpha, samples=_SAMPLES, allowed=allowed, seed=run.integer()
+        )
+        return judged(run, evidence)
+
+
+_follows("sbp", 1.55, "symmetric binary perceptron at kappa = 1, alpha = 1.55", 12.0)
+_follows("sk", None, "Sherrington-Kirkpatrick model", 12.0)
