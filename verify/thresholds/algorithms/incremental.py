@@ -195,9 +195,8 @@ def profile(
     solution = _solution(model, level)
     if density is not None:
         value = float(solution.value)
-        with suppress(
-            ConvergenceError
-        ):  # a branch may end on the way: the margin itself is good enough
+        # a branch may end on the way: the margin itself is good enough
+        with suppress(ConvergenceError):
             solution = with_density(solution, min(max(density, _LOWEST * value), _HIGHEST * value))
     return flow(solution, steps, top)
 
