@@ -106,7 +106,7 @@ class DualValues:
         if path.tables:
             value, slope = self._series(path, n, k1, k2, state.Pairs(c, det, delta, sigma))
             true, tables = slope, path.tables[0]
-            moved, turn = self._series_moduli(tables, noise, n, gap, step, edge, slope)
+            moved, turn = self._series_moduli(tables, noise, n, gap, step, edge, value, slope)
         else:
             found = _closed(self.dual, self.tangent)(k1, k2, c, det, delta, sigma)
             value, true, slope, _ = (v + 0.0 * c for v in found)
@@ -201,6 +201,7 @@ class DualValues:
         gap: Array,
         step: Array,
         edge: Array,
+        value: Array,
         slope: Array,
     ) -> tuple[Array, Array]:
         """The same for series, by the bounds that `numerics.kernels.series.series.Tables` has for D''."""
@@ -208,6 +209,11 @@ class DualValues:
         if not self.dual.existence.smooth:
             # sum n (n - 1) rho^(n-2) a_n b_n, as `numerics.kernels.loops.hermite.moduli`
             size, away = _outer(tables.second, n), gap - step
+            if self.tangent == "almost_everywhere" and self.dual.existence.jumps:
+                rate = np.where(away > step, 1.0 / (edge * np.maximum(away, step)), np.inf)
+                fall = size * (1.0 + 1e-13) - np.abs(value)  # D' lies below the secant to 1
+                moved = np.fmin(fall * rate * shift, 2.0 * size * np.sqrt(step))
+                return moved, _outer(noise.chi, n) * rate * shift
             second = np.where(away > step, 0.55 * size / (edge * away) ** 2, np.inf)
             moved = 2.0 * size * np.sqrt(step)
             return np.fmin((np.abs(slope) + second * shift) * shift, moved), second * shift

@@ -162,7 +162,7 @@ def bounds(
         shift = guess + outside
         turn = noise[4] * (math.sqrt(det) + noise[4] * edge) + guess + noise[0] * inner
         if USES_SERIES:
-            near = Near(edge, c, dd, bends[j])
+            near = Near(edge, c, 0.0, dd, bends[j])
             moved, turned = moduli(tables, j, near, shift, turn, noise[3], size)
         else:
             first, second = drift(a, others[j], c, det, delta, sigma)

@@ -214,7 +214,7 @@ def moduli(
     ``most`` bounds the slope, and ``size`` is sqrt(D D) of the two inputs. By Cauchy and Schwarz the
     derivative of the slope is at most prod_i (sigma_i + j_i y^(-1/4)), y = 1 - rho^2, over both inputs:
     sigma_i^2 is the smooth part's E phi''^2, and j_i belongs to the kinks. Where phi jumps, sums of
-    n (n - 1) rho^(n-2) a_n^2 take its place.
+    n (n - 1) rho^(n-2) a_n^2 take its place; a slope almost everywhere has a series of its own.
     """
     edge, slope, known = near.edge, near.slope, near.bend
     jumps = tables.own[0][2] != 0
@@ -228,7 +228,11 @@ def moduli(
         moved = 2.0 * size * math.sqrt(shift / edge)
         if gap * edge <= 2.0 * max(shift, turn):
             return moved, math.inf
-        second = 0.55 * size / (edge * gap - max(shift, turn)) ** 2
+        away = edge * gap - max(shift, turn)
+        if tables.own[0][3] == 0:  # the slope is not D'; both series lie below their secants to 1
+            fall = size * (1.0 + 1e-13) - abs(near.value)
+            return min(fall / away * shift, moved), most / away * turn
+        second = 0.55 * size / (away * away)
         return min((abs(slope) + second * shift) * shift, moved), second * turn
     away = gap + turn / edge
     one, end = tables.one, tables.one.shape[0]

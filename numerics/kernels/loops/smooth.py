@@ -215,7 +215,7 @@ def carry(row: Row, tables: Tables, step: Step) -> None:
             turn = noise[4] * (math.sqrt(det[j]) + noise[4] * edge)
         if USES_SERIES:
             d, t = ds[j], dds[j]
-            near = Near(edge, v, t, bends[j])
+            near = Near(edge, v, d, t, bends[j])
             moved, turned = moduli(tables, j, near, shift, turn, noise[3], size / sw2)
         else:
             d, t = once(a, o, v, det[j], delta[j], sigma[j])

@@ -110,6 +110,8 @@ class Near(NamedTuple):
     edge: float
     """sqrt(k11 k22)."""
     c: float
+    value: float
+    """D, or anything nearer to 0."""
     slope: float
     bend: float
     """|dD'/dk12|, or -1 where it is not known."""

@@ -1,5 +1,6 @@
 """Error bounds of kernels: they hold against integrals and many digits, in order and in chaos."""
 
+import itertools
 import math
 import sys
 import warnings
@@ -395,3 +396,20 @@ def random_activation(rng: np.random.Generator) -> str:
             rng.choice([f"{text}+{other}", f"({text})*({other})", f"{rng.choice(names)}({text})"])
         )
     return text
+
+
+@pytest.mark.filterwarnings("ignore::numerics.kernels.error_bounds.AccuracyWarning")
+@pytest.mark.parametrize("apart", [1e-2, 1e-3, 1e-4])
+def test_layers_that_expand_make_no_error_smaller(apart):
+    """Where phi jumps D' is not the slope almost everywhere: it is large between nearly parallel inputs."""
+    x = np.array([[1.0, 0.5, 0.3], [1.0, 0.5 + apart, 0.3 - apart]])
+    made = [
+        mlp_kernel(x, None, "sign(x-1)", depth, 1.5, 0.3, 1.0, tangent="almost_everywhere")
+        for depth in (1, 2, 3)
+    ]
+    for before, after in itertools.pairwise(made):
+        falls = [
+            1.0 - k.nngp[0, 1] / math.sqrt(k.nngp[0, 0] * k.nngp[1, 1]) for k in (before, after)
+        ]
+        assert falls[1] > falls[0]
+        assert after.error > before.error
