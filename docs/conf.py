@@ -28,7 +28,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "derived",  # _ext/derived.py: formulas that theory derives while the site is built
     "record",  # _ext/record.py: the table of record, to be sorted and searched
-    "phases",  # _ext/phases.py: phase diagrams to zoom and to point at
+    "diagrams",  # _ext/diagrams.py: phase diagrams to zoom and to point at
     "architecture",  # _ext/architecture.py: the house, drawn from the imports
 ]
 exclude_patterns = ["tutorials", "gallery/**/*.ipynb", "gallery/**/*.py", "gallery/**/*.json"]

@@ -106,14 +106,17 @@ class DurableFile:
             self.connection.execute("PRAGMA synchronous = FULL")
             # held between the transactions too: two processes never write one file
             self.connection.execute("BEGIN IMMEDIATE")
+            self.connection.execute(f"PRAGMA busy_timeout = {1000 * _PATIENCE:.0f}")
+            for name in kind.lists:
+                self._extend(name, settings[name])
         except sqlite3.OperationalError as error:
             self.connection.close()
             if "locked" in str(error):
                 raise kind.error(f"another process is writing to {path}") from error
             raise kind.error(f"cannot write to {path}: {error}") from error
-        self.connection.execute(f"PRAGMA busy_timeout = {1000 * _PATIENCE:.0f}")
-        for name in kind.lists:
-            self._extend(name, settings[name])
+        except BaseException:
+            self.connection.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -350,7 +353,7 @@ def _located(path: str | os.PathLike[str], kind: Format) -> Path:
     """Where a file is or would be, if such a file can be at all."""
     try:
         target = Path(path).resolve()
-        target.exists()
+        target.stat() if target.is_symlink() else target.exists()  # Python 3.13 resolves circles
     except (OSError, RuntimeError, ValueError) as error:  # too long a name, a circle of links
         raise kind.error(f"there can be no file {path}: {error}") from error
     return target

@@ -5,6 +5,7 @@ run never leaves half a file and never damages an older one. Targets are checked
 and pipes, such as /dev/stdout, are written to: a file must not take their place.
 """
 
+import errno
 import io
 import os
 import re
@@ -135,9 +136,12 @@ def read_text(path: str | os.PathLike[str], most: int) -> str:
 
 def _located(path: str | os.PathLike[str]) -> Path:
     try:
-        return Path(path).resolve()
+        place = Path(path).resolve()
     except (RuntimeError, ValueError) as error:  # a circle of links
         raise OSError(str(error)) from error
+    if place.is_symlink():  # since Python 3.13 that is no RuntimeError
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    return place
 
 
 def _is_stream(path: str | os.PathLike[str]) -> bool:

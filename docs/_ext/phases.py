@@ -1,8 +1,8 @@
-"""Sphinx directives `thresholds` and `order-and-chaos`: phase diagrams to zoom and to point at.
+"""Phase diagrams to zoom and to point at, drawn with bokeh from numbers that are kept.
 
-`thresholds` draws ``docs/_data/thresholds.csv``, which ``python docs/_ext/phases.py`` makes of sweeps (some
-minutes; they are kept in ``build/sweeps``, and resume), and the limits in the table of record. bokeh's
-JavaScript comes from its package and is part of the page, which asks nothing of the network.
+``docs/_data/thresholds.csv`` is made by ``python docs/_ext/phases.py``, of sweeps (some minutes; they are kept
+in ``build/sweeps``, and resume); the limits are those of the table of record. bokeh's JavaScript comes from
+its package and is part of the page, which asks nothing of the network. The directives are in `diagrams`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,6 @@ from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from docutils import nodes
-from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 
 if TYPE_CHECKING:
     from bokeh.plotting import figure as Figure
@@ -200,33 +196,6 @@ def html(figure: Figure, *, scripts: bool) -> str:
         else ""
     )
     return brought + place + script
-
-
-class Thresholds(SphinxDirective):
-    """Show `thresholds`."""
-
-    def run(self) -> list[nodes.Node]:
-        """Return the figure as raw HTML."""
-        self.env.note_dependency(str(DATA))
-        return [nodes.raw("", html(thresholds(), scripts=True), format="html")]
-
-
-class OrderAndChaos(SphinxDirective):
-    """Show `order_and_chaos` of the activation that is the argument, on a page with `thresholds`."""
-
-    required_arguments = 1
-
-    def run(self) -> list[nodes.Node]:
-        """Return the figure as raw HTML."""
-        drawn = order_and_chaos(self.arguments[0])
-        return [nodes.raw("", html(drawn, scripts=False), format="html")]
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the directives."""
-    app.add_directive("thresholds", Thresholds)
-    app.add_directive("order-and-chaos", OrderAndChaos)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
 if __name__ == "__main__":

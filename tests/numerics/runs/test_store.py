@@ -1,5 +1,6 @@
 """A sweep's file is not believed: what is damaged is refused in one line and left as it was."""
 
+import contextlib
 import math
 import sqlite3
 from dataclasses import replace
@@ -48,8 +49,9 @@ def test_a_limit_is_kept_beside_its_levels(out: Path) -> None:
     assert sweep.rows[-1].branch == "limit"
     assert sweep.rows[-1].solution == limit.to_dict()
     assert sweep.failures[-1].level == math.inf
-    text = sqlite3.connect(out).execute("SELECT DISTINCT level FROM solutions ORDER BY level")
-    assert text.fetchall() == [(2,), (3,), ("inf",)]
+    with contextlib.closing(sqlite3.connect(out)) as connection:
+        text = connection.execute("SELECT DISTINCT level FROM solutions ORDER BY level").fetchall()
+    assert text == [(2,), (3,), ("inf",)]
 
 
 def damaged(path: Path, script: str) -> None:

@@ -151,7 +151,7 @@ def test_replace_takes_the_parameters_of_a_perceptron(make):
     assert dataclasses.replace(make(), alpha=1) == make(alpha=1)
     assert dataclasses.replace(make("1/2", alpha=1), kappa=3).parameters == make(3, 1).parameters
     assert model.kappa == Rational(1, 2)
-    with pytest.raises(ValueError, match="name"):
+    with pytest.raises((TypeError, ValueError), match="name"):  # the former since Python 3.13
         dataclasses.replace(model, name="other")
     with pytest.raises(ValueError, match="kappa must be a finite number"):
         dataclasses.replace(model, kappa=oo)
