@@ -1,8 +1,9 @@
 """Phase diagrams to zoom and to point at, drawn with bokeh from numbers that are kept.
 
-``docs/_data/thresholds.csv`` is made by ``python docs/_ext/phases.py``, of sweeps (some minutes; they are kept
-in ``build/sweeps``, and resume); the limits are those of the table of record. bokeh's JavaScript comes from
-its package and is part of the page, which asks nothing of the network. The directives are in `diagrams`.
+``docs/_data/thresholds.csv`` is made by ``python docs/_ext/phases.py``, of sweeps that are kept in
+``build/sweeps`` and resume (some minutes); the limits are those of the table of record. bokeh's JavaScript
+comes from its package and is part of the page, which asks nothing of the network. The directives are in
+`diagrams`.
 """
 
 from __future__ import annotations
