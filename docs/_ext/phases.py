@@ -196,7 +196,8 @@ def html(figure: Figure, *, scripts: bool) -> str:
         if scripts
         else ""
     )
-    return brought + place + script
+    # a legend that is wider than a phone is scrolled, not the page
+    return f'{brought}<div style="overflow-x: auto">{place}</div>{script}'
 
 
 if __name__ == "__main__":
