@@ -9,6 +9,7 @@ and the heat identity, which are duals again:
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -18,6 +19,7 @@ import sympy
 from sympy import Expr
 
 from numerics.errors import MissingExtraError
+from numerics.kernels.error_bounds import AccuracyWarning
 from numerics.kernels.inputs import check_scales, check_tangent
 from theory.calculus.price import K1, K2, C
 from theory.kernels.activations import Activation
@@ -35,6 +37,8 @@ __all__ = ["to_jax"]
 _ARGUMENTS = K1, K2, C, DET, DELTA, SIGMA
 _TERMS = 256
 """Of Hermite series."""
+_LEFT_OUT = 1e-12
+"""Share of E phi^2 that they may leave out without a warning."""
 _STEP, _REACH = 0.05, 12.5
 """Of the trapezoid rule for their coefficients; beside the density polynomials fall as exp(-z^2/4)."""
 _ROUNDINGS = 8.0
@@ -67,6 +71,11 @@ def to_jax(
         For scales that are symbols; and for activations with kinks or jumps that have no closed dual.
     MissingExtraError
         Without JAX, the extra widegap[train].
+
+    Warns
+    -----
+    AccuracyWarning
+        For an activation without a closed dual whose series leaves out more than 1e-12 at variance 1.
 
     Notes
     -----
@@ -280,6 +289,15 @@ def _series(own: Dual) -> tuple[Any, Any, Any]:
     for n in range(1, _TERMS - 1):
         rows.append((z * rows[n] - n**0.5 * rows[n - 1]) / (n + 1) ** 0.5)
     weights = np.array(rows)
+    at_one = sympy.lambdify(phi.symbol, phi.expr, ["scipy", "numpy"])(z)
+    left = 1.0 - ((weights @ at_one) ** 2).sum() / (weights[0] @ at_one**2)
+    if left > _LEFT_OUT:
+        warnings.warn(
+            f"{_TERMS} terms of the Hermite series of {phi} leave out {left:.0e} of E phi(u)^2 at variance 1, and "
+            "more at larger ones; numerics.kernel has values with bounds",
+            AccuracyWarning,
+            stacklevel=4,
+        )
 
     def units(k: Any) -> Any:
         return f(jnp.sqrt(k)[..., None] * jnp.asarray(z, k.dtype))

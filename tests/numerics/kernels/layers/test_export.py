@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numerics import MissingExtraError, kernel, kernel_derivatives, to_jax
+from numerics import AccuracyWarning, MissingExtraError, kernel, kernel_derivatives, to_jax
 from theory import DEQ, MLP, Dense, Sequential
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -96,6 +96,13 @@ def test_gradients_in_reverse_and_over_batches() -> None:
     assert float((gradient * V).sum()) == pytest.approx(float(up - down) / 2e-5, rel=1e-5)
     batches = jax.vmap(function)(np.stack([X, 2.0 * X]))
     assert batches[0].shape == (2, 4, 4)
+
+
+def test_a_series_that_is_too_short_says_so() -> None:
+    with pytest.warns(AccuracyWarning, match=r"leave out .* of E phi\(u\)\^2 at variance 1"):
+        function = to_jax(MLP("tanh(x^3)", 1))
+    true = kernel(MLP("tanh(x^3)", 1), X).nngp
+    assert 1e-9 < np.abs(function(X)[0] - true).max() < 1e-3
 
 
 def test_what_cannot_be_exported_is_refused(monkeypatch) -> None:
