@@ -9,7 +9,8 @@ the sources in its own folder and below.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import numba
 
 from numerics.codegen import cache_folder
 
-__all__ = ["njit"]
+__all__ = ["interruptible", "njit"]
 
 
 def njit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
@@ -45,6 +46,22 @@ def njit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
         return numba.njit(cache=True, **options)(function)
     finally:
         numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let an interrupt that comes while numba makes its results end what is done inside, as itself.
+
+    numba runs Python to make arrays, and passes on a SystemError that an exception of a signal's has caused.
+    Named tuples it must not make at all: there it follows a null pointer. Compiled functions return tuples.
+    """
+    try:
+        yield
+    except SystemError as error:
+        cause: BaseException | None = error
+        while isinstance(cause, SystemError):
+            cause = cause.__cause__ or cause.__context__
+        raise cause or error from None
 
 
 @cache

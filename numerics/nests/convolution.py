@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from numerics.compiled import njit
 
@@ -144,14 +145,27 @@ def _tables(lifting, span, norm):  # pragma: no cover - compiled
     return table, table_v
 
 
-@njit
-def lift(f, lifting, count, pivot, negligible, cut, limit):
+def lift(
+    f: NDArray[np.float64],
+    lifting: Lifting,
+    count: int,
+    pivot: int,
+    negligible: float,
+    cut: float,
+    limit: float,
+) -> Rows:
     """One lifting at outputs ``start + i``, i = 0..count-1; returns `Rows`.
 
     ``f`` lives on n nodes; beyond them exp(s f) counts as zero. Rows are done from ``pivot`` upwards, then
     downwards. ``cut``: stop, on either way, at the first output that lies that far below the largest;
     ``limit``: give up (``end`` = -1) after that many operations.
     """
+    # made here, not by numba: see `numerics.compiled.interruptible`
+    return Rows(*_lift(f, lifting, count, pivot, negligible, cut, limit))
+
+
+@njit
+def _lift(f, lifting, count, pivot, negligible, cut, limit):  # pragma: no cover - compiled
     h, v, s, ref, first = lifting.h, lifting.v, lifting.s, lifting.ref, lifting.first
     inner_step, outer_step, reach = lifting.inner_step, lifting.outer_step, lifting.reach
     pad = reach
@@ -165,7 +179,7 @@ def lift(f, lifting, count, pivot, negligible, cut, limit):
     tilted_table = np.empty((1, 1, 1))
     products = 0
     if inner_step * (2 * span + 1) > limit:
-        return Rows(
+        return (
             numbers, places, np.empty((1, 1)), weights.e_form, tilts, tilted, tilted_table,
             0, -1, exponentials, products,
         )  # fmt: skip
@@ -236,7 +250,7 @@ def lift(f, lifting, count, pivot, negligible, cut, limit):
         if end < 0:
             break
     tilts, tilted, tilted_table, known, used = blocks
-    return Rows(
+    return (
         numbers, places, table, weights.e_form, tilts[:known], tilted[:used], tilted_table,
         begin, end, exponentials, products,
     )  # fmt: skip

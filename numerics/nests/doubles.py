@@ -22,6 +22,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.compiled import interruptible
+
 from .chain import (
     Job,
     Leaf,
@@ -90,6 +92,7 @@ class NestResult:
     products: int
 
 
+@interruptible()
 def evaluate_nest(
     leaf: Leaf,
     parameters: Array,

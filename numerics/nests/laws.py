@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.compiled import interruptible
+
 from .chain import Job, Leaf, push
 from .doubles import forward, inner_weights
 from .grids import MAX_WORK
@@ -79,6 +81,7 @@ class Law(NamedTuple):
         return total / self.spacing
 
 
+@interruptible()
 def tilted_laws(
     leaf: Leaf,
     parameters: Array,

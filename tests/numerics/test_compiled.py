@@ -1,14 +1,19 @@
 """What is compiled is compiled from the sources as they are."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import numba
+import numpy as np
 import pytest
 
+from numerics import solve
 from numerics.compiled import njit
+from numerics.functionals.doubles import evaluator_of
+from theory import SBP, free_energy
 
 OUTER = """
 from numerics.compiled import njit
@@ -69,3 +74,31 @@ def test_the_cache_of_others_stays_where_it_is() -> None:
 
     assert one() == 1
     assert before == numba.config.CACHE_DIR
+
+
+def test_interrupts_end_an_evaluation_as_themselves():
+    """They come while numba makes arrays, too: no segmentation fault, no SystemError."""
+    model = SBP(1)
+    evaluate = evaluator_of(free_energy(model, 4), free_energy(model.generic, 4))
+    gaps = np.array(solve(model, 4).gaps, dtype=float)
+    draw = np.random.default_rng(0)
+
+    class Interrupt(Exception):
+        pass
+
+    def stop(*_: object) -> None:
+        raise Interrupt
+
+    def until(seconds: float) -> None:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        while True:
+            evaluate.at_gaps(gaps)
+
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        for _ in range(200):
+            with pytest.raises(Interrupt):
+                until(1e-4 + 2e-3 * draw.random())
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)

@@ -293,8 +293,8 @@ def _series(own: Dual) -> tuple[Any, Any, Any]:
     left = 1.0 - ((weights @ at_one) ** 2).sum() / (weights[0] @ at_one**2)
     if left > _LEFT_OUT:
         warnings.warn(
-            f"{_TERMS} terms of the Hermite series of {phi} leave out {left:.0e} of E phi(u)^2 at variance 1, "
-            "and more at larger ones; numerics.kernel has values with bounds",
+            f"{_TERMS} terms of the Hermite series of {phi} leave out {left:.0e} of E phi(u)^2 at variance "
+            "1, and more at larger ones; numerics.kernel has values with bounds",
             AccuracyWarning,
             stacklevel=4,
         )
