@@ -78,6 +78,7 @@ def test_tutorial_runs() -> None:
     assert scope["independent"] == pytest.approx(scope["best"].value, rel=1e-11)
 
 
+@pytest.mark.slow
 def test_new_model_tutorial_runs(capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(ROOT / "docs" / "tutorials" / "plot_new_model.py"))
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
@@ -89,6 +90,7 @@ def test_new_model_tutorial_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert ["sk", "0.79788456", "0.76525943", "0.76360801", "decreasing"] in rows
 
 
+@pytest.mark.slow
 def test_many_digits_tutorial_runs() -> None:
     scope = runpy.run_path(str(ROOT / "docs" / "tutorials" / "plot_many_digits.py"))
     assert "1.65753519434788107262063710710520562446" in str(scope["level_3"])

@@ -208,6 +208,7 @@ def test_a_straight_profile_stays_straight():
     assert _read(values, 9) == pytest.approx(3.0 + 2.0 * (np.arange(9) + 0.5) / 9, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_sk_goes_on_falling_and_high_levels_are_lower_than_any_found_before():
     """Level 8 of SK was once 0.7631796854, a minimum, but not the lowest; 9 to 12 were said to be merged."""
     parisi = 0.7631667265665
