@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import random
 import re
 from pathlib import Path
@@ -14,7 +13,7 @@ from numerics import phase_diagram, solve
 from theory import SBP, free_energy, model_named
 from verify.thresholds.record import read
 
-from ..verify.reports.browser import Page, browser_path
+from ..verify.reports.browser import Page, needed_browser
 
 HEAD = "<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'><title>x</title>"
 PLOTS = "Array.from(Bokeh.index.roots).filter(view => view.frame_view)"
@@ -71,14 +70,8 @@ def test_a_page_has_its_data_and_loads_no_scripts(shown: Path) -> None:
 def test_a_browser_shows_the_numbers_where_it_points(
     shown: Path, tmp_path: Path, width: int
 ) -> None:
-    program = browser_path()
-    if program is None:
-        message = "there is no chromium here; install it to look at the phase diagrams"
-        if os.environ.get("WIDEGAP_BROWSER") == "required":  # see .ci/run
-            pytest.fail(message)
-        pytest.skip(message)
     chi = phase_diagram("erf", [1.5], [0.5]).chi[0, 0]
-    with Page(program, tmp_path) as page:
+    with Page(needed_browser("look at the phase diagrams"), tmp_path) as page:
         page.open(shown, width, 1300)
         page.wait(
             f"window.Bokeh && {PLOTS}.length == 2 && {PLOTS}.every(v => v.has_finished())", 30.0

@@ -96,7 +96,7 @@ def printed(outputs: Sequence[Expr], angles: bool = True) -> list[str]:
     list of str
         Lines, without indentation; the last one returns a tuple.
     """
-    exprs = [_numbers(_angles(e) if angles else e) for e in outputs]
+    exprs = [_angles(e) if angles else e for e in map(_numbers, outputs)]
     shared, final = sympy.cse(exprs, symbols=sympy.numbered_symbols("w"))
     printer = _Printer({"fully_qualified_modules": True, "user_functions": {"angle": "angle"}})
     lines = [f"{name} = {printer.doprint(value)}" for name, value in shared]

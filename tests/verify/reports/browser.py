@@ -1,4 +1,4 @@
-"""A real browser without a window, spoken to through two pipes; nothing but the standard library."""
+"""A real browser without a window, spoken to through two pipes, with the standard library."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
+
 _CODES = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Enter": 13}
 _CODES |= {"Space": 32, "Tab": 9}
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -20,6 +22,23 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 def browser_path() -> str | None:
     """Where a browser is, if there is one."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+def needed_browser(what: str) -> str:
+    """Where a browser is; a test is skipped without one, or fails where .ci/run wants them all.
+
+    Parameters
+    ----------
+    what : str
+        What the browser is needed for, e.g. "look at the report".
+    """
+    program = browser_path()
+    if program is None:
+        message = f"there is no chromium here; install it to {what} as a browser does"
+        if os.environ.get("WIDEGAP_BROWSER") == "required":
+            pytest.fail(message)
+        pytest.skip(message)
+    return program
 
 
 class Page:

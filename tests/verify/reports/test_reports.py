@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter
@@ -19,7 +18,7 @@ from verify.reports.formats import Summary, to_json, to_junit
 from verify.reports.page import to_html
 from verify.suite.verdicts import Curve, Plot
 
-from .browser import Page, browser_path
+from .browser import Page, needed_browser
 
 
 @pytest.fixture
@@ -188,13 +187,7 @@ WIDTHS = [360, 768, 1280]
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    program = browser_path()
-    if program is None:
-        message = "there is no chromium here; install it to look at the report as a browser does"
-        if os.environ.get("WIDEGAP_BROWSER") == "required":  # see .ci/run
-            pytest.fail(message)
-        pytest.skip(message)
-    with Page(program, tmp_path_factory.mktemp("browser")) as page:
+    with Page(needed_browser("look at the report"), tmp_path_factory.mktemp("browser")) as page:
         yield page
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -21,7 +20,7 @@ from numerics.parities import frontier
 from theory import ABP, SBP, SphericalPerceptron, free_energy
 from widegap.subjects import LAWS
 
-from ...verify.reports.browser import Page, browser_path
+from ...verify.reports.browser import Page, needed_browser
 
 WIDTHS = [1100, 360]
 
@@ -47,13 +46,7 @@ def address(folder: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    program = browser_path()
-    if program is None:
-        message = "there is no chromium here; install it to use the lab as a browser does"
-        if os.environ.get("WIDEGAP_BROWSER") == "required":  # see .ci/run
-            pytest.fail(message)
-        pytest.skip(message)
-    with Page(program, tmp_path_factory.mktemp("browser")) as page:
+    with Page(needed_browser("use the lab"), tmp_path_factory.mktemp("browser")) as page:
         yield page
 
 
