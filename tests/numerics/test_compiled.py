@@ -100,7 +100,7 @@ def test_interrupts_end_an_evaluation_as_themselves():
             evaluate.at_gaps(gaps)
 
     before = signal.signal(signal.SIGALRM, stop)
-    gc.disable()  # Python drops what is raised while callbacks of the collector run, as those of hypothesis do
+    gc.disable()  # Python drops what is raised in the collector's callbacks, of which hypothesis has one
     try:
         for _ in range(200):
             with pytest.raises(Interrupt):
