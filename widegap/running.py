@@ -47,7 +47,7 @@ def resumable(
     """
     import sqlite3
 
-    from numerics.errors import WorkersError
+    from numerics.errors import ConvergenceError, ResolutionError, WorkersError
 
     progress = SweepProgress(what)
     with ExitStack() as stack:
@@ -61,7 +61,7 @@ def resumable(
             yield progress, executor
         except refused as error:
             raise click.UsageError(str(error)) from error
-        except (sqlite3.Error, WorkersError) as error:
+        except (sqlite3.Error, WorkersError, ConvergenceError, ResolutionError) as error:
             raise Failure(f"{error}; --resume goes on from what is in {out}") from error
         except MemoryError as error:
             raise Failure(f"not enough memory; --resume goes on from what is in {out}") from error

@@ -14,7 +14,7 @@ from verify.thresholds.algorithms import attempt
 from verify.thresholds.algorithms.incremental import LEVELS, climb, profile, walk
 from verify.thresholds.algorithms.kernels import rows_of
 from verify.thresholds.ground import couplings_of, draw_ground, ground_state
-from verify.thresholds.instances import draw_instance
+from verify.thresholds.instances import draw_instance, violated_rows
 from verify.thresholds.reach import profile_followed
 
 N = 1500
@@ -107,13 +107,17 @@ def test_a_profile_that_is_not_followed_is_seen():
     assert follows(walk).power > 0.999
 
 
+def test_a_budget_too_small_for_a_walk_leaves_the_repair():
+    instance = draw_instance(SBP(1), 20, 1.5)
+    for budget in (1, 8, 9, 10):
+        found = attempt(instance, "incremental", budget=budget)
+        assert found.iterations <= budget
+        assert found.violated == violated_rows(instance, found.weights).size
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (
-            lambda: attempt(draw_instance(SBP(1), 20, 0.5), "incremental", budget=8),
-            "a walk takes 9",
-        ),
         (lambda: ground_state(draw_ground(SK(), 10), "incremental", budget=3), "at least 4 steps"),
         (lambda: ground_state(draw_ground(Hopfield(1, 1), 10), "incremental"), "is for sk"),
     ],

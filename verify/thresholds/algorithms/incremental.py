@@ -62,8 +62,8 @@ __all__ = ["LEVELS", "Walk", "climb", "profile", "run", "walk"]
 
 Array = NDArray[np.float64]
 
-# Overlap that is walked to; steps at most, and the share of passes for them.
-_TOP, _MOST, _SHARE = 0.95, 200, 0.4
+# Overlap that is walked to; steps at most, the share of passes for them, and passes of the shortest walk.
+_TOP, _MOST, _SHARE, _LEAST = 0.95, 200, 0.4, 9
 LEVELS = {"sbp": 7, "abp": 6, "sk": 6}
 """Levels of the solutions that are followed: enough for overlaps up to 0.95."""
 # Densities that a profile is moved to, against its capacity: far below, any margin with room will do.
@@ -116,7 +116,8 @@ def run(
     Parameters
     ----------
     instance, budget, seed
-        As for `attempt`; the budget counts passes over the matrix: two a step, one an iteration.
+        As for `attempt`; the budget counts passes over the matrix: two a step, one an iteration. There is
+        no walk with less than 9 of them besides repair, four steps and an iteration.
     level : int, optional
         Of the solution whose profile is followed; by default 7 (symmetric) or 6.
     repairs : int, optional
@@ -131,16 +132,14 @@ def run(
     ------
     ConvergenceError, ResolutionError
         Where the model has no such solution (`numerics.solve`).
-    ValueError
-        For a budget of less than 9 passes besides repair, four steps and an iteration.
     """
     from theory import ABP, SBP
 
     model = (SBP if instance.kind == "sbp" else ABP)(kappa=repr(instance.kappa))
 
     def search(rows: Any, x: Any, lower: Any, upper: Any, passes: int, rng: Any) -> Any:
-        if passes < 9:
-            raise ValueError(f"a walk takes 9 passes besides repair, the budget has {passes}")
+        if passes < _LEAST:
+            return violations(rows, x, lower, upper), 0, np.empty((0, 3))
         steps = max(4, min(int(_SHARE * passes) // 2, _MOST))
         way = profile(model, level or LEVELS[instance.kind], steps, density=instance.alpha)
         plain = min(_PLAIN, (passes - 2 * steps) // 4)
