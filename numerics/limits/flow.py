@@ -308,6 +308,8 @@ def with_density(solution: Solution, density: float) -> Solution:
 
     Raises
     ------
+    ValueError
+        For a model without a margin, or a density that is not positive and finite.
     ConvergenceError
         If the point is lost on the way.
 
@@ -316,6 +318,10 @@ def with_density(solution: Solution, density: float) -> Solution:
     Newton's method, the derivative in kappa at fixed order parameters, in steps of at most 5% of the density,
     halved where a point is lost.
     """
+    if not (solution.model.problem == "capacity" and hasattr(solution.model.constraint, "kappa")):
+        raise ValueError(f"a capacity of a model with a margin is needed, got {solution.model}")
+    if not 0.0 < density < math.inf:
+        raise ValueError(f"density must be positive and finite, got {density!r}")
     stride, kappa = _STRIDE, math.nan
     for _ in range(_STEPS):
         value = float(solution.value)

@@ -75,11 +75,19 @@ def test_liftings_are_those_of_the_solution(sbp):
 
 def test_what_has_no_profile_is_refused(sbp):
     with pytest.raises(ValueError, match="no pair of nests"):
-        flow(solve(Hopfield(1, 1), 4), 20, 0.5)
+        flow(solve(Hopfield(1, 1), 2), 20, 0.5)
     with pytest.raises(
         ValueError, match="has no pair of nests that are partners, nor one alone, of three"
     ):
-        flow(solve(SBP(1), 3), 20, 0.5)
+        flow(solve(SBP(1), 2), 20, 0.5)
     for steps, top in ((3, 0.5), (20, 0.0), (20, 1.0)):
         with pytest.raises(ValueError, match="steps must be at least 4"):
             flow(sbp, steps, top)
+    for density in (0.0, -1.0, np.nan, np.inf):
+        with pytest.raises(ValueError, match="density must be positive"):
+            with_density(sbp, density)
+
+
+def test_what_has_no_margin_has_none_at_a_density(sk):
+    with pytest.raises(ValueError, match="a capacity of a model with a margin"):
+        with_density(sk, 1.5)
