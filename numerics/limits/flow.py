@@ -211,7 +211,7 @@ class _Profile:
         self._gaps = np.array(solution.gaps, dtype=float)
         parts = [self._doubles.liftings(i, self._gaps) for i in range(len(fe.nests))]
         self.ends = [np.cumsum(increments[::-1])[::-1] for increments, _ in parts]
-        self.exponents = parts[0][1]
+        self.exponents = parts[0][1] if parts else np.empty(0)
         alone = len(parts) == 1 and solution.model.constraint is None and not fe.is_capacity
         partners = len(parts) == 2 and fe.is_capacity and self.ends[0].size == self.ends[1].size
         if not (alone or partners) or self.exponents.size < 3:
