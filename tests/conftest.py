@@ -6,8 +6,10 @@ import signal
 from hypothesis import settings
 from hypothesis.internal.conjecture import providers
 
-# before anything imports matplotlib, here and in the processes that tests start
+# before anything imports matplotlib or NumPy, here and in the processes that tests start
 os.environ["MPLBACKEND"] = "Agg"
+# one process of pytest-xdist for each core: threads of the BLAS beside them wait for each other, busily
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # a shell starts what runs in its background deaf to Ctrl-C, and so would be the programs that tests interrupt
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

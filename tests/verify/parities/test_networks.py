@@ -14,12 +14,13 @@ def test_neurons_see_as_many_coordinates_as_they_are_told(weights):
     drawn = first_step(Setting(9, 3, 4, 20, 50, weights=weights), 0, 3)
     assert (drawn["sees"].sum(axis=-1) == 4).all()
     assert ((drawn["weights"] != 0) == drawn["sees"]).all()
+    if weights != "normal":
+        assert set(np.unique(drawn["weights"])) == {"sign": {-1, 0, 1}, "one": {0, 1}}[weights]
+        return
     small = first_step(Setting(9, 3, 4, 20, 50, weights=weights, scale=0.5), 0, 3)
     assert (small["weights"] == 0.5 * drawn["weights"]).all()
     # without bias a neuron is active where it was: gradients in the weights are the same
     np.testing.assert_allclose(small["gradient"], drawn["gradient"], atol=1e-15)
-    if weights != "normal":
-        assert set(np.unique(drawn["weights"])) == {"sign": {-1, 0, 1}, "one": {0, 1}}[weights]
 
 
 def test_the_slope_of_an_inactive_neuron_is_zero_at_its_edge():
@@ -77,7 +78,7 @@ def test_intervals_of_a_grid_hold_together():
     """Of grids whose rates are known, one in twenty or fewer has an interval that misses."""
     rng, missed, rate = np.random.default_rng(0), 0, 0.3
     case = {**Setting(8, 2, 1, 5, 30).case(), "networks": 20}
-    for _ in range(200):
+    for _ in range(100):
         outcomes = [
             (case, {"errors": np.where(rng.random(20) < rate, 0.0, 0.5), "tickets": [0] * 20})
             for _ in range(6)
@@ -86,7 +87,7 @@ def test_intervals_of_a_grid_hold_together():
         missed += any(
             not low <= rate <= high for low, high in zip(table.low, table.high, strict=True)
         )
-    assert missed <= 20
+    assert missed <= 10
 
 
 def test_rewound_neurons_are_the_strongest():

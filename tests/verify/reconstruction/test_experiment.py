@@ -38,7 +38,6 @@ def test_a_case_has_the_same_outcome_again_and_draws_share_data() -> None:
     assert chosen[0]["data"] == chosen[2]["data"] != chosen[1]["data"]
     first = recovered(dict(chosen[0]), 9)
     assert recovered(dict(chosen[0]), 9) == first
-    assert recovered(dict(chosen[0]), 10)["hard"] == first["hard"]
     json.dumps(first, allow_nan=False)
     network, x, y, others = trained("regression", 6, 20, 0.05, chosen[0]["data"])
     own = stationarity(network, x, y, "squared")

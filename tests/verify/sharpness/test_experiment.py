@@ -38,7 +38,7 @@ def test_the_sharpness_of_a_loss_is_its_hessian_s_largest_eigenvalue():
     assert abs(found.value - np.linalg.eigvalsh(hessian)[-1]) <= found.error
 
 
-def test_an_experiment_resumes_with_the_same_numbers(tmp_path):
+def test_a_comparison_is_drawn_and_reads_back_equal(tmp_path):
     asked = {"graphs": ("homophilous",), "methods": (), "tasks": 2, "steps": 2}
     seen = []
     first = comparison(**asked, progress=lambda *now: seen.append(now))
