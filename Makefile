@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 JOBS   ?= 2
-SHARED := -n $(JOBS) --dist worksteal # neighbours stay on one core, and with them what they both need
+PARALLEL := -n $(JOBS) --dist worksteal # neighbours stay on one core, and with them what they both need
 VENV   := .venv
 BIN    := $(VENV)/bin
 BUILD  := build
@@ -53,16 +53,16 @@ lab: $(VENV)/.stamp-lab ## the pages in the browser, until Ctrl-C
 	$(BIN)/widegap lab
 
 test: $(VENV)/.stamp-dev ## the tests, without those marked slow
-	$(BIN)/python -m pytest $(SHARED)
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-full: $(VENV)/.stamp-dev ## all tests
-	$(BIN)/python -m pytest $(SHARED) -m "slow or not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "slow or not slow"
 
 # vector instructions and BLAS kernels change the last digits: error bars have to hold with the oldest, too
 OLDEST := $(if $(filter x86_64,$(shell uname -m)),Prescott,ARMV8)
 
 test-generic: $(VENV)/.stamp-dev ## the numeric tests, computed as the oldest processor would
-	NUMBA_CPU_NAME=generic OPENBLAS_CORETYPE=$(OLDEST) $(BIN)/python -m pytest $(SHARED) tests/numerics
+	NUMBA_CPU_NAME=generic OPENBLAS_CORETYPE=$(OLDEST) $(BIN)/python -m pytest $(PARALLEL) tests/numerics
 
 check: $(VENV)/.stamp-dev ## formatting, lint and types
 	$(BIN)/ruff format --check $(SOURCES)

@@ -35,6 +35,7 @@ def test_the_limit_of_sk_is_parisis_within_its_error(sk: Limit) -> None:
     assert sk.exponent == pytest.approx(4.0, abs=0.05)
 
 
+@pytest.mark.slow
 def test_the_profile_is_the_point_of_the_highest_level(sk: Limit) -> None:
     fe = free_energy(SK(), 12)
     fe = fe if len(sk.q) == len(fe.q) else without_quenched_average(fe)
@@ -62,8 +63,9 @@ def test_values_are_those_of_solutions_with_all_their_digits(sk: Limit) -> None:
     assert sk.values[-1] == pytest.approx(solve(SK(), 12).value, abs=5e-15)
 
 
-def test_followed_branches_are_the_solvers_levels(sk: Limit) -> None:
-    for solution in solve_levels(SK(), range(7, 10)):
+@pytest.mark.parametrize("levels", [(7,), pytest.param((8, 9), marks=pytest.mark.slow)])
+def test_followed_branches_are_the_solvers_levels(sk: Limit, levels: tuple[int, ...]) -> None:
+    for solution in solve_levels(SK(), levels):
         assert sk.values[sk.levels.index(solution.level)] == pytest.approx(
             solution.value, abs=1e-12
         )
