@@ -9,9 +9,10 @@ coordinates:
 * upper bound finite: n + 1 gaps ``upper - x_1, .., x_n - lower`` with a fixed sum, coordinates
   ``log(gap_j / gap_n)`` for j < n.
 
-A multiplier of a quadratic leaf has to outweigh the liftings, and what they leave of it is what the functional
-depends on: a thousandth of it at high levels, where neither a step nor a difference along one logarithm of a
-gap alone keeps to the valley. A fugacity is multiplied by the liftings, by a thousand or a million. In `SearchCoordinates` its coordinate is the logarithm of what is left.
+A multiplier of a quadratic leaf has to outweigh the liftings, and what they leave of it is what the
+functional depends on: a hundredth of it at high levels, where neither a step nor a difference along one
+logarithm of a gap alone keeps to the valley. A fugacity is multiplied by the liftings, by a thousand or a
+million. In `SearchCoordinates` their coordinates are the logarithms of what is left.
 """
 
 from __future__ import annotations
@@ -178,7 +179,7 @@ class Coordinates:
 
 @dataclass(frozen=True)
 class _Left:
-    """A multiplier m among the gaps: factor m + rest is what liftings leave of it, both functions of the gaps.
+    """A multiplier m among the gaps: liftings leave factor m + rest of it, both functions of the gaps.
 
     ``slopes`` are the derivatives of m in the gaps while that is held.
     """
@@ -197,8 +198,8 @@ class SearchCoordinates(Coordinates):
     ----------
     chains : tuple of theory.Chain
     left : tuple of (sympy.Symbol, sympy.Expr)
-        Multipliers, each alone in its chain, and what is left of them, linear in them, in the order parameters
-        (`theory.thresholds.finite_exponents.outermost_multipliers`).
+        Multipliers, each alone in its chain, and what is left of them, linear in them, in the order
+        parameters (`theory.thresholds.finite_exponents.outermost_multipliers`).
     """
 
     left: tuple[tuple[Symbol, Expr], ...] = ()

@@ -1,9 +1,9 @@
 """Saddles whose directions of ascent are known: a minimum over some coordinates of the extremum over others.
 
 Which variables a physical stationary point is a maximum in follows from the dual
-(`numerics.thresholds.objective.adversaries`). With these eliminated, what is left is a minimum: it can be descended
-to, a step that does not improve is refused, and no step leads uphill into another valley, as following eigenvectors
-of an indefinite Hessian may. Far from the saddle these have nothing to do with its own.
+(`numerics.thresholds.objective.adversaries`). With these eliminated, what is left is a minimum: it can be
+descended to, a step that does not improve is refused, and none leads into another valley, as following
+eigenvectors of an indefinite Hessian may. Far from the saddle these have nothing to do with its own.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ __all__ = ["minimax", "saddle"]
 Array = NDArray[np.float64]
 Places = NDArray[np.intp]
 
-# Newton steps that may bring the eliminated coordinates back, the longest one, and what a gradient may keep of
-# its size before their block of the Hessian is made again.
+# Newton steps that may bring the eliminated coordinates back, the longest one, and what a gradient may keep
+# of its size before their block of the Hessian is made again.
 _CORRECTIONS, _LONGEST, _SLOW = 12, 0.5, 0.3
-# How nearly stationary they are kept, relative to the gradient in the others.
+# What the value may be off by as they are not quite stationary, beside the decrease foretold.
 _KEPT = 1e-2
 # Part of the foretold decrease that a step has to bring, and the part that it may miss to be trusted.
 _BROUGHT, _FORETOLD = 0.05, 0.25
@@ -163,10 +163,11 @@ def minimax(
         trial = coords.copy()
         trial[kept] += step
         trial[eliminated] += along @ step
-        height = math.inf
+        height, steepness = math.inf, gradient
         if domain is None or domain(trial):
-            tolerance = max(0.1 * gradient_tolerance, _KEPT * float(np.abs(slope).max()))
-            trial, height, steepness = inner(trial, block, tolerance)
+            trial, height, steepness = inner(
+                trial, block, 0.1 * gradient_tolerance, _KEPT * foretold
+            )
         gain = value - height
         if math.isfinite(height) and (domain is None or domain(trial)):
             flat = foretold < _ROUNDING * max(1.0, abs(value))
@@ -189,7 +190,7 @@ def minimax(
             break
         if not fresh:
             curvature = None
-    return coords, value, float(np.abs(gradient).max(initial=0.0))
+    return coords, function(coords)[0], float(np.abs(gradient).max(initial=0.0))
 
 
 class _Inner:
@@ -198,15 +199,23 @@ class _Inner:
     def __init__(self, function: Function, places: Places, count: int) -> None:
         self.function, self.places, self.count = function, places, count
 
-    def __call__(self, coords: Array, block: Array, tolerance: float) -> tuple[Array, float, Array]:
-        """The point with these stationary, near one that nearly is; an infinite value where it is lost."""
+    def __call__(
+        self, coords: Array, block: Array, tolerance: float, missed: float
+    ) -> tuple[Array, float, Array]:
+        """The point with these stationary, near one that nearly is, and its value; inf where it is lost.
+
+        That is to a gradient of ``tolerance``, or to what the value may be off by, which is added.
+        """
         places = self.places
         value, gradient = self.function(coords)
         for _ in range(_CORRECTIONS):
             size = float(np.abs(gradient[places]).max(initial=0.0))
-            if not math.isfinite(value) or size < tolerance:
-                return coords, value, gradient
+            if not math.isfinite(value):
+                break
             step = -np.linalg.solve(block, gradient[places])
+            rest = 0.5 * float(gradient[places] @ step)
+            if size < tolerance or abs(rest) < missed:
+                return coords, value + rest, gradient
             step *= min(1.0, _LONGEST / float(np.abs(step).max()))
             for _ in range(4):
                 trial = coords.copy()

@@ -155,8 +155,8 @@ def _multiplier(fe: FreeEnergy, name: str) -> float:
 def _with_room(fe: FreeEnergy, start: Start, used_x: float, used_y: float) -> Start:
     """Move multipliers so that what is left of them outermost stays.
 
-    Liftings of exponents +c take c v/2 each from the multiplier of a quadratic leaf, and multiply a fugacity by
-    the exponential of that; ``used`` is what they took before.
+    Liftings of exponents +c take c v/2 each from the multiplier of a quadratic leaf, and multiply a fugacity
+    by the exponential of that; ``used`` is what they took before.
     """
     n = start.s.size
     fields = start.fields.copy()

@@ -290,7 +290,7 @@ def updated(curvature: Array, step: Array, before: Array, after: Array) -> Array
     if not float(np.linalg.norm(missed)) < _TRUSTED * float(np.linalg.norm(before)):
         return None
     along = float(missed @ step)
-    if abs(along) < 1e-8 * float(np.linalg.norm(missed) * np.linalg.norm(step)):
+    if abs(along) <= 1e-8 * float(np.linalg.norm(missed) * np.linalg.norm(step)):
         return curvature
     return curvature + np.outer(missed, missed) / along
 

@@ -263,8 +263,8 @@ def quadratic_nest(nest: LiftedExpectation) -> Expr | None:
 def outermost_multipliers(fe: FreeEnergy) -> dict[Symbol, Expr]:
     """Return what the liftings leave of multipliers of a norm, by multiplier.
 
-    The nest over b h**2 = h**2/(4 g), b > 0, is finite where this is positive, g > sum_k c_k v_k / 2. In a hard
-    constraint's limit, of weights w**(x**2) exp(x h), a lifting of exponent s has
+    The nest over b h**2 = h**2/(4 g), b > 0, is finite where this is positive, g > sum_k c_k v_k / 2. In a
+    hard constraint's limit, of weights w**(x**2) exp(x h), a lifting of exponent s has
     E exp(s x sqrt(v) U) = exp(s**2 x**2 v/2): it multiplies the fugacity w by exp(s v/2).
 
     Parameters
