@@ -8,22 +8,28 @@ coordinates:
 * upper bound infinite: n gaps ``x_1 - x_2, .., x_n - lower``, coordinate ``log gap``;
 * upper bound finite: n + 1 gaps ``upper - x_1, .., x_n - lower`` with a fixed sum, coordinates
   ``log(gap_j / gap_n)`` for j < n.
+
+A multiplier of a quadratic leaf has to outweigh the liftings, and what they leave of it is what the
+functional depends on: a hundredth of it at high levels, where neither a step nor a difference along one
+logarithm of a gap alone keeps to the valley. A fugacity is multiplied by the liftings, by a thousand or a
+million. In `SearchCoordinates` their coordinates are the logarithms of what is left.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import sympy
 from numpy.typing import NDArray
 from sympy import Expr, Symbol, oo
 
 from theory import Chain
 
-__all__ = ["Coordinates"]
+__all__ = ["Coordinates", "SearchCoordinates"]
 
 Array = NDArray[np.float64]
 
@@ -169,3 +175,83 @@ class Coordinates:
                 )
             gaps.extend(map(float, steps))
         return self.coords([np.array(gaps)]) if gaps else np.empty(0)
+
+
+@dataclass(frozen=True)
+class _Left:
+    """A multiplier m among the gaps: liftings leave factor m + rest of it, both functions of the gaps.
+
+    ``slopes`` are the derivatives of m in the gaps while that is held.
+    """
+
+    place: int
+    factor: Callable[..., float]
+    rest: Callable[..., float]
+    slopes: Callable[..., Sequence[float]]
+
+
+@dataclass(frozen=True)
+class SearchCoordinates(Coordinates):
+    """Coordinates with the logarithm of what liftings leave of a multiplier in the place of its own.
+
+    Parameters
+    ----------
+    chains : tuple of theory.Chain
+    left : tuple of (sympy.Symbol, sympy.Expr)
+        Multipliers, each alone in its chain, and what is left of them, linear in them, in the order
+        parameters (`theory.thresholds.finite_exponents.outermost_multipliers`).
+    """
+
+    left: tuple[tuple[Symbol, Expr], ...] = ()
+
+    @cached_property
+    def _parts(self) -> list[_Left]:
+        flat = [g for group in self.gap_symbols for g in group]
+        # what is lost in 1 - (1 - gap) weighs as little as the outermost exponents
+        table = self.substitution(from_above=True)
+        made = []
+        for symbol, left in self.left:
+            factor = sympy.diff(left, symbol)
+            parts = [
+                sympy.expand(part.subs(table, simultaneous=True), power_exp=False)
+                for part in (factor, left - symbol * factor)
+            ]
+            own = table[symbol]
+            slopes = [
+                -(sympy.diff(parts[1], g) + own * sympy.diff(parts[0], g)) / parts[0] for g in flat
+            ]
+            functions = [
+                sympy.lambdify(flat, part, modules="math", cse=True) for part in (*parts, slopes)
+            ]
+            made.append(_Left(flat.index(own), *functions))
+        return made
+
+    def gaps(self, coords: Array) -> Array:
+        """Gaps of a point, from coordinates."""
+        gaps = super().gaps(coords)
+        for part in self._parts:
+            numbers = gaps.tolist()
+            gaps[part.place] = (gaps[part.place] - part.rest(*numbers)) / part.factor(*numbers)
+        return gaps
+
+    def _left_of(self, gaps: Array) -> Array:
+        gaps = gaps.copy()
+        for part in self._parts:
+            numbers = gaps.tolist()
+            gaps[part.place] = gaps[part.place] * part.factor(*numbers) + part.rest(*numbers)
+        return gaps
+
+    def pull_back(self, gaps: Array, gradient: Array) -> Array:
+        """Gradient in the coordinates from the gradient in the (independent) gaps."""
+        gradient, numbers = gradient.copy(), gaps.tolist()
+        for part in self._parts:
+            slope = gradient[part.place]
+            gradient += slope * np.array(part.slopes(*numbers), dtype=float)
+            gradient[part.place] = slope / part.factor(*numbers)
+        return super().pull_back(self._left_of(gaps), gradient)
+
+    def coords(self, gaps: Sequence[Array] | Array) -> Array:
+        """Coordinates of a point given by its gaps; nan where nothing is left of a multiplier."""
+        flat = np.concatenate([np.atleast_1d(g) for g in gaps]) if len(gaps) else np.empty(0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return super().coords(self._left_of(flat.astype(np.float64)))

@@ -133,6 +133,8 @@ class Evaluator:
         Factor on all spacings, for convergence studies.
     work_limit : int
         Operations of one level of a nest after which a point is given up; searches set it low.
+    coordinates : Coordinates, optional
+        Others of the same chains than the program's.
     """
 
     def __init__(
@@ -143,10 +145,11 @@ class Evaluator:
         tolerance: float = 1e-16,
         coarsen: float = 1.0,
         work_limit: int = MAX_WORK,
+        coordinates: Coordinates | None = None,
     ) -> None:
         self.work_limit = work_limit
         self.program = program
-        self.coordinates = program.coordinates
+        self.coordinates = program.coordinates if coordinates is None else coordinates
         self.parameters = tuple(float(parameters[name]) for name in program.parameters)
         self.tolerance = tolerance
         self.coarsen = coarsen
@@ -168,6 +171,7 @@ class Evaluator:
             tolerance=self.tolerance if tolerance is None else tolerance,
             coarsen=self.coarsen if coarsen is None else coarsen,
             work_limit=self.work_limit if work_limit is None else work_limit,
+            coordinates=self.coordinates,
         )
 
     def nest(self, index: int, gaps: Array, *, gradient: bool = False) -> NestResult:

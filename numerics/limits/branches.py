@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from numerics.functionals.coordinates import Coordinates
 from numerics.thresholds.insertions import insertions
+from numerics.thresholds.minimax import saddle
 from numerics.thresholds.objective import Objective, ascents
 from numerics.thresholds.points import objective_of
 from numerics.thresholds.profile import start_at
 from numerics.thresholds.solution import Solution
 from numerics.thresholds.starts import Start, interpolated, ordered, seed
-from numerics.thresholds.stationary import descend, follow, hessian
+from numerics.thresholds.stationary import descend, hessian
 from theory import FreeEnergy, Model, free_energy
 from theory.thresholds.finite_exponents import without_quenched_average
 
@@ -36,8 +37,8 @@ _TOLERANCE, _GRADIENT = 1e-13, 1e-7
 _FOLLOWED, _EXPLORED, _STEEPEST = 3, (12, 8), 2
 # Two ends of one level that differ by less, relative, are one.
 _SAME = 1e-10
-# A saddle's gradient, the steps to it at most, and the longest one.
-_FLAT, _ITERATIONS, _RADIUS = 1e-8, 250, 0.25
+# A saddle's gradient.
+_FLAT = 1e-8
 # What may be left to be gained at a point that counts as reached, relative.
 _REACHED = 1e-11
 # Operations of one value and gradient from which on a level is too dear.
@@ -130,7 +131,9 @@ def climb(model: Model, branches: list[Branch], highest: int) -> Iterator[list[B
             branch.start = start_at(objective, fe, coords, "profile")
             branch.levels.append(level)
             branch.values.append(value)
-            branch.points.append(coords)
+            branch.points.append(
+                Coordinates(fe.chains).coords(objective.evaluator.coordinates.gaps(coords))
+            )
             ends.append((height, branch))
         ends.sort(key=lambda pair: pair[0])
         branches = [branch for _, branch in ends[:_FOLLOWED]]
@@ -164,15 +167,8 @@ def _end(coarse: Objective, coords: Array) -> tuple[Array, float]:
     """Stationary point of the right kind next to a point, and what is left to gain; inf if there is none."""
     inside, wanted = ordered(coarse.fe), coarse.ascents(coords)
     if wanted:
-        coords, _, _ = follow(
-            coarse,
-            coords,
-            coarse.ascents,
-            domain=inside,
-            gradient_tolerance=_FLAT * coarse.size(coarse(coords)[0]),
-            iterations=_ITERATIONS,
-            radius=_RADIUS,
-        )
+        unit = coarse.size(coarse(coords)[0])
+        coords, _, _ = saddle(coarse, coords, domain=inside, gradient_tolerance=_FLAT * unit)
     else:
         coords, _, _ = descend(coarse, coords, domain=inside, gradient_tolerance=_GRADIENT)
     # in the metric of a Hessian at the end: the one on the way may have been steeper

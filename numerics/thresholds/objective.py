@@ -35,7 +35,7 @@ from theory import FreeEnergy
 
 from .solution import Solution
 
-__all__ = ["Objective", "ascents"]
+__all__ = ["Objective", "adversaries", "ascents"]
 
 Array = NDArray[np.float64]
 
@@ -63,10 +63,41 @@ def ascents(fe: FreeEnergy, exponents: Sequence[float] | Array) -> int:
         return int(len(fe.q) > len(fe.c)) + int(not fe.model.prior.norm.is_number)
     if not fe.model.constraint:
         return 0
-    down = sum(
-        a > b for a, b in itertools.pairwise((*exponents, *[0.0] * (len(fe.q) == len(fe.c))))
-    )
-    return down + (fe.model.sign == -1)
+    return len(_steps_down(fe, exponents)) + (fe.model.sign == -1)
+
+
+def _steps_down(fe: FreeEnergy, exponents: Sequence[float] | Array) -> list[int]:
+    """Places k of the pairs between a larger exponent and a smaller one, at finite exponents."""
+    ends = (*exponents, *[0.0] * (len(fe.q) == len(fe.c)))
+    return [k for k, (a, b) in enumerate(itertools.pairwise(ends)) if a > b]
+
+
+def adversaries(fe: FreeEnergy, exponents: Sequence[float] | Array) -> NDArray[np.intp]:
+    """Coordinates that a physical stationary point is an extremum in, while it is a minimum in the others.
+
+    Parameters
+    ----------
+    fe : theory.FreeEnergy
+    exponents : sequence of float
+        c_2, c_3, .. at the point, in any order.
+
+    Returns
+    -------
+    ndarray of int
+        Of a pair at a step down of the exponents p for sign -1 and q for sign +1, and gamma for sign -1: as
+        many as `ascents`, a maximum. A free norm, an ascent, is linear at a given fugacity, and eliminated
+        with it: one more.
+    """
+    last = len(fe.p) + len(fe.q) + len(fe.c) + len(fe.fields) - 1
+    if not fe.is_finite:
+        places = [len(fe.p) - 1] * (len(fe.q) > len(fe.c))
+        free = [] if fe.model.prior.norm.is_number else [0, last]
+        return np.array([*places, *free], dtype=np.intp)
+    if not fe.model.constraint:
+        return np.empty(0, dtype=np.intp)
+    first = 0 if fe.model.sign == -1 else len(fe.p)
+    places = [first + k for k in _steps_down(fe, exponents)]
+    return np.array(places + [last] * (fe.model.sign == -1), dtype=np.intp)
 
 
 @dataclass(frozen=True)
@@ -104,10 +135,15 @@ class Objective:
         first = len(self.fe.p) + len(self.fe.q)
         return ascents(self.fe, np.exp(coords[first : first + len(self.fe.c)]))
 
+    def adversaries(self, coords: Array) -> NDArray[np.intp]:
+        """Coordinates to eliminate at a point; see `adversaries`."""
+        first = len(self.fe.p) + len(self.fe.q)
+        return adversaries(self.fe, np.exp(coords[first : first + len(self.fe.c)]))
+
     def __call__(self, coords: Array) -> tuple[float, Array]:
         """Value and gradient; (inf, 0) where the functional is not defined or not resolved."""
         lost = (math.inf, np.zeros_like(coords))
-        if np.abs(coords).max(initial=0.0) > 60.0:
+        if not np.abs(coords).max(initial=0.0) <= 60.0:  # nor nan
             return lost
         try:
             with np.errstate(all="ignore"):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.functionals.coordinates import Coordinates, SearchCoordinates
 from numerics.functionals.doubles import Evaluator, compile_program
 from theory import FreeEnergy, free_energy
-from theory.thresholds.finite_exponents import without_quenched_average
+from theory.thresholds.finite_exponents import outermost_multipliers, without_quenched_average
 
 from .objective import Objective
 from .solution import ConvergenceError, Solution
@@ -32,8 +34,17 @@ def objective_of(fe: FreeEnergy) -> Objective:
     if len(generic.q) > len(fe.q):
         generic = without_quenched_average(generic)
     values = {str(x): float(v) for x, v in fe.model.parameters.items()}
-    evaluator = Evaluator(compile_program(generic), values, work_limit=_FINE_WORK)
+    evaluator = Evaluator(
+        compile_program(generic), values, work_limit=_FINE_WORK, coordinates=_coordinates(generic)
+    )
     return Objective.of(fe, evaluator)
+
+
+@lru_cache(maxsize=64)
+def _coordinates(generic: FreeEnergy) -> Coordinates | None:
+    """Coordinates to search in, where they are not the functional's own."""
+    left = tuple(outermost_multipliers(generic).items())
+    return SearchCoordinates(tuple(generic.chains), left) if left else None
 
 
 def named(objective: Objective, coords: Array) -> dict[str, float]:

@@ -27,6 +27,7 @@ from theory import FreeEnergy
 from theory.thresholds.finite_exponents import without_quenched_average
 
 from .insertions import distant, insertions
+from .minimax import saddle
 from .objective import Objective
 from .points import located, named, objective_of, same_point
 from .profile import capacity_starts, lowest_starts, profile_starts
@@ -34,7 +35,7 @@ from .runaway import first_limit, next_limit, runaway_solution, starts_near_limi
 from .solution import ConvergenceError, Solution, Statistics
 from .stability import level_one, stable
 from .starts import Start, first_starts, interpolated, ordered, seed, splits
-from .stationary import descend, follow, hessian, minimise
+from .stationary import descend, hessian, minimise
 
 __all__ = ["Progress", "check_bounds", "search"]
 
@@ -371,17 +372,11 @@ class _Search:
         return _End(value, coords, size)
 
     def _saddle(self, coords: Array) -> _End:
-        if self.fe.fields and not self.fe.is_finite:
-            fugacity = np.array([coords.size - 1], dtype=np.intp)  # moved by decades by a split
-            coords, _, _ = minimise(self.coarse, coords, free=fugacity, gradient_tolerance=1e-2)
-        coords, value, size = follow(
+        coords, value, size = saddle(
             self.coarse,
             coords,
-            self.coarse.ascents,
             domain=self._apart,
             gradient_tolerance=1e-7 * self.coarse.size(self.coarse(coords)[0]),
-            iterations=250,
-            radius=0.25,
         )
         unit = self.coarse.size(value)
         merged = self.below is not None and abs(value - self.objective(self.below)) < _MERGED * unit

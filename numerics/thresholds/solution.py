@@ -73,14 +73,15 @@ class Solution:
         ``p_2 - p_3``, .. (`numerics.functionals.coordinates`), which have digits of their own where
         p is near 1.
     gradient_norm : float
-        Euclidean norm of the gradient of log(alpha), or of xi, in the logarithms of the chains' gaps.
+        Euclidean norm of the gradient of log(alpha), or of xi, in the logarithms of the chains' gaps; while
+        it is not settled, of what liftings leave of a multiplier.
     residual : float or None
         Largest relative deviation of an overlap from the mean square that it is at a stationary point
         (`theory.thresholds.identities`), in doubles; None where there is no identity, or it is beyond them.
     inertia : int
-        Number of negative Hessian eigenvalues of the functional in those coordinates; 0 is a minimum.
+        Number of negative Hessian eigenvalues of the functional; 0 is a minimum.
     hessian_eigenvalues : tuple of float
-        Ascending.
+        Ascending, in the coordinates of the search (`numerics.functionals.coordinates`).
     digits : int
         Number of significant decimal digits asked for, which the error supports; of an energy below 0.1 in
         size, digits relative to 0.1.

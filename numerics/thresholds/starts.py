@@ -153,15 +153,19 @@ def _multiplier(fe: FreeEnergy, name: str) -> float:
 
 
 def _with_room(fe: FreeEnergy, start: Start, used_x: float, used_y: float) -> Start:
-    """Move the multipliers of quadratic nests so that what is left of them outermost stays.
+    """Move multipliers so that what is left of them outermost stays.
 
-    Liftings of exponents +c take c v/2 each from a multiplier; ``used`` is what they took before.
+    Liftings of exponents +c take c v/2 each from the multiplier of a quadratic leaf, and multiply a fugacity
+    by the exponential of that; ``used`` is what they took before.
     """
     n = start.s.size
     fields = start.fields.copy()
     for i, x in enumerate(fe.fields):
-        if str(x) == "gamma_x":
-            fields[i] += 0.5 * float(start.s @ start.q[:n]) - used_x
+        more = 0.5 * float(start.s @ start.q[:n]) - used_x
+        if not fe.is_finite:
+            fields[i] *= math.exp(-more)
+        elif str(x) == "gamma_x":
+            fields[i] += more
         elif str(x) == "gamma" and fe.model.sign == 1:
             fields[i] += 0.5 * float(start.s @ start.p[:n]) - used_y
     return Start(start.p, start.q, start.s, start.split, fields)

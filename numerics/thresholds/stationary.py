@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-__all__ = ["Function", "StationaryPoint", "follow", "hessian", "minimise", "refine"]
+__all__ = ["Function", "StationaryPoint", "follow", "hessian", "minimise", "refine", "updated"]
 
 Array = NDArray[np.float64]
 Function = Callable[[Array], tuple[float, Array]]
@@ -279,18 +279,18 @@ def follow(
         # a gradient that grows says that the quadratic model does not reach this far
         grown = float(np.linalg.norm(slope)) > 1.5 * float(np.linalg.norm(gradient))
         longest = max(0.05, 0.5 * longest) if grown else min(radius, 1.5 * longest)
-        curvature = None if grown else _updated(curvature, step, gradient, slope)
+        curvature = None if grown else updated(curvature, step, gradient, slope)
         coords, value, gradient = coords + step, trial, slope
     return coords, value, float(np.abs(gradient).max(initial=0.0))
 
 
-def _updated(curvature: Array, step: Array, before: Array, after: Array) -> Array | None:
+def updated(curvature: Array, step: Array, before: Array, after: Array) -> Array | None:
     """The Hessian after a step, by a symmetric change of rank one; None where its model was no good."""
     missed = after - before - curvature @ step
     if not float(np.linalg.norm(missed)) < _TRUSTED * float(np.linalg.norm(before)):
         return None
     along = float(missed @ step)
-    if abs(along) < 1e-8 * float(np.linalg.norm(missed) * np.linalg.norm(step)):
+    if abs(along) <= 1e-8 * float(np.linalg.norm(missed) * np.linalg.norm(step)):
         return curvature
     return curvature + np.outer(missed, missed) / along
 

@@ -47,7 +47,12 @@ from theory.thresholds.hard_constraints import GAMMA
 from theory.thresholds.models import ALPHA, MU, Model
 from theory.thresholds.random_dual import XI, RandomDual, composed, norms, random_dual
 
-__all__ = ["finite_functional", "quadratic_nest", "without_quenched_average"]
+__all__ = [
+    "finite_functional",
+    "outermost_multipliers",
+    "quadratic_nest",
+    "without_quenched_average",
+]
 
 
 def finite_functional(model: Model, level: int) -> FreeEnergy:
@@ -248,6 +253,55 @@ def quadratic_nest(nest: LiftedExpectation) -> Expr | None:
     multiplier moves, g_k = g_{k-1} - s_k v_k/2, and logarithms add up. This comes out of Gaussian
     integrals with symbols; it holds where all g_k > 0 (for b > 0).
     """
+    parts = _quadratic(nest)
+    if parts is None:
+        return None
+    *_, total, multiplier = parts
+    return total + nest.field**2 / (4 * multiplier)
+
+
+def outermost_multipliers(fe: FreeEnergy) -> dict[Symbol, Expr]:
+    """Return what the liftings leave of multipliers of a norm, by multiplier.
+
+    The nest over b h**2 = h**2/(4 g), b > 0, is finite where this is positive, g > sum_k c_k v_k / 2. In a
+    hard constraint's limit, of weights w**(x**2) exp(x h), a lifting of exponent s has
+    E exp(s x sqrt(v) U) = exp(s**2 x**2 v/2): it multiplies the fugacity w by exp(s v/2).
+
+    Parameters
+    ----------
+    fe
+        A functional, of which only the level, the model and the order parameters matter.
+
+    Returns
+    -------
+    dict of Symbol to Expr
+        In the order parameters; without the multipliers that liftings do not take from.
+    """
+    if not fe.fields:
+        return {}
+    if not fe.is_finite:
+        return _outermost_fugacity(fe)
+    dual = random_dual(fe.model.generic, fe.level)
+    zero = {x: S.Zero for x in (*dual.p, *dual.q) if x not in fe.order_parameters}
+    table: dict[Symbol, Expr] = {}
+    for nest in (dual.x, _positive_exponents(dual)):
+        parts = _quadratic(nest) if isinstance(nest, LiftedExpectation) else None
+        if parts is not None and parts[0] in fe.fields:
+            table[parts[0]] = parts[2].xreplace(zero)
+    return table
+
+
+def _outermost_fugacity(fe: FreeEnergy) -> dict[Symbol, Expr]:
+    nests = fe.entropy.atoms(LiftedExpectation)
+    if fe.model.prior.norm.is_number or len(nests) != 1:
+        return {}
+    (nest,), (fugacity,) = nests, fe.fields
+    grown = Add(*[v * s / 2 for v, s in zip(nest.increments, nest.exponents, strict=True)])
+    return {fugacity: fugacity * exp(grown)}
+
+
+def _quadratic(nest: LiftedExpectation) -> tuple[Expr, Expr, Expr] | None:
+    """Return a quadratic leaf's multiplier, the nest's value at field 0, and the multiplier it leaves."""
     (h,) = nest.leaf.variables
     try:
         quadratic = Poly(nest.leaf.expr, h)
@@ -255,16 +309,14 @@ def quadratic_nest(nest: LiftedExpectation) -> Expr | None:
         return None
     if quadratic.degree() != 2 or quadratic.coeff_monomial(h) != 0:
         return None
-    total, multiplier = (
-        quadratic.coeff_monomial(1),
-        cancel(1 / (4 * quadratic.coeff_monomial(h**2))),
-    )
+    total = quadratic.coeff_monomial(1)
+    first = multiplier = cancel(1 / (4 * quadratic.coeff_monomial(h**2)))
     for v, s in zip(nest.increments, nest.exponents, strict=True):
         constant, moved = _quadratic_step(bool(s.is_zero))
         values = dict(zip(_STEP_SYMBOLS, (multiplier, v, s), strict=True))
         total += constant.xreplace(values)
         multiplier = factor_terms(moved.xreplace(values).expand())
-    return total + nest.field**2 / (4 * multiplier)
+    return first, total, multiplier
 
 
 _STEP_SYMBOLS = (Symbol("g", positive=True), Symbol("v", positive=True), Symbol("s", positive=True))

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numerics.functionals.coordinates import Coordinates
-from theory import SBP, free_energy
+from numerics.functionals.coordinates import Coordinates, SearchCoordinates
+from theory import SBP, Hopfield, SphericalPerceptron, ZeroOnePerceptron, free_energy
 from theory.thresholds.asymptotics import infinite_exponent_limit
+from theory.thresholds.finite_exponents import outermost_multipliers, without_quenched_average
 from verify import levels, order_parameters
 
 
@@ -131,3 +132,49 @@ def test_missing_order_parameters_are_named():
     coordinates = Coordinates(tuple(free_energy(SBP(), 4).chains))
     with pytest.raises(ValueError, match=r"no value given for order parameter\(s\) Q_2, Q_3"):
         coordinates.from_order_parameters({k: v for k, v in GOOD.items() if k[0] != "Q"})
+
+
+MULTIPLIERS = [
+    free_energy(SphericalPerceptron(), 4),
+    without_quenched_average(free_energy(Hopfield(1), 4)),
+    free_energy(ZeroOnePerceptron(), 4),
+]
+
+
+@pytest.mark.parametrize("fe", MULTIPLIERS, ids=lambda fe: fe.model.name)
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=20)
+def test_what_is_left_of_a_multiplier_is_a_coordinate(fe, seed):
+    """Of the same gaps: nothing else moves, and its exponential is theory's expression."""
+    (symbol, left), *others = outermost_multipliers(fe).items()
+    assert not others
+    plain = Coordinates(tuple(fe.chains))
+    coordinates = SearchCoordinates(tuple(fe.chains), ((symbol, left),))
+    rng = np.random.default_rng(seed)
+    coords = rng.normal(size=coordinates.size)
+    gaps = coordinates.gaps(coords)
+    np.testing.assert_allclose(coordinates.coords([gaps]), coords, rtol=1e-12, atol=1e-12)
+    place = list(fe.order_parameters).index(symbol)
+    rest = np.arange(coords.size) != place
+    np.testing.assert_allclose(plain.coords([gaps])[rest], coords[rest], rtol=1e-12, atol=1e-12)
+    values = coordinates.order_parameters(gaps)
+    assert float(left.subs(values)) == pytest.approx(np.exp(coords[place]), rel=1e-10)
+    weights = rng.normal(size=gaps.size)
+
+    def function(x):
+        return float(np.log(coordinates.gaps(x)) @ weights)
+
+    slopes = coordinates.pull_back(gaps, weights / gaps)
+    for i, slope in enumerate(slopes):
+        move = np.zeros_like(coords)
+        move[i] = 1e-5
+        difference = (function(coords + move) - function(coords - move)) / 2e-5
+        assert difference == pytest.approx(slope, rel=1e-6, abs=1e-7)
+
+
+def test_a_multiplier_that_liftings_use_up_has_no_coordinate():
+    fe = free_energy(SphericalPerceptron(), 3)
+    left = tuple(outermost_multipliers(fe).items())
+    coordinates = SearchCoordinates(tuple(fe.chains), left)
+    gaps = np.array([0.2, 0.3, 0.5, 0.3, 0.3, 0.4, 8.0, 2.0, 1.0, 0.1])
+    assert np.isnan(coordinates.coords([gaps])).sum() == 1
