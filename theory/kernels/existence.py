@@ -206,6 +206,23 @@ class Existence:
         """Whether phi' is square integrable in the sense of distributions: D' is finite at correlation 1."""
         return not self.jumps and self.largest_slope != 0
 
+    @cached_property
+    def roughness(self) -> Expr | None:
+        """The p of D(1) - D(1 - t) = O(t^p) that singular places allow, 1/2 at most.
+
+        None where E phi'^2 exists almost everywhere, so that jumps, with 1/2, are all there is.
+        """
+        if self.largest_slope != 0:
+            return None
+        least = S.Half
+        for lower, upper, f in self.pieces:
+            for end, sense in ((lower, 1), (upper, -1)):
+                bound = None if end.is_infinite else self._end(f, end, sense)
+                if isinstance(bound, Near):  # |x - a|^q is between u and v where both are within sqrt(t)
+                    power = bound.power + S.Half
+                    least = power if less(power, least) else least
+        return least
+
     def at(self, place: Expr) -> Expr | None:
         """Phi at a place; its limit where it is not defined, None where that does not exist."""
         value = self.expr.subs(self.symbol, place)

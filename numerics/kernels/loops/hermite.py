@@ -17,6 +17,8 @@ from .stub import ENOUGH, TIERS  # isort: skip
 _SUMS_HERMITE = {"contract", "nsz", "reassoc"}
 _LEVELS = np.array(TIERS)
 _COUNT = len(TIERS)
+_EXTRA = 2 * _COUNT + 6
+"""Rows behind the coefficients, see `numerics.kernels.series.series.Tables`."""
 
 
 @numba.njit(error_model="numpy", fastmath=_SUMS_HERMITE)
@@ -63,7 +65,7 @@ def hermite_sums(
 @numba.njit(error_model="numpy")
 def left_out(shape: np.ndarray, one: np.ndarray, two: np.ndarray, tier: int, rho: float) -> float:
     """What a tier leaves out of D and of the slope, relative to their values at correlation 1."""
-    start = one.shape[0] - 2 * _COUNT - 3
+    start = one.shape[0] - _EXTRA
     there = min(one[start + 2 * _COUNT], two[start + 2 * _COUNT])
     n = shape[1] * int(min(_LEVELS[tier], there)) + shape[0]
     r = abs(rho)
@@ -83,7 +85,7 @@ def left_out(shape: np.ndarray, one: np.ndarray, two: np.ndarray, tier: int, rho
 @numba.njit(error_model="numpy")
 def remainders(two: np.ndarray, most: np.ndarray) -> None:
     """Fill the largest remainders of some inputs, by tier, and the fewest terms, for `rows`."""
-    start = two.shape[0] - 2 * _COUNT - 3
+    start = two.shape[0] - _EXTRA
     for row in range(2 * _COUNT):
         largest = 0.0
         for j in range(two.shape[1]):
@@ -113,7 +115,7 @@ def safe(shape: np.ndarray, one: np.ndarray, most: np.ndarray, tier: int) -> flo
     """Largest |rho| up to which a tier leaves out nothing that matters, whatever the second input."""
     if shape[2] or not shape[3]:
         return -1.0
-    start = one.shape[0] - 2 * _COUNT - 3
+    start = one.shape[0] - _EXTRA
     there = min(one[start + 2 * _COUNT], most[2 * _COUNT])
     n = shape[1] * int(min(_LEVELS[tier], there)) + shape[0]
     d = one[start + tier] * most[tier]
@@ -141,7 +143,7 @@ def rows(
     c, det = pairs.c, pairs.det
     shape = own[0]
     n = others.shape[0]
-    count = one.shape[0] - 2 * _COUNT - 3
+    count = one.shape[0] - _EXTRA
     top = 0
     while top < _COUNT - 1 and _LEVELS[top] < count:
         top += 1
@@ -183,7 +185,7 @@ def rows(
 def row_bends(a: float, others: np.ndarray, c: np.ndarray, tables: Tables, out: np.ndarray) -> None:
     """|dD'/dk12| where the series has it; -1 where it does not."""
     shape, one, two = tables.own[0], tables.one, tables.two
-    count = one.shape[0] - 2 * _COUNT - 3
+    count = one.shape[0] - _EXTRA
     top = 0
     while top < _COUNT - 1 and _LEVELS[top] < count:
         top += 1
@@ -206,6 +208,12 @@ def row_bends(a: float, others: np.ndarray, c: np.ndarray, tables: Tables, out: 
 
 
 @numba.njit(error_model="numpy")
+def curvature(gap: float) -> float:
+    """A bound of n (n - 1) rho^(n-2) (1 - rho)^2 over n >= 2, at rho = 1 - gap."""
+    return 0.55 * (1.0 + gap * (0.6 + 2.1 * gap))
+
+
+@numba.njit(error_model="numpy")
 def moduli(
     tables: Tables, j: int, near: Near, shift: float, turn: float, most: float, size: float
 ) -> tuple[float, float]:
@@ -213,8 +221,9 @@ def moduli(
 
     ``most`` bounds the slope, and ``size`` is sqrt(D D) of the two inputs. By Cauchy and Schwarz the
     derivative of the slope is at most prod_i (sigma_i + j_i y^(-1/4)), y = 1 - rho^2, over both inputs:
-    sigma_i^2 is the smooth part's E phi''^2, and j_i belongs to the kinks. Where phi jumps, sums of
-    n (n - 1) rho^(n-2) a_n^2 take its place; a slope almost everywhere has a series of its own.
+    sigma_i^2 is the smooth part's E phi''^2, and j_i belongs to the kinks. That holds for a slope almost
+    everywhere, too. Where phi jumps, sums of n (n - 1) rho^(n-2) a_n^2 take its place, and D moves by at most
+    prod_i (g_i t^(1/2) + h_i t^p) with the correlation, t = shift/edge.
     """
     edge, slope, known = near.edge, near.slope, near.bend
     jumps = tables.own[0][2] != 0
@@ -224,23 +233,34 @@ def moduli(
     if known >= 0.0 and not (jumps and gap * edge <= 4.0 * max(shift, turn)):
         second = 1.6 * known if turn > 1e-6 * edge else 1.01 * known
         return (abs(slope) + second * shift) * shift, second * turn
-    if jumps:
-        moved = 2.0 * size * math.sqrt(shift / edge)
-        if gap * edge <= 2.0 * max(shift, turn):
-            return moved, math.inf
-        away = edge * gap - max(shift, turn)
-        if tables.own[0][3] == 0:  # the slope is not D'; both series lie below their secants to 1
-            fall = size * (1.0 + 1e-13) - abs(near.value)
-            return min(fall / away * shift, moved), most / away * turn
-        second = 0.55 * size / (away * away)
-        return min((abs(slope) + second * shift) * shift, moved), second * turn
-    away = gap + turn / edge
     one, end = tables.one, tables.one.shape[0]
-    s, q = one[end - 2], tables.two[end - 2, j]
-    t, k = one[end - 1], tables.two[end - 1, j]
+    two = tables.two
+    moved = 0.0
+    if jumps:
+        step = shift / edge
+        root, power = math.sqrt(step), step ** one[end - 3]
+        moved = one[end - 5] * root + one[end - 4] * power
+        moved = min(moved * (two[end - 5, j] * root + two[end - 4, j] * power), size)
+        if tables.own[0][3] == 0:  # the slope is not D'; both series lie below their secants to 1
+            away = edge * gap - shift
+            if away > shift:
+                fall = size * (1.0 + 1e-13) - abs(near.value)
+                moved = min(fall / away * shift, moved)
+        elif gap * edge <= 2.0 * max(shift, turn):
+            return moved, math.inf
+        else:
+            away = edge * gap - max(shift, turn)
+            far = away / edge
+            second = size * curvature(far) / (away * away)
+            return min((abs(slope) + second * shift) * shift, moved), second * turn
+    away = gap + turn / edge
+    s, q = one[end - 2], two[end - 2, j]
+    t, k = one[end - 1], two[end - 1, j]
     root = math.sqrt(math.sqrt(away))
     second = s * q
     if t + k > 0.0:  # integrated over the shift
         second = 3.0 * (second + (s * k + q * t) / root + t * k / (root * root))
+    if jumps:
+        return moved, second * turn
     rate = min(abs(slope) + 2.0 * second * shift, 1.01 * most)
     return rate * shift, second * turn
