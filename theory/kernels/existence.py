@@ -24,6 +24,8 @@ from theory.errors import ActivationError, DivergenceError
 __all__ = ["DivergenceError", "Existence", "Jump", "smooth_pieces"]
 
 T = Symbol("t", positive=True)
+_DEGREE = 100
+"""Of polynomials in an exponential that are factored."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,39 @@ def logistic(expr: Expr) -> Expr:
             made = (sympy.S.Half + half) ** count * (sympy.S.Half - half) ** (-index - count)
             return logistic(sympy.Mul(*others)) * made
     return expr.func(*(logistic(a) for a in expr.args))
+
+
+def _slopes_of_waves(f: Expr) -> Expr:
+    """Write 1 - tanh(a)^2 with exponentials, of which nothing cancels."""
+    square = sympy.Wild("square")
+    return f.replace(
+        1 - sympy.tanh(square) ** 2,
+        4 * sympy.exp(2 * square) / (1 + sympy.exp(2 * square)) ** 2,
+        exact=True,
+    )
+
+
+def _factored_waves(f: Expr) -> Expr:
+    """A function of t with exponentials for tanh, factored; each exp(number) is one unknown meanwhile.
+
+    A polynomial takes exp(200) for the 200th power of exp(1).
+    """
+    numbers: dict[Expr, Symbol] = {}
+
+    def wave(a: Expr) -> Expr:
+        number, rest = sympy.expand(2 * a).as_independent(T, as_Add=True)
+        if number == 0:
+            return 1 - 2 / (1 + sympy.exp(rest))
+        scale = numbers.setdefault(sympy.exp(number), sympy.Dummy(positive=True))
+        return 1 - 2 / (1 + scale * sympy.exp(rest))
+
+    rates = [abs(sympy.diff(a.args[0], T)) for a in f.atoms(sympy.tanh)]
+    if all(r.is_Rational for r in rates):  # their common measure is exp(1) of the polynomials
+        measure = sympy.gcd_list(rates)
+        if max(rates) > _DEGREE * measure:
+            return f
+    made = sympy.factor(sympy.together(f.replace(sympy.tanh, wave)))
+    return made.xreplace({scale: number for number, scale in numbers.items()})
 
 
 def _delicate(expr: Expr, x: Symbol) -> list[tuple[Expr, bool]]:
@@ -272,10 +307,12 @@ class Existence:
                 f = sympy.expand(f, power_exp=False)
             growth = far(f, T)
             # 1 - tanh^2 is exponentially small
-            if (growth is None or not growth.sharp) and f.has(sympy.tanh) and f.count_ops() < 100:
-                f = f.replace(sympy.tanh, lambda a: 1 - 2 / (1 + sympy.exp(2 * a)))
-                again = far(sympy.factor(sympy.together(f)), T)
-                growth = again if again is not None and again.sharp else growth
+            for shorter in (_slopes_of_waves, _factored_waves):
+                if growth is not None and growth.sharp:
+                    break
+                if f.has(sympy.tanh) and f.count_ops() < 100:
+                    again = far(shorter(f), T)
+                    growth = again if again is not None and again.sharp else growth
             return growth
         return near(f.subs(x, end + sense * T), T)
 

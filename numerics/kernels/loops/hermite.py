@@ -169,11 +169,13 @@ def gathered(
 ) -> None:
     """Sums for some of the second inputs, into their places."""
     n = places.shape[0]
-    some, values, slopes = np.empty((used, n)), np.empty(n), np.empty(n)
+    some, near, values, slopes = np.empty((used, n)), np.empty(n), np.empty(n), np.empty(n)
+    for i in range(n):
+        near[i] = rho[places[i]]
     for m in range(used):
         for i in range(n):
             some[m, i] = two[m, start + places[i]]
-    hermite_sums(shape, one, some, 0, used, rho[places], values, slopes)
+    hermite_sums(shape, one, some, 0, used, near, values, slopes)
     for i in range(n):
         value[places[i]], slope[places[i]] = values[i], slopes[i]
 
