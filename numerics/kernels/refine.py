@@ -119,7 +119,7 @@ def _moduli(
 ) -> tuple[arb, arb]:
     """How far D and the slope move within the radii of the variances and of the covariance.
 
-    D' is at most the root of the product of the diagonal's (Cauchy and Schwarz), and so is a change of D, of its
+    D' is at most the root of the product of the diagonal's (Cauchy and Schwarz), and a change of D that of its
     largest changes on both diagonals. The slope's own change is its derivative's within a quarter of the
     distance to correlation 1, and a difference beyond.
     """
@@ -134,7 +134,9 @@ def _moduli(
     sense = 1 if bool(c > 0) else -1
     close = not bool(4 * shift < gap)
     first, second = maps.drift(k, c, m) if not close else (arb(0), arb(0))
-    if maps.jumps:  # the slope is not D'; two inputs of one variance move the most from correlation 1
+    if (
+        maps.jumps
+    ):  # the slope is not D'; two inputs of one variance move the most from correlation 1
         step = (shift / edge).upper()
         falls = [v[1] - maps.both(v[0], v[0] * (1 - step), v[0])[0] for v in (one, two)]
         moved = (falls[0].abs_upper() * falls[1].abs_upper()).sqrt()

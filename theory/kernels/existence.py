@@ -253,7 +253,9 @@ class Existence:
         for lower, upper, f in self.pieces:
             for end, sense in ((lower, 1), (upper, -1)):
                 bound = None if end.is_infinite else self._end(f, end, sense)
-                if isinstance(bound, Near):  # |x - a|^q is between u and v where both are within sqrt(t)
+                if isinstance(
+                    bound, Near
+                ):  # |x - a|^q is between u and v where both are within sqrt(t)
                     power = bound.power + S.Half
                     least = power if less(power, least) else least
         return least

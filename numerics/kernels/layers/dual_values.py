@@ -216,7 +216,9 @@ class DualValues:
             if self.tangent == "almost_everywhere" and self.dual.existence.jumps:
                 rate = np.where(away > step, 1.0 / (edge * np.maximum(away, step)), np.inf)
                 fall = size * (1.0 + 1e-13) - np.abs(value)  # D' lies below the secant to 1
-                return np.fmin(fall * rate * shift, moved), self._bend(tables, n, gap + step) * shift
+                return np.fmin(fall * rate * shift, moved), self._bend(
+                    tables, n, gap + step
+                ) * shift
             second = np.where(away > step, size * _curvature(away) / (edge * away) ** 2, np.inf)
             return np.fmin((np.abs(slope) + second * shift) * shift, moved), second * shift
         most, bend = _outer(noise.true, n), _outer(noise.bend, n)

@@ -133,9 +133,15 @@ def safe(shape: np.ndarray, one: np.ndarray, most: np.ndarray, tier: int) -> flo
 
 @numba.njit(error_model="numpy")
 def enough(
-    shape: np.ndarray, one: np.ndarray, most: np.ndarray, rho: np.ndarray, tier: int, top: int, share: int
+    shape: np.ndarray,
+    one: np.ndarray,
+    most: np.ndarray,
+    rho: np.ndarray,
+    tier: int,
+    top: int,
+    share: int,
 ) -> tuple[int, int]:
-    """The smallest tier from ``tier`` on that suffices for all but ``share`` pairs, or ``top``; the others."""
+    """The smallest tier from ``tier`` on that suffices for all but ``share`` pairs, or ``top``; the rest."""
     over = top
     while tier < over:
         middle = (tier + over) // 2
@@ -248,7 +254,11 @@ def row_bends(a: float, others: np.ndarray, c: np.ndarray, tables: Tables, out: 
         edge = math.sqrt(a) * math.sqrt(others[j])
         rho = min(max(c[j] / (edge if edge > 0.0 else 1.0), -1.0), 1.0)
         # remainders grow by n
-        if edge == 0.0 or not left_out(shape, one, two[:, start + j], top, rho) <= 1e-13 or not shape[3]:
+        if (
+            edge == 0.0
+            or not left_out(shape, one, two[:, start + j], top, rho) <= 1e-13
+            or not shape[3]
+        ):
             out[j] = -1.0
             continue
         total, power = 0.0, 1.0

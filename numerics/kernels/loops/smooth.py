@@ -353,7 +353,12 @@ def run(
                 on_inputs = first and layer == 0
                 if USES_SERIES:
                     tables = Tables(
-                        series.one[layer, i], series.two[layer], j0, most[layer], inverse[layer], own
+                        series.one[layer, i],
+                        series.two[layer],
+                        j0,
+                        most[layer],
+                        inverse[layer],
+                        own,
                     )
                 if not on_inputs and (careful or (USES_SERIES and needs_determinants(own))):
                     spread(a, kj, pairs)

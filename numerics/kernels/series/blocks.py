@@ -196,10 +196,7 @@ class Moments:
         # densities of the bivariate normal at two kinks: below (2 pi k)^-1 y^(-1/2) exp(-(a^2 + b^2)/(4 k))
         kinks, jumps = (
             sum(
-                (
-                    abs(float(j.height)) * np.exp(-(float(j.place) ** 2) / (4.0 * k))
-                    for j in some
-                ),
+                (abs(float(j.height)) * np.exp(-(float(j.place) ** 2) / (4.0 * k)) for j in some),
                 start=np.zeros_like(q),
             )
             for some in (existence.kinks, existence.jumps)

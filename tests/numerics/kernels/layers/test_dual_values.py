@@ -1,4 +1,4 @@
-"""How far D and the slope move, where phi jumps: against probabilities of the bivariate normal distribution."""
+"""How far D and the slope move where phi jumps: against integrals of the bivariate normal density."""
 
 import itertools
 import math
