@@ -119,7 +119,7 @@ def _moduli(
 ) -> tuple[arb, arb]:
     """How far D and the slope move within the radii of the variances and of the covariance.
 
-    D' is at most the root of the product of the diagonal's (Cauchy and Schwarz), and a change of D that of its
+    D' is at most the root of the product of the diagonal's (Cauchy and Schwarz), and a change of D of its
     largest changes on both diagonals. The slope's own change is its derivative's within a quarter of the
     distance to correlation 1, and a difference beyond.
     """
