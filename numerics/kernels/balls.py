@@ -59,6 +59,8 @@ class Maps:
     ----------
     members : int
         How often an evaluation evaluates a closed form: once, or for all pairs of a mixture's nodes.
+    jumps : bool
+        Whether the slope is one almost everywhere only, and not D'.
 
     Raises
     ------
@@ -76,6 +78,7 @@ class Maps:
                 )
             nodes, masses = mixture_nodes(digits or 16)
             self._nodes = tuple(zip(map(mpf_ball, nodes), map(mpf_ball, masses), strict=True))
+        self.jumps = tangent == "almost_everywhere" and bool(source.existence.jumps)
         self.members = max(1, len(self._nodes) ** 2)
         scales = [A, B] if self._nodes else []
         slope = dual.tangent(tangent) if source is dual else source.moment(1, 1)

@@ -119,8 +119,9 @@ def _moduli(
 ) -> tuple[arb, arb]:
     """How far D and the slope move within the radii of the variances and of the covariance.
 
-    D' is at most the root of the product of the diagonal's (Cauchy and Schwarz). The slope's own change is
-    its derivative's within a quarter of the distance to correlation 1, and a difference beyond.
+    D' is at most the root of the product of the diagonal's (Cauchy and Schwarz), and a change of D of its
+    largest changes on both diagonals. The slope's own change is its derivative's within a quarter of the
+    distance to correlation 1, and a difference beyond.
     """
     k, m = one[0].mid(), two[0].mid()
     edge = (k * m).sqrt()
@@ -133,7 +134,16 @@ def _moduli(
     sense = 1 if bool(c > 0) else -1
     close = not bool(4 * shift < gap)
     first, second = maps.drift(k, c, m) if not close else (arb(0), arb(0))
-    if sizes[1].is_finite():
+    if (
+        maps.jumps
+    ):  # the slope is not D'; two inputs of one variance move the most from correlation 1
+        step = (shift / edge).upper()
+        falls = [v[1] - maps.both(v[0], v[0] * (1 - step), v[0])[0] for v in (one, two)]
+        moved = (falls[0].abs_upper() * falls[1].abs_upper()).sqrt()
+        if not close:
+            moved = moved.min(2 * first.abs_upper() * shift)
+        moved += (sizes[0] + 8 * edge * sizes[1]) * relative
+    elif sizes[1].is_finite():
         moved = sizes[1] * shift + (sizes[0] + 8 * edge * sizes[1]) * relative
     elif not close:
         moved = 2 * first.abs_upper() * shift + sizes[0] * relative

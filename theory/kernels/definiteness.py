@@ -35,13 +35,15 @@ phi(x) for any r is enough then (`Definiteness.proportional`).
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import sympy
 from sympy import Expr, Rational
 
-from theory.calculus.zeros import vanishes
+from theory.calculus.zeros import inside, less, vanishes
 from theory.kernels.activations import Activation
 
 __all__ = ["Definiteness"]
@@ -49,6 +51,8 @@ __all__ = ["Definiteness"]
 _POINTS = tuple(
     Rational(p, q) for p, q in ((3, 97), (13, 53), (71, 89), (193, 101), (367, 83), (997, 61))
 )
+_OPERATIONS = 150
+_SHARES = Rational(3, 97), Rational(61, 89)
 
 
 @dataclass(frozen=True)
@@ -96,22 +100,62 @@ class Definiteness:
         return True
 
     def _scales(self, t: Rational, r: Expr) -> bool:
-        """Compare phi(t x) with r phi(x), to forty digits, at points of all pieces.
+        """Whether phi(t x) = r phi(x): not refuted at points of all pieces, and proved on each piece.
 
-        Pieces are analytic, and two analytic functions do not agree at these by chance.
+        Points alone prove nothing: bumps of smooth functions may be narrow, and far from all of them.
         """
         for x in self._points(t):
             one, two = (self.activation.existence.at(v) for v in (x, t * x))
             if one is None or two is None or not vanishes(two - r * one):
                 return False
-        return True
+        return all(_same(f, g) for f, g in self._compared(t, r))
+
+    def _compared(self, t: Rational, r: Expr) -> Iterator[tuple[Expr, Expr]]:
+        """Phi(t x) and r phi(x), on every interval on which both are analytic."""
+        x, split = self.activation.symbol, self.activation.existence.pieces
+        ends = self._ends(t)
+        for lower, upper in itertools.pairwise((-sympy.oo, *ends, sympy.oo)):
+            here = inside(lower, upper)
+            one, two = (
+                next(f for _, end, f in split if less(place, end)) for place in (here, t * here)
+            )
+            yield two.subs(x, t * x), r * one
+
+    def _ends(self, t: Rational) -> list[Expr]:
+        """Where phi(x) or phi(t x) is not analytic."""
+        places = [b for _, b, _ in self.activation.existence.pieces[:-1]]
+        ends: list[Expr] = []
+        for place in sorted([*places, *(b / t for b in places)], key=lambda r: sympy.N(r, 40)):
+            if not ends or less(ends[-1], place):
+                ends.append(place)
+        return ends
 
     def _points(self, t: Rational) -> list[Expr]:
+        """Some at large, and some in every interval on which both functions are analytic."""
+        ends = self._ends(t)
         points = [s * p for p in _POINTS for s in (1, -1)]
-        for lower, upper, _ in self.activation.existence.pieces:
+        for r in ends:
+            points += [r + s * p for p in _POINTS[:2] for s in (1, -1)]
+        for lower, upper in itertools.pairwise(ends):
+            middle = inside(lower, upper)
             for end in (lower, upper):
-                if not end.is_infinite:
-                    points += [
-                        r + s * p for r in (end, end / t) for p in _POINTS[:2] for s in (1, -1)
-                    ]
+                points += [middle + (end - middle) * p for p in _SHARES]
         return points
+
+
+def _same(f: Expr, g: Expr) -> bool:
+    """Whether two analytic functions are proved to be the same."""
+    rest = f - g
+    for simpler in (sympy.expand, sympy.factor_terms, _cancelled):
+        if rest == 0:
+            return True
+        rest = simpler(rest)
+    return rest == 0
+
+
+def _cancelled(expr: Expr) -> Expr:
+    """A common denominator, with exponentials of one argument; unchanged where that is too long."""
+    if expr.count_ops() > _OPERATIONS:
+        return expr
+    expr = expr.replace(sympy.tanh, lambda a: 1 - 2 / (1 + sympy.exp(2 * a)))
+    return sympy.simplify(sympy.numer(sympy.together(expr)))

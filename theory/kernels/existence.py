@@ -24,6 +24,8 @@ from theory.errors import ActivationError, DivergenceError
 __all__ = ["DivergenceError", "Existence", "Jump", "smooth_pieces"]
 
 T = Symbol("t", positive=True)
+_DEGREE = 100
+"""Of polynomials in an exponential that are factored."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,39 @@ def logistic(expr: Expr) -> Expr:
             made = (sympy.S.Half + half) ** count * (sympy.S.Half - half) ** (-index - count)
             return logistic(sympy.Mul(*others)) * made
     return expr.func(*(logistic(a) for a in expr.args))
+
+
+def _slopes_of_waves(f: Expr) -> Expr:
+    """Write 1 - tanh(a)^2 with exponentials, of which nothing cancels."""
+    square = sympy.Wild("square")
+    return f.replace(
+        1 - sympy.tanh(square) ** 2,
+        4 * sympy.exp(2 * square) / (1 + sympy.exp(2 * square)) ** 2,
+        exact=True,
+    )
+
+
+def _factored_waves(f: Expr) -> Expr:
+    """A function of t with exponentials for tanh, factored; each exp(number) is one unknown meanwhile.
+
+    A polynomial takes exp(200) for the 200th power of exp(1).
+    """
+    numbers: dict[Expr, Symbol] = {}
+
+    def wave(a: Expr) -> Expr:
+        number, rest = sympy.expand(2 * a).as_independent(T, as_Add=True)
+        if number == 0:
+            return 1 - 2 / (1 + sympy.exp(rest))
+        scale = numbers.setdefault(sympy.exp(number), sympy.Dummy(positive=True))
+        return 1 - 2 / (1 + scale * sympy.exp(rest))
+
+    rates = [abs(sympy.diff(a.args[0], T)) for a in f.atoms(sympy.tanh)]
+    if all(r.is_Rational for r in rates):  # their common measure is exp(1) of the polynomials
+        measure = sympy.gcd_list(rates)
+        if max(rates) > _DEGREE * measure:
+            return f
+    made = sympy.factor(sympy.together(f.replace(sympy.tanh, wave)))
+    return made.xreplace({scale: number for number, scale in numbers.items()})
 
 
 def _delicate(expr: Expr, x: Symbol) -> list[tuple[Expr, bool]]:
@@ -206,6 +241,25 @@ class Existence:
         """Whether phi' is square integrable in the sense of distributions: D' is finite at correlation 1."""
         return not self.jumps and self.largest_slope != 0
 
+    @cached_property
+    def roughness(self) -> Expr | None:
+        """The p of D(1) - D(1 - t) = O(t^p) that singular places allow, 1/2 at most.
+
+        None where E phi'^2 exists almost everywhere, so that jumps, with 1/2, are all there is.
+        """
+        if self.largest_slope != 0:
+            return None
+        least = S.Half
+        for lower, upper, f in self.pieces:
+            for end, sense in ((lower, 1), (upper, -1)):
+                bound = None if end.is_infinite else self._end(f, end, sense)
+                if isinstance(
+                    bound, Near
+                ):  # |x - a|^q is between u and v where both are within sqrt(t)
+                    power = bound.power + S.Half
+                    least = power if less(power, least) else least
+        return least
+
     def at(self, place: Expr) -> Expr | None:
         """Phi at a place; its limit where it is not defined, None where that does not exist."""
         value = self.expr.subs(self.symbol, place)
@@ -255,10 +309,12 @@ class Existence:
                 f = sympy.expand(f, power_exp=False)
             growth = far(f, T)
             # 1 - tanh^2 is exponentially small
-            if (growth is None or not growth.sharp) and f.has(sympy.tanh) and f.count_ops() < 100:
-                f = f.replace(sympy.tanh, lambda a: 1 - 2 / (1 + sympy.exp(2 * a)))
-                again = far(sympy.factor(sympy.together(f)), T)
-                growth = again if again is not None and again.sharp else growth
+            for shorter in (_slopes_of_waves, _factored_waves):
+                if growth is not None and growth.sharp:
+                    break
+                if f.has(sympy.tanh) and f.count_ops() < 100:
+                    again = far(shorter(f), T)
+                    growth = again if again is not None and again.sharp else growth
             return growth
         return near(f.subs(x, end + sense * T), T)
 

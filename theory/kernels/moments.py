@@ -33,6 +33,14 @@ class ExpDifference(Function):
 
     nargs = 3
 
+    @classmethod
+    def eval(cls, a: Expr, b: Expr, apart: Expr) -> Expr | None:
+        """Nothing, of equal numbers."""
+        return sympy.S.Zero if apart == 0 else None
+
+    def _eval_evalf(self, prec: int) -> Expr:
+        return self.doit()._eval_evalf(prec)
+
     def doit(self, **_: object) -> Expr:
         """Write the two exponentials."""
         a, b, _difference = self.args

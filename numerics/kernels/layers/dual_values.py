@@ -189,7 +189,7 @@ class DualValues:
         value, slope = np.empty_like(pairs.c), np.empty_like(pairs.c)
         for i, k in enumerate(k1[:, 0]):
             row = state.Pairs(*(np.ascontiguousarray(v[i]) for v in pairs))
-            tables = state.Tables(left[i], right, most, inverse, own)
+            tables = state.Tables(left[i], right, 0, most, inverse, own)
             module.rows(k, k2[0], row, tables, value[i], slope[i])
         return value, slope
 
@@ -207,30 +207,43 @@ class DualValues:
         """The same for series, by the bounds that `numerics.kernels.series.series.Tables` has for D''."""
         shift = step * edge
         if not self.dual.existence.smooth:
-            # sum n (n - 1) rho^(n-2) a_n b_n, as `numerics.kernels.loops.hermite.moduli`
+            # as `numerics.kernels.loops.hermite.moduli`
             size, away = _outer(tables.second, n), gap - step
+            g, h, p = tables.rows[-5:-2]
+            root, power = np.sqrt(step), step ** p.max()
+            moved = g[:n, None] * root + h[:n, None] * power
+            moved = np.minimum(moved * (g[n:] * root + h[n:] * power), size)
             if self.tangent == "almost_everywhere" and self.dual.existence.jumps:
                 rate = np.where(away > step, 1.0 / (edge * np.maximum(away, step)), np.inf)
                 fall = size * (1.0 + 1e-13) - np.abs(value)  # D' lies below the secant to 1
-                moved = np.fmin(fall * rate * shift, 2.0 * size * np.sqrt(step))
-                return moved, _outer(noise.chi, n) * rate * shift
-            second = np.where(away > step, 0.55 * size / (edge * away) ** 2, np.inf)
-            moved = 2.0 * size * np.sqrt(step)
+                return np.fmin(fall * rate * shift, moved), self._bend(
+                    tables, n, gap + step
+                ) * shift
+            second = np.where(away > step, size * _curvature(away) / (edge * away) ** 2, np.inf)
             return np.fmin((np.abs(slope) + second * shift) * shift, moved), second * shift
-        ends = tables.rows[-2:]
         most, bend = _outer(noise.true, n), _outer(noise.bend, n)
         if not np.isfinite(bend).all():
-            (s, q), (t, k) = ((row[:n, None], row[None, n:]) for row in ends)
-            root = np.sqrt(np.sqrt(gap + step))
-            bend = 3.0 * (s * q + (s * k + q * t) / root + t * k / (root * root))
+            bend = self._bend(tables, n, gap + step)
         turn = bend * shift
         return shift * np.minimum(most * 1.01, np.abs(slope) + 2.0 * turn), turn
+
+    @staticmethod
+    def _bend(tables: Tables, n: int, gap: Array) -> Array:
+        """The derivative of the slope almost everywhere, on average over what is nearer to 1 than ``gap``."""
+        (s, q), (t, k) = ((row[:n, None], row[None, n:]) for row in tables.rows[-2:])
+        root = np.sqrt(np.sqrt(gap))
+        return 3.0 * (s * q + (s * k + q * t) / root + t * k / (root * root))
 
 
 def _outer(values: Array, n: int) -> Array:
     """Geometric means of the first n values with the others."""
     roots = np.sqrt(values)
     return roots[:n, None] * roots[None, n:]
+
+
+def _curvature(gap: Array) -> Array:
+    """As `numerics.kernels.loops.hermite.curvature`."""
+    return 0.55 * (1.0 + gap * (0.6 + 2.1 * gap))
 
 
 def _around(k: Array, t: Any) -> tuple[Array, Array, Array]:

@@ -17,6 +17,8 @@ from .stub import ENOUGH, TIERS  # isort: skip
 _SUMS_HERMITE = {"contract", "nsz", "reassoc"}
 _LEVELS = np.array(TIERS)
 _COUNT = len(TIERS)
+_EXTRA = 2 * _COUNT + 6
+"""Rows behind the coefficients, see `numerics.kernels.series.series.Tables`."""
 
 
 @numba.njit(error_model="numpy", fastmath=_SUMS_HERMITE)
@@ -24,13 +26,18 @@ def hermite_sums(
     shape: np.ndarray,
     one: np.ndarray,
     two: np.ndarray,
+    start: int,
     used: int,
     rho: np.ndarray,
     value: np.ndarray,
     slope: np.ndarray,
 ) -> None:
-    """Sums over n of a_n b_n rho^n and of n a_n b_n rho^(n-1), by Horner's rule, four terms at a time."""
+    """Sums over n of a_n b_n rho^n and of n a_n b_n rho^(n-1), by Horner's rule, four terms at a time.
+
+    Columns from ``start`` on are the second inputs'.
+    """
     n = rho.shape[0]
+    stop = start + n
     x = np.empty(n)
     double = shape[1] == 2
     for j in range(n):
@@ -39,7 +46,8 @@ def hermite_sums(
         x[j] = rho[j] * rho[j] if double else rho[j]
     for top in range(used - 1, 2, -4):
         a, b, c, d = one[top], one[top - 1], one[top - 2], one[top - 3]
-        p, q, r, s = two[top], two[top - 1], two[top - 2], two[top - 3]
+        p, q = two[top, start:stop], two[top - 1, start:stop]
+        r, s = two[top - 2, start:stop], two[top - 3, start:stop]
         for j in range(n):
             y, v, w = x[j], value[j], slope[j]
             w = w * y + v
@@ -63,7 +71,7 @@ def hermite_sums(
 @numba.njit(error_model="numpy")
 def left_out(shape: np.ndarray, one: np.ndarray, two: np.ndarray, tier: int, rho: float) -> float:
     """What a tier leaves out of D and of the slope, relative to their values at correlation 1."""
-    start = one.shape[0] - 2 * _COUNT - 3
+    start = one.shape[0] - _EXTRA
     there = min(one[start + 2 * _COUNT], two[start + 2 * _COUNT])
     n = shape[1] * int(min(_LEVELS[tier], there)) + shape[0]
     r = abs(rho)
@@ -83,7 +91,7 @@ def left_out(shape: np.ndarray, one: np.ndarray, two: np.ndarray, tier: int, rho
 @numba.njit(error_model="numpy")
 def remainders(two: np.ndarray, most: np.ndarray) -> None:
     """Fill the largest remainders of some inputs, by tier, and the fewest terms, for `rows`."""
-    start = two.shape[0] - 2 * _COUNT - 3
+    start = two.shape[0] - _EXTRA
     for row in range(2 * _COUNT):
         largest = 0.0
         for j in range(two.shape[1]):
@@ -113,7 +121,7 @@ def safe(shape: np.ndarray, one: np.ndarray, most: np.ndarray, tier: int) -> flo
     """Largest |rho| up to which a tier leaves out nothing that matters, whatever the second input."""
     if shape[2] or not shape[3]:
         return -1.0
-    start = one.shape[0] - 2 * _COUNT - 3
+    start = one.shape[0] - _EXTRA
     there = min(one[start + 2 * _COUNT], most[2 * _COUNT])
     n = shape[1] * int(min(_LEVELS[tier], there)) + shape[0]
     d = one[start + tier] * most[tier]
@@ -121,6 +129,61 @@ def safe(shape: np.ndarray, one: np.ndarray, most: np.ndarray, tier: int) -> flo
     first = 2.0 if d <= ENOUGH else math.exp(math.log(ENOUGH / d) / n)
     second = 2.0 if t <= ENOUGH else math.exp(math.log(ENOUGH / t) / max(n - 1, 1))
     return min(first, second) * (1.0 - 1e-14)
+
+
+@numba.njit(error_model="numpy")
+def enough(
+    shape: np.ndarray,
+    one: np.ndarray,
+    most: np.ndarray,
+    rho: np.ndarray,
+    tier: int,
+    top: int,
+    share: int,
+) -> tuple[int, int]:
+    """The smallest tier from ``tier`` on that suffices for all but ``share`` pairs, or ``top``; the rest."""
+    over = top
+    while tier < over:
+        middle = (tier + over) // 2
+        if beyond(rho, safe(shape, one, most, middle)) <= share:
+            over = middle
+        else:
+            tier = middle + 1
+    return tier, beyond(rho, safe(shape, one, most, tier))
+
+
+@numba.njit
+def beyond(rho: np.ndarray, limit: float) -> int:
+    """How many correlations are larger."""
+    above = 0
+    for j in range(rho.shape[0]):
+        above += not abs(rho[j]) <= limit
+    return above
+
+
+@numba.njit(error_model="numpy")
+def gathered(
+    shape: np.ndarray,
+    one: np.ndarray,
+    two: np.ndarray,
+    start: int,
+    used: int,
+    rho: np.ndarray,
+    places: np.ndarray,
+    value: np.ndarray,
+    slope: np.ndarray,
+) -> None:
+    """Sums for some of the second inputs, into their places."""
+    n = places.shape[0]
+    some, near, values, slopes = np.empty((used, n)), np.empty(n), np.empty(n), np.empty(n)
+    for i in range(n):
+        near[i] = rho[places[i]]
+    for m in range(used):
+        for i in range(n):
+            some[m, i] = two[m, start + places[i]]
+    hermite_sums(shape, one, some, 0, used, near, values, slopes)
+    for i in range(n):
+        value[places[i]], slope[places[i]] = values[i], slopes[i]
 
 
 @numba.njit(error_model="numpy")
@@ -137,11 +200,11 @@ def rows(
     As few terms are taken as suffice for most of the pairs; the others take more, or quadrature in two
     dimensions. Sums leave out at most ENOUGH of the values at correlation 1, by Parseval's bound.
     """
-    one, two, most, inverse, own = tables
+    one, two, start, most, inverse, own = tables
     c, det = pairs.c, pairs.det
     shape = own[0]
     n = others.shape[0]
-    count = one.shape[0] - 2 * _COUNT - 3
+    count = one.shape[0] - _EXTRA
     top = 0
     while top < _COUNT - 1 and _LEVELS[top] < count:
         top += 1
@@ -149,41 +212,41 @@ def rows(
     scale = 1.0 / math.sqrt(a) if a > 0.0 else 0.0
     for j in range(n):
         rho[j] = min(max(c[j] * (scale * inverse[j]), -1.0), 1.0)
-    tier, over = 0, top
-    while tier < over:  # the smallest that suffices for all but a sixteenth
-        middle = (tier + over) // 2
-        limit = safe(shape, one, most, middle)
-        above = 0
+    tier, above = enough(shape, one, most, rho, 0, top, n // 16)
+    hermite_sums(shape, one, two, start, _LEVELS[tier], rho, value, slope)
+    near, far = safe(shape, one, most, tier), safe(shape, one, most, top)
+    places, some = np.empty(max(above, 1), dtype=np.int64), 0
+    if above:
+        correlations = np.empty(above)
         for j in range(n):
-            above += abs(rho[j]) > limit
-        if 16 * above <= n:
-            over = middle
-        else:
-            tier = middle + 1
-    limit = safe(shape, one, most, tier)
-    hermite_sums(shape, one, two, _LEVELS[tier], rho, value, slope)
+            if near < abs(rho[j]) <= far:
+                places[some], correlations[some] = j, rho[j]
+                some += 1
+        if some:
+            level, _ = enough(shape, one, most, correlations[:some], tier, top, 0)
+            gathered(shape, one, two, start, _LEVELS[level], rho, places[:some], value, slope)
     for j in range(n):
         slope[j] *= scale * inverse[j]
-    for j in range(n):
-        if abs(rho[j]) <= limit or scale * inverse[j] == 0.0:
-            continue
-        if shape[3] and left_out(shape, one, two[:, j], tier, rho[j]) <= ENOUGH:
-            continue
-        if tier < top and shape[3] and left_out(shape, one, two[:, j], top, rho[j]) <= ENOUGH:
-            hermite_sums(
-                shape, one, two[:, j : j + 1], _LEVELS[top], rho[j : j + 1], value[j : j + 1],
-                slope[j : j + 1],
-            )  # fmt: skip
-            slope[j] *= scale * inverse[j]
-        else:
-            value[j], slope[j] = by_quadrature(own, a, others[j], c[j], det[j])
+    if above > some:
+        for j in range(n):
+            if abs(rho[j]) <= max(near, far) or scale * inverse[j] == 0.0:
+                continue
+            column = two[:, start + j]
+            if shape[3] and left_out(shape, one, column, tier, rho[j]) <= ENOUGH:
+                continue
+            if tier < top and shape[3] and left_out(shape, one, column, top, rho[j]) <= ENOUGH:
+                places[0] = j
+                gathered(shape, one, two, start, _LEVELS[top], rho, places[:1], value, slope)
+                slope[j] *= scale * inverse[j]
+            else:
+                value[j], slope[j] = by_quadrature(own, a, others[j], c[j], det[j])
 
 
 @numba.njit(error_model="numpy", fastmath=_SUMS_HERMITE)
 def row_bends(a: float, others: np.ndarray, c: np.ndarray, tables: Tables, out: np.ndarray) -> None:
     """|dD'/dk12| where the series has it; -1 where it does not."""
-    shape, one, two = tables.own[0], tables.one, tables.two
-    count = one.shape[0] - 2 * _COUNT - 3
+    shape, one, two, start = tables.own[0], tables.one, tables.two, tables.start
+    count = one.shape[0] - _EXTRA
     top = 0
     while top < _COUNT - 1 and _LEVELS[top] < count:
         top += 1
@@ -191,18 +254,28 @@ def row_bends(a: float, others: np.ndarray, c: np.ndarray, tables: Tables, out: 
         edge = math.sqrt(a) * math.sqrt(others[j])
         rho = min(max(c[j] / (edge if edge > 0.0 else 1.0), -1.0), 1.0)
         # remainders grow by n
-        if edge == 0.0 or not left_out(shape, one, two[:, j], top, rho) <= 1e-13 or not shape[3]:
+        if (
+            edge == 0.0
+            or not left_out(shape, one, two[:, start + j], top, rho) <= 1e-13
+            or not shape[3]
+        ):
             out[j] = -1.0
             continue
         total, power = 0.0, 1.0
         for m in range(count):
             n = shape[0] + shape[1] * m
             if n >= 2:
-                total += n * (n - 1.0) * one[m] * two[m, j] * power
+                total += n * (n - 1.0) * one[m] * two[m, start + j] * power
                 power *= rho * rho if shape[1] == 2 else rho
         if shape[0] == 1 and shape[1] == 2:  # odd orders: n - 2 is odd
             total *= rho
         out[j] = abs(total) / (edge * edge)
+
+
+@numba.njit(error_model="numpy")
+def curvature(gap: float) -> float:
+    """A bound of n (n - 1) rho^(n-2) (1 - rho)^2 over n >= 2, at rho = 1 - gap."""
+    return 0.55 * (1.0 + gap * (0.6 + 2.1 * gap))
 
 
 @numba.njit(error_model="numpy")
@@ -213,8 +286,9 @@ def moduli(
 
     ``most`` bounds the slope, and ``size`` is sqrt(D D) of the two inputs. By Cauchy and Schwarz the
     derivative of the slope is at most prod_i (sigma_i + j_i y^(-1/4)), y = 1 - rho^2, over both inputs:
-    sigma_i^2 is the smooth part's E phi''^2, and j_i belongs to the kinks. Where phi jumps, sums of
-    n (n - 1) rho^(n-2) a_n^2 take its place; a slope almost everywhere has a series of its own.
+    sigma_i^2 is the smooth part's E phi''^2, and j_i belongs to the kinks. That holds for a slope almost
+    everywhere, too. Where phi jumps, sums of n (n - 1) rho^(n-2) a_n^2 take its place, and D moves by at most
+    prod_i (g_i t^(1/2) + h_i t^p) with the correlation, t = shift/edge.
     """
     edge, slope, known = near.edge, near.slope, near.bend
     jumps = tables.own[0][2] != 0
@@ -224,23 +298,34 @@ def moduli(
     if known >= 0.0 and not (jumps and gap * edge <= 4.0 * max(shift, turn)):
         second = 1.6 * known if turn > 1e-6 * edge else 1.01 * known
         return (abs(slope) + second * shift) * shift, second * turn
-    if jumps:
-        moved = 2.0 * size * math.sqrt(shift / edge)
-        if gap * edge <= 2.0 * max(shift, turn):
-            return moved, math.inf
-        away = edge * gap - max(shift, turn)
-        if tables.own[0][3] == 0:  # the slope is not D'; both series lie below their secants to 1
-            fall = size * (1.0 + 1e-13) - abs(near.value)
-            return min(fall / away * shift, moved), most / away * turn
-        second = 0.55 * size / (away * away)
-        return min((abs(slope) + second * shift) * shift, moved), second * turn
-    away = gap + turn / edge
     one, end = tables.one, tables.one.shape[0]
-    s, q = one[end - 2], tables.two[end - 2, j]
-    t, k = one[end - 1], tables.two[end - 1, j]
+    two, place = tables.two, tables.start + j
+    moved = 0.0
+    if jumps:
+        step = shift / edge
+        root, power = math.sqrt(step), step ** one[end - 3]
+        moved = one[end - 5] * root + one[end - 4] * power
+        moved = min(moved * (two[end - 5, place] * root + two[end - 4, place] * power), size)
+        if tables.own[0][3] == 0:  # the slope is not D'; both series lie below their secants to 1
+            away = edge * gap - shift
+            if away > shift:
+                fall = size * (1.0 + 1e-13) - abs(near.value)
+                moved = min(fall / away * shift, moved)
+        elif gap * edge <= 2.0 * max(shift, turn):
+            return moved, math.inf
+        else:
+            away = edge * gap - max(shift, turn)
+            far = away / edge
+            second = size * curvature(far) / (away * away)
+            return min((abs(slope) + second * shift) * shift, moved), second * turn
+    away = gap + turn / edge
+    s, q = one[end - 2], two[end - 2, place]
+    t, k = one[end - 1], two[end - 1, place]
     root = math.sqrt(math.sqrt(away))
     second = s * q
     if t + k > 0.0:  # integrated over the shift
         second = 3.0 * (second + (s * k + q * t) / root + t * k / (root * root))
+    if jumps:
+        return moved, second * turn
     rate = min(abs(slope) + 2.0 * second * shift, 1.01 * most)
     return rate * shift, second * turn

@@ -180,7 +180,7 @@ def pairwise(
             remainders(series[:, j : j + 1], most)
             inverse_roots(k[j : j + 1], inverse)
             pairs = Pairs(np.array([c]), np.array([det]), np.array([delta]), np.array([sigma]))
-            tables = Tables(series[:, j].copy(), series[:, j : j + 1], most, inverse, own)
+            tables = Tables(series[:, j].copy(), series, j, most, inverse, own)
             rows(v, k[j : j + 1], pairs, tables, d[j : j + 1], slope[j : j + 1])
         else:
             d[j], slope[j] = once(v, v, c, det, delta, sigma)
@@ -340,7 +340,7 @@ def run(
             for layer in range(count):
                 remainders(series.two[layer, :, j0:j1], most[layer])
                 inverse_roots(layers.two[layer, j0:j1], inverse[layer])
-        tables = Tables(series.one[0, i0], series.two[0, :, j0:j1], most[0], inverse[0], own)
+        tables = Tables(series.one[0, i0], series.two[0], j0, most[0], inverse[0], own)
         for i in range(i0, i1):
             if first:
                 geometry(inputs, i, j0, j1, layers.one[0, i], layers.two[0], pairs)
@@ -353,8 +353,13 @@ def run(
                 on_inputs = first and layer == 0
                 if USES_SERIES:
                     tables = Tables(
-                        series.one[layer, i], series.two[layer, :, j0:j1], most[layer], inverse[layer], own
-                    )  # fmt: skip
+                        series.one[layer, i],
+                        series.two[layer],
+                        j0,
+                        most[layer],
+                        inverse[layer],
+                        own,
+                    )
                 if not on_inputs and (careful or (USES_SERIES and needs_determinants(own))):
                     spread(a, kj, pairs)
                 if careful:

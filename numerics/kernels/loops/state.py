@@ -92,10 +92,15 @@ class Series(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """A part of `Series`: one input and a tile's columns."""
+    """A part of `Series`: one input and a tile's columns.
+
+    All columns are there, and ``start`` is the tile's first: rows of a part of them would not be known to be
+    contiguous, and not be summed as vectors.
+    """
 
     one: np.ndarray
     two: np.ndarray
+    start: int
     most: np.ndarray
     """Largest remainders of the columns, see `numerics.kernels.loops.hermite.remainders`."""
     inverse: np.ndarray

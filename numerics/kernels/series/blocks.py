@@ -47,9 +47,9 @@ class Block:
     left : ndarray, shape (2, len(TIERS), nodes)
         Roots of the relative remainders of D and D', by tier, at the nodes, which increase: an input takes
         those of the next larger variance.
-    bends : ndarray, shape (4, nodes)
+    bends : ndarray, shape (5, nodes)
         At the nodes: k E phi''^2/E phi'^2, and roots of E u^2 phi'^2/E phi^2 and of E u^2 phi''^2/E
-        phi'^2, of the smooth part; and the strength of the kinks, see `Tables`.
+        phi'^2, of the smooth part; and the strengths of the kinks and of the jumps, see `Tables`.
     lost : ndarray, shape (4,)
         Errors by interpolation and rounding: of the coefficients and of sqrt(n) times them, their norms
         over n; and of E phi^2 and E phi'^2.
@@ -194,12 +194,12 @@ class Moments:
         d, chi, bend, scaled, twice = np.maximum(squares.T, 1e-300)
         existence = self.activation.existence
         # densities of the bivariate normal at two kinks: below (2 pi k)^-1 y^(-1/2) exp(-(a^2 + b^2)/(4 k))
-        kinks = sum(
-            (
-                abs(float(j.height)) * np.exp(-(float(j.place) ** 2) / (4.0 * k))
-                for j in existence.kinks
-            ),
-            start=np.zeros_like(q),
+        kinks, jumps = (
+            sum(
+                (abs(float(j.height)) * np.exp(-(float(j.place) ** 2) / (4.0 * k)) for j in some),
+                start=np.zeros_like(q),
+            )
+            for some in (existence.kinks, existence.jumps)
         )
         # what moves with the variance at kinks and jumps away from 0
         moved = [
@@ -219,6 +219,9 @@ class Moments:
             scaled / np.sqrt(d),
             twice / np.sqrt(chi),
             kinks / math.sqrt(2.0 * math.pi) / np.sqrt(q),
+            # a place a lies between u and v with a probability below exp(-a^2/(2 k)) arccos(rho)/pi, and
+            # arccos(1 - t) <= 1.58 sqrt(t) for t <= 1: half the root of that, as t^(1/4)
+            0.502 * jumps,
         )
         return np.array(values)
 

@@ -28,7 +28,7 @@ from .rounding import UNIT
 __all__ = ["ENOUGH", "EXTRA", "TIERS", "Series", "Tables", "series"]
 
 Array = NDArray[np.float64]
-EXTRA = 2 * len(TIERS) + 3
+EXTRA = 2 * len(TIERS) + 6
 """Rows of a table behind its coefficients, see `Tables`."""
 ENOUGH = 2e-17
 """What a series may leave out, relative to its value at correlation 1."""
@@ -45,13 +45,14 @@ class Tables:
     ----------
     rows : ndarray, shape (count + EXTRA, n)
         Coefficients; remainders of D, then of D', one for each of `TIERS`; how many coefficients there are,
-        or more if they are complete; then sigma and j of the bound |D''| <= prod_i (sigma_i + j_i (1 -
-        rho^2)^(-1/4)), over the two inputs i.
+        or more if they are complete; g, h and p of the bound |D(rho) - D(rho - t)| <= prod_i (g_i t^(1/2) +
+        h_i t^p), over the two inputs i, where phi jumps or phi' is not square integrable; then sigma and j of
+        |D''| <= prod_i (sigma_i + j_i (1 - rho^2)^(-1/4)), of what is left of D'' almost everywhere.
     second, slopes : ndarray, shape (n,)
         E phi^2 and E phi'^2, the latter almost everywhere.
     steep, slope_steep : ndarray, shape (n,)
         d log/d log k of these two.
-    bends : ndarray, shape (4,)
+    bends : ndarray, shape (5,)
         The largest `Block.bends` of these inputs.
     noise : ndarray, shape (2,)
         The largest errors of D and of D', relative to their diagonals, with those of summing the series.
@@ -98,7 +99,7 @@ class Series(Moments):
         """
         distinct, inverse = np.unique(k, return_inverse=True)
         size = len(distinct)
-        left, bends = np.zeros((2, len(TIERS), size)), np.zeros((4, size))
+        left, bends = np.zeros((2, len(TIERS), size)), np.zeros((5, size))
         parts = list(self._parts(distinct, 0, size, 0))
         for start, stop, block in parts:
             if block is not None:
@@ -132,9 +133,10 @@ class Series(Moments):
             own[:, some] = block.lost[2:, None] / whole + block.loose[:, None]
         noise[:, values[1] == 0.0] = np.array([[1.0], [0.0]]) * noise[:, values[1] == 0.0]
         rows[count : count + 2 * len(TIERS)] = left.reshape(2 * len(TIERS), -1)
-        rows[-3] = there
+        rows[-6] = there
         k = np.maximum(distinct, 1e-300)
         rows[-2:] = np.sqrt(bends[0] * values[1] / k), bends[3] / k**0.25
+        rows[-5:-2] = self._spread(left[0], values, k, bends[4])
         bends, noise, own = (v.max(axis=1, initial=0.0) for v in (bends, noise, own))
         # Horner's rule: one rounding a factor, n of them for rho^n
         noise = noise + 2.0 * UNIT * np.array([2.0 + bends[1], 3.0 + bends[2]])
@@ -275,6 +277,25 @@ class Series(Moments):
             else:
                 yield start, end, block
             start = end
+
+    def _spread(self, left: Array, values: Array, k: Array, jumps: Array) -> Array:
+        """How far D moves with the correlation, for `Tables`, where its slope is infinite at 1.
+
+        By Cauchy and Schwarz the squares are D(1) - D(1 - t) = E (phi(u) - phi(v))^2/2 of two inputs of the
+        same variance, and their roots add, over the parts of phi: the continuous one has g^2 t, g^2 = k E
+        phi'^2; a jump that lies between u and v with the probability P has height^2 P/2.
+        """
+        if self.smooth:
+            return np.zeros((3, left.shape[1]))
+        power = self.activation.existence.roughness
+        if power is None:
+            return np.stack([np.sqrt(k * values[1]), jumps, np.full_like(k, 0.25)])
+        # a singular place: sum a_n^2 min(1, n t) <= t sum_(m < 1/t) R(m), R(m) = sum_(n >= m) a_n^2
+        order = self.first + self.step * np.array(TIERS, dtype=float)
+        power = float(power)
+        rest = (left**2 * order[:, None] ** power).max(axis=0) * values[0]
+        rough = np.sqrt(1.5 * rest / (1.0 - power))
+        return np.stack([np.zeros_like(k), jumps + rough, np.full_like(k, 0.5 * power)])
 
     def _at_zero(self, rows: Array, second: Array, slopes: Array) -> None:
         here = self.at_zero

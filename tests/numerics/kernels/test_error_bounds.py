@@ -413,3 +413,32 @@ def test_layers_that_expand_make_no_error_smaller(apart):
         ]
         assert falls[1] > falls[0]
         assert after.error > before.error
+
+
+def test_parallel_inputs_next_to_a_jump_are_computed_again_with_what_d_moves():
+    """The slope almost everywhere of sign is 0, and says nothing about D."""
+    x = np.array([[-0.025441994325532395], [-0.06360498581383099], [0.006010336458811396]])
+    made = mlp_kernel(x, None, "sign", 5, math.sqrt(2.0), 0.0, 1.0, tangent="almost_everywhere")
+    sense = np.sign(x[:, 0])
+    assert np.abs(made.nngp - np.outer(sense, sense)).max() <= made.error < 1e-14
+    assert np.abs(made.ntk - np.outer(sense, sense)).max() <= made.error
+
+
+def test_a_narrow_bump_breaks_a_symmetry():
+    """Opposite inputs: E (u + g(u)) (g(-u) - u) with g a bump of width 1/30 at 1."""
+    x = np.array([[0.9, -0.4], [-0.9, 0.4]])
+    k = 0.97 / 2.0
+    wide = 1.0 + 1800.0 * k
+    bump = 1800.0 * k / wide * math.exp(-900.0 / wide) / math.sqrt(wide)  # E u g(u)
+    made = mlp_kernel(x, None, "x+exp(-(30*x-30)^2)", 1, 1.0, 0.0, 1.0)
+    scale = made.nngp[0, 0]
+    assert abs(made.nngp[0, 1] - (-k - 2.0 * bump)) <= made.error * scale + 1e-15
+    assert made.error < 1e-13
+
+
+def test_waves_and_exponentials_together_have_kernels():
+    x = np.array([[0.3, -0.2], [0.1, 0.4]])
+    made = mlp_kernel(x, None, "exp(-x)-sin(x)", 1, 1.0, 0.0, 1.0, diag=True)
+    k = (x * x).sum(axis=1) / 2.0
+    second = np.exp(2.0 * k) + 2.0 * np.sin(k) + (1.0 - np.exp(-2.0 * k)) / 2.0
+    assert np.abs(made.nngp / second - 1.0).max() <= made.error + 1e-15

@@ -22,6 +22,9 @@ from theory.kernels.definiteness import Definiteness
         ("(abs(x+1)-abs(x-1))/2", False, True, -1),
         ("sigmoid", False, False, 0),
         ("x/(1+abs(x))", False, True, -1),
+        ("exp(x)/(1+exp(x))^2", False, False, 1),
+        ("log(1+exp(x))-x/2", False, False, 1),
+        ("erf(x+1)+erf(x-1)", False, True, -1),
     ],
 )
 def test_conditions(text: str, affine: bool, vanishes: bool, parity: int) -> None:
@@ -29,6 +32,20 @@ def test_conditions(text: str, affine: bool, vanishes: bool, parity: int) -> Non
     assert (found.affine is not None) == affine
     assert found.vanishes == vanishes
     assert found.parity == parity
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sign(x-1)-sign(x-1.001)",
+        "abs(x)+max(x-1,0)-max(x-1.001,0)-0.0005*(1+sign(x-1))",
+        "exp(-(100*x-100)^2)",
+        "x+exp(-(1000*x-1000)^2)",
+        "tanh(1000*x)+tanh(1000*x-1000)-tanh(1000*x-1001)",
+    ],
+)
+def test_what_breaks_a_symmetry_may_be_narrow(text: str) -> None:
+    assert Definiteness(activation(text)).parity == 0
 
 
 def test_homogeneity_is_asked_for_one_factor() -> None:
