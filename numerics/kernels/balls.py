@@ -78,7 +78,7 @@ class Maps:
                 )
             nodes, masses = mixture_nodes(digits or 16)
             self._nodes = tuple(zip(map(mpf_ball, nodes), map(mpf_ball, masses), strict=True))
-        self.jumps = tangent == "almost_everywhere" and bool(source.existence.jumps)
+        self.jumps = tangent == "almost_everywhere" and bool(dual.existence.jumps)
         self.members = max(1, len(self._nodes) ** 2)
         scales = [A, B] if self._nodes else []
         slope = dual.tangent(tangent) if source is dual else source.moment(1, 1)
