@@ -158,7 +158,8 @@ def test_what_is_left_of_a_multiplier_is_a_coordinate(fe, seed):
     rest = np.arange(coords.size) != place
     np.testing.assert_allclose(plain.coords([gaps])[rest], coords[rest], rtol=1e-12, atol=1e-12)
     values = coordinates.order_parameters(gaps)
-    assert float(left.subs(values)) == pytest.approx(np.exp(coords[place]), rel=1e-10)
+    numbers = {x: values[str(x)] for x in fe.order_parameters}
+    assert float(left.subs(numbers)) == pytest.approx(np.exp(coords[place]), rel=1e-10)
     weights = rng.normal(size=gaps.size)
 
     def function(x):
