@@ -1,12 +1,18 @@
-"""Minima that run away: the functional whose outermost exponent is infinite, and how far from it one is.
+"""Exponents that run to infinity: a capacity's outermost one, and those of ground states below capacity.
 
-Only models whose constraint is an interval around 0 have one (`theory.thresholds.asymptotics`).
+A capacity's is the functional whose outermost exponent is infinite; only models whose constraint is an
+interval around 0 have one (`theory.thresholds.asymptotics`).
+
+Below the capacity of a level the exponents of the energy run to infinity, and xi rises to 0 there: that is
+the limit whose stationary value is the capacity. No stationary point is to be found at finite
+exponents, and any that turns up is not the physical one. So the capacity is found first.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import mpmath
@@ -14,8 +20,9 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
+from numerics.errors import ResolutionError
 from numerics.functionals.doubles import Evaluator, compile_program
-from theory import FreeEnergy, free_energy
+from theory import ALPHA, FreeEnergy, Model, free_energy
 from theory.thresholds.asymptotics import infinite_exponent_limit
 
 from .insertions import insertions
@@ -25,7 +32,14 @@ from .solution import ConvergenceError, Solution, supported_digits
 from .starts import Start, ordered, seed
 from .stationary import minimise
 
-__all__ = ["at_exponent", "first_limit", "next_limit", "runaway_solution", "starts_near_limit"]
+__all__ = [
+    "Capacities",
+    "at_exponent",
+    "first_limit",
+    "next_limit",
+    "runaway_solution",
+    "starts_near_limit",
+]
 
 Array = NDArray[np.float64]
 
@@ -38,6 +52,10 @@ _ROUNDING = 1e-14
 # Exponents that an extrapolation in 1/s takes, and the relative distance from which on it is tried.
 _LAST, _EXTRAPOLATED = 3, 1e-9
 _SPLIT = "Laplace's method in the outermost lifting"
+# Digits of a capacity that only has to be compared.
+_DIGITS = 6
+
+Levels = Callable[[Model, int, int], Iterator[Solution]]
 
 
 def first_limit(fe: FreeEnergy, below: Solution | None) -> Solution | None:
@@ -215,3 +233,59 @@ def _extrapolated(above: list[float]) -> float:
     root = math.sqrt(10.0)
     last, before = ((root * a - b) / (root - 1.0) for a, b in itertools.pairwise(above))
     return min(abs(last) + abs(last - before), above[0])
+
+
+class Capacities:
+    """Capacities of a perceptron whose ground state is asked for, level by level, each found once.
+
+    Parameters
+    ----------
+    model : theory.Model
+        A ground state.
+    levels : callable
+        ``levels(model, highest, digits)`` solves the levels up to the highest, lazily.
+    highest : int
+    """
+
+    def __init__(self, model: Model, levels: Levels, highest: int) -> None:
+        self.model = model
+        self.solved: dict[int, Solution] = {}
+        self._levels: Iterator[Solution] | None = None
+        if model.problem != "ground state" or model.sign != -1:
+            return
+        if model.constraint is None or model.alpha in (None, ALPHA):
+            return
+        capacity = Model(model.name, model.prior, model.constraint)
+        try:
+            free_energy(capacity, 2)
+        except ValueError:  # no hard constraint, as in the Hopfield model
+            return
+        self._levels = levels(capacity, max(highest, 2), _DIGITS)
+
+    def at(self, level: int) -> Solution | None:
+        """Capacity at a level; None below level 2, for other models, and where it was not found."""
+        if self._levels is None:
+            return None
+        try:
+            while level >= 2 and level not in self.solved:
+                solution = next(self._levels)
+                self.solved[solution.level] = solution
+        except (ConvergenceError, ResolutionError, StopIteration):
+            self._levels = None
+        return self.solved.get(level)
+
+    def satisfied(self, level: int) -> Solution | None:
+        """The ground state at a level, where the density lies below the level's capacity."""
+        capacity = self.at(level)
+        if capacity is None or not float(self.model.alpha or 0) < capacity.value:
+            return None
+        solution = Solution(
+            self.model,
+            level,
+            0.0,
+            branch="satisfiable",
+            reason=f"alpha is below this level's capacity {capacity.value:.6g}: xi rises to 0 as the "
+            "exponents run to infinity",
+            note="all constraints can be fulfilled",
+        )
+        return replace(solution, branches=(solution,))

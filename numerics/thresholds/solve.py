@@ -27,7 +27,7 @@ from .continuation import continued, followed
 from .functional import functional_of
 from .newton import curvatures
 from .points import objective_of, same_point
-from .satisfiable import Capacities
+from .runaway import Capacities
 from .search import Progress, check_bounds, search
 from .settle import DOUBLE_DIGITS, check_digits, closed_form, refine
 from .solution import ConvergenceError, Solution
