@@ -157,13 +157,18 @@ class Objective:
             return self.sign * value, self.sign * gradient
         return (math.log(value), gradient / value) if value > 0.0 else lost
 
+    def with_work(self, coords: Array) -> tuple[float, int]:
+        """Value, and the operations that it and its gradient took."""
+        evaluator = self.evaluator
+        before = evaluator.exponentials + evaluator.products
+        value, _ = self(coords)
+        return value, evaluator.exponentials + evaluator.products - before
+
     @contextmanager
     def limited(self, coords: Array, times: float = _FINER) -> Iterator[None]:
         """Give up points that take far finer grids than this one: a search there has lost its way."""
         evaluator = self.evaluator
-        before, limit = evaluator.exponentials + evaluator.products, evaluator.work_limit
-        self(coords)
-        work = evaluator.exponentials + evaluator.products - before
+        limit, (_, work) = evaluator.work_limit, self.with_work(coords)
         evaluator.work_limit = min(limit, int(max(_LEAST_WORK, times * work)))
         try:
             yield

@@ -35,6 +35,9 @@ _SHARES = (0.5, 0.2, 0.8)
 _HARD = (4.0, 3.0, 2.0)
 # A walk ends where the others could not follow this many times in a row.
 _PATIENCE = 2
+# How many times the work of where it begins a walk at the lowest level may take: beyond, constraints are
+# hard, and the capacity's own point is the better start.
+_FINER = 64.0
 # Of the gradient in the others, relative; and what of the slope along a walk is noise.
 _TOLERANCE, _NOISE = 1e-6, 1e-11
 
@@ -70,7 +73,10 @@ def walk(
     lost = 0
     for value in values:
         start = _extrapolated([point for point, _ in path[-2:]] or [coords], along, value)
-        tolerance = _TOLERANCE * objective.size(objective(start)[0])
+        height, work = objective.with_work(start)
+        if work > objective.evaluator.work_limit:
+            break
+        tolerance = _TOLERANCE * objective.size(height)
         point, height, size = follow(
             objective,
             start,
@@ -125,7 +131,11 @@ def lowest_starts(objective: Objective, fe: FreeEnergy) -> list[Start]:
         fields = np.array([_multiplier(fe, str(x), float(gaps[0])) for x in fe.fields])
         start = Start(gaps, gaps, np.ones(1), "profile along c_2", fields)
         coords = start.coords(coordinates)
-        minima = [*walk(objective, coords, along, _FORTH), *walk(objective, coords, along, _BACK)]
+        with objective.limited(coords, _FINER):
+            minima = [
+                *walk(objective, coords, along, _FORTH),
+                *walk(objective, coords, along, _BACK),
+            ]
         if minima:
             return [start_at(objective, fe, coords, start.split) for coords in minima]
     return []

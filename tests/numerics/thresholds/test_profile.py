@@ -1,6 +1,7 @@
 """Walks along one coordinate, on functions whose minima are known."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,16 @@ from theory.thresholds.finite_exponents import without_quenched_average
 
 
 class Valley:
-    """``cos x + (y - x)^2 - (z - y)^2``: a minimum in y, a maximum in z, minima along x at pi, 3 pi, .."""
+    """``cos x + (y - x)^2 - (z - y)^2``: a minimum in y, a maximum in z, minima along x at pi, 3 pi, ..
+
+    Its grids grow with x.
+    """
+
+    def __init__(self, work_limit=100):
+        self.evaluator = SimpleNamespace(work_limit=work_limit)
+
+    def with_work(self, coords):
+        return self(coords)[0], int(coords[0])
 
     def __call__(self, coords):
         x, y, z = coords
@@ -33,6 +43,11 @@ def test_a_walk_finds_every_minimum_on_its_way():
     assert [start[0] / math.pi for start in starts] == pytest.approx([1.0, 3.0], abs=0.02)
     for start in starts:
         assert start[1:] == pytest.approx([start[0]] * 2, abs=0.02)
+
+
+def test_a_walk_ends_where_its_grids_are_too_fine():
+    (start,) = walk(Valley(work_limit=5), np.zeros(3), 0, np.arange(0.0, 11.0, 0.5))
+    assert start[0] == pytest.approx(math.pi, abs=0.1)
 
 
 def test_it_finds_the_same_backwards():
