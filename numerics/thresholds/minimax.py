@@ -35,8 +35,6 @@ _WIDEST, _SHORTEST, _NEAR = 1.0, 1e-7, 1e-2
 _ROUNDING = 1e-13
 # Curvatures below this, beside the largest, count as this.
 _FLATTEST = 1e-13
-
-
 # Eigenvectors are followed in this many steps at most, of this length.
 _FOLLOWED, _RADIUS = 250, 0.25
 

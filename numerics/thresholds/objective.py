@@ -58,18 +58,8 @@ def ascents(fe: FreeEnergy, exponents: Sequence[float] | Array) -> int:
     -------
     int
     """
-    if not fe.is_finite:
-        # one exponent fewer than Q where the last is quenched; the largest capacity over a free norm
-        return int(len(fe.q) > len(fe.c)) + int(not fe.model.prior.norm.is_number)
-    if not fe.model.constraint:
-        return 0
-    return len(_steps_down(fe, exponents)) + (fe.model.sign == -1)
-
-
-def _steps_down(fe: FreeEnergy, exponents: Sequence[float] | Array) -> list[int]:
-    """Places k of the pairs between a larger exponent and a smaller one, at finite exponents."""
-    ends = (*exponents, *[0.0] * (len(fe.q) == len(fe.c)))
-    return [k for k, (a, b) in enumerate(itertools.pairwise(ends)) if a > b]
+    free = not fe.is_finite and not fe.model.prior.norm.is_number
+    return adversaries(fe, exponents).size - free
 
 
 def adversaries(fe: FreeEnergy, exponents: Sequence[float] | Array) -> NDArray[np.intp]:
@@ -85,8 +75,9 @@ def adversaries(fe: FreeEnergy, exponents: Sequence[float] | Array) -> NDArray[n
     -------
     ndarray of int
         Of a pair at a step down of the exponents p for sign -1 and q for sign +1, and gamma for sign -1: as
-        many as `ascents`, a maximum. A free norm, an ascent, is linear at a given fugacity, and eliminated
-        with it: one more.
+        many as `ascents`, a maximum. In the hard limit p where the last average is quenched, one exponent
+        fewer than Q; and a free norm, of which the capacity is the largest: an ascent, linear at a given
+        fugacity and eliminated with it, one more.
     """
     last = len(fe.p) + len(fe.q) + len(fe.c) + len(fe.fields) - 1
     if not fe.is_finite:
@@ -96,7 +87,8 @@ def adversaries(fe: FreeEnergy, exponents: Sequence[float] | Array) -> NDArray[n
     if not fe.model.constraint:
         return np.empty(0, dtype=np.intp)
     first = 0 if fe.model.sign == -1 else len(fe.p)
-    places = [first + k for k in _steps_down(fe, exponents)]
+    ends = (*exponents, *[0.0] * (len(fe.q) == len(fe.c)))
+    places = [first + k for k, (a, b) in enumerate(itertools.pairwise(ends)) if a > b]
     return np.array(places + [last] * (fe.model.sign == -1), dtype=np.intp)
 
 
