@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from numerics import solve, solve_levels
+from numerics import cross_check, solve, solve_levels
 from numerics.thresholds.minimax import minimax
 from numerics.thresholds.objective import adversaries
 from numerics.thresholds.points import objective_of
@@ -90,7 +90,12 @@ def test_a_physical_point_is_a_minimum_once_its_adversaries_are_gone(model, leve
     ("model", "highest"), [(SphericalPerceptron(-1), 6), (ZeroOnePerceptron(0), 6)], ids=str
 )
 def test_high_levels_of_saddles_fall_by_less_and_less(model, highest) -> None:
-    values = [float(s.value) for s in solve_levels(model, range(2, highest + 1))]
-    falls = -np.diff(values)
+    solutions = list(solve_levels(model, range(2, highest + 1)))
+    falls = -np.diff([float(s.value) for s in solutions])
     assert (falls > 0.0).all()
     assert (falls[1:] < 0.6 * falls[:-1]).all()
+    # identities at the point, and the value there by another quadrature
+    assert max(s.residual for s in solutions) < 1e-9
+    last = solutions[-1]
+    point = {name: float(x) for name, x in last.order_parameters.items()}
+    assert cross_check(free_energy(model, highest), point) == pytest.approx(last.value, rel=1e-11)
