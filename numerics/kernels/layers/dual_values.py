@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from numerics.kernels.diagonal import Single, packed, stacked
 from numerics.kernels.loops import state
 from numerics.kernels.loops.code import kernel_module, uses_power_loops, uses_series
+from numerics.kernels.loops.hermite import curvature
 from numerics.kernels.noise import PairNoise, pair_noise
 from numerics.kernels.series.rounding import UNIT
 from numerics.kernels.series.series import Tables, series
@@ -219,7 +220,9 @@ class DualValues:
                 return np.fmin(fall * rate * shift, moved), self._bend(
                     tables, n, gap + step
                 ) * shift
-            second = np.where(away > step, size * _curvature(away) / (edge * away) ** 2, np.inf)
+            second = np.where(
+                away > step, size * curvature.py_func(away) / (edge * away) ** 2, np.inf
+            )
             return np.fmin((np.abs(slope) + second * shift) * shift, moved), second * shift
         most, bend = _outer(noise.true, n), _outer(noise.bend, n)
         if not np.isfinite(bend).all():
@@ -239,11 +242,6 @@ def _outer(values: Array, n: int) -> Array:
     """Geometric means of the first n values with the others."""
     roots = np.sqrt(values)
     return roots[:n, None] * roots[None, n:]
-
-
-def _curvature(gap: Array) -> Array:
-    """As `numerics.kernels.loops.hermite.curvature`."""
-    return 0.55 * (1.0 + gap * (0.6 + 2.1 * gap))
 
 
 def _around(k: Array, t: Any) -> tuple[Array, Array, Array]:

@@ -273,8 +273,8 @@ def row_bends(a: float, others: np.ndarray, c: np.ndarray, tables: Tables, out: 
 
 
 @numba.njit(error_model="numpy")
-def curvature(gap: float) -> float:
-    """A bound of n (n - 1) rho^(n-2) (1 - rho)^2 over n >= 2, at rho = 1 - gap."""
+def curvature(gap: Any) -> Any:
+    """A bound of n (n - 1) rho^(n-2) (1 - rho)^2 over n >= 2, at rho = 1 - gap from 0 to 1."""
     return 0.55 * (1.0 + gap * (0.6 + 2.1 * gap))
 
 

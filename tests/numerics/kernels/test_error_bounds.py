@@ -15,6 +15,7 @@ from flint import arb
 from numerics import DivergenceError, deq_kernel, mlp_kernel
 from numerics.kernels import refine as refining
 from numerics.kernels.error_bounds import AccuracyWarning
+from numerics.kernels.loops.hermite import curvature
 from numerics.kernels.mlp import MLPKernel
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -438,3 +439,13 @@ def test_waves_and_exponentials_together_have_kernels():
     k = (x * x).sum(axis=1) / 2.0
     second = np.exp(2.0 * k) + 2.0 * np.sin(k) + (1.0 - np.exp(-2.0 * k)) / 2.0
     assert np.abs(made.nngp / second - 1.0).max() <= made.error + 1e-15
+
+
+def test_the_curvature_of_powers_is_bounded_tightly() -> None:
+    """The largest n (n - 1) rho^(n-2) (1 - rho)^2 is near n = 2/(1 - rho), and tends to 4/e^2."""
+    for gap in np.geomspace(1e-6, 1.0, 200):
+        largest = math.ceil(4.0 / gap)
+        n = np.unique(np.append(np.geomspace(2, largest + 2, 4000).astype(int), [2, 3, 4, 5]))
+        true = (n * (n - 1.0) * (1.0 - gap) ** (n - 2.0) * gap**2).max()
+        assert true <= curvature(gap)
+    assert curvature(0.0) < 4.0 / math.e**2 * 1.02
