@@ -14,7 +14,10 @@ from sympy import (
     Symbol,
     erf,
     exp,
+    expand_log,
+    integrate,
     log,
+    oo,
     pi,
     simplify,
     sqrt,
@@ -34,11 +37,16 @@ from theory import (
     Model,
     SphericalPerceptron,
     UPerceptron,
+    ZeroOnePerceptron,
     free_energy,
     parameter,
     random_dual,
 )
-from theory.thresholds.finite_exponents import finite_functional, quadratic_nest
+from theory.thresholds.finite_exponents import (
+    finite_functional,
+    outermost_multipliers,
+    quadratic_nest,
+)
 
 KAPPA = Symbol("kappa", real=True)
 EVERY = [
@@ -242,3 +250,32 @@ def test_an_unintegrable_leaf_is_refused():
 
     with pytest.raises(ValueError, match="no closed form for the innermost lifting"):
         finite_functional(Model("quartic", BinaryPrior(), Quartic(), alpha=1), 2)
+
+
+def test_liftings_multiply_a_fugacity_by_the_mean_of_their_exponential():
+    """Of the weight w exp(h) of x = 1, each lifting v, s of (E (.)^s)^(1/s): by integration."""
+    fe = free_energy(ZeroOnePerceptron(), 3)
+    (nest,) = fe.entropy.atoms(LiftedExpectation)
+    ((fugacity, left),) = outermost_multipliers(fe).items()
+    u, s, v = Symbol("u", real=True), Symbol("s", positive=True), Symbol("v", positive=True)
+    mean = integrate(exp(s * sqrt(v) * u - u**2 / 2) / sqrt(2 * pi), (u, -oo, oo))
+    one = simplify(expand_log(log(mean), force=True) / s)  # with s = 0 as its limit
+    grown = sum(
+        one.subs({s: exponent, v: increment}, simultaneous=True)
+        for increment, exponent in zip(nest.increments, nest.exponents, strict=True)
+    )
+    assert simplify(expand_log(log(left / fugacity), force=True) - grown) == 0
+
+
+def test_what_liftings_leave_of_a_spheres_multiplier_is_where_its_nest_ends():
+    """Inside out: E exp(s h^2/(4 g)) exists for s v < 2 g, and leaves g - s v/2."""
+    fe = free_energy(SphericalPerceptron(), 3)
+    left = outermost_multipliers(fe)
+    (gamma,) = (x for x in left if str(x) == "gamma_x")
+    dual = random_dual(fe.model.generic, fe.level)
+    numbers = {x: Rational(3 + i, 20 + 3 * i) for i, x in enumerate(fe.order_parameters)}
+    expected = gamma
+    for v, s in zip(dual.x.increments, dual.x.exponents, strict=True):
+        expected -= v * s / 2
+    zero = {x: S.Zero for x in (*dual.p, *dual.q) if x not in fe.order_parameters}
+    assert (left[gamma] - expected.xreplace(zero)).subs(numbers) == 0

@@ -76,3 +76,13 @@ def test_a_slope_almost_everywhere_has_a_bound_next_to_jumps() -> None:
         angle = 2.0 * math.asin(math.sqrt(step / 2.0))
         between = quad(lambda a: math.exp(-1.0 / (1.0 + math.cos(a))), 0.0, angle)[0] / math.pi
         assert 2.0 * between <= slope.error[0, 0] < 12.0 * between
+
+
+def test_the_probability_of_a_jump_between_inputs_is_bounded_tightly() -> None:
+    """D falls by twice the probability, at most 2 arccos(1 - t) exp(-a^2/(2 k))/pi, all of it at t = 1."""
+    tables = dual_values(dual("sign(x-0.001)"), "limit")._path(np.full(2, 1.0)).tables[0]
+    h, power = tables.rows[-4, 0], tables.rows[-3, 0]
+    for t in np.geomspace(1e-9, 1.0, 60):
+        true = 2.0 * math.acos(1.0 - t) / math.pi * math.exp(-0.5e-6)
+        assert true <= (h * t**power) ** 2
+    assert h**2 < 1.02 * true
