@@ -17,7 +17,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo lab test test-full test-generic check format bench docs clean distclean
+.PHONY: help demo lab test test-long test-full test-generic check format bench docs clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,17 +52,20 @@ demo: $(VENV)/.stamp-base ## derive, solve and plot the symmetric binary percept
 lab: $(VENV)/.stamp-lab ## the pages in the browser, until Ctrl-C
 	$(BIN)/widegap lab
 
-test: $(VENV)/.stamp-dev ## the tests, without those marked slow
+test: $(VENV)/.stamp-dev ## the tests, without those marked long or slow
 	$(BIN)/python -m pytest $(PARALLEL)
 
+test-long: $(VENV)/.stamp-dev ## those marked long
+	$(BIN)/python -m pytest $(PARALLEL) -m "long and not slow"
+
 test-full: $(VENV)/.stamp-dev ## all tests
-	$(BIN)/python -m pytest $(PARALLEL) -m "slow or not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m ""
 
 # vector instructions and BLAS kernels change the last digits: error bars have to hold with the oldest, too
 OLDEST := $(if $(filter x86_64,$(shell uname -m)),Prescott,ARMV8)
 
 test-generic: $(VENV)/.stamp-dev ## the numeric tests, computed as the oldest processor would
-	NUMBA_CPU_NAME=generic OPENBLAS_CORETYPE=$(OLDEST) $(BIN)/python -m pytest $(PARALLEL) tests/numerics
+	NUMBA_CPU_NAME=generic OPENBLAS_CORETYPE=$(OLDEST) $(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests/numerics
 
 check: $(VENV)/.stamp-dev ## formatting, lint and types
 	$(BIN)/ruff format --check $(SOURCES)

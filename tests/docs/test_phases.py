@@ -30,6 +30,7 @@ def test_every_margin_and_level_is_there() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.long
 def test_what_is_drawn_is_what_is_solved() -> None:
     draw = random.Random(21)
     rows = [(model, level, point) for (model, level), found in CURVES.items() for point in found]
@@ -42,6 +43,7 @@ def test_what_is_drawn_is_what_is_solved() -> None:
         assert (found.branch == point["branch"]) or "merged" in (found.branch, point["branch"])
 
 
+@pytest.mark.long
 def test_the_law_of_small_margins_is_approached() -> None:
     kappas, alphas = phases._small_margins()
     assert kappas == sorted(kappas, reverse=True)

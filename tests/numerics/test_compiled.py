@@ -39,6 +39,7 @@ def factor(x):
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("variable", ["WIDEGAP_CACHE_DIR", "NUMBA_CACHE_DIR"])
 def test_a_change_in_what_is_called_is_seen(tmp_path: Path, variable: str) -> None:
     """The caller's file, numba's stamp, stays as it is; a second run of the same sources compiles nothing."""

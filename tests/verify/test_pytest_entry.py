@@ -18,6 +18,7 @@ def pytest_in(folder: Path, chosen: str, **settings: str) -> subprocess.Complete
     )
 
 
+@pytest.mark.long
 def test_each_claim_is_a_test(tmp_path: Path):
     result = pytest_in(tmp_path, "nest-merge or nest-monotone", WIDEGAP_SEED="3")
     assert result.returncode == 0, result.stdout + result.stderr

@@ -111,6 +111,7 @@ def test_level_two_has_one_point():
     assert find(order_parameters(free_energy(SBP(1), 2)), lambda _: True) == {}
 
 
+@pytest.mark.long
 @given(st.data(), levels(3, 4), models())
 @settings(max_examples=40)
 def test_drawn_points_are_coordinates_of_the_evaluator(data, level, model):

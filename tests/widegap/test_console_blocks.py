@@ -151,6 +151,7 @@ def test_what_is_compared() -> None:
         shows(["b 2"], "b 1\n")
 
 
+@pytest.mark.long
 def test_short_lines_of_readme_print_what_is_shown(tmp_path: Path) -> None:
     tried = 0
     for typed, shown in steps("README.md"):

@@ -70,6 +70,7 @@ def test_the_documented_queries_work(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert scope["curve"] == [(0.5, 0.375), (1.0, 0.375)]
 
 
+@pytest.mark.long
 def test_tutorial_runs() -> None:
     scope = runpy.run_path(str(ROOT / "docs" / "tutorials" / "plot_model_to_threshold.py"))
     alphas = [solution.value for solution in scope["solutions"]]

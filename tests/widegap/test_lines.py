@@ -289,6 +289,7 @@ def report(bad: list[str]) -> None:
     assert not text, text
 
 
+@pytest.mark.long
 def test_good_files_are_taken(bench: Bench) -> None:
     for name, line in READERS.items():
         result = _limited(line)

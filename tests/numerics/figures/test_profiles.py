@@ -7,6 +7,7 @@ from numerics.figures.profiles import profile
 from theory import SBP, SK
 
 
+@pytest.mark.long
 def test_a_solution_has_a_panel_for_each_kind_of_overlap() -> None:
     solution = solve(SBP(1), 5)
     figure = profile(solution)

@@ -51,6 +51,7 @@ def test_gaps_are_exact_where_differences_would_not_be(data, level):
     np.testing.assert_allclose(coordinates.coords([gaps]), coords, rtol=1e-13, atol=1e-13)
 
 
+@pytest.mark.long
 @given(st.data(), FUNCTIONALS, st.integers(0, 2**32 - 1))
 @settings(max_examples=20)
 def test_pull_back_is_the_derivative(data, fe, seed):

@@ -52,6 +52,7 @@ def test_level_four_is_theorys_python_module(recorded):
     assert at(fe, recorded[4], gradient=False).value == pytest.approx(float(reference), rel=1e-10)
 
 
+@pytest.mark.long
 @given(st.data(), st.integers(3, 5), models(kinds=["sbp"]))
 @settings(max_examples=10)
 def test_another_quadrature_agrees(data, level, model):
@@ -167,6 +168,7 @@ def test_the_gradient_is_the_derivative(level, data, model):
         assert found.gradient[i] == pytest.approx(numeric, rel=1e-6, abs=1e-8 * scale)
 
 
+@pytest.mark.long
 def test_the_gradient_is_theorys_stationarity(symbolic_value):
     """Derivatives in p_2, Q_2, s_2 as Gibbs averages, by mpmath, through the chain rule by hand."""
     fe, p, q, s = free_energy(SBP(0.5), 3), 0.7, 0.4, 6.0
@@ -279,6 +281,7 @@ def points_of(fe, data) -> dict[str, float]:
     return point
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("model", "level"),
     [

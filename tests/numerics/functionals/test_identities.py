@@ -17,6 +17,7 @@ def _residual(solution: Solution, gaps: np.ndarray) -> float | None:
     return identity_residual(generic, doubles, gaps, float(solution.value))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("model", "level"),
     [(SBP(1), 4), (ABP(0), 3), (SK(), 3), (Hopfield(1, 1), 3), (SphericalPerceptron(-1), 2)],

@@ -85,6 +85,7 @@ def relative(found: np.ndarray, pair: float, one: float, two: float) -> float:
     return float((np.abs(found - true) / np.sqrt(np.outer(*[np.diag(true)] * 2))).max())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name",
     [name if name in SOME else pytest.param(name, marks=pytest.mark.slow) for name in CASES],
@@ -298,6 +299,7 @@ def test_what_does_not_exist_is_refused(name: str, says: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.long
 def test_tangent_kernels_that_are_infinite_on_the_diagonal_say_so() -> None:
     kernel = mlp_kernel(PAIR, None, "sqrt(abs(x))", 2)
     assert kernel.error < 1e-10

@@ -91,6 +91,7 @@ def test_opposite_inputs_of_relu_vanish_and_nearly_opposite_ones_keep_their_digi
     assert relative_error(kernel.ntk[:, 1:], reference[1][:, 1:]) < 1e-10
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "sigma_w"), [("relu", 1.2), ("relu", math.sqrt(2)), ("erf", 0.8), ("gelu", 0.9)]
 )

@@ -8,6 +8,7 @@ from numerics import phase_diagram
 QUANTITIES = ("variance", "chi", "length")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("activation", ["erf", "sin", "tanh", "x*exp(-x^2)"])
 def test_without_a_bias_it_is_the_limit_of_small_ones(activation: str) -> None:
     found = phase_diagram(activation, [0.6, 1.3, 2.0, 2.7], [0.0, 1e-9])

@@ -147,6 +147,7 @@ SERIES = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kernel", SERIES, ids=repr)
 def test_series_can_be_fitted(kernel: MLP | DEQ) -> None:
     rng = np.random.default_rng(2)

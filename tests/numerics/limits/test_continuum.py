@@ -7,6 +7,7 @@ from numerics.limits.continuum import interfaces
 from theory import SBP, SK, Hopfield, SphericalPerceptron
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", [pytest.param(SK(), marks=pytest.mark.slow), SBP(1)], ids=str)
 def test_exponents_lie_between_their_neighbours_and_marginality_grows(model) -> None:
     before = None
@@ -21,6 +22,7 @@ def test_exponents_lie_between_their_neighbours_and_marginality_grows(model) -> 
         before = outermost
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("levels", [(5, 6), pytest.param((7, 8), marks=pytest.mark.slow)])
 def test_the_formula_gives_the_mean_of_neighbours_and_marginality_falls_as_r_to_the_minus_2(
     levels: tuple[int, ...],

@@ -22,6 +22,7 @@ def sk():
     return solve(SK(), 5)
 
 
+@pytest.mark.long
 def test_steps_keep_the_identities_and_the_memory_falls_by_s_dp(sbp, sk):
     for solution, off in ((sbp, 0.01), (sk, 0.06)):
         way = flow(solution, 80, 0.9)
@@ -39,6 +40,7 @@ def test_steps_keep_the_identities_and_the_memory_falls_by_s_dp(sbp, sk):
     assert np.abs(rows - 1.0).max() < 0.25  # one coarse level
 
 
+@pytest.mark.long
 def test_the_energy_of_sk_goes_to_its_value(sk):
     low, high = (flow(sk, 60, top) for top in (0.8, 0.96))
     assert low.energy()[-1] < high.energy()[-1] < float(sk.value)
@@ -46,6 +48,7 @@ def test_the_energy_of_sk_goes_to_its_value(sk):
     assert high.energy()[-1] == pytest.approx(float(sk.value), abs=0.5 * (1.0 - 0.96))
 
 
+@pytest.mark.long
 def test_a_margin_whose_capacity_is_a_density(sbp):
     found = with_density(sbp, 1.5)
     assert float(found.value) == pytest.approx(1.5, rel=1e-4)
@@ -66,6 +69,7 @@ def test_slopes_are_the_functions_own():
     assert np.allclose(bend, 1.0 - np.tanh(at) ** 2, atol=2e-5)
 
 
+@pytest.mark.long
 def test_liftings_are_those_of_the_solution(sbp):
     doubles = evaluator(free_energy(SBP(1), 5))
     increments, exponents = doubles.liftings(1, np.array(sbp.gaps, dtype=float))
@@ -73,6 +77,7 @@ def test_liftings_are_those_of_the_solution(sbp):
     assert np.allclose(exponents, sbp.c)
 
 
+@pytest.mark.long
 def test_what_has_no_profile_is_refused(sbp):
     with pytest.raises(ValueError, match="no pair of nests"):
         flow(solve(Hopfield(1, 1), 2), 20, 0.5)
@@ -88,6 +93,7 @@ def test_what_has_no_profile_is_refused(sbp):
             with_density(sbp, density)
 
 
+@pytest.mark.long
 def test_what_has_no_margin_has_none_at_a_density(sk):
     with pytest.raises(ValueError, match="a capacity of a model with a margin"):
         with_density(sk, 1.5)

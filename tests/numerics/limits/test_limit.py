@@ -28,6 +28,7 @@ def sk() -> Limit:
     return limit(SK(), highest=12)
 
 
+@pytest.mark.long
 def test_the_limit_of_sk_is_parisis_within_its_error(sk: Limit) -> None:
     assert abs(sk.value - PARISI) <= sk.error < 2e-8
     assert sk.levels[-1] == 12
@@ -63,6 +64,7 @@ def test_values_are_those_of_solutions_with_all_their_digits(sk: Limit) -> None:
     assert sk.values[-1] == pytest.approx(solve(SK(), 12).value, abs=5e-15)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("levels", [(7,), pytest.param((8, 9), marks=pytest.mark.slow)])
 def test_followed_branches_are_the_solvers_levels(sk: Limit, levels: tuple[int, ...]) -> None:
     for solution in solve_levels(SK(), levels):
@@ -71,6 +73,7 @@ def test_followed_branches_are_the_solvers_levels(sk: Limit, levels: tuple[int, 
         )
 
 
+@pytest.mark.long
 def test_a_limit_is_written_as_json(sk: Limit) -> None:
     content = json.loads(json.dumps(sk.to_dict(), allow_nan=False))
     assert content["value"] == sk.value
@@ -115,6 +118,7 @@ def test_every_branch_is_followed_and_the_second_one_ends_lower() -> None:
     assert len(other.levels) >= 4
 
 
+@pytest.mark.long
 def test_a_point_that_does_not_come_to_rest_has_not_reached_its_level(monkeypatch) -> None:
     def at_rest_nowhere(function, coords, **_):
         return coords, function(coords)[0], 1e-3

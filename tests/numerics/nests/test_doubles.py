@@ -213,6 +213,7 @@ def test_the_gradient_is_the_derivative(case, field, liftings):
         assert slope == pytest.approx(numeric, rel=1e-7, abs=1e-9 * size)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "digits"),
     [

@@ -57,6 +57,7 @@ def test_measured_curvatures_are_bounds(leaf_case, liftings):
     assert found[1].half_width >= known[1].half_width
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name",
     [

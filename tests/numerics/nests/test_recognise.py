@@ -32,6 +32,7 @@ def agree(first: sympy.Expr, second: sympy.Expr, values: dict) -> bool:
         return abs(one - two) < mpmath.mpf(10) ** -50 * (1 + abs(one))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 @given(st.data())
 @settings(max_examples=5)

@@ -43,6 +43,7 @@ def near(value: float, rel: float = 1e-13):
 # -- other quadratures -----------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @given(field=st.floats(-1.0, 1.0), liftings=nests(st.just(1), quenched=True))
 @settings(max_examples=3, phases=UNSHRUNK)
 def test_the_value_in_25_digits(case, exact_nest, field, liftings):
@@ -106,6 +107,7 @@ def test_gauss_legendre_agrees(case, field, liftings):
     assert value_of(case, field, *liftings) == pytest.approx(other, rel=3e-13, abs=1e-14)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("kappa", "level"), [(5.0, 3), (5.0, 4), (4.0, 4)])
 def test_small_nests_are_relatively_accurate(leaf_case, exact_nest, kappa, level):
     """At kappa = 5 the energy is about 1e-6, and every digit of it counts."""

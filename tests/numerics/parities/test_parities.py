@@ -13,6 +13,7 @@ from numerics.parities import chances as module
 from theory.parities import active, finding_probability, partial_tickets, signal
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("n", "k", "s", "m", "bias"),
     [(9, 3, 2, 6, 0), (8, 4, 5, 5, 0), (6, 3, 4, 5, 0), (7, 3, 3, 4, 2), (4, 3, 3, 5, 2)],

@@ -62,6 +62,7 @@ NAMES = ["closed", "spherical", "upper", "stationary", "constant"]
 # -- rigorous integration ----------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("model", "level"), [(SBP(1), 3), (ABP("0.2"), 2)], ids=str)
 def test_integrals_and_grids_enclose_the_same(model, level):
     """Two rigorous routes that share nothing but the leaf: their balls overlap, derivatives agree."""
@@ -121,6 +122,7 @@ def test_the_hessian_is_that_of_differences():
                 assert abs(slope - at.hessian[i][j]).mid() < 1e-4
 
 
+@pytest.mark.long
 def test_the_krawczyk_test_needs_a_point_near_enough_and_a_box_of_the_right_size():
     solution = refine(solve(ABP(0), 2), 25, check=False)
     functional, _ = functional_of(solution)
@@ -153,6 +155,7 @@ def test_the_small_margin_constant_is_enclosed(digits):
 # -- certificates ------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_certificates_are_verified_from_their_text_alone(proved, name):
     certificate = proved(name)
@@ -173,6 +176,7 @@ def test_certified_values_are_the_solutions(proved):
         assert lower - 1e-13 <= value <= upper + 1e-13
 
 
+@pytest.mark.long
 def test_upper_bounds_fall_from_level_to_level():
     """The proved upper bound of a level lies below the level before; at level 3 that is proved as well."""
     bounds = [certify(solve(SBP(1), level), 10) for level in (4, 5)]
@@ -229,6 +233,7 @@ SLOW = pytest.param("stationary", marks=pytest.mark.slow)
 FIELDS = [field.name for field in dataclasses.fields(Certificate)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [SLOW if name == "stationary" else name for name in NAMES])
 @pytest.mark.parametrize("field", FIELDS)
 @given(data=st.data())
@@ -253,6 +258,7 @@ def test_every_changed_field_is_caught(proved, name, field, data):
         check(dataclasses.replace(certificate, **{field: changed}))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_changed_field_of_a_stationary_point_is_caught(proved, field):
     certificate = proved("stationary")
@@ -399,6 +405,7 @@ def test_missing_fields_are_named(proved):
         check(json.dumps(content))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("solution", "says"),
     [

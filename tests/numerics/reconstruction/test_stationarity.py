@@ -91,6 +91,7 @@ def test_no_multipliers_and_gates_are_below_the_bound(relu) -> None:
         assert found.low <= found.high <= least
 
 
+@pytest.mark.long
 def test_a_regression_comes_to_rest_on_its_kinks(fitted) -> None:
     """Hard gates miss what gates at kinks give; multipliers, span, norms and decay to four digits."""
     network, x, y, _ = fitted(0.01, 20000, 0.03)

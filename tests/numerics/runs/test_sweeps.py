@@ -84,6 +84,7 @@ def content(found: Sweep) -> list[tuple[Any, ...]]:
 # --- what is stored ------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_rows_are_what_solve_levels_finds(tmp_path: Path) -> None:
     found = sweep(MODELS[:2], [3, 2], out=tmp_path / "run.sqlite", executor=Inline())
     assert found == read_sweep(tmp_path / "run.sqlite")

@@ -15,6 +15,7 @@ def settle(start):
     return refine(start, 16)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("model", "level"), [(SBP(2), 3), (SBP("1/4"), 3), (ABP("3/2"), 2)], ids=str
 )
@@ -26,6 +27,7 @@ def test_followed_is_found(model, level):
     assert found.reason.startswith("followed from kappa = ")
 
 
+@pytest.mark.long
 def test_what_cannot_be_solved_nearby_is_left_out():
     model = SBP(3)
 
@@ -54,6 +56,7 @@ def test_only_the_margin_of_a_capacity_moves_and_the_density_of_a_ground_state()
     assert moved(SBP(2, alpha=3), Integer(5)) == SBP(2, alpha=5)
 
 
+@pytest.mark.long
 def test_ground_states_between_the_capacities_of_two_levels_are_followed_from_denser_ones():
     model = SBP("1/2", alpha="7/10")
     found = solve(model, 3)
@@ -62,6 +65,7 @@ def test_ground_states_between_the_capacities_of_two_levels_are_followed_from_de
     assert 0 < sparser.value < found.value < denser.value
 
 
+@pytest.mark.long
 def test_what_is_followed_has_the_curvatures_of_where_it_arrives():
     """Beside those of a search in doubles, at a point that both reach."""
     known = solve(SBP("1/2", alpha="3/4"), 3)
@@ -74,6 +78,7 @@ def test_what_is_followed_has_the_curvatures_of_where_it_arrives():
     assert found.hessian_eigenvalues != known.hessian_eigenvalues
 
 
+@pytest.mark.long
 def test_a_followed_point_of_another_kind_is_refused(monkeypatch):
     monkeypatch.setattr(module, "curvatures", lambda *where: [-x for x in curvatures(*where)])
     with pytest.raises(ConvergenceError, match="directions of ascent there, not the"):

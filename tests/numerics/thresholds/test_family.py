@@ -124,6 +124,7 @@ def test_cover_and_gardner(kappa):
     assert "merge" in two.note
 
 
+@pytest.mark.long
 def test_the_spherical_capacity_is_where_the_ground_state_vanishes(family):
     """The energy route and the capacity route, at level 2."""
     capacity = family("spherical")[1]
@@ -156,6 +157,7 @@ def test_hopfield_at_level_six(model, printed):
 # -- laws ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", FAMILY)
 def test_levels_improve_on_each_other(family, name):
     """Upper bounds fall and lower ones (sign -1, ground states) rise."""
@@ -281,6 +283,7 @@ def test_below_capacity_the_energy_is_zero(model):
         assert "capacity" in solution.reason
 
 
+@pytest.mark.long
 def test_the_energy_vanishes_where_the_capacity_is():
     """The energy falls to 0 as alpha falls to the level's capacity (level 2 of the ABP)."""
     capacity = solve(ABP(0), 2).value

@@ -30,6 +30,7 @@ def level_above(model, level):
     return fe, objective, seed(below), value
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("model", "level"), CASES, ids=NAMES)
 def test_a_split_changes_nothing(model, level):
     fe, objective, point, expected = level_above(model, level)

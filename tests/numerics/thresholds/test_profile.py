@@ -64,6 +64,7 @@ def test_the_lowest_level_is_a_minimum_along_its_exponent(model):
     assert any(abs(math.log(float(s.s[0]) / found.c[0])) < 0.3 for s in starts)
 
 
+@pytest.mark.long
 def test_ground_states_near_capacity_start_from_it():
     capacity = solve(SBP(1), 3)
     alpha = float(capacity.value) * 1.01

@@ -62,6 +62,7 @@ def test_exact_numbers_are_exact_in_any_precision():
     assert third.contains(arb(1) / 3) or third.overlaps(arb(1) / 3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", POINTS)
 def test_balls_contain_doubles_and_derivatives_agree(name):
     """The same program in doubles: values within their error, first derivatives to ten digits."""
@@ -163,6 +164,7 @@ def test_radii_do_not_grow_with_the_level():
     assert radii[-1] < 3.0 * radii[0]
 
 
+@pytest.mark.long
 def test_flat_middles_in_balls_are_left_out_and_nothing_is_lost(monkeypatch):
     """One ball in the other, however the deviation from flat is left out; derivatives as with it."""
     program = ball_program(free_energy(SBP(), 4))
@@ -209,6 +211,7 @@ def test_logarithms_of_any_size():
 # -- the solutions -----------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", POINTS)
 def test_thirty_digits_contain_twelve_and_are_in_forty(name):
     """Guard digits: D and D + 10 agree to D; both agree with the doubles to theirs."""

@@ -32,6 +32,7 @@ def solutions() -> list[Solution]:
     ]
 
 
+@pytest.mark.long
 def test_what_is_written_is_read_again(solutions: list[Solution]) -> None:
     assert any(len(one.branches) > 1 for one in solutions)
     for solution in solutions:

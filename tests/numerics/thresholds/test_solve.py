@@ -129,6 +129,7 @@ def test_the_infinite_exponent_limit_takes_over_at_a_small_margin():
     assert solve(SBP("0.2"), 3).branch == "finite"
 
 
+@pytest.mark.long
 def test_where_no_exponent_near_the_limit_is_resolved_the_functional_is_extrapolated_to_it():
     levels = list(solve_levels(SBP("1/1000"), range(3, 6), digits=9))
     assert [x.branch for x in levels] == 3 * ["s -> infinity"]
@@ -164,6 +165,7 @@ def test_bad_input_is_refused(arguments: tuple, error: type[Exception]):
 # -- starts from the profile, high levels -----------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", [SBP(1), SK(), Hopfield(alpha=1), ABP(0)], ids=str)
 def test_a_profile_read_at_its_own_places_is_itself(model):
     """Read between them it keeps its order, its ends, and what is left of the multipliers outermost."""

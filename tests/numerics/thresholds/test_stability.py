@@ -20,6 +20,7 @@ def level_two(model):
     return objective_of(fe), fe
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", STABLE[:1], ids=str)
 def test_stable_levels_merge(model):
     assert "level 1 is stable" in stable(*level_two(model))

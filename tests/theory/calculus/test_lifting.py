@@ -129,6 +129,7 @@ def test_second_derivatives_depth_one(first, second):
     assert simplify(unfolded(ONE.diff(first).diff(second)) - direct) == 0
 
 
+@pytest.mark.long
 def test_second_derivatives_depth_two():
     assert simplify(unfolded(TWO.diff(x, 2)) - TWO.unfold().diff(x, 2)) == 0
 
@@ -293,6 +294,7 @@ def test_scaling_identity(nest):
     assert proved(nest.scaled(-c), -c * nest)
 
 
+@pytest.mark.long
 @given(
     v=st.lists(st.floats(0.05, 1), min_size=2, max_size=2),
     s=st.lists(st.floats(0.2, 3), min_size=2, max_size=2),

@@ -138,6 +138,7 @@ def test_finite_exponents_approach_the_limit(p):
     assert abs(growth[-1] - mpmath.log(2) / 2) < abs(growth[0] - mpmath.log(2) / 2)
 
 
+@pytest.mark.long
 def test_finite_exponents_approach_the_limit_at_level_four(quadrature):
     """With a nest left: Laplace's maximum over the field of f(H) - H**2/(2 R), f = f_2.
 
@@ -184,6 +185,7 @@ def test_limit_of_a_numeric_model():
 # -- kappa -> 0 ----------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_small_margin_constant_symbolically():
     constant = small_kappa_constant()
     t = constant.t

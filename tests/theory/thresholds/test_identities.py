@@ -23,6 +23,7 @@ MODELS = (SBP(1), ABP(0), UPerceptron(2), SphericalPerceptron(-1), ZeroOnePercep
 GROUND = (SK(), Hopfield(1, 2), Hopfield(-1, 2), SBP(1, alpha=2))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", [*MODELS, *GROUND], ids=str)
 @pytest.mark.parametrize("level", [3, 4])
 def test_every_overlap_beside_a_nest_is_a_mean_square(model: Model, level: int) -> None:

@@ -84,6 +84,7 @@ def test_descent_clips_both_networks_apart_and_keeps_a_fifth_for_tests():
     np.testing.assert_array_equal(history["w"][:, 0], 0.0)
 
 
+@pytest.mark.long
 def test_a_network_is_trained_and_measured():
     end, history = trained(
         Setting("breast-cancer", "bp", width=5, depth=2, epochs=2, rate=0.3), 5, 2, points=2
@@ -152,6 +153,7 @@ def test_images_are_learned():
     assert found["rms"].shape == (1, 3)
 
 
+@pytest.mark.long
 def test_a_table_of_rules():
     base = replace(Setting(), width=10, epochs=1)
     listed = cases(base, ["breast-cancer"], ["ccl", "bp"], [2, 1], 2, seed=3)

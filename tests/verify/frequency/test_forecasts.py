@@ -129,6 +129,7 @@ def test_the_paired_test_keeps_its_level(drawn: bool) -> None:
     assert 0.02 < np.mean(trials) < 0.075
 
 
+@pytest.mark.long
 def test_an_experiment_resumes(tmp_path: Path) -> None:
     out = tmp_path / "f.sqlite"
     told: list[tuple[int, int, int]] = []

@@ -37,6 +37,7 @@ def learner(weights: Any, x: np.ndarray, axis: int) -> np.ndarray:
     return np.fft.irfft(real + 1j * imaginary, x.shape[axis], axis=axis, norm="ortho")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("length", [6, 7])
 @pytest.mark.parametrize(
     ("kind", "channel"), [("none", False), ("diagonal", True), ("dense", True)]
@@ -119,6 +120,7 @@ def test_defaults_are_the_source_s() -> None:
         assert np.abs(weights[name]).max() == pytest.approx(bound, rel=0.01)
 
 
+@pytest.mark.long
 def test_training_is_reproducible_and_learns() -> None:
     data = windows(make_series("tones", np.random.default_rng(0), 160), 24, 2)
     network = FreTS(24, 2, "diagonal", **SIZES)

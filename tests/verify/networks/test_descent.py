@@ -15,6 +15,7 @@ BOTH = np.vstack([X, NEW])
 MODEL = MLP("erf", 2, 1.3, 0.2, 1.0)
 
 
+@pytest.mark.long
 def test_networks_start_with_the_covariance_of_the_kernel() -> None:
     outputs = trained(Network.of(MODEL, 64), BOTH, Y, [1], rate=0.1, networks=1500, seed=1).outputs[
         :, 0
@@ -45,6 +46,7 @@ def test_a_step_of_a_linear_network_of_one_layer_is_that_of_the_formula() -> Non
     assert one[1] == pytest.approx(outputs(w - 0.3 * dw, v - 0.3 * dv))
 
 
+@pytest.mark.long
 def test_decay_makes_the_end_kernel_ridge_regression() -> None:
     """The mean over networks of what they are off their own linear prediction, at width 256."""
     made = trained(Network.of(MODEL, 256), BOTH, Y, [150], rate=0.3, ridge=0.5, networks=60, seed=2)

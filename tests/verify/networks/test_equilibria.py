@@ -36,6 +36,7 @@ def test_parallel_inputs_are_the_exception(bias, singular):
         assert 0.3 < found.network / found.kernel < 3.0
 
 
+@pytest.mark.long
 def test_activations_without_closed_dual_have_no_certificate():
     x = np.eye(3)
     kernel = deq_kernel(x, activation="tanh").nngp

@@ -28,6 +28,7 @@ def test_controls_have_mean_zero(kind, x):
     assert np.mean(t**2) < 2.0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["deq", "mlp"])
 def test_ensembles_have_the_law_of_single_draws(kind):
     network = Network(kind, "erf", 20, depth=2, sigma_w=0.7, sigma_b=0.3, sigma_v=1.2)

@@ -123,6 +123,7 @@ def in_jax(model: Sequential, width: int):
     return (lambda given: run(model.layers, jnp.asarray(X.T), iter(given))[0]), scale
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NETWORKS)
 def test_tangent_kernels_are_those_of_automatic_differentiation(name) -> None:
     pytest.importorskip("jax")

@@ -105,6 +105,7 @@ def test_a_lazy_matrix_is_a_linear_map():
     assert lazy.apply(np.zeros(40)).tolist() == [0.0] * 40
 
 
+@pytest.mark.long
 def test_lazy_and_dense_weights_have_one_law():
     network = Network("deq", "tanh", 60, sigma_w=0.8, sigma_b=0.3)
     one, two = (

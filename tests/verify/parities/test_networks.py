@@ -9,6 +9,7 @@ from verify.parities.grid import Grid, grid, grid_cases
 from verify.parities.networks import Setting, first_step, rewind, table_errors, train_case
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("weights", ["sign", "one", "normal"])
 def test_neurons_see_as_many_coordinates_as_they_are_told(weights):
     drawn = first_step(Setting(9, 3, 4, 20, 50, weights=weights), 0, 3)
@@ -74,6 +75,7 @@ def test_a_grid_is_the_same_on_any_number_of_workers_and_resumes(tmp_path):
     assert table.plot().axes
 
 
+@pytest.mark.long
 def test_intervals_of_a_grid_hold_together():
     """Of grids whose rates are known, one in twenty or fewer has an interval that misses."""
     rng, missed, rate = np.random.default_rng(0), 0, 0.3
@@ -90,6 +92,7 @@ def test_intervals_of_a_grid_hold_together():
     assert missed <= 10
 
 
+@pytest.mark.long
 def test_rewound_neurons_are_the_strongest():
     found = rewind(Setting(8, 2, 1, 30, 200, steps=600), 0, 4, 3)
     assert found["rewound"].shape == (4,)
@@ -97,6 +100,7 @@ def test_rewound_neurons_are_the_strongest():
     assert (found["tickets"] <= 3).all()
 
 
+@pytest.mark.long
 def test_a_table_is_learned():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((300, 4))

@@ -32,6 +32,7 @@ def test_descent_with_decay_comes_to_rest(task: str) -> None:
     np.testing.assert_allclose(found.norms, found.pairing, rtol=0.02)
 
 
+@pytest.mark.long
 def test_a_case_has_the_same_outcome_again_and_draws_share_data() -> None:
     chosen = cases(("regression",), (6,), (20,), (0.05, 0.0), 2, seed=5)
     assert [c["decay"] for c in chosen] == [0.05, 0.05, 0.0, 0.0]

@@ -14,6 +14,7 @@ from verify.sharpness.experiment import (
 )
 
 
+@pytest.mark.long
 def test_tasks_do_not_depend_on_those_beside_them():
     three = few_shot("homophilous", "peer", tasks=3, steps=3, seed=4)["accuracies"]
     two = few_shot("homophilous", "peer", tasks=2, steps=3, seed=4, sharpness=1)
@@ -38,6 +39,7 @@ def test_the_sharpness_of_a_loss_is_its_hessian_s_largest_eigenvalue():
     assert abs(found.value - np.linalg.eigvalsh(hessian)[-1]) <= found.error
 
 
+@pytest.mark.long
 def test_a_comparison_is_drawn_and_reads_back_equal(tmp_path):
     asked = {"graphs": ("homophilous",), "methods": (), "tasks": 2, "steps": 2}
     seen = []

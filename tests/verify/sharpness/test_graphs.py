@@ -36,6 +36,7 @@ def test_matrices_do_what_they_say():
     np.testing.assert_allclose(gcn_matrix(path), root @ looped @ root)
 
 
+@pytest.mark.long
 def test_sympy_s_modules_are_a_connected_graph_of_five_classes():
     from scipy.sparse.csgraph import connected_components
 

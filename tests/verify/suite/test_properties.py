@@ -21,6 +21,7 @@ from verify.thresholds.quadrature import gibbs
 all_claims()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name",
     [

@@ -31,6 +31,7 @@ def _complaint(claim: Claim, theory: str, seed: int = 0) -> str:
     return claim.expected.complaint(claim.check(run))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("claim", "wrong"), _cases())
 def test_a_wrong_theory_is_rejected(claim: Claim, wrong: str):
     assert _complaint(claim, wrong)
@@ -42,6 +43,7 @@ _RIGHT = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("claim", _RIGHT)
 def test_the_theory_itself_is_not(claim: Claim):
     assert not _complaint(claim, "")

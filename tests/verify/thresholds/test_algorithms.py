@@ -46,6 +46,7 @@ def test_responses_are_derivatives_of_the_log_probability(field, variance, inter
     assert slope == pytest.approx(expected[1], rel=1e-3, abs=1e-4)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("algorithm", ALL)
 @pytest.mark.parametrize("model", [SBP(1), ABP(0)], ids=str)
 def test_no_algorithm_disagrees_with_exact_enumeration(algorithm, model):
@@ -67,6 +68,7 @@ def test_no_algorithm_disagrees_with_exact_enumeration(algorithm, model):
     assert solved >= satisfiable // 2  # small and easy: at least half of them
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("algorithm", ALL)
 def test_easy_instances_are_solved(algorithm):
     for model, alpha in ((SBP(1), 0.5), (ABP(0), 0.2), (ABP("-0.5"), 0.5), (SBP("0.5"), 0.15)):

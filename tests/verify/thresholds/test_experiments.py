@@ -31,6 +31,7 @@ def same(one, other) -> bool:
     ]
 
 
+@pytest.mark.long
 def test_outcomes_are_the_same_on_one_worker_two_and_another_executor(tmp_path):
     one = small(tmp_path / "one.sqlite", workers=1)
     two = small(tmp_path / "two.sqlite", workers=2)

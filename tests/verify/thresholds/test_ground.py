@@ -80,6 +80,7 @@ def test_the_fit_finds_what_was_put_in():
         fitted_limit((500,), (0.7,), (0.1,))
 
 
+@pytest.mark.long
 def test_the_energy_of_level_six_is_reached_and_others_are_rejected():
     arguments = {"n": 400, "samples": 32, "budget": 400}
     found = energy_within(SK(), 0.7632, **arguments)

@@ -63,6 +63,7 @@ def test_a_walk_without_memory_leaves_it(way, rows):
     assert np.abs(lost.squares[:, 0] - way.squares[0]).max() > 0.3
 
 
+@pytest.mark.long
 def test_sk_has_the_energy_of_its_profile():
     couplings = couplings_of(draw_ground(SK(), N, seed=4))
     way = profile(SK(), LEVELS["sk"], 80)

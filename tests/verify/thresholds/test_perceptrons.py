@@ -19,6 +19,7 @@ from verify.thresholds.perceptrons import (
 MODELS = (SBP(1), ABP(0))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", MODELS, ids=str)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_first_moments_hold_and_two_per_cent_off_is_rejected(model, seed):
@@ -30,6 +31,7 @@ def test_first_moments_hold_and_two_per_cent_off_is_rejected(model, seed):
         assert wrong.rejected
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("check", [second_moment_check, pair_overlap_check])
 @pytest.mark.parametrize("model", MODELS, ids=str)
 def test_second_moments_hold_and_two_per_cent_off_is_rejected(check, model):
@@ -41,6 +43,7 @@ def test_second_moments_hold_and_two_per_cent_off_is_rejected(check, model):
     assert check(model, m=m, pair=lambda overlap: pair_probability(model, 0.8 * overlap)).rejected
 
 
+@pytest.mark.long
 def test_the_symmetric_crossing_extrapolates_to_alpha_c_and_not_elsewhere():
     found = satisfiability_crossing(SBP(1))
     assert not found.rejected

@@ -40,6 +40,7 @@ def test_closed_forms_are_proved_to_thirty_digits() -> None:
     assert record.entries[0]["printed"] == get_claim("sbp-level-2").printed == "1.8159"
 
 
+@pytest.mark.long
 def test_a_settled_row_has_all_its_digits() -> None:
     """Numbers of many digits were once rounded to sixteen on their way into the text."""
     case = {"model": "sbp", "parameters": "kappa=1", "level": "4", "digits": 30}

@@ -24,6 +24,7 @@ def test_the_command_knows_every_algorithm():
     assert tuple(KNOWN) == ALGORITHMS
 
 
+@pytest.mark.long
 def test_an_experiment_reports_its_crossings_and_resumes(tmp_path):
     out, plot = tmp_path / "run.sqlite", tmp_path / "reach.svg"
     result = run("--out", str(out), "--workers", "1", "--plot", str(plot))

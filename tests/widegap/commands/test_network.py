@@ -29,6 +29,7 @@ def rows(text: str) -> list[list[str]]:
     return [line.split() for line in text.splitlines() if line.strip()[:1].isdigit()]
 
 
+@pytest.mark.long
 def test_errors_fall_with_the_width_as_predicted_and_resume(data, tmp_path):
     out, plot = tmp_path / "run.sqlite", tmp_path / "error.svg"
     asked = ("deq", "--sigma-w", "0.5", "--data", data, "--widths", "50,200", "--draws", "12")
@@ -151,6 +152,7 @@ def test_data_beyond_the_range_of_squares_are_refused_at_once(tmp_path, size, se
     assert not out.exists()
 
 
+@pytest.mark.long
 def test_more_blocks_can_be_added(data, tmp_path):
     out = str(tmp_path / "run.sqlite")
     asked = (

@@ -80,6 +80,7 @@ def test_interrupt_while_solving() -> None:
     assert errors.endswith("widegap: interrupted\n")
 
 
+@pytest.mark.long
 def test_termination_keeps_what_was_found(tmp_path: Path) -> None:
     program = (
         "import sys, time\n"
@@ -114,6 +115,7 @@ DERIVE = ["derive", "sbp", "--level", "2"]
 PLOT = ["solve", "sk", "--level", "2", "--plot", "a.png"]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
 @pytest.mark.parametrize(
     "arguments", [DERIVE, PLOT, ["--version"], ["solve", "--help"], ["kernel"]]

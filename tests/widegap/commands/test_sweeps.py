@@ -149,6 +149,7 @@ def test_more_failures_than_one_wants_to_read(run: Callable[..., Result], preten
     assert "20 more" in result.stdout
 
 
+@pytest.mark.long
 def test_a_real_sweep_in_processes_interrupted_and_resumed(
     run: Callable[..., Result], tmp_path: Path
 ) -> None:
@@ -189,6 +190,7 @@ def test_a_real_sweep_in_processes_interrupted_and_resumed(
     assert values == pytest.approx(reference, rel=1e-12)
 
 
+@pytest.mark.long
 def test_a_cluster_gives_the_same(run: Callable[..., Result], tmp_path: Path) -> None:
     from distributed import Client, LocalCluster
 

@@ -232,6 +232,7 @@ def test_resuming_shows_what_was_there(run: Run, users: tuple[str, ...], tmp_pat
     assert "run.sqlite is the file of a verification with seed" in other.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_run_keeps_its_verdicts(
     run: Run, users: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: int

@@ -90,6 +90,7 @@ def test_work_ends_where_other_work_begins_or_it_is_stopped(desk: Desk) -> None:
     assert time.monotonic() - began < 10.0
 
 
+@pytest.mark.long
 def test_few_processes_rest_and_closed_views_end_theirs() -> None:
     desks = [Desk() for _ in range(7)]
     try:
@@ -107,6 +108,7 @@ def test_few_processes_rest_and_closed_views_end_theirs() -> None:
 # -- a model -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_thresholds_are_the_solvers_and_can_be_taken_away() -> None:
     made = done(models.thresholds, Asked("sbp", "1/2"), 3)
     own = Solution.from_dict(json.loads(taken(made, "sbp-level-3.json")))
@@ -120,12 +122,14 @@ def test_thresholds_are_the_solvers_and_can_be_taken_away() -> None:
     assert "level 2: alpha" in done(models.thresholds, Asked("sbp", "1/2"), 2)
 
 
+@pytest.mark.long
 def test_energies_rise_or_fall_and_have_profiles() -> None:
     made = done(models.thresholds, Asked("sk"), 3)
     assert f"xi = {solve(SK(), 3).value:#.12g}" in made
     assert made.count("<img") == 2
 
 
+@pytest.mark.long
 def test_the_limit_of_equal_levels_is_theirs() -> None:
     made = done(models.limit_of, Asked("spherical", "0"))
     assert "spherical(kappa=0), r -&gt; infinity: alpha = 2, error 0" in made
@@ -181,6 +185,7 @@ def test_references_say_what_the_sources_say() -> None:
 # -- a network ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_network_has_its_dual_its_phase_and_its_widths() -> None:
     made = done(networks.dual_of, "erf")
     assert "asin" in taken(made, "dual.tex")

@@ -57,6 +57,7 @@ def test_graphs(run, tmp_path):
     assert "a residual graph has no cycles; this one has a -> a" in result.output
 
 
+@pytest.mark.long
 def test_an_experiment_resumes(run, tmp_path):
     out, plot = tmp_path / "out.sqlite", tmp_path / "out.png"
     line = ("experiment", "circuits", "--networks", "1", "--method", "eap", "--percents", "10,50")
@@ -72,6 +73,7 @@ def test_an_experiment_resumes(run, tmp_path):
     assert (table.sizes, table.count, table.errors) == ((11.0, 55.0), 1, (None, None))
 
 
+@pytest.mark.long
 def test_a_checkpoint_s_questions(run, tmp_path):
     """A GPT-2 of one head without attention, whose MLP does nothing."""
     config = {

@@ -40,6 +40,7 @@ def test_the_flow(run, tmp_path):
     assert plot.read_text().startswith("<?xml")
 
 
+@pytest.mark.long
 def test_an_experiment_resumes(run, tmp_path):
     out, plot = tmp_path / "rules.sqlite", tmp_path / "rules.png"
     first = run(*ONE, "--out", str(out), "--plot", str(plot))

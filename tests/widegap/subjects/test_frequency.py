@@ -19,6 +19,7 @@ def test_names_are_those_of_verify() -> None:
     assert frequency.SERIES == SERIES
 
 
+@pytest.mark.long
 def test_laws_are_listed_and_evaluated(run) -> None:
     assert "ridge " in run("derive", "frequency").stdout
     result = run("derive", "frequency", "first-order", "--set", "phi=0", "--set", "w=1")

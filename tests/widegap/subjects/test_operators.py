@@ -85,6 +85,7 @@ def test_the_tutorial_runs() -> None:
     assert len(scope["resolution_figure"].axes) == 1
 
 
+@pytest.mark.long
 def test_laws_are_derived(run) -> None:
     assert "threshold" in run("derive", "operators").output
     result = run(

@@ -15,6 +15,7 @@ def test_laws_are_derived(run):
     assert len(run("derive", "parities").stdout.splitlines()) == 13
 
 
+@pytest.mark.long
 def test_the_frontier(run, tmp_path):
     plot = tmp_path / "frontier.svg"
     asked = ("solve", "parities", "frontier", "--n", "20", "--sparsity", "2,4")
@@ -46,6 +47,7 @@ SMALL = ("experiment", "parities", "--n", "8", "--k", "2", "--widths", "5", "--s
 SMALL += ("--sparsity", "1", "--steps", "100", "--networks", "4", "--workers", "1")
 
 
+@pytest.mark.long
 def test_a_grid_resumes(run, tmp_path):
     out, plot = tmp_path / "grid.sqlite", tmp_path / "grid.png"
     first = run(*SMALL, "--out", str(out), "--plot", str(plot))

@@ -125,6 +125,7 @@ EXPERIMENT = (
 )
 
 
+@pytest.mark.long
 def test_an_experiment_resumes(run, files: Path) -> None:
     line = (*EXPERIMENT, "--decay", "0.05", "--out", "run.sqlite", "--workers", "1")
     first = run(*line, "--draws", "1")

@@ -41,6 +41,7 @@ def rates(model, a, b, va, vb):
         ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", MODELS)
 def test_products_with_directions_have_fourteen_digits(name) -> None:
     model = MODELS[name]
@@ -110,6 +111,7 @@ def test_near_equal_inputs_lose_digits_where_slopes_have_kinks_alone() -> None:
     kernel_derivatives(MLP("relu", 2, 1, 0), X[:1], 2.0 * X[:1])  # parallel, no warning
 
 
+@pytest.mark.long
 def test_series_have_derivatives_too() -> None:
     model = MLP("tanh", 2, 0.9, 0.2, 0.9)
     found = kernel_derivatives(model, X).along(V)

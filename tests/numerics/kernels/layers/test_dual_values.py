@@ -38,6 +38,7 @@ def change(text: str, k: float, low: float, high: float) -> float:
     return -total / (2.0 * math.pi)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("tangent", ["limit", "almost_everywhere"])
 @pytest.mark.parametrize("text", STEPS)
 def test_narrow_bumps_move_as_far_as_a_jump_lies_between(text, tangent) -> None:

@@ -28,6 +28,7 @@ def double_precision():
     jax.config.update("jax_enable_x64", before)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", MODELS)
 def test_values_and_products_are_those_of_numerics(name) -> None:
     model, rel = MODELS[name], CLOSE.get(name, 1e-14)
@@ -57,6 +58,7 @@ def test_diagonals_of_many_features_are_exact(dtype, rel) -> None:
         assert np.abs(np.diag(own) / true - 1.0).max() < rel
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["relu", "gelu", "erf", "tanh"])
 def test_second_derivatives_at_equal_inputs(name) -> None:
     function = to_jax(MODELS[name])
@@ -83,6 +85,7 @@ def test_second_derivatives_at_equal_inputs(name) -> None:
     assert np.linalg.eigvalsh(mixed).min() > 0.0
 
 
+@pytest.mark.long
 def test_gradients_in_reverse_and_over_batches() -> None:
     function = to_jax(NETWORKS["blocks"])
 
@@ -98,6 +101,7 @@ def test_gradients_in_reverse_and_over_batches() -> None:
     assert batches[0].shape == (2, 4, 4)
 
 
+@pytest.mark.long
 def test_a_series_that_is_too_short_says_so() -> None:
     with pytest.warns(AccuracyWarning, match=r"leave out .* of E phi\(u\)\^2 at variance 1"):
         function = to_jax(MLP("tanh(x^3)", 1))

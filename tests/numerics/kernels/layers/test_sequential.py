@@ -158,6 +158,7 @@ def test_symmetry_rectangles_blocks_and_diagonals(monkeypatch) -> None:
     assert np.linalg.eigvalsh(whole.ntk).min() > 0
 
 
+@pytest.mark.long
 def test_zero_inputs_and_jumps() -> None:
     x = np.vstack([X, 0.0 * X[0]])
     model = Sequential((Dense(1, None), "softplus", Dense(1, 0.1), "erf", Dense()))
