@@ -263,7 +263,8 @@ class Existence:
     def at(self, place: Expr) -> Expr | None:
         """Phi at a place; its limit where it is not defined, None where that does not exist."""
         value = self.expr.subs(self.symbol, place)
-        if value.is_comparable and not value.is_infinite:
+        # numbers that cancel to the last digit, such as 1 - tanh(10000), are not comparable
+        if (value.is_comparable or value.is_real) and not value.is_infinite:
             return value
         for (_, b, left), (_, _, right) in zip(self.pieces, self.pieces[1:], strict=False):
             if vanishes(b - place):
