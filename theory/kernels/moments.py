@@ -133,7 +133,7 @@ def _gaps(expr: Expr, beta: Expr, eta: Expr) -> Expr:
 
 
 def _of_one_sign(expr: Expr) -> Expr | None:
-    """Write a form with the variance of u - v or u + v for k12, so that nothing cancels; None if neither does."""
+    """A form with the variance of u - v or u + v for k12, so that nothing cancels; None if neither does."""
     ways = (
         expr,
         expr.subs(C, (K1 + K2 - DELTA) / 2),
