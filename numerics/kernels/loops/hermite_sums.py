@@ -9,6 +9,8 @@ from numerics.compiled import njit
 __all__ = ["sums"]
 
 _TINY = 1e-100
+_LITTLE = 1e-19
+"""Of what is left of a sum, relative to its terms at correlation 1."""
 
 
 @njit(nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
@@ -29,18 +31,23 @@ def sums(
         )  # fmt: skip
         here, below, lower, ratio = powers[0], powers[1], powers[2], powers[3]
         total[:, i:] = 0.0
+        stop, most = n, 0.0
+        for j in range(i + 1, n):
+            most = max(most, abs(rho[i, j]))
         for j in range(i, n):
             ratio[j] = rho[i, j] if step == 1 else rho[i, j] * rho[i, j]
         for k in range(terms):
             m = first + step * k
+            if m > 2 and most ** (m - 2) * m * m < _LITTLE:
+                stop = i + 1  # the others' terms have fallen; the diagonal's do not
             if m - step < 2:
-                for j in range(i, n):
+                for j in range(i, stop):
                     r = rho[i, j]
                     here[j] = r**m
                     below[j] = r ** (m - 1) if m > 0 else 0.0
                     lower[j] = r ** (m - 2) if m > 1 else 0.0
             else:
-                for j in range(i, n):
+                for j in range(i, stop):
                     # what is below the range of doubles takes a hundred times as long
                     more = ratio[j] if abs(here[j]) > _TINY else 0.0
                     here[j] *= more
@@ -48,7 +55,7 @@ def sums(
                     lower[j] *= more
             one, bend = a[k, i], steep[k, i]
             others, bends = a[k], steep[k]
-            for j in range(i, n):
+            for j in range(i, stop):
                 x, y, u = one * others[j], bend * others[j], one * bends[j]
                 v[j] += x * here[j]
                 w[j] += m * x * below[j]
