@@ -159,6 +159,11 @@ def check_path(dual: Dual, tangent: Tangent, path: Single, readout: bool = True)
         wrong[-1] = ~np.isfinite(k[-1])
     if wrong.any():
         layer, column = np.argwhere(wrong)[0]
+        if layer and np.isnan(k[layer, column]):
+            raise DivergenceError(
+                f"the closed form of E phi(u)^2 has parts outside the range of doubles at variance "
+                f"{k[layer - 1, column]:.3g}, before layer {layer + 1}; make sigma_w or the inputs smaller"
+            )
         _refuse(dual, layer, float(k[layer, column]), limit)
     infinite = tangent == "limit" and not dual.existence.smooth
     if not infinite and not np.isfinite(path.ntk).all():

@@ -29,7 +29,7 @@ from theory.parameters import Number
 from .diagonal import Single, advance, check_path, packed, representatives, stacked
 from .error_bounds import ROUNDED, Errors, Own, warn_of_single_inputs
 from .inputs import Side, check_alone, check_inputs, check_tangent, model_scales
-from .noise import Noise, mlp_noise
+from .noise import COLUMNS, Noise, mlp_noise
 from .refine import Layers
 from .tiles import Band, check_memory, over_tiles, tiles
 
@@ -277,7 +277,7 @@ class Perceptron:
         cov, ntk = np.empty(shape), np.empty(shape)
         out = state.Matrices(cov, ntk, np.empty((0, 0)), marks, one is two and band is None)
         ends = {id(side): (side.k, side.k) for side in sides}
-        noise = np.zeros((len(self.sw2), 6)) if rows is None else rows
+        noise = np.zeros((len(self.sw2), COLUMNS)) if rows is None else rows
         chunks = len(self.parts)
         for chunk, part in enumerate(self.parts):
             last = part.stop == len(self.sw2)

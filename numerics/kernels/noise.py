@@ -28,9 +28,11 @@ from theory.kernels.moments import DELTA, DET, SIGMA, ExpDifference
 from .diagonal import Single, advance, representatives
 from .inputs import Side
 
-__all__ = ["Noise", "equilibrium_noise", "mlp_noise"]
+__all__ = ["COLUMNS", "Noise", "PairNoise", "equilibrium_noise", "mlp_noise", "pair_noise"]
 
 Array = NDArray[np.float64]
+COLUMNS = 8
+"""Of what the loops are told of a layer's errors, see `Noise`."""
 _FALLBACK = 80.0 * UNIT
 """Of a double sum over a mixture's nodes, or of a quadrature in two dimensions."""
 
@@ -41,9 +43,10 @@ class Noise:
 
     Attributes
     ----------
-    rows : ndarray, shape (layers, 6)
+    rows : ndarray, shape (layers, 8)
         For the loops: of k12 by variances, of D, of the slope (all relative), largest chi, angles of layer
-        1, and k12 of layer 1. For homogeneous activations: of variances, angles of layer 1, and relative
+        1, and k12 of layer 1; where phi' has singular places, of variances, and of phi' with them. For
+        homogeneous activations: of variances, angles of layer 1, and relative
         ones of those.
     own : tuple of float
         Relative errors of single inputs' NNGP and NTK.
@@ -78,7 +81,7 @@ def mlp_noise(
         return _power(dual, tangent, path, sw2, sb2, sides[0].noise)
     alone, product, *angles = sides[0].noise
     angle = sum(angles)
-    rows = np.zeros((len(sw2), 6))
+    rows = np.zeros((len(sw2), COLUMNS))
     pair, tangents, single = product, product, alone
     with np.errstate(all="ignore"):
         for layer, (scale, bias) in enumerate(zip(sw2, sb2, strict=True)):
@@ -87,11 +90,12 @@ def mlp_noise(
             at = pair_noise(dual, tangent, path, layer)
             given = pair if layer == 0 else pair + 2.0 * UNIT
             turn = max(given, angle) if layer == 0 else given
-            value, slope = at.value + at.value_scale * alone, at.slope + at.slope_scale * alone
+            value, (slope, beside) = at.value + at.value_scale * alone, at.slopes(alone)
             rows[layer] = (
                 alone + (0.0 if layer == 0 else 2.0 * UNIT), value,
-                slope + 2.0 * UNIT, at.chi.max(), angle, product,
+                slope + 2.0 * UNIT, at.chi.max(), angle, product, alone, beside,
             )  # fmt: skip
+            slope += beside
             own, part = _largest(new - bias, new), _largest(new, grown)
             rate = _largest(scale * k * at.true, new)
             tangent_rate = _largest(scale * at.chi * before, grown)
@@ -146,8 +150,11 @@ def equilibrium_noise(
         value = at.value + at.value_scale * single
         pair = inside * value + given * product + w2 * chi * (single + 2.0 * UNIT) + 3.0 * UNIT
         pair /= rest
-        slope = at.slope + at.slope_scale * single
-        row = single + 2.0 * UNIT, value, slope + 2.0 * UNIT, chi, sum(angles), product
+        slope, beside = at.slopes(single)
+        row = (
+            single + 2.0 * UNIT, value, slope + 2.0 * UNIT, chi, sum(angles), product, single, beside,
+        )  # fmt: skip
+        slope += beside
         turned = _largest(at.bend * k, at.chi) * max(pair + single + 2.0 * UNIT, sum(angles))
         nngp = value + _largest(k * at.chi, d) * (pair + single) + 2.0 * UNIT
         of_tangent = pair + grown * (slope + turned) + 3.0 * UNIT
@@ -175,7 +182,9 @@ def _power_equilibrium(
     slope = (0.5 * module.T_BEND * turn + module.T_NOISE * UNIT) / chi
     of_tangent = pair + rate / rest * slope + 3.0 * UNIT
     own = single + 2.0 * UNIT, single + (2.0 + 2.0 * rate / rest) * UNIT, single
-    return Noise(np.zeros((1, 6)), own, (nngp, max(nngp, slope + of_tangent) + 3.0 * UNIT, pair))
+    return Noise(
+        np.zeros((1, COLUMNS)), own, (nngp, max(nngp, slope + of_tangent) + 3.0 * UNIT, pair)
+    )
 
 
 def _second(dual: Dual, k: Array) -> Array:
@@ -193,7 +202,7 @@ def _power(
 ) -> Noise:
     """Angles do not expand where phi is homogeneous of degree 1 (Schwarz and Pick)."""
     module = kernel_module(dual, tangent)
-    rows = np.zeros((len(sw2), 6))
+    rows = np.zeros((len(sw2), COLUMNS))
     alone, product, *angles = inputs
     turn, tangents, single = sum(angles), product, alone
     slope = sum(module.profile(1.0, 0.0, 0.0, 0.0)[-2:])
@@ -233,8 +242,9 @@ class PairNoise:
     ----------
     value, slope : float
         Errors relative to sqrt(D D) and to the same of the slope, or to itself where that is infinite.
-    value_scale, slope_scale : float
-        Relative changes of a pair's D and slope with those of both variances.
+    value_scale, slope_scale, slope_rough : float
+        Relative changes of a pair's D and slope with those of both variances; and what the latter leaves out
+        beside singular places of phi'.
     value_own, slope_own : float
         Relative errors on the diagonal.
     chi, true, bend : ndarray, shape (n,)
@@ -254,6 +264,13 @@ class PairNoise:
     bend: Array
     rate: Array
     chi_rate: Array
+    slope_rough: float = 0.0
+
+    def slopes(self, off: float) -> tuple[float, float]:
+        """The error of a pair's slope where variances are off; apart, that beside singular places."""
+        if self.slope_rough or not math.isfinite(self.slope_scale):
+            return self.slope, self.slope_scale * off + self.slope_rough
+        return self.slope + self.slope_scale * off, 0.0
 
 
 def pair_noise(dual: Dual, tangent: Tangent, path: Single, layer: int) -> PairNoise:
@@ -270,14 +287,14 @@ def pair_noise(dual: Dual, tangent: Tangent, path: Single, layer: int) -> PairNo
             noise = np.maximum(noise, _FALLBACK)
         chi = tables.slopes
         true = chi if dual.existence.smooth else np.full_like(chi, np.inf)
-        bend = tables.bends[0] * np.divide(chi, k, out=np.zeros_like(k), where=k > 0.0)
-        if dual.existence.kinks or not dual.existence.smooth:
-            bend = np.full_like(k, np.inf)
+        bend = np.full_like(k, np.inf)
+        if not dual.existence.kinks and dual.existence.smooth and math.isfinite(tables.bends[0]):
+            bend = tables.bends[0] * np.divide(chi, k, out=np.zeros_like(k), where=k > 0.0)
         value, slope = noise
         value_own, slope_own = tables.own
         return PairNoise(
             value, slope, tables.bends[1], tables.bends[2], value_own, slope_own, chi, true, bend,
-            np.abs(tables.steep), np.abs(tables.slope_steep),
+            np.abs(tables.steep), np.abs(tables.slope_steep), tables.bends[5],
         )  # fmt: skip
     low = 2.0 ** math.floor(math.log2(some.min()))
     high = 2.0 ** math.ceil(math.log2(some.max()))

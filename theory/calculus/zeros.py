@@ -8,14 +8,19 @@ rather than guess.
 from __future__ import annotations
 
 import itertools
+from functools import lru_cache
 
 import sympy
 from sympy import Abs, Expr, Poly, S, Symbol
 
-__all__ = ["bounds", "less", "signs", "vanishes", "zeros"]
+__all__ = ["bounds", "less", "proved_zero", "signs", "vanishes", "zeros"]
 
 Interval = tuple[Expr, Expr]
 _DIGITS = 40
+_MOST = 1000
+"""Digits that are looked at before a number is taken for zero."""
+_SIMPLE = 60
+"""Operations of a number that is simplified."""
 _MONOTONE = {
     sympy.exp: (sympy.log, S.Zero, S.Infinity),
     sympy.log: (sympy.exp, S.NegativeInfinity, S.Infinity),
@@ -28,15 +33,51 @@ _MONOTONE = {
 
 
 def vanishes(number: Expr) -> bool:
-    """Whether an exact real number is zero: to forty digits, and then by simplification.
+    """Whether an exact real number is zero.
 
-    Numbers of these expressions are built from few rationals; one that is 1e-40 without being zero does
-    not occur.
+    It is not where a digit of it is known, however small it is: exp(-10000) is not. One that has none among
+    its first thousand digits is taken for zero, and `proved_zero` asks for more.
     """
-    if number.is_Rational:
-        return number == 0
-    value = sympy.N(number, _DIGITS)
-    return bool(abs(value) < sympy.Float(10) ** (5 - _DIGITS))
+    return number == 0 if number.is_Rational else not _known(number)
+
+
+@lru_cache(maxsize=4096)
+def _known(number: Expr) -> Expr:
+    """A number with digits that are right, as many as there are up to forty; 0 if there are none."""
+    for written in (lambda a: a, _apart):
+        for most in (100, _MOST):
+            value = sympy.N(written(number), _DIGITS, maxn=most)
+            if any(_right(part) for part in value.as_real_imag()):
+                return value
+    return S.Zero
+
+
+def _right(part: Expr) -> bool:
+    """Whether an evaluated number has a digit that is right."""
+    return part != 0 and not (part.is_Float and part._prec == 1)
+
+
+def _apart(number: Expr) -> Expr:
+    """Write out how far hyperbolic tangents and error functions are from 1, which takes no digits."""
+    number = number.replace(
+        sympy.tanh, lambda a: 1 - 2 / (1 + sympy.exp(2 * a)) if a.is_positive else sympy.tanh(a)
+    )
+    number = number.replace(
+        sympy.tanh, lambda a: 2 / (1 + sympy.exp(-2 * a)) - 1 if a.is_negative else sympy.tanh(a)
+    )
+    number = number.replace(
+        sympy.erf, lambda a: sympy.sign(a) * (1 - sympy.erfc(abs(a))) if a.is_real else sympy.erf(a)
+    )
+    return sympy.expand(number)
+
+
+def proved_zero(number: Expr) -> bool:
+    """Whether an exact real number is proved to be zero, by simplification; no digits prove that."""
+    if not vanishes(number):
+        return False
+    if number == 0 or sympy.expand(number) == 0:
+        return True
+    return number.count_ops() <= _SIMPLE and sympy.simplify(number) == 0
 
 
 def less(a: Expr, b: Expr) -> bool:
@@ -45,7 +86,8 @@ def less(a: Expr, b: Expr) -> bool:
         return a != b
     if a is S.Infinity or b is S.NegativeInfinity:
         return False
-    return not vanishes(b - a) and bool(sympy.N(b - a, _DIGITS) > 0)
+    gap = b - a
+    return bool(gap > 0) if gap.is_Rational else bool(_known(gap) > 0)
 
 
 def zeros(expr: Expr, u: Symbol) -> tuple[Expr, ...] | None:
@@ -150,7 +192,7 @@ def _roots(expr: Expr, u: Symbol) -> set[Expr] | None:
     if poly.degree() == 2:
         a, b, c = poly.all_coeffs()
         inside = b**2 - 4 * a * c
-        if not vanishes(inside) and bool(sympy.N(inside, _DIGITS) < 0):
+        if less(inside, S.Zero):
             return set()
         return {(-b + s * sympy.sqrt(inside)) / (2 * a) for s in (1, -1)}
     roots = sympy.roots(poly)
@@ -181,8 +223,8 @@ def signs(expr: Expr, u: Symbol, lower: Expr, upper: Expr) -> list[tuple[Expr, E
     ends = [lower, *(p for p in places if less(lower, p) and less(p, upper)), upper]
     intervals = []
     for a, b in itertools.pairwise(ends):
-        value = sympy.N(expr.subs(u, inside(a, b)), 20)
-        if not value.is_real:
+        value = _known(expr.subs(u, inside(a, b)))
+        if not value.is_real or value == 0:
             return None
         intervals.append((a, b, 1 if value > 0 else -1))
     return intervals

@@ -43,7 +43,7 @@ from functools import cached_property
 import sympy
 from sympy import Expr, Rational
 
-from theory.calculus.zeros import inside, less, vanishes
+from theory.calculus.zeros import inside, less, proved_zero, vanishes
 from theory.kernels.activations import Activation
 
 __all__ = ["Definiteness"]
@@ -78,9 +78,9 @@ class Definiteness:
 
     @cached_property
     def vanishes(self) -> bool:
-        """Whether phi(0) = 0."""
+        """Whether phi(0) = 0, and this is proved."""
         value = self.activation.existence.at(sympy.S.Zero)
-        return value is not None and vanishes(value)
+        return value is not None and proved_zero(value)
 
     @cached_property
     def parity(self) -> int:

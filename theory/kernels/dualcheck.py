@@ -38,7 +38,8 @@ def agrees(dual: Dual) -> bool:
     Returns
     -------
     bool
-        True, too, where the integral is too fine to be computed: there is no evidence against it.
+        True, too, where the integral is too fine to be computed, or phi is beyond the range of doubles: there
+        is no evidence against it.
 
     Notes
     -----
@@ -61,7 +62,7 @@ def agrees(dual: Dual) -> bool:
                     * _integral(phi, at[2], at[2], at[2], 16)
                 )
             )
-            if abs(coarse - fine) <= 0.01 * _TOLERANCE * size:
+            if math.isfinite(size) and abs(coarse - fine) <= 0.01 * _TOLERANCE * size:
                 break
             scale /= 4
         else:
@@ -84,7 +85,14 @@ def _sides(dual: Dual) -> Callable[[float], float]:
     left, right = (
         sympy.lambdify(x, dual.existence.pieces[i][2], "math", cse=True) for i in (0, -1)
     )
-    return lambda u: left(u) if u < 0.0 else right(u)
+
+    def phi(u: float) -> float:
+        try:
+            return left(u) if u < 0.0 else right(u)
+        except OverflowError:
+            return math.nan
+
+    return phi
 
 
 def _integral(

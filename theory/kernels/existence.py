@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import sympy
-from sympy import Expr, S, Symbol
+from sympy import Expr, Rational, S, Symbol
 
 from theory.calculus.closed import Piece, pieces
 from theory.calculus.growth import Far, Near, far, near
@@ -26,6 +26,10 @@ __all__ = ["DivergenceError", "Existence", "Jump", "smooth_pieces"]
 T = Symbol("t", positive=True)
 _DEGREE = 100
 """Of polynomials in an exponential that are factored."""
+_STEEPEST = Rational(7, 8)
+"""Below 1, where sums over the orders have logarithms."""
+_LOGARITHM = Rational(1, 16)
+"""A power that stands for logarithms."""
 
 
 @dataclass(frozen=True)
@@ -211,6 +215,25 @@ class Existence:
         return self._largest(self.slopes)
 
     @cached_property
+    def bends(self) -> tuple[Piece, ...]:
+        """Phi'' almost everywhere."""
+        return tuple((a, b, logistic(sympy.diff(f, self.symbol))) for a, b, f in self.slopes)
+
+    @cached_property
+    def largest_bend(self) -> Expr:
+        """E phi''(u)^2, taken almost everywhere, is known to be finite for variances in (0, largest_bend).
+
+        0 if for none, as for |x|^(5/4), and where it cannot be decided.
+        """
+        return self._decided(self.bends)
+
+    @cached_property
+    def largest_scaled_bend(self) -> Expr:
+        """The same of E u^2 phi''(u)^2, which is finite beside singular places at 0."""
+        x = self.symbol
+        return self._decided(tuple((a, b, x * f) for a, b, f in self.bends))
+
+    @cached_property
     def jumps(self) -> tuple[Jump, ...]:
         """Where phi jumps, and how far."""
         there = []
@@ -260,16 +283,49 @@ class Existence:
                     least = power if less(power, least) else least
         return least
 
+    @cached_property
+    def slope_roughness(self) -> Expr | None:
+        """The p of D'(1) - D'(1 - t) = O(t^p) that singular places of phi' allow, 7/8 at most.
+
+        None where it cannot be told. phi' is as |x - a|^(r + 1) where phi'' is as |x - a|^r.
+        """
+        least = S.Half if self.kinks else _STEEPEST
+        for lower, upper, f in self.bends:
+            for end, sense in ((lower, 1), (upper, -1)):
+                if end.is_infinite:
+                    continue
+                bound = self._end(f, end, sense)
+                if not isinstance(bound, Near):
+                    return None
+                power = bound.power + Rational(3, 2) - (0 if bound.sharp else _LOGARITHM)
+                least = power if less(power, least) else least
+        return least if less(S.Zero, least) else None
+
     def at(self, place: Expr) -> Expr | None:
         """Phi at a place; its limit where it is not defined, None where that does not exist."""
         value = self.expr.subs(self.symbol, place)
-        if value.is_comparable and not value.is_infinite:
+        # numbers that cancel to the last digit, such as 1 - tanh(10000), are not comparable
+        if (value.is_comparable or value.is_real) and not value.is_infinite:
             return value
         for (_, b, left), (_, _, right) in zip(self.pieces, self.pieces[1:], strict=False):
             if vanishes(b - place):
                 sides = self._limit(left, b, -1), self._limit(right, b, 1)
                 return sides[0] if None not in sides and vanishes(sides[0] - sides[1]) else None  # type: ignore[operator]
         return None
+
+    @cached_property
+    def infinite(self) -> bool:
+        """Whether phi or phi' may be infinite at a place."""
+        ends = [
+            self._end(f, end, sense)
+            for split in (self.pieces, self.slopes)
+            for lower, upper, f in split
+            for end, sense in ((lower, 1), (upper, -1))
+            if not end.is_infinite
+        ]
+        return any(
+            not isinstance(end, Near) or end.power < 0 or not end.coefficient for end in ends
+        )
 
     @cached_property
     def unbounded_slope(self) -> bool:
@@ -334,6 +390,12 @@ class Existence:
         if isinstance(bound, Far) and bound.order == 2 and bound.rate.is_finite:
             return 1 / (4 * bound.rate)
         return S.Zero
+
+    def _decided(self, split: tuple[Piece, ...]) -> Expr:
+        try:
+            return self._largest(split)
+        except DivergenceError:
+            return S.Zero
 
     def _largest(self, split: tuple[Piece, ...]) -> Expr:
         least = S.Infinity

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import sympy
@@ -26,6 +27,10 @@ DELTA = Symbol("delta", nonnegative=True)
 """E (u - v)^2 = k11 + k22 - 2 k12."""
 SIGMA = Symbol("sigma", nonnegative=True)
 """E (u + v)^2 = k11 + k22 + 2 k12."""
+
+
+_TERMS = 200
+"""Of an amplitude that is brought over one denominator."""
 
 
 class ExpDifference(Function):
@@ -127,9 +132,51 @@ def _gaps(expr: Expr, beta: Expr, eta: Expr) -> Expr:
     return expr
 
 
+def _of_one_sign(expr: Expr) -> Expr | None:
+    """A form with the variance of u - v or u + v for k12, so that nothing cancels; None if neither does."""
+    ways = (
+        expr,
+        expr.subs(C, (K1 + K2 - DELTA) / 2),
+        expr.subs(C, (SIGMA - K1 - K2) / 2),
+    )
+    for way in map(sympy.expand, ways):
+        numbers = [term.as_coeff_Mul()[0] for term in sympy.Add.make_args(way)]
+        if not way.has(C) and (all(n >= 0 for n in numbers) or all(n <= 0 for n in numbers)):
+            return way
+    return None
+
+
+def _scaled(amplitude: Expr) -> Iterator[tuple[Expr, Expr]]:
+    """The terms of a sum, each as exp(c) times the rest: c, and the rest."""
+    for term in sympy.Add.make_args(sympy.expand(amplitude)):
+        c, factors = S.Zero, []
+        for factor in sympy.Mul.make_args(term):
+            base, index = factor.as_base_exp()
+            if base == S.Exp1 and index.is_number:
+                real, imaginary = index.as_real_imag()
+                c, factor = c + real, sympy.exp(sympy.I * imaginary)
+            factors.append(factor)
+        yield c, sympy.Mul(*factors)
+
+
+def _over_one_power(amplitude: Expr, given: dict[Symbol, Expr]) -> Expr:
+    """Write a sum over one power of Delta, so that what cancels above it does so in symbols."""
+    terms = sympy.Add.make_args(amplitude)
+    if not 1 < len(terms) <= _TERMS:
+        return amplitude
+    least = min(term.as_coeff_exponent(GAP)[1] for term in terms)
+    top = sympy.expand(sympy.Add(*(term * GAP**-least for term in terms)))
+    return sympy.expand(top.subs(given, simultaneous=True)) * GAP**least
+
+
 def _waves(waves: list[Wave]) -> Moment:
-    """Sum exponentials of complex rates; their sum is real."""
+    """Sum exponentials of complex rates; their sum is real.
+
+    Constants such as the exp(-900) of exp(-(30 x - 30)^2) go into the exponents, whose other parts they
+    cancel: apart, one is below the range of doubles and the other beyond it.
+    """
     groups: dict[tuple[Expr, Expr], dict[tuple[Expr, Expr], Expr]] = {}
+    shifted: set[Expr] = set()
     diagonals: dict[tuple[Expr, Expr], dict[Expr, Expr]] = {}
     for wave in waves:
         # Delta W = K + det * (rates): keep the determinant apart
@@ -143,27 +190,36 @@ def _waves(waves: list[Wave]) -> Moment:
             apart.append(sympy.expand(n - square * (K1 * K2 - C**2)) + square * DET)
             form += sympy.expand(factor) * apart[-1]
         diagonals[wave.p0, wave.p1] = {N1: apart[0], N2: apart[2]}
-        real, imaginary = sympy.expand(form).as_real_imag()
-        a, b = sympy.expand(wave.amplitude).as_real_imag()
-        real = _gaps(sympy.expand(real), wave.beta, wave.eta)
+        plain, imaginary = sympy.expand(form).as_real_imag()
+        positive = wave.p0 - wave.p1 * (K1 * K2 - DET)
         sums = groups.setdefault((wave.p0, wave.p1), {})
-        for amplitude, trig in ((a, sympy.cos), (-b, sympy.sin)):
-            angle = trig(sympy.expand(imaginary) / (2 * GAP))
-            key = (real, angle)
-            sums[key] = sums.get(key, S.Zero) + amplitude
+        for c, part in _scaled(wave.amplitude):
+            a, b = part.as_real_imag()
+            real = sympy.expand(plain + 2 * c * positive)
+            whole = None if c == 0 else _of_one_sign(real)
+            real = _gaps(real, wave.beta, wave.eta) if whole is None else whole
+            for amplitude, trig in ((a, sympy.cos), (-b, sympy.sin)):
+                angle = trig(sympy.expand(imaginary) / (2 * GAP))
+                key = (real, angle)
+                sums[key] = sums.get(key, S.Zero) + amplitude
+            shifted |= {real} if c != 0 else set()
     value, stable = S.Zero, S.Zero
     for (p0, p1), sums in groups.items():
         delta = p0 - p1 * C**2
         positive = sympy.expand(p0 - p1 * (K1 * K2 - DET))
+        diagonal = diagonals[p0, p1]
         entries = []
         for (real, angle), amplitude in sums.items():
-            weight = sympy.factor(sympy.expand(amplitude)) * angle
+            size = sympy.expand(amplitude)
+            if real in shifted:
+                size = _over_one_power(size, diagonal | {GAP: positive})
+            weight = sympy.factor(size) * angle
             if weight != 0:
                 entries.append((real, weight))
                 exponent = sympy.factor(sympy.expand(real.subs(_BACK))) / (2 * delta)
-                plain = weight.subs(diagonals[p0, p1]).subs(_BACK).subs(GAP, delta)
+                plain = weight.subs(diagonal).subs(_BACK).subs(GAP, delta)
                 value += plain * sympy.exp(exponent)
-        stable += _differences(entries).subs(diagonals[p0, p1]).subs(GAP, positive)
+        stable += _differences(entries).subs(diagonal).subs(GAP, positive)
     return Moment(value, stable)
 
 

@@ -115,7 +115,11 @@ class DualValues:
         sizes = self._sizes(path, n)
         scales = _outer(noise.chi, n) if np.isfinite(noise.chi).all() else np.abs(slope)
         error = moved + (noise.value + noise.value_scale * rel) * sizes
-        turn = turn + (noise.slope + noise.slope_scale * rel) * scales
+        off = noise.slope_scale * rel
+        if noise.slope_rough or not np.isfinite(noise.slope_scale):
+            # as `beside` of numerics.kernels.loops.smooth
+            off = np.fmin(off + noise.slope_rough, 4.0 * rel / np.maximum(gap, 1e-300))
+        turn = turn + (noise.slope + off) * scales
         none = (one.value == 0.0) | (two.value == 0.0)
         if self.vanishes:
             value, error = np.where(none, 0.0, value), np.where(none, 0.0, error)
@@ -217,25 +221,33 @@ class DualValues:
             if self.tangent == "almost_everywhere" and self.dual.existence.jumps:
                 rate = np.where(away > step, 1.0 / (edge * np.maximum(away, step)), np.inf)
                 fall = size * (1.0 + 1e-13) - np.abs(value)  # D' lies below the secant to 1
-                return np.fmin(fall * rate * shift, moved), self._bend(
-                    tables, n, gap + step
-                ) * shift
+                turn = self._turn(tables, noise, n, gap, step, edge)
+                return np.fmin(fall * rate * shift, moved), turn
             second = np.where(
                 away > step, size * curvature.py_func(away) / (edge * away) ** 2, np.inf
             )
             return np.fmin((np.abs(slope) + second * shift) * shift, moved), second * shift
         most, bend = _outer(noise.true, n), _outer(noise.bend, n)
-        if not np.isfinite(bend).all():
-            bend = self._bend(tables, n, gap + step)
         turn = bend * shift
+        if not np.isfinite(bend).all():
+            turn = self._turn(tables, noise, n, gap, step, edge)
         return shift * np.minimum(most * 1.01, np.abs(slope) + 2.0 * turn), turn
 
-    @staticmethod
-    def _bend(tables: Tables, n: int, gap: Array) -> Array:
-        """The derivative of the slope almost everywhere, on average over what is nearer to 1 than ``gap``."""
-        (s, q), (t, k) = ((row[:n, None], row[None, n:]) for row in tables.rows[-2:])
-        root = np.sqrt(np.sqrt(gap))
-        return 3.0 * (s * q + (s * k + q * t) / root + t * k / (root * root))
+    def _turn(
+        self, tables: Tables, noise: PairNoise, n: int, gap: Array, step: Array, edge: Array
+    ) -> Array:
+        """How far the slope almost everywhere moves while the correlation moves by ``step``."""
+        if np.isfinite(tables.bends[0]):
+            (s, q), (t, k) = ((row[:n, None], row[None, n:]) for row in tables.rows[-2:])
+            root = np.sqrt(np.sqrt(gap + step))  # on average over what is nearer to 1
+            return 3.0 * (s * q + (s * k + q * t) / root + t * k / (root * root)) * step * edge
+        # as `slope_change` of numerics.kernels.loops.hermite
+        near = np.where(gap > step, step / np.maximum(gap - step, 1e-300), np.inf)
+        turn = _outer(noise.chi, n) * np.minimum(near, 2.0)
+        _, h, p = tables.rows[-5:-2]
+        rough = h[:n, None] * h[None, n:] if self.dual.existence.smooth else 0.0 * gap
+        bound = rough * step ** (2.0 * float(p.max())) / edge
+        return np.where(rough > 0.0, np.fmin(turn, bound), turn)
 
 
 def _outer(values: Array, n: int) -> Array:

@@ -17,7 +17,7 @@ import numpy as np
 from .primitives import distance, mirror
 
 # pasted code above defines these
-from .smooth import at, geometry, once  # isort: skip
+from .smooth import at, beside, geometry, once  # isort: skip
 from .state import (  # isort: skip
     Alone, Inputs, Matrices, Near, Pairs, Scales, Series, Tables,
 )  # fmt: skip
@@ -176,6 +176,8 @@ def bounds(
         rate = min(w2 * (moved / shift if shift > 0.0 else 0.0), most)
         off = (own + rate * outside) / max(1.0 - rate, 1e-300)
         slope = turned + noise[2] * noise[3]
+        if noise[7] > 0.0:
+            slope += noise[3] * beside(noise, max(edge - abs(c), 0.0), edge)
         value = (rate * (off + outside) / w2 if w2 > 0.0 else moved) + (noise[1] + unit) * size
         rest = max(1.0 - w2 * dd, 1e-300)
         tangent = abs(c) / rest

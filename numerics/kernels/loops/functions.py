@@ -114,6 +114,11 @@ def _compiled(activation: Activation) -> Any:
             lines.append("        else:" if word == "elif" else "        if True:")
         lines += [f"            {line}" for line in shared]
         lines.append(f"            value[i], slope[i] = {last.removeprefix('return ')}")
+    if existence.infinite:
+        # a node that is rounded to a singular place: what is left out there is among the bounds
+        for name in ("value", "slope"):
+            lines.append(f"        if not math.isfinite({name}[i]):")
+            lines.append(f"            {name}[i] = 0.0")
     return generated_module("activation", "\n".join(lines) + "\n").both
 
 

@@ -279,6 +279,23 @@ def curvature(gap: Any) -> Any:
 
 
 @numba.njit(error_model="numpy")
+def slope_change(
+    gap: float, step: float, most: float, rough: float, power: float, edge: float
+) -> float:
+    """How far the slope moves while the correlation moves by ``step``, where E phi''^2 is infinite.
+
+    As n rho^(n-1) <= 1/(1 - rho), the slope's derivative in the correlation is at most the largest slope
+    over 1 - rho; and by Cauchy and Schwarz it moves by at most rough t^power/edge, see `Series._spread`.
+    """
+    change = 2.0 * most
+    if gap > step:
+        change = min(change, most * step / (gap - step))
+    if rough > 0.0:
+        change = min(change, rough * step**power / edge)
+    return change
+
+
+@numba.njit(error_model="numpy")
 def moduli(
     tables: Tables, j: int, near: Near, shift: float, turn: float, most: float, size: float
 ) -> tuple[float, float]:
@@ -325,7 +342,13 @@ def moduli(
     second = s * q
     if t + k > 0.0:  # integrated over the shift
         second = 3.0 * (second + (s * k + q * t) / root + t * k / (root * root))
+    turned, held = second * turn, 2.0 * second * shift
+    if not second < math.inf:
+        rough, power = one[end - 4] * two[end - 4, place], one[end - 3] + two[end - 3, place]
+        rough = 0.0 if jumps else rough
+        turned = slope_change(gap, turn / edge, most, rough, power, edge)
+        held = slope_change(gap, shift / edge, most, rough, power, edge)
     if jumps:
-        return moved, second * turn
-    rate = min(abs(slope) + 2.0 * second * shift, 1.01 * most)
-    return rate * shift, second * turn
+        return moved, turned
+    rate = min(abs(slope) + held, 1.01 * most)
+    return rate * shift, turned

@@ -187,13 +187,25 @@ def pairwise(
 
 
 @numba.njit(error_model="numpy")
+def beside(noise: np.ndarray, gap: float, edge: float) -> float:
+    """How far variances that are off move the slope of a phi' with singular places, over the largest slope.
+
+    ``noise`` ends with their relative error and with what that does to phi' itself. At constant correlation
+    the logarithmic derivative of E phi'(u) phi'(v) in either variance is at most 1.5/(1 - rho), by the heat
+    identity for each order.
+    """
+    return min(noise[7], 4.0 * noise[6] * edge / gap if gap > 0.0 else math.inf)
+
+
+@numba.njit(error_model="numpy")
 def carry(row: Row, tables: Tables, step: Step) -> None:
     """Advance bounds of the errors of k12 and of the tangent kernel by one layer.
 
     ``noise`` holds, for this layer: the error of k12 that variances and determinants stand for, relative to
     sqrt(k11 k22); that of D relative to sqrt(D D) = sqrt(k' k'); that of the slope, absolute or relative,
-    whichever is larger; and the largest slope. On the inputs determinants are known to better than k12 is.
-    Where D' changes within the error of k12, differences take the place of derivatives.
+    whichever is larger; and the largest slope; the last two are for `beside`. On the inputs determinants
+    are known to better than k12 is. Where D' changes within the error of k12, differences take the place of
+    derivatives.
     """
     a, others, next_a, next_others, sw2, sb2, noise, inputs = step
     pairs, th, ec, et, _, _ = row
@@ -230,6 +242,8 @@ def carry(row: Row, tables: Tables, step: Step) -> None:
                 turned = max(abs(low[1] - t), abs(high[1] - t)) + min(turned, noise[2] * noise[3])
         new = sw2 * abs(t) * et[j] if et[j] > 0.0 else 0.0
         grown = sw2 * abs(th[j])
+        if noise[7] > 0.0:
+            turned += noise[3] * beside(noise, max(edge - abs(v), 0.0), edge)
         ec[j] = sw2 * moved + (noise[1] + unit) * size
         if grown > 0.0:
             new += grown * (turned + noise[2] * max(noise[3], abs(t))) + unit * grown * abs(t)

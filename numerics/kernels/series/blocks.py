@@ -19,7 +19,7 @@ from numerics.kernels.loops.double import moments
 from theory.kernels.activations import Activation
 from theory.kernels.definiteness import Definiteness
 
-from .mesh import NODES, Mesh, Panel, gauss, mesh, quadrature_bits
+from .mesh import MOST, NODES, Mesh, Panel, gauss, mesh, quadrature_bits
 from .rounding import UNIT
 
 __all__ = ["GONE", "TIERS", "Block", "Moments"]
@@ -27,11 +27,18 @@ __all__ = ["GONE", "TIERS", "Block", "Moments"]
 Array = NDArray[np.float64]
 TIERS = (8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 160, 192, 256, 384)
 """Numbers of coefficients that the loops may use."""
+_TRIED = (48, 96, 192, 384)
+_WORK = 2_000_000
+"""Orders times nodes, beyond 48 coefficients: a few seconds a block."""
 _CHEBYSHEV = 24
 _INTERPOLATED = 3e-16
 GONE = 1e-36
 """Share of E phi^2 in the last orders at which a series is complete."""
+_UNSEEN = 1e-12
+"""Share of E phi^2 and of E phi'^2 that may be on pieces that are not resolved for there are too many."""
 _PANEL = 0.5
+_BESIDE = 2.0**-50
+"""How near to a singular place its neighbourhood is, relative: as near as roundings of variances move it."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +54,10 @@ class Block:
     left : ndarray, shape (2, len(TIERS), nodes)
         Roots of the relative remainders of D and D', by tier, at the nodes, which increase: an input takes
         those of the next larger variance.
-    bends : ndarray, shape (5, nodes)
-        At the nodes: k E phi''^2/E phi'^2, and roots of E u^2 phi'^2/E phi^2 and of E u^2 phi''^2/E
-        phi'^2, of the smooth part; and the strengths of the kinks and of the jumps, see `Tables`.
+    bends : ndarray, shape (6, nodes)
+        At the nodes: k E phi''^2/E phi'^2, infinite where that is not known to be finite, and roots of E u^2
+        phi'^2/E phi^2 and of E u^2 phi''^2/E phi'^2, of the smooth part; the strengths of the kinks and of
+        the jumps, see `Tables`; and what the third leaves out beside singular places, see `Moments._beside`.
     lost : ndarray, shape (4,)
         Errors by interpolation and rounding: of the coefficients and of sqrt(n) times them, their norms
         over n; and of E phi^2 and E phi'^2.
@@ -94,6 +102,7 @@ class Moments:
         self.parity = Definiteness(activation).parity
         self.first, self.step = {1: (0, 2), -1: (1, 2), 0: (0, 1)}[self.parity]
         self.smooth = activation.existence.smooth
+        self.halvings = 1
 
     @cached_property
     def mesh(self) -> Mesh:
@@ -111,6 +120,7 @@ class Moments:
         transform = np.cos(np.pi * angles / (2 * _CHEBYSHEV))
         t = transform[1].copy()
         q = centre * 2.0 ** (width * t)
+        self.halvings = 1
         try:
             nodes = self._nodes(float(q.max()), float(q.min()))
         except OverflowError:
@@ -122,18 +132,28 @@ class Moments:
             ) from None
         transform *= 2.0 / _CHEBYSHEV
         transform[0] /= 2.0
-        if not last and self._series(nodes, q, TIERS[0], transform)[3] > _INTERPOLATED:
-            return None
-        size = TIERS.index(48)
-        while True:
-            count = TIERS[size]
-            a, squares = self._moments(nodes, q[:1], count)
-            if size == len(TIERS) - 1 or (a[0, -8:] ** 2).sum() * count <= GONE * squares[0, 0]:
-                break
-            size += 1
+        _, squares, _, off = self._series(nodes, q, TIERS[0], transform)
+        if self.mesh.crowded and nodes[3].max() > _UNSEEN * squares[:, :2].min():
+            if not last:
+                return None
+            raise DivergenceError(
+                f"{self.activation} varies too quickly: at variance {centre * centre:.3g} more than {MOST} "
+                f"pieces are needed up to |x| = {self.mesh.reach:.3g}; make sigma_w or the inputs smaller"
+            )
+        if not last and off > _INTERPOLATED:
+            return self._give_up(off)
+        affordable = _WORK / (self.step * nodes[0].shape[1])
+        count = _TRIED[0]
         a, squares, rows, off = self._series(nodes, q, count, transform)
+        for more in _TRIED[1:]:
+            complete = (a[:, -8:] ** 2).sum(axis=1) * count <= GONE * squares[:, 0]
+            if off > _INTERPOLATED or more > affordable or complete.all():
+                break
+            count = more
+            a, squares, rows, off = self._series(nodes, q, count, transform)
+        size = TIERS.index(count)
         if off > _INTERPOLATED and not last:
-            return None
+            return self._give_up(off)
         tails = self._tails(rows, squares, q)
         while tails[: TIERS[size]].max() > _INTERPOLATED and size > 0:
             size -= 1  # high orders oscillate with the variance
@@ -144,7 +164,7 @@ class Moments:
         lost = 4.0 * np.abs(rows[:, -3:]).max(axis=1) + 3.0 * UNIT * np.abs(rows).sum(axis=1)
         n = self.orders(len(lost) - 2)
         norms = math.sqrt((lost[:-2] ** 2).sum()), math.sqrt((n * lost[:-2] ** 2).sum())
-        bends = self._bends(squares[order], q[order])
+        bends = self._bends(squares[order], q[order], nodes)
         # Bessel: what panels hold bounds all coefficients together
         least = np.maximum(squares[:, :2].min(axis=0), 1e-300)
         loose = 2.0 * np.sqrt(nodes[3] / least)
@@ -153,6 +173,10 @@ class Moments:
         return Block(
             centre, width, rows, q[order], left, bends, np.array([*norms, *lost[-2:]]), loose
         )
+
+    def _give_up(self, off: float) -> None:
+        """Remember how often a block that Chebyshev series miss by ``off`` has to be halved, at the least."""
+        self.halvings = max(1, math.ceil(math.log2(off / _INTERPOLATED) / _CHEBYSHEV))
 
     def _series(
         self, nodes: tuple[Array, Array, Array, Array], q: Array, count: int, transform: Array
@@ -189,10 +213,17 @@ class Moments:
                 left[row, tier] = np.maximum.accumulate(np.sqrt(share))
         return left
 
-    def _bends(self, squares: Array, q: Array) -> Array:
+    def _bends(self, squares: Array, q: Array, nodes: tuple[Array, Array, Array, Array]) -> Array:
         k = q * q
         d, chi, bend, scaled, twice = np.maximum(squares.T, 1e-300)
         existence = self.activation.existence
+        # sums over the nodes are finite where the integrals are not
+        bend = np.where(k < float(existence.largest_bend), bend, np.inf)
+        rough = 0.0 * q
+        if self.singular:
+            twice, rough = self._beside(q, nodes)
+        elif existence.smooth:
+            twice = np.where(k < float(existence.largest_scaled_bend), twice, np.inf)
         # densities of the bivariate normal at two kinks: below (2 pi k)^-1 y^(-1/2) exp(-(a^2 + b^2)/(4 k))
         kinks, jumps = (
             sum(
@@ -222,19 +253,51 @@ class Moments:
             # a place a lies between u and v with a probability below exp(-a^2/(2 k)) arccos(rho)/pi, and
             # arccos(1 - t) <= 1.58 sqrt(t) for t <= 1: half the root of that, as t^(1/4)
             0.502 * jumps,
+            rough / np.sqrt(chi),
         )
         return np.array(values)
+
+    @cached_property
+    def singular(self) -> bool:
+        """Whether E u^2 phi''^2 is infinite because of a place other than 0."""
+        existence = self.activation.existence
+        return existence.smooth and existence.largest_scaled_bend == 0
+
+    def _beside(self, q: Array, nodes: tuple[Array, Array, Array, Array]) -> tuple[Array, Array]:
+        """E u^2 phi''^2 away from singular places, and four times the root of E (phi' - g)^2 next to them.
+
+        g is phi', but for a line where it is singular. As the variance moves by the share e, so does phi' by
+        e/2 times the root of the first, and twice that of the second: for each of two inputs.
+        """
+        x, w, f, _ = nodes
+        places = np.array([float(p.mid()) for p in self.mesh.places])
+        width = _BESIDE * np.maximum(np.abs(places), 1.0)
+        zone = np.full(x.shape[1], -1)
+        for number, (place, wide) in enumerate(zip(places, width, strict=True)):
+            zone[np.abs(x[0] - place) <= wide] = number
+        density = np.exp(-0.5 * (x[0] / q[:, None]) ** 2) / (math.sqrt(2.0 * math.pi) * q[:, None])
+        weights = density * w[0]
+        away = (weights * (zone < 0) * (x[0] * f[2, 0]) ** 2).sum(axis=1)
+        inside = 0.0 * q
+        for number in range(len(places)):
+            own = zone == number
+            if own.any():
+                apart = f[1, 0, own] - 0.5 * (f[1, 0, own].min() + f[1, 0, own].max())
+                both = [(weights[:, own] * v * v).sum(axis=1) for v in (apart, f[1, 0, own])]
+                inside += np.minimum(*both)
+        return away, 4.0 * np.sqrt(2.0 * inside)
 
     def _nodes(self, largest: float, smallest: float) -> tuple[Array, Array, Array, Array]:
         """Nodes in x, weights, phi and its derivatives there, as pairs of doubles; what has not converged."""
         edge = self.mesh.edge(largest * largest, 0.5)
         reach = edge * largest
+        least, share = (-reach, 2) if self.parity == 0 else (0.0, 1)  # half of a symmetric function
         points, weights, values = [], [], []
         loose = np.zeros(2)
         with quadrature_bits():
             rule = gauss()
             for panel in self.mesh.panels(reach):
-                low, high = max(panel.lower, arb(-reach)), min(panel.upper, arb(reach))
+                low, high = max(panel.lower, arb(least)), min(panel.upper, arb(reach))
                 if not bool(low < high):
                     continue
                 parts = _parts(float(low.mid()), float(high.mid()), smallest, edge)
@@ -243,12 +306,15 @@ class Moments:
                     part = Panel(low + i * step, low + (i + 1) * step, panel.piece)
                     x, columns = self.mesh.values(part)
                     points += x
-                    weights += [w * step / 2 for _, w in rule]
+                    weights += [w * step / share for _, w in rule]
                     values += list(zip(*columns, strict=True))
                 if not panel.converged:
                     seen = [[float(v.mid()) for v in row[:2]] for row in values[-NODES * parts :]]
-                    mass = 0.4 * float((high - low).mid()) / smallest  # of the normal density
-                    loose += np.abs(seen).max(axis=0) ** 2 * mass
+                    # of the normal densities
+                    near = max(0.0, float(low.mid()), -float(high.mid())) / largest
+                    mass = 0.8 * float((high - low).mid()) / smallest * math.exp(-0.5 * near * near)
+                    with np.errstate(over="ignore"):
+                        loose += np.abs(seen).max(axis=0) ** 2 * mass
         f = np.array([[_double(v) for v in row] for row in values])
         x, w = (np.array([_double(v) for v in some]).T for some in (points, weights))
         return (

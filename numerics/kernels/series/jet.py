@@ -225,7 +225,7 @@ def _by_series(dual: Dual, k: Array, rho: Array, at_end: NDArray[np.bool_], ends
     ):
         np.fill_diagonal(matrix, one)
     # where terms go on for ever, what is left out falls as rho^n
-    order = own.first + own.step * (min(len(a), int(known.rows[-3].min())) - 1)
+    order = own.first + own.step * (min(len(a), int(known.there.min())) - 1)
     open_ = np.abs(rho) ** order * np.sqrt(np.outer(left, left))
     np.fill_diagonal(open_, 0.0)
     left_out = float(open_.max(initial=0.0))

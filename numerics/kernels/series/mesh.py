@@ -1,7 +1,8 @@
 """Panels on which an activation is a polynomial to the last digit, for quadrature.
 
 Smooth pieces of phi are halved until Legendre series of sixteen terms resolve phi, phi' and phi'' on every
-panel. That no narrow bump lies between the nodes is seen from enclosures of phi on whole panels, in balls.
+panel. That no narrow bump lies between the nodes is seen from enclosures of phi on whole panels, in balls: of
+its expression, and where that cancels, as tanh(x) - x does near 0, of Taylor's.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from typing import Any
 import flint
 import numpy as np
 import sympy
-from flint import arb
+from flint import arb, arb_series
 from numpy.typing import NDArray
 
 from numerics.balls.program import BALLS, exact, printed
 from theory.kernels.activations import Activation
 from theory.kernels.existence import logistic
 
-__all__ = ["NODES", "RANGES", "Mesh", "Panel", "gauss", "mesh", "quadrature_bits"]
+__all__ = ["MOST", "NODES", "RANGES", "Mesh", "Panel", "gauss", "mesh", "quadrature_bits"]
 
 Array = NDArray[np.float64]
 NODES = 16
@@ -31,7 +32,9 @@ BITS = 128
 _RESOLVED = 1e-10
 """Of the last Legendre coefficients: those beyond twice the nodes, which quadrature does not see, are
 1e-20."""
-_MOST = 2000
+MOST = 2000
+_SIGMAS = 9.0
+"""Standard deviations in the reach, for which panels matter most."""
 _FINEST = 2.0**-120
 
 FUNCTIONS: dict[str, Any] = (
@@ -54,6 +57,44 @@ RANGES = FUNCTIONS | {
     name: _increasing(name) for name in ("exp", "log", "tanh", "erf", "atan", "sinh")
 }
 """The same where balls are wide."""
+
+
+TERMS = 12
+"""Of Taylor series of balls."""
+
+
+def _whole_power(x: Any, index: int) -> Any:
+    """A whole power of a series, by products."""
+    if index < 0:
+        return 1 / _whole_power(x, -index)
+    made: Any = arb(1)
+    for _ in range(index):
+        made = made * x
+    return made
+
+
+def _of_series(name: str, write: Any) -> Any:
+    def on(x: Any) -> Any:
+        return write(x) if isinstance(x, arb_series) else FUNCTIONS[name](x)
+
+    return on
+
+
+JETS: dict[str, Any] = (
+    FUNCTIONS
+    | {
+        name: _of_series(name, lambda x, f=name: getattr(x, f)())
+        for name in ("sqrt", "log", "exp", "erf", "erfc", "sin", "cos", "atan")
+    }
+    | {
+        "tanh": _of_series("tanh", lambda x: 1 - 2 / ((2 * x).exp() + 1)),
+        "sinh": _of_series("sinh", lambda x: (x.exp() - (-x).exp()) / 2),
+        "cosh": _of_series("cosh", lambda x: (x.exp() + (-x).exp()) / 2),
+        "expm1": _of_series("expm1", lambda x: x.exp() - 1),
+        "power": _whole_power,
+    }
+)
+"""The same of Taylor series, from which derivatives are read."""
 
 
 @dataclass(frozen=True)
@@ -98,26 +139,36 @@ class Mesh:
     Parameters
     ----------
     activation : Activation
+
+    Attributes
+    ----------
+    reach : float
+        How far out panels are.
+    crowded : bool
+        Whether more would be needed than there may be.
     """
 
     def __init__(self, activation: Activation) -> None:
         x = activation.symbol
         existence = activation.existence
         self.activation = activation
-        self.functions, self._ranges = [], []
+        self.functions, self._ranges, self._jets = [], [], []
         for (_, _, f), (_, _, slope) in zip(existence.pieces, existence.slopes, strict=True):
             rungs = [logistic(f), slope, logistic(sympy.diff(slope, x))]
             self.functions.append(printed([x], rungs, FUNCTIONS))
             self._ranges.append(printed([x], rungs[:2], RANGES))
+            self._jets.append(printed([x], rungs[:1], JETS))
         with quadrature_bits():
             self.places = tuple(exact(b) for _, b, _ in existence.pieces[:-1])
-        self.reach = 0.0
+        self.reach, self.crowded, self._many = 0.0, False, False
         self._panels: list[Panel] = []
 
     def panels(self, reach: float) -> list[Panel]:
         """Panels that cover [-reach, reach] and perhaps more, from left to right."""
-        if reach > self.reach:
-            self.reach = 2.0 ** np.ceil(np.log2(reach))
+        if reach > self.reach or (self.crowded and reach < 0.9 * self.reach):
+            # as far as need be where they are too many
+            self.reach = float(reach if self._many else 2.0 ** np.ceil(np.log2(reach)))
+            self.crowded = False
             with quadrature_bits():
                 ends = [-arb(self.reach), *self.places, arb(self.reach)]
                 self._panels = []
@@ -158,8 +209,10 @@ class Mesh:
         todo: list[tuple[float, int, Panel]] = []
         ties = itertools.count()
 
-        def put(low: arb, high: arb) -> None:  # the widest first: what is given up is narrow
-            heapq.heappush(todo, (-float(high - low), next(ties), Panel(low, high, piece)))
+        def put(low: arb, high: arb) -> None:  # what is given up is narrow, or far out
+            near = max(0.0, float(low.mid()), -float(high.mid())) * _SIGMAS / self.reach
+            size = float(high - low) * math.exp(-0.5 * near * near)
+            heapq.heappush(todo, (-size, next(ties), Panel(low, high, piece)))
 
         put(lower, upper)
         while todo:
@@ -167,7 +220,10 @@ class Mesh:
             width = panel.upper - panel.lower
             if self._resolves(panel):
                 done.append(panel)
-            elif len(done) + len(todo) > _MOST or bool(width < _FINEST) or not _apart(panel):
+            elif len(done) + len(todo) > MOST:
+                self.crowded = self._many = True
+                done.append(Panel(panel.lower, panel.upper, piece, converged=False))
+            elif bool(width < _FINEST) or not _apart(panel):
                 done.append(Panel(panel.lower, panel.upper, piece, converged=False))
             else:
                 middle = ((panel.lower + panel.upper) / 2).mid()
@@ -191,10 +247,34 @@ class Mesh:
         ):
             return True  # a removable singularity has no enclosure
         width = panel.upper - panel.lower
-        value, slope = self._ranges[panel.piece](panel.lower.union(panel.upper))
         bound = arb(max(16 * float(sizes[0]), float(least[0])) + 1e-290)
-        seen = bool(arb(value).abs_upper() <= bound)
-        return seen and bool(width * arb(slope).abs_upper() <= 4 * bound + width * float(least[1]))
+
+        def small(value: Any, slope: Any) -> bool:
+            steep = width * arb(slope).abs_upper()
+            fine = steep <= 4 * bound + width * float(least[1])
+            return bool(arb(value).abs_upper() <= bound) and bool(fine)
+
+        whole = panel.lower.union(panel.upper)
+        return small(*self._ranges[panel.piece](whole)) or small(*self._by_taylor(panel, whole))
+
+    def _by_taylor(self, panel: Panel, whole: arb) -> tuple[arb, arb]:
+        """Bounds of |phi| and |phi'| on a panel, by Taylor's theorem."""
+        middle, half = ((panel.lower + panel.upper) / 2).mid(), (panel.upper - panel.lower) / 2
+        made = []
+        for centre in (middle, whole):
+            try:
+                (jet,) = self._jets[panel.piece](arb_series([centre, 1], prec=TERMS))
+            except (ValueError, ArithmeticError):  # poles, or logarithms of balls that contain 0
+                return arb("inf"), arb("inf")
+            if not isinstance(jet, arb_series):
+                jet = arb_series([jet], prec=TERMS)
+            made.append([arb(jet[k]).abs_upper() for k in range(TERMS)])
+        sizes = [*made[0][:-1], made[1][-1]]  # the last one is the remainder's
+        value, slope = arb(0), arb(0)
+        for k, size in enumerate(sizes):
+            value += size * half**k
+            slope += k * size * half ** max(k - 1, 0)
+        return value, slope
 
     @cached_property
     def _radii(self) -> Array:

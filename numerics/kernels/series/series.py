@@ -46,13 +46,14 @@ class Tables:
     rows : ndarray, shape (count + EXTRA, n)
         Coefficients; remainders of D, then of D', one for each of `TIERS`; how many coefficients there are,
         or more if they are complete; g, h and p of the bound |D(rho) - D(rho - t)| <= prod_i (g_i t^(1/2) +
-        h_i t^p), over the two inputs i, where phi jumps or phi' is not square integrable; then sigma and j of
-        |D''| <= prod_i (sigma_i + j_i (1 - rho^2)^(-1/4)), of what is left of D'' almost everywhere.
+        h_i t^p), over the two inputs i, where phi jumps or phi' is not square integrable, and else the same
+        of sqrt(k11 k22) D' where phi'' is not; then sigma, which may be infinite, and j of |D''| <= prod_i
+        (sigma_i + j_i (1 - rho^2)^(-1/4)), of what is left of D'' almost everywhere.
     second, slopes : ndarray, shape (n,)
         E phi^2 and E phi'^2, the latter almost everywhere.
     steep, slope_steep : ndarray, shape (n,)
         d log/d log k of these two.
-    bends : ndarray, shape (5,)
+    bends : ndarray, shape (6,)
         The largest `Block.bends` of these inputs.
     noise : ndarray, shape (2,)
         The largest errors of D and of D', relative to their diagonals, with those of summing the series.
@@ -73,6 +74,11 @@ class Tables:
     own: Array
     left: float
 
+    @property
+    def there(self) -> Array:
+        """How many coefficients there are of each input, or more if they are complete."""
+        return self.rows[-6]
+
 
 class Series(Moments):
     """Hermite series of one activation.
@@ -85,6 +91,7 @@ class Series(Moments):
     def __init__(self, activation: Activation) -> None:
         super().__init__(activation)
         self._blocks: dict[tuple[int, float], Block | None] = {}
+        self._next: dict[tuple[int, float], int] = {}
 
     def tables(self, k: Array) -> Tables:
         """Coefficients and second moments at variances.
@@ -99,7 +106,7 @@ class Series(Moments):
         """
         distinct, inverse = np.unique(k, return_inverse=True)
         size = len(distinct)
-        left, bends = np.zeros((2, len(TIERS), size)), np.zeros((5, size))
+        left, bends = np.zeros((2, len(TIERS), size)), np.zeros((6, size))
         parts = list(self._parts(distinct, 0, size, 0))
         for start, stop, block in parts:
             if block is not None:
@@ -135,8 +142,10 @@ class Series(Moments):
         rows[count : count + 2 * len(TIERS)] = left.reshape(2 * len(TIERS), -1)
         rows[-6] = there
         k = np.maximum(distinct, 1e-300)
-        rows[-2:] = np.sqrt(bends[0] * values[1] / k), bends[3] / k**0.25
-        rows[-5:-2] = self._spread(left[0], values, k, bends[4])
+        with np.errstate(invalid="ignore"):
+            curved = np.sqrt(bends[0] * values[1] / k)
+        rows[-2:] = np.where(np.isinf(bends[0]), np.inf, curved), bends[3] / k**0.25
+        rows[-5:-2] = self._spread(left, values, k, bends)
         bends, noise, own = (v.max(axis=1, initial=0.0) for v in (bends, noise, own))
         # Horner's rule: one rounding a factor, n of them for rho^n
         noise = noise + 2.0 * UNIT * np.array([2.0 + bends[1], 3.0 + bends[2]])
@@ -269,33 +278,45 @@ class Series(Moments):
             here = int(index[-(stop - start)])
             end = start + int(np.searchsorted(index[-(stop - start) :], here, "right"))
             key = here, width
+            finest = len(_WIDTHS) - 1
             if key not in self._blocks:
-                self._blocks[key] = self.block(here, width, level == len(_WIDTHS) - 1)
+                self._blocks[key] = self.block(here, width, level == finest)
+                self._next[key] = finest if self.mesh.crowded else level + self.halvings
             block = self._blocks[key]
             if block is None:
-                yield from self._parts(k, start, end, level + 1)
+                yield from self._parts(k, start, end, min(self._next[key], finest))
             else:
                 yield start, end, block
             start = end
 
-    def _spread(self, left: Array, values: Array, k: Array, jumps: Array) -> Array:
+    def _spread(self, left: Array, values: Array, k: Array, bends: Array) -> Array:
         """How far D moves with the correlation, for `Tables`, where its slope is infinite at 1.
 
         By Cauchy and Schwarz the squares are D(1) - D(1 - t) = E (phi(u) - phi(v))^2/2 of two inputs of the
         same variance, and their roots add, over the parts of phi: the continuous one has g^2 t, g^2 = k E
         phi'^2; a jump that lies between u and v with the probability P has height^2 P/2.
         """
+        jumps, existence = bends[4], self.activation.existence
         if self.smooth:
-            return np.zeros((3, left.shape[1]))
-        power = self.activation.existence.roughness
+            power = existence.slope_roughness if np.isinf(bends[0]).any() else None
+            if power is None:
+                return np.zeros((3, left.shape[2]))
+            rough = self._tail(left[1], k * values[1], float(power))
+            return np.stack([0.0 * k, rough, np.full_like(k, 0.5 * float(power))])
+        power = existence.roughness
         if power is None:
             return np.stack([np.sqrt(k * values[1]), jumps, np.full_like(k, 0.25)])
-        # a singular place: sum a_n^2 min(1, n t) <= t sum_(m < 1/t) R(m), R(m) = sum_(n >= m) a_n^2
+        rough = self._tail(left[0], values[0], float(power))
+        return np.stack([np.zeros_like(k), jumps + rough, np.full_like(k, 0.5 * float(power))])
+
+    def _tail(self, left: Array, whole: Array, power: float) -> Array:
+        """The root of a bound of sum a_n^2 min(1, n t)/t^power, given the roots of its tails by tier.
+
+        The sum is at most t sum_(m < 1/t) R(m), R(m) = sum_(n >= m) a_n^2, which falls as m^-power.
+        """
         order = self.first + self.step * np.array(TIERS, dtype=float)
-        power = float(power)
-        rest = (left**2 * order[:, None] ** power).max(axis=0) * values[0]
-        rough = np.sqrt(1.5 * rest / (1.0 - power))
-        return np.stack([np.zeros_like(k), jumps + rough, np.full_like(k, 0.5 * power)])
+        rest = (left**2 * order[:, None] ** power).max(axis=0)
+        return np.sqrt(whole * (1.5 * rest / (1.0 - power) + order[0]))
 
     def _at_zero(self, rows: Array, second: Array, slopes: Array) -> None:
         here = self.at_zero

@@ -4,7 +4,7 @@ import pytest
 import sympy
 from sympy import Rational, S, Symbol, exp, sin, tanh
 
-from theory.calculus.zeros import bounds, inside, less, signs, vanishes, zeros
+from theory.calculus.zeros import bounds, inside, less, proved_zero, signs, vanishes, zeros
 
 X = Symbol("x", real=True)
 ROOT = sympy.sqrt(2)
@@ -66,3 +66,27 @@ def test_a_rational_between(a: sympy.Expr, b: sympy.Expr) -> None:
     assert found.is_Rational
     assert less(a, found)
     assert less(found, b)
+
+
+@pytest.mark.parametrize(
+    "small", [exp(-10000), 1 - tanh(10000), 1 + tanh(-(10**5)), 1 - sympy.erf(1000), exp(-exp(20))]
+)
+def test_small_numbers_are_not_zero(small: sympy.Expr) -> None:
+    assert not vanishes(small)
+    assert not proved_zero(small)
+    assert less(S.Zero, small)
+    assert not less(small, S.Zero)
+
+
+def test_zeros_are_proved_or_not() -> None:
+    root = ROOT + sympy.sqrt(3) - sympy.sqrt(5 + 2 * sympy.sqrt(6))
+    for number in (root, sin(1) ** 2 + sympy.cos(1) ** 2 - 1):
+        assert vanishes(number)
+        assert proved_zero(number)
+    # zero to a thousand digits, which is no proof
+    assert not proved_zero(exp(-(10**5)) + sin(1) ** 2 + sympy.cos(1) ** 2 - 1)
+
+
+def test_signs_of_small_functions_are_found() -> None:
+    found = signs(1 - tanh(X + 10000), X, S.NegativeInfinity, S.Infinity)
+    assert found == [(S.NegativeInfinity, S.Infinity, 1)]

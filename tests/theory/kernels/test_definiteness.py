@@ -56,3 +56,17 @@ def test_homogeneity_is_asked_for_one_factor() -> None:
     assert not Definiteness(activation("erf")).homogeneous(t)
     assert Definiteness(activation("monomial:2")).proportional(t)
     assert not Definiteness(activation("monomial:2")).homogeneous(t)
+
+
+@pytest.mark.parametrize(
+    ("text", "vanishes"),
+    [
+        ("exp(-(100*x-100)^2)", False),  # exp(-10000) at 0
+        ("1-tanh(x+10000)", False),
+        ("erf(x-1000)+1", False),
+        ("x+sqrt(2)+sqrt(3)-sqrt(5+2*sqrt(6))", True),
+        ("tanh(x)*exp(-(100*x-100)^2)", True),
+    ],
+)
+def test_what_is_small_is_not_zero(text: str, vanishes: bool) -> None:
+    assert Definiteness(activation(text)).vanishes == vanishes

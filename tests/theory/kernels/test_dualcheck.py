@@ -25,3 +25,7 @@ def test_another_functions_dual_does_not(name: str) -> None:
 @pytest.mark.parametrize("text", ["sign(x-1)", "abs(x-1)", "min(1,max(-1,x))", "x*max(0,1-x)"])
 def test_kinks_elsewhere_are_not_taken_for_kinks_at_zero(text: str) -> None:
     assert not dual(text).is_closed
+
+
+def test_functions_beyond_the_range_of_doubles_are_no_evidence() -> None:
+    assert dual("sinh((x+1000)^2)").is_closed

@@ -213,3 +213,34 @@ def test_constants_of_any_function_are_constants() -> None:
         dual("sinh(1/2)*cos(x)").expr - sympy.sinh(sympy.Rational(1, 2)) ** 2 * dual("cos(x)").expr
     )
     assert abs(both.subs(BACK).evalf(30, subs={K1: 0.7, K2: 1.3, C: -0.3})) < 1e-25
+
+
+@pytest.mark.parametrize("place", [30, 1000])
+def test_a_bump_far_out_stays_within_doubles(place: int) -> None:
+    """exp(-(m x - m)^2) has the constant exp(-m^2) and the rest exp(m^2), which cancel in symbols."""
+    x = sympy.Symbol("x", real=True)
+    found = dual(x + sympy.exp(-((place * x - place) ** 2)))
+    both = [found.moment(i, i).stable for i in (0, 1)]
+    evaluate = sympy.lambdify((K1, K2, C, DET, DELTA), both, "math")
+    for k11, k12, k22 in ((0.7, -0.3, 1.3), (1.1, 0.9, 0.8), (2.0, 1.999, 1.9982)):
+        det, delta = (mpmath.mpf(v) for v in (k11 * k22, k11 + k22))
+        det, delta = float(det - mpmath.mpf(k12) ** 2), float(delta - 2 * mpmath.mpf(k12))
+        made = evaluate(k11, k22, k12, det, delta)
+        # the bump is a multiple of a normal density of variance s: by hand, densities of sums
+        with mpmath.workdps(60):
+            a, c, b, h = map(mpmath.mpf, (k11, k12, k22, "1e-20"))
+            s = mpmath.mpf(1) / (2 * place**2)
+            size = mpmath.sqrt(2 * mpmath.pi * s)
+
+            def mean(k, s=s, size=size):
+                return size * mpmath.npdf(1, 0, mpmath.sqrt(k + s))
+
+            def value(c, a=a, b=b, s=s, size=size, mean=mean):
+                spread = (a + s) * (b + s) - c * c
+                form = (a + b + 2 * s - 2 * c) / (2 * spread)
+                both = size**2 * mpmath.exp(-form) / (2 * mpmath.pi * mpmath.sqrt(spread))
+                return c + c * mean(a) / (a + s) + c * mean(b) / (b + s) + both
+
+            slope = (value(c + h) - value(c - h)) / (2 * h)
+            assert abs(made[0] - value(c)) < 1e-12 * abs(value(c))
+            assert abs(made[1] - slope) < 1e-9 * abs(slope)
