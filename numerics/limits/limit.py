@@ -302,19 +302,30 @@ def _settled(model: Model, branch: Branch) -> tuple[list[float], float]:
     """Values of a branch, the last ones from balls where there are any, and what they may be off."""
     values, radius = list(branch.values), 0.0
     for k in range(max(len(values) - WINDOW, 0), len(values)):
-        fe = functional(model, branch.levels[k], branch.quenched)
-        bare = functional_at(model, branch.levels[k], len(fe.q))
-        coords = branch.points[k]
-        sight = seeing(bare, bare.program.coordinates.gaps(coords))
-        # by coordinates: gaps of doubles do not add up to their chain's length, which is not stationary
         try:
-            point = sight([arb(float(t)) for t in coords], BallGrid(_DIGITS))
+            point = _in_balls(model, branch, k)
         except ResolutionError:  # deep nests of one-sided leaves: the value in doubles stays
             radius = max(radius, _DOUBLES * max(1.0, abs(values[k])))
             continue
-        values[k] = float_of(point.value)
-        radius = max(radius, float(point.value.rad()) + math.ulp(values[k]))
+        values[k] = float_of(point)
+        radius = max(radius, float(point.rad()) + math.ulp(values[k]))
     return values, radius + branch.left
+
+
+def _in_balls(model: Model, branch: Branch, k: int) -> arb:
+    """The value of a branch at the k-th of its levels.
+
+    Raises
+    ------
+    ResolutionError
+        If its nests are not to be had in balls, or not on the finer grids that tell their size.
+    """
+    fe = functional(model, branch.levels[k], branch.quenched)
+    bare = functional_at(model, branch.levels[k], len(fe.q))
+    coords = branch.points[k]
+    sight = seeing(bare, bare.program.coordinates.gaps(coords))
+    # by coordinates: gaps of doubles do not add up to their chain's length, which is not stationary
+    return sight([arb(float(t)) for t in coords], BallGrid(_DIGITS)).value
 
 
 def _profile(model: Model, branch: Branch) -> dict[str, tuple[float, ...]]:
