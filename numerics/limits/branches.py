@@ -8,7 +8,7 @@ followed, and what counts is what each of them tends to.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,15 +26,18 @@ from numerics.thresholds.stationary import descend, hessian
 from theory import FreeEnergy, Model, free_energy
 from theory.thresholds.finite_exponents import without_quenched_average
 
-__all__ = ["Branch", "branches_of", "climb", "functional"]
+__all__ = ["TOLERANCE", "Branch", "branches_of", "climb", "functional", "ladder"]
 
 Array = NDArray[np.float64]
 
-# Tolerance of the grids that are searched on, and gradient (in the metric of the Hessian) to stop at: half of
-# its square is missed.
-_TOLERANCE, _GRADIENT = 1e-13, 1e-7
+#: Tolerance of the grids that are searched on.
+TOLERANCE = 1e-13
+# Gradient (in the metric of the Hessian) to stop at: half of its square is missed.
+_GRADIENT = 1e-7
 # Branches that are followed; levels up to which new minima, and saddles, are looked for, in how many places.
 _FOLLOWED, _EXPLORED, _STEEPEST = 3, (12, 8), 2
+# Above these levels they are looked for where the lowest branch began no more levels ago than this.
+_RECENT = 4
 # Two ends of one level that differ by less, relative, are one.
 _SAME = 1e-10
 # A saddle's gradient.
@@ -106,7 +109,8 @@ def climb(model: Model, branches: list[Branch], highest: int) -> Iterator[list[B
     -----
     Each branch is read as a profile at the next level's places and minimised there (a saddle is followed).
     Of the lowest one a lifting more is also put where the objective falls fastest, up to level 12 (saddles:
-    8). What did not come to rest there has not reached the level.
+    8), and further on where it began no more than four levels ago: where a profile has a gap, new liftings
+    go to either side of it in turn. What did not come to rest there has not reached the level.
     """
     work = 0
     while branches and branches[0].levels[-1] < highest and work <= _DEAR:
@@ -141,20 +145,47 @@ def climb(model: Model, branches: list[Branch], highest: int) -> Iterator[list[B
             yield branches
 
 
+def ladder(branches: Sequence[Branch], sign: float) -> Branch:
+    """The lowest point of every level, whatever branch it is of.
+
+    Parameters
+    ----------
+    branches : sequence of Branch
+        All that were met, of one kind: with a quenched average or without.
+    sign : float
+        -1 where the highest value is the lowest of the objective.
+
+    Returns
+    -------
+    Branch
+    """
+    lowest: dict[int, tuple[float, Array, Branch]] = {}
+    for branch in branches:
+        for level, value, point in zip(branch.levels, branch.values, branch.points, strict=True):
+            if level not in lowest or sign * value < sign * lowest[level][0]:
+                lowest[level] = (value, point, branch)
+    levels = sorted(lowest)
+    values, points, owners = (list(x) for x in zip(*(lowest[r] for r in levels), strict=True))
+    left = max(owner.left for owner in owners)
+    last = owners[-1]
+    return Branch(last.start, last.quenched, levels, values, points, left)
+
+
 def _starts(model: Model, branches: list[Branch], level: int) -> list[tuple[Start, Branch]]:
     """The profiles of all branches at the next level, then the lowest one with a lifting more."""
     profiles = [(interpolated(functional(model, level, b.quenched), b.start), b) for b in branches]
     starts = [(start, b) for start, b in profiles if start is not None]
     lowest = branches[0]
     fe = functional(model, level, lowest.quenched)
-    if level <= _EXPLORED[int(ascents(fe, lowest.start.s) > 0)]:
+    explored = level <= _EXPLORED[int(ascents(fe, lowest.start.s) > 0)]
+    if explored or level - lowest.levels[0] <= _RECENT:
         new = insertions(_coarse(objective_of(fe)), fe, lowest.start)[:_STEEPEST]
         starts += [(start, Branch(start, lowest.quenched)) for start in new]
     return starts
 
 
 def _coarse(objective: Objective) -> Objective:
-    return objective.on(objective.evaluator.with_grid(tolerance=_TOLERANCE))
+    return objective.on(objective.evaluator.with_grid(tolerance=TOLERANCE))
 
 
 def functional(model: Model, level: int, quenched: bool) -> FreeEnergy:

@@ -7,7 +7,9 @@ Optimal steps of a smooth profile leave a value of level r that is off by
 as the best piecewise constant approximation of a function has an error of order r^-2 and enters squared.
 Richardson's extrapolation solves for the limit; it assumes the exponent. A second one solves for the
 exponent, too, and Brezinski's theta algorithm assumes none. What they differ by, and how they move when the
-top levels are left out, is the error.
+top levels are left out, is the error. Where the lowest points of the levels change shape again and again,
+their values jump about that law, and what solves for it magnifies that a thousandfold: there two powers by
+least squares say more, and which of the two says more the errors tell.
 
 Source: Sidi, Practical Extrapolation Methods, Cambridge 2003; Brezinski, C. R. Acad. Sci. 273, 727 (1971).
 The exponent 4 was seen for SK by Oppermann, Schmidt and Sherrington, Phys. Rev. Lett. 98, 127201 (2007).
@@ -23,7 +25,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-__all__ = ["WINDOW", "Extrapolation", "brezinski", "extrapolate", "fitted", "richardson"]
+__all__ = [
+    "WINDOW",
+    "Extrapolation",
+    "brezinski",
+    "extrapolate",
+    "fitted",
+    "richardson",
+    "smoothed",
+]
 
 Array = NDArray[np.float64]
 
@@ -33,6 +43,8 @@ EXPONENT = 4.0
 WINDOW = 7
 # Terms of the central one, and top levels left out to see it move.
 _TERMS, _LEFT_OUT = 4, 2
+# Of the least squares, and levels that they take at least.
+_SMOOTH, _ENOUGH = 2, 5
 # Exponents that are looked for.
 _EXPONENTS = np.linspace(2.0, 8.0, 61)
 
@@ -88,6 +100,29 @@ def richardson(
     weights = _weights(levels[-terms - 1 :], exponent)
     limit = last + float(weights @ (np.array(values[-terms - 1 :]) - last))
     return limit, float(np.abs(weights).sum())
+
+
+def smoothed(levels: Sequence[int], values: Sequence[float], terms: int) -> tuple[float, float]:
+    """The limit of `richardson`'s law by least squares, through more levels than it has terms.
+
+    Parameters
+    ----------
+    levels, values : sequence
+        At least ``terms + 1``.
+    terms : int
+
+    Returns
+    -------
+    limit : float
+    amplification : float
+        By how much it magnifies errors of the values.
+    """
+    r = np.asarray(levels, dtype=np.float64)
+    powers = EXPONENT + np.arange(terms)
+    matrix = np.column_stack((np.ones(r.size), (r[:, None] / r[-1]) ** -powers))
+    weights = np.linalg.pinv(matrix)[0]
+    last = values[-1]
+    return last + float(weights @ (np.array(values) - last)), float(np.abs(weights).sum())
 
 
 def fitted(levels: Sequence[int], values: Sequence[float], terms: int) -> tuple[float, float]:
@@ -179,6 +214,14 @@ def extrapolate(
     levels, values = list(levels)[-WINDOW:], list(values)[-WINDOW:]
     if len(levels) < 4 or len(levels) != len(values) or np.ptp(np.diff(levels)) != 0:
         raise ValueError(f"an extrapolation needs four consecutive levels or more, got {levels}")
+    solved = _solved(levels, values, noise)
+    if len(levels) < _ENOUGH:
+        return solved
+    return min(solved, _smooth(levels, values, noise, solved.exponent), key=lambda x: x.error)
+
+
+def _solved(levels: list[int], values: list[float], noise: float) -> Extrapolation:
+    """The law through as many levels as it has terms, beside others."""
     terms = min(_TERMS, len(levels) - 2)
     value, amplification = richardson(levels, values, terms)
     estimates = {f"Richardson, {terms} powers": value}
@@ -193,3 +236,20 @@ def extrapolate(
     estimates["fitted exponent"], estimates["theta"] = free, brezinski(values)
     spread = [abs(x - value) for x in estimates.values() if np.isfinite(x)]
     return Extrapolation(value, max(spread) + amplification * noise, estimates, exponent)
+
+
+def _smooth(levels: list[int], values: list[float], noise: float, exponent: float) -> Extrapolation:
+    """The law by least squares, beside a power more or less, and without the last levels."""
+    value, amplification = smoothed(levels, values, _SMOOTH)
+    estimates = {f"least squares, {_SMOOTH} powers": value}
+    for count in (_SMOOTH - 1, _SMOOTH, _SMOOTH + 1):
+        for left_out in range(_LEFT_OUT + 1 if count <= _SMOOTH else 1):
+            end = len(levels) - left_out
+            if (count, left_out) == (_SMOOTH, 0) or end < count + 1:
+                continue
+            name = f"least squares, {count} powers" + f", without the last {left_out}" * bool(
+                left_out
+            )
+            estimates[name] = smoothed(levels[:end], values[:end], count)[0]
+    spread = max(abs(x - value) for x in estimates.values())
+    return Extrapolation(value, spread + amplification * noise, estimates, exponent)

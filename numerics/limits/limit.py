@@ -16,6 +16,7 @@ from numerics.balls.functional import functional_at
 from numerics.balls.numbers import float_of
 from numerics.balls.plan import BallGrid
 from numerics.errors import ConvergenceError, ResolutionError
+from numerics.functionals.coordinates import Coordinates
 from numerics.results import html_table
 from numerics.thresholds.functional import seeing
 from numerics.thresholds.points import objective_of
@@ -25,8 +26,9 @@ from numerics.thresholds.solve import lowest_level, searched, solve_levels
 from theory import Model, free_energy, model_named
 from theory.parameters import shown
 
-from .branches import Branch, branches_of, climb, functional
+from .branches import TOLERANCE, Branch, branches_of, climb, functional, ladder
 from .extrapolation import WINDOW, Extrapolation, extrapolate
+from .pieces import LEVELS, Shape, in_pieces
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,6 +43,8 @@ _HIGHEST, _SEARCHED = 20, 8
 _LEAST, _MOST = 10, 50
 # Digits of the values that are extrapolated, which are magnified a thousandfold.
 _DIGITS = 20
+# Share of an error that noise of doubles may have for a branch to be left without balls.
+_SHARE = 0.01
 # What doubles may be off where no ball is had, relative: some three times the most that was seen.
 _DOUBLES = 1e-14
 
@@ -272,49 +276,106 @@ def _of_branches(model: Model, first: Solution, highest: int, tell: Progress) ->
         seen += [b for b in reached if all(b is not other for other in seen)]
         level = lowest.levels[-1]
         tell(level, "climb", (level - _FIRST) / (highest - _FIRST))
+    sign = objective_of(free_energy(model, first.level)).sign
     # branches that were lost on the way count, too, but not those that ended in another one
     ends = [b for b in seen if len(b.levels) >= _NEEDED and not b.merged]
-    if lowest is None or all(b is not lowest for b in ends):
+    kind = seen if lowest is None else [b for b in seen if b.quenched == lowest.quenched]
+    whole = ladder(kind, sign)
+    if lowest is None or len(whole.levels) < _NEEDED:
         raise ConvergenceError(
-            f"{model}: the lowest branch could not be followed over {_NEEDED} levels from level {_FIRST} "
-            "on, which is what an extrapolation needs",
+            f"{model}: no branch could be followed over {_NEEDED} levels from level {_FIRST} on, which is "
+            "what an extrapolation needs",
             {name: float(x) for name, x in first.order_parameters.items()},
             float(first.gradient_norm),
         )
-    settled = {id(b): _settled(model, b) for b in ends}
-    limits = {id(b): _extrapolated(model, b.levels, *settled[id(b)]) for b in ends}
-    sign = objective_of(free_energy(model, first.level)).sign
-    branch, chosen = lowest, limits[id(lowest)]
+    limits = {id(b): _in_doubles(model, b) for b in [*ends, whole]}
+    branch = whole
+    if any(b is lowest for b in ends) and limits[id(lowest)].error <= limits[id(whole)].error:
+        branch = lowest
+    chosen, values = limits[id(branch)], branch.values
+    apart = in_pieces(_shapes(model, kind, sign)) if branch is whole else None
+    if apart is not None and apart.error < chosen.error:
+        estimates = {name: sign * x for name, x in apart.estimates.items()}
+        chosen = replace(apart, value=sign * apart.value, estimates=estimates)
+        first_one, last_one = max(whole.levels[-1] - LEVELS + 1, whole.levels[0]), whole.levels[-1]
+        reason = (
+            f"levels {first_one} to {last_one}, whose profiles have a gap: fitted to the numbers of "
+            "liftings on either side of it"
+        )
+        return replace(
+            _limit(model, whole.levels, values, chosen), reason=reason, **_profile(model, whole)
+        )
     for other in ends:  # one that begins higher has to end lower beyond doubt
         end = limits[id(other)]
         if sign * (chosen.value - end.value) > chosen.error + end.error:
             branch, chosen = other, end
-    rest = [limits[id(b)] for b in ends if b is not branch]
+    if (
+        chosen.error
+        > (1.0 + _SHARE) * _extrapolated(model, branch.levels, branch.values, 0.0).error
+    ):
+        values, noise = _settled(model, branch)
+        chosen = _extrapolated(model, branch.levels, values, noise)
+    else:
+        values = branch.values
+    known = (branch, lowest) if branch is whole else (branch,)
+    rest = [limits[id(b)] for b in ends if all(b is not other for other in known)]
     # one that may end lower is part of what is not known
     gaps = [(sign * (chosen.value - end.value), end.error) for end in rest]
     error = max([chosen.error, *(gap + min(off, gap) for gap, off in gaps if gap > 0.0)])
-    result = _limit(model, branch.levels, settled[id(branch)][0], replace(chosen, error=error))
+    result = _limit(model, branch.levels, values, replace(chosen, error=error))
     others = tuple((end.value, end.error) for end in rest)
+    if branch is whole:
+        result = replace(result, reason=f"{result.reason}, whose lowest points change shape")
     return replace(result, others=others, **_profile(model, branch))
+
+
+def _in_doubles(model: Model, branch: Branch) -> Extrapolation:
+    """The limit of a branch's values as they are, with what grids of doubles may be off."""
+    noise = TOLERANCE * max(1.0, *map(abs, branch.values)) + branch.left
+    return _extrapolated(model, branch.levels, branch.values, noise)
+
+
+def _shapes(model: Model, branches: Sequence[Branch], sign: float) -> list[Shape]:
+    """The points of all branches, and where their overlaps lie."""
+    shapes = []
+    for branch in branches:
+        for level, value, coords in zip(branch.levels, branch.values, branch.points, strict=True):
+            fe = functional(model, level, branch.quenched)
+            coordinates = Coordinates(fe.chains)
+            gaps = coordinates.split(coordinates.gaps(coords))[0]
+            above, below = np.cumsum(gaps)[:-1], np.cumsum(gaps[::-1])[-2::-1]
+            shapes.append(Shape(level, sign * value, np.log(below / above)))
+    return shapes
 
 
 def _settled(model: Model, branch: Branch) -> tuple[list[float], float]:
     """Values of a branch, the last ones from balls where there are any, and what they may be off."""
     values, radius = list(branch.values), 0.0
     for k in range(max(len(values) - WINDOW, 0), len(values)):
-        fe = functional(model, branch.levels[k], branch.quenched)
-        bare = functional_at(model, branch.levels[k], len(fe.q))
-        coords = branch.points[k]
-        sight = seeing(bare, bare.program.coordinates.gaps(coords))
-        # by coordinates: gaps of doubles do not add up to their chain's length, which is not stationary
         try:
-            point = sight([arb(float(t)) for t in coords], BallGrid(_DIGITS))
+            point = _in_balls(model, branch, k)
         except ResolutionError:  # deep nests of one-sided leaves: the value in doubles stays
             radius = max(radius, _DOUBLES * max(1.0, abs(values[k])))
             continue
-        values[k] = float_of(point.value)
-        radius = max(radius, float(point.value.rad()) + math.ulp(values[k]))
+        values[k] = float_of(point)
+        radius = max(radius, float(point.rad()) + math.ulp(values[k]))
     return values, radius + branch.left
+
+
+def _in_balls(model: Model, branch: Branch, k: int) -> arb:
+    """The value of a branch at the k-th of its levels.
+
+    Raises
+    ------
+    ResolutionError
+        If its nests are not to be had in balls, or not on the finer grids that tell their size.
+    """
+    fe = functional(model, branch.levels[k], branch.quenched)
+    bare = functional_at(model, branch.levels[k], len(fe.q))
+    coords = branch.points[k]
+    sight = seeing(bare, bare.program.coordinates.gaps(coords))
+    # by coordinates: gaps of doubles do not add up to their chain's length, which is not stationary
+    return sight([arb(float(t)) for t in coords], BallGrid(_DIGITS)).value
 
 
 def _profile(model: Model, branch: Branch) -> dict[str, tuple[float, ...]]:

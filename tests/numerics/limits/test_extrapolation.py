@@ -53,7 +53,7 @@ def test_error_bars_hold_on_other_laws(limit, a, b, shift, highest) -> None:
 
 def test_noise_is_amplified_in_the_error() -> None:
     rng = np.random.default_rng(5)
-    exact = [1.0 + 2.0 * r**-4 for r in LEVELS]
+    exact = [1.0 + r**-4 * (2.0 + 40.0 / r + 900.0 / r**2) for r in LEVELS]
     for _ in range(50):
         values = [x + 1e-9 * rng.uniform(-1.0, 1.0) for x in exact]
         result = extrapolate(LEVELS, values, 1e-9)
@@ -62,6 +62,16 @@ def test_noise_is_amplified_in_the_error() -> None:
         alone = extrapolate(LEVELS, values)
         amplification = richardson(LEVELS[-7:], values[-7:], 4)[1]
         assert result.error - alone.error == pytest.approx(1e-9 * amplification, rel=1e-6)
+
+
+@pytest.mark.parametrize("highest", [11, 14, 17, 20])
+def test_values_that_jump_are_smoothed(highest: int) -> None:
+    """Every second level a tenth nearer to the limit than its law says."""
+    levels = list(range(6, highest + 1))
+    values = [1.0 + (1.0 - 0.1 * (r % 2)) * 5.0 * (r + 1.0) ** -4 for r in levels]
+    result = extrapolate(levels, values)
+    assert next(iter(result.estimates)).startswith("least squares")
+    assert abs(result.value - 1.0) <= result.error < 3.0 * abs(values[-1] - 1.0)
 
 
 @pytest.mark.parametrize("levels", [[4, 5, 6], [4, 6, 8, 10, 13], [4, 5, 6, 8]])

@@ -105,6 +105,21 @@ def test_without_balls_doubles_stay_with_a_larger_error(sk: Limit, monkeypatch) 
     assert sk.error < found.error < 1e-5
 
 
+def test_a_level_whose_nests_are_too_fine_to_be_looked_at_keeps_its_value(monkeypatch) -> None:
+    """Levels are searched on coarser grids than those that tell how many digits balls need."""
+    branch = branches_of(solve(SK(), 3))[0]
+    seen, radius = module._settled(SK(), branch)
+
+    def too_fine(*_):
+        raise ResolutionError("takes more than 2e9 operations")
+
+    monkeypatch.setattr(module, "seeing", too_fine)
+    kept, wider = module._settled(SK(), branch)
+    assert kept == branch.values
+    assert abs(kept[0] - seen[0]) <= wider
+    assert radius < wider < 1e-13
+
+
 @pytest.mark.slow
 def test_every_branch_is_followed_and_the_second_one_ends_lower() -> None:
     # the shape that is lowest from level 15 on is there at level 9
