@@ -100,6 +100,7 @@ def test_many_digits_tutorial_runs() -> None:
     assert all(0.5 < e < 5.0 for e in scope["exponents"].values())
 
 
+@pytest.mark.long
 def test_wide_network_tutorial_runs() -> None:
     scope = runpy.run_path(str(ROOT / "docs" / "tutorials" / "plot_wide_network.py"))
     assert not any(found.failures for found in scope["drawn"].values())

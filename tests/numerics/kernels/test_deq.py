@@ -139,6 +139,7 @@ def test_unbounded_slopes_are_noticed() -> None:
     assert lipschitz_constant(activation("x*log(1+exp(x))")) == float("inf")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "rows", "sigma_b", "says"),
     [

@@ -147,6 +147,7 @@ def test_jumps_are_where_they_are(name: str) -> None:
     assert np.isinf(np.diag(kernel.ntk)).all()
 
 
+@pytest.mark.long
 def test_tangent_kernels_that_double_precision_cannot_see_have_no_bound() -> None:
     """sign(x - 1) of units that hardly ever pass 1: layer 2 has 1 - rho = 1e-30 and the slope 1e15."""
     x, w2 = np.array([[0.03, 0.06], [0.045, -0.009]]), 2.5**2

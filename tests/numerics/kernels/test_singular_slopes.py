@@ -53,6 +53,7 @@ def shifted(power, odd, k, gap):
     return one, one - mpmath.quad(apart, [0, narrow, 4 * narrow, 10 * narrow])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("apart", "most"), [(0.3, 1e-12), (1e-3, 1e-9), (1e-6, 1e-7)])
 def test_errors_hold_where_the_slope_has_an_infinite_slope(apart: float, most: float) -> None:
     """At 0: phi' is a multiple of sign(x) |x|^(1/4)."""

@@ -35,6 +35,7 @@ def test_the_formula_gives_the_mean_of_neighbours_and_marginality_falls_as_r_to_
         assert -places[-1].marginality * solution.level**2 == pytest.approx(0.91, abs=0.03)
 
 
+@pytest.mark.long
 def test_models_without_partners_are_refused() -> None:
     for model, level in ((SphericalPerceptron(-1), 2), (Hopfield(1, 1), 2)):
         with pytest.raises(ValueError, match="no pair of nests that are partners"):

@@ -107,6 +107,7 @@ def test_without_balls_doubles_stay_with_a_larger_error(sk: Limit, monkeypatch) 
     assert sk.error < found.error < 1e-5
 
 
+@pytest.mark.long
 def test_a_level_whose_nests_are_too_fine_to_be_looked_at_keeps_its_value(monkeypatch) -> None:
     """Levels are searched on coarser grids than those that tell how many digits balls need."""
     branch = branches_of(solve(SK(), 3))[0]

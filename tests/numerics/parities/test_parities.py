@@ -148,6 +148,7 @@ def test_success_says_what_it_is_made_of():
         )
 
 
+@pytest.mark.long
 def test_pairs_of_the_frontier_are_corners():
     found = frontier(20, 3, (2, 4, 6), probability=0.6)
     assert list(found.widths) == sorted(set(found.widths))

@@ -107,6 +107,7 @@ def test_leaves_without_bounds_on_their_tails_are_refused():
 # -- the Krawczyk test -------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_the_hessian_is_that_of_differences():
     functional, _ = functional_of(solve(ABP(0), 2))
     point = [arb("0.56"), arb("2.5")]
@@ -164,6 +165,7 @@ def test_certificates_are_verified_from_their_text_alone(proved, name):
     assert certificate.statement in str(certificate)
 
 
+@pytest.mark.long
 def test_certified_values_are_the_solutions(proved):
     for name, value in (
         ("closed", solve(SBP(1), 2).value),

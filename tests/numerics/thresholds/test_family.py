@@ -168,6 +168,7 @@ def test_levels_improve_on_each_other(family, name):
     assert all(s.branch in ("closed form", "finite") for s in found)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", FAMILY)
 def test_inertia_is_that_of_the_physical_point(family, name):
     for s in family(name):

@@ -43,6 +43,7 @@ def test_a_split_changes_nothing(model, level):
             assert value == pytest.approx(expected, rel=3e-8), segment.name
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("model", "level"), CASES, ids=NAMES)
 def test_slopes_are_derivatives_in_the_distance_of_the_exponents(model, level):
     fe, objective, point, value = level_above(model, level)

@@ -188,6 +188,7 @@ def test_flat_middles_in_balls_are_left_out_and_nothing_is_lost(monkeypatch):
         assert abs((a - b) * x).mid() < 1e-15
 
 
+@pytest.mark.long
 def test_gradient_in_balls_is_the_difference_of_values():
     functional, coords = functional_of(solve(ABP(0), 3))
     at = [arb(t) for t in coords]
@@ -227,6 +228,7 @@ def test_thirty_digits_contain_twelve_and_are_in_forty(name):
         assert float(value) == pytest.approx(doubles.order_parameters[key], rel=1e-10)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "digits"), [("sbp 3", 60), ("abp 2", 60), ("sbp 4", 30), ("abp 3", 25)]
 )

@@ -120,6 +120,7 @@ def test_random_starts_find_nothing_lower(kappa: str, level: int):
     assert reached > 5
 
 
+@pytest.mark.long
 def test_the_infinite_exponent_limit_takes_over_at_a_small_margin():
     assert solve(SBP("0.05"), 3).branch == "s -> infinity"
     # where a minimum at s = 6e11 can just be told from the limit, either is right to twelve digits

@@ -30,6 +30,7 @@ def test_stable_levels_merge(model):
     assert "level 1 is stable" in second.reason
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", UNSTABLE, ids=str)
 def test_unstable_levels_do_not(model):
     assert stable(*level_two(model)) == ""

@@ -122,6 +122,7 @@ def test_first_derivatives_depth_two(symbol):
     assert simplify(unfolded(TWO.diff(symbol)) - TWO.unfold().diff(symbol)) == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("first", [x, v, s])
 @pytest.mark.parametrize("second", [x, v, s])
 def test_second_derivatives_depth_one(first, second):

@@ -224,6 +224,7 @@ def test_shares_are_integrals_of_the_spectrum(poles: tuple) -> None:
     assert law == pytest.approx(float(ratio), abs=1e-12)
 
 
+@pytest.mark.long
 def test_expected_periodograms_are_sums_of_covariances() -> None:
     pole = Rational(-3, 4)
     for length in (1, 2, 4):

@@ -200,6 +200,7 @@ def test_small_margin_constant_symbolically():
     ]
 
 
+@pytest.mark.long
 def test_small_margin_constant_to_fifty_digits():
     value = small_kappa_constant(50).value
     assert mpmath.nstr(value, 5) == "1.2385"

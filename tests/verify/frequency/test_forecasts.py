@@ -168,6 +168,7 @@ def test_what_makes_no_sense_is_refused(series: list, options: dict, words: str)
         run_forecasts(series, **options)
 
 
+@pytest.mark.long
 def test_a_case_has_all_methods() -> None:
     (case,) = cases(["sunspots"], 1, **SMALL)
     outcome = forecast_case(case, 0)

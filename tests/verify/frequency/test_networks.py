@@ -69,6 +69,7 @@ def test_the_released_line_is_a_diagonal() -> None:
     assert code == pytest.approx(x * np.diag(r))
 
 
+@pytest.mark.long
 def test_on_an_embedded_series_a_dense_learner_is_a_diagonal_one() -> None:
     dense = FreTS(9, 2, "dense", **SIZES)
     parameters = started(dense)

@@ -34,6 +34,7 @@ def test_the_slope_of_an_inactive_neuron_is_zero_at_its_edge():
     np.testing.assert_allclose(size, float(signal(2, 3)), atol=0.05)
 
 
+@pytest.mark.long
 def test_one_full_step_is_the_first_gradient_with_decay():
     """Whether samples and networks of a key are the same in both, and SGD is descent with decay."""
     import jax

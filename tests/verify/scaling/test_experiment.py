@@ -33,6 +33,7 @@ def test_cases_are_different_and_the_small_ones_few():
     assert len(cases(True)) < 8
 
 
+@pytest.mark.long
 def test_workers_do_not_change_results(tmp_path):
     here = run_cases("scaling", run_case, [WHITE, LOCAL], seed=4)
     there = run_cases(

@@ -79,6 +79,7 @@ def test_easy_instances_are_solved(algorithm):
         assert (np.diff(found.trace[:, 0]) > 0).all()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("algorithm", ALL)
 def test_the_same_seed_gives_the_same_result_also_beside_others(algorithm):
     instance = draw_instance(SBP(1), 120, 1.3, seed=3)

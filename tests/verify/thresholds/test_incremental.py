@@ -75,6 +75,7 @@ def test_sk_has_the_energy_of_its_profile():
     assert np.array_equal(again.told, there.told)
 
 
+@pytest.mark.long
 def test_sk_ends_higher_with_more_steps_and_spins():
     def mean(n: int, steps: int) -> float:
         return float(
@@ -93,6 +94,7 @@ def test_sk_ends_higher_with_more_steps_and_spins():
     assert coarse + 0.01 < fine < large < 0.76317
 
 
+@pytest.mark.long
 def test_the_direction_of_an_asymmetric_model_is_found_first():
     rows = rows_of(draw_instance(ABP(0), N, 0.7, seed=5))
     way = profile(ABP("0.0"), LEVELS["abp"], 60, density=0.7)
@@ -102,6 +104,7 @@ def test_the_direction_of_an_asymmetric_model_is_found_first():
     assert there.squares[-1, 0] == pytest.approx(way.squares[0][-1], abs=FLUCTUATION)
 
 
+@pytest.mark.long
 def test_a_profile_that_is_not_followed_is_seen():
     follows = partial(profile_followed, SBP(1), alpha=1.5, n=400, steps=40, samples=40)
     assert follows(partial(walk, recall=0.0)).rejected

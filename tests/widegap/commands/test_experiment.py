@@ -45,6 +45,7 @@ def test_an_experiment_reports_its_crossings_and_resumes(tmp_path):
     assert len(figure.axes) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("alphas", "side", "others"),
     [

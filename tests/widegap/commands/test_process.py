@@ -58,6 +58,7 @@ def test_bad_input_has_no_traceback() -> None:
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.long
 def test_interrupt_while_solving() -> None:
     program = (
         "import sys\n"

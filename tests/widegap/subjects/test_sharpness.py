@@ -20,6 +20,7 @@ def test_every_help_has_two_examples():
         assert len(re.findall(r"^  widegap ", command.epilog or "", re.M)) == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("line", LINES, ids=" ".join)
 def test_the_examples_work(run, line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -123,6 +123,7 @@ def test_series_have_derivatives_too() -> None:
         assert np.allclose(found[kind][off], rate[off], rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.long
 def test_what_has_no_derivative_is_refused() -> None:
     close = np.vstack([X, X[0] + 1e-9])
     for wrong, error, says in (

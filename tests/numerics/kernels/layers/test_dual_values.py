@@ -67,6 +67,7 @@ def test_narrow_bumps_move_as_far_as_a_jump_lies_between(text, tangent) -> None:
             assert turned == 0.0
 
 
+@pytest.mark.long
 def test_a_slope_almost_everywhere_has_a_bound_next_to_jumps() -> None:
     text = "x*sign(x-1)"
     made = dual_values(dual(text), "almost_everywhere")

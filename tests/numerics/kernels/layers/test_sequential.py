@@ -213,6 +213,7 @@ def test_bounds_of_errors_hold_for_every_operation() -> None:
     assert nothing.value == nothing.error == 0.0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("tangent", ["limit", "almost_everywhere"])
 def test_jumps_without_closed_duals_have_bounds(tangent) -> None:
     model = MLP("sign(x - 1)", 2, 1.3, 0.2, 0.9)
