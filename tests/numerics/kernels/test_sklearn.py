@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
@@ -12,7 +13,10 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, WhiteKernel
 
 from numerics import DivergenceError
+from numerics.kernels.series.jet import jet
 from numerics.kernels.sklearn import DEQ, MLP
+from theory.kernels.activations import activation
+from theory.kernels.duals import dual
 
 KERNELS = [
     MLP("relu", 3),
@@ -164,3 +168,18 @@ def test_series_can_be_fitted(kernel: MLP | DEQ) -> None:
         step = np.eye(kernel.n_dims)[p] * 1e-4
         up, down = (kernel.clone_with_theta(kernel.theta + s * step)(data[:6]) for s in (1, -1))
         assert gradient[:, :, p] == pytest.approx((up - down) / 2e-4, rel=1e-5, abs=1e-7)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.5, 0.9, 1.0 - 1e-9])
+def test_what_series_leave_out_of_gradients_falls_with_the_powers_of_the_correlation(
+    rho: float,
+) -> None:
+    k = np.array([1.0, 1.3])
+    c = np.array([[k[0], rho * np.sqrt(k.prod())], [rho * np.sqrt(k.prod()), k[1]]])
+    at = jet(dual(activation("max(x - 1, 0)")), "limit", k, c)
+    # its slope is the probability that both inputs are above 1
+    exact = multivariate_normal(cov=c, allow_singular=True).cdf([-1.0, -1.0])
+    scale = np.sqrt(at.slope[0, 0] * at.slope[1, 1])
+    assert at.converged == (rho <= 0.9)
+    assert at.left < (1e-17 if rho <= 0.9 else 1.0)
+    assert abs(at.slope[0, 1] - exact) <= (at.left + 1e-5) * scale  # of the integral over a plane
