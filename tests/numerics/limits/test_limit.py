@@ -3,7 +3,9 @@
 import importlib
 import json
 
+import numpy as np
 import pytest
+from sympy import Rational
 
 from numerics import (
     ConvergenceError,
@@ -136,9 +138,7 @@ def test_a_point_that_does_not_come_to_rest_has_not_reached_its_level(monkeypatc
 
     monkeypatch.setattr(branches, "descend", at_rest_nowhere)
     assert list(climb(SK(), branches_of(solve(SK(), 6)), 8)) == []
-    with pytest.raises(
-        ConvergenceError, match="the lowest branch could not be followed over 4 levels"
-    ):
+    with pytest.raises(ConvergenceError, match="no branch could be followed over 4 levels"):
         limit(SK(), highest=10)
 
 
@@ -164,6 +164,33 @@ def test_the_limit_of_sbp_has_six_digits_whatever_shape_is_lowest() -> None:
         result = limit(SBP(1), highest=highest)
         assert abs(result.value - known) <= result.error + 3e-8
         assert result.error < most
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kappa", "highest", "known", "most"),
+    # of levels to 16, and to 14: at 1/2 new liftings go to either side of a gap in turn, at 97/100 the lowest
+    # branch begins at level 8
+    [("1/2", 11, 0.49402, 5e-4), ("97/100", 10, 1.510306, 1e-3)],
+)
+def test_branches_that_change_from_level_to_level_have_a_limit(
+    kappa: str, highest: int, known: float, most: float
+) -> None:
+    result = limit(SBP(Rational(kappa)), highest=highest)
+    assert abs(result.value - known) <= result.error < most
+    assert result.levels == tuple(range(6, highest + 1))
+    assert "change shape" in result.reason or "have a gap" in result.reason
+
+
+def test_a_ladder_takes_the_lowest_point_of_every_level() -> None:
+    start = branches_of(solve(SK(), 3))[0].start
+    first = branches.Branch(start, False, [6, 7, 8], [0.9, 0.7, 0.6], [np.full(1, 1.0)] * 3)
+    second = branches.Branch(start, False, [7, 8, 9], [0.8, 0.5, 0.4], [np.full(1, 2.0)] * 3, 1e-12)
+    whole = branches.ladder([first, second], 1.0)
+    assert (whole.levels, whole.values) == ([6, 7, 8, 9], [0.9, 0.7, 0.5, 0.4])
+    assert [float(x[0]) for x in whole.points] == [1.0, 1.0, 2.0, 2.0]
+    assert whole.left == 1e-12
+    assert branches.ladder([first, second], -1.0).values == [0.9, 0.8, 0.6, 0.4]
 
 
 @pytest.mark.parametrize("highest", [9, 51, 10**30])
