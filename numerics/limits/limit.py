@@ -293,7 +293,8 @@ def _of_branches(model: Model, first: Solution, highest: int, tell: Progress) ->
     if any(b is lowest for b in ends) and limits[id(lowest)].error <= limits[id(whole)].error:
         branch = lowest
     chosen, values = limits[id(branch)], branch.values
-    apart = in_pieces(_shapes(model, kind, sign)) if branch is whole else None
+    changed = branch is whole or lowest.levels[0] > _FIRST
+    apart = in_pieces(_shapes(model, kind, sign)) if changed else None
     if apart is not None and apart.error < chosen.error:
         estimates = {name: sign * x for name, x in apart.estimates.items()}
         chosen = replace(apart, value=sign * apart.value, estimates=estimates)
@@ -303,7 +304,9 @@ def _of_branches(model: Model, first: Solution, highest: int, tell: Progress) ->
             "liftings on either side of it"
         )
         return replace(
-            _limit(model, whole.levels, values, chosen), reason=reason, **_profile(model, whole)
+            _limit(model, whole.levels, whole.values, chosen),
+            reason=reason,
+            **_profile(model, whole),
         )
     for other in ends:  # one that begins higher has to end lower beyond doubt
         end = limits[id(other)]
