@@ -36,8 +36,6 @@ TOLERANCE = 1e-13
 _GRADIENT = 1e-7
 # Branches that are followed; levels up to which new minima, and saddles, are looked for, in how many places.
 _FOLLOWED, _EXPLORED, _STEEPEST = 3, (12, 8), 2
-# Places within a lifting that it is tried at: it is one of many, and its slope is smooth.
-_PLACES = np.linspace(-6.0, 6.0, 9)
 # Above these levels they are looked for where the lowest branch began no more levels ago than this.
 _RECENT = 4
 # Two ends of one level that differ by less, relative, are one.
@@ -181,7 +179,7 @@ def _starts(model: Model, branches: list[Branch], level: int) -> list[tuple[Star
     fe = functional(model, level, lowest.quenched)
     explored = level <= _EXPLORED[int(ascents(fe, lowest.start.s) > 0)]
     if explored or level - lowest.levels[0] <= _RECENT:
-        new = insertions(_coarse(objective_of(fe)), fe, lowest.start, _PLACES)[:_STEEPEST]
+        new = insertions(_coarse(objective_of(fe)), fe, lowest.start)[:_STEEPEST]
         starts += [(start, Branch(start, lowest.quenched)) for start in new]
     return starts
 

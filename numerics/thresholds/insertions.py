@@ -225,9 +225,7 @@ def _stationary_share(segment: Segment, derivative: Callable[[float], float]) ->
     return inner if inner > 0.0 and (segment.gap_q < 0 or inner < 1.0) else math.nan
 
 
-def insertions(
-    objective: Objective, fe: FreeEnergy, start: Start, x: Array | None = None
-) -> list[Start]:
+def insertions(objective: Objective, fe: FreeEnergy, start: Start) -> list[Start]:
     """Starts with one lifting more, where the objective falls fastest first.
 
     Parameters
@@ -237,8 +235,6 @@ def insertions(
     fe : theory.FreeEnergy
     start : Start
         A stationary point of the level below, of the same kind.
-    x : ndarray, optional
-        Logits to try, as of `slopes`.
 
     Returns
     -------
@@ -246,7 +242,7 @@ def insertions(
     """
     falling: list[tuple[float, Start]] = []
     for segment in segments(fe, start):
-        tried = slopes(objective, fe, segment, x)
+        tried = slopes(objective, fe, segment)
         quenched = segment.exponent == 0.0
         floor = _NOISE * float(np.abs(tried.values).max(initial=0.0))
         if quenched:
