@@ -266,7 +266,7 @@ class PairNoise:
     chi_rate: Array
     slope_rough: float = 0.0
 
-    def slopes(self, off: float) -> tuple[float, float]:
+    def slopes(self, off: Any) -> tuple[Any, Any]:
         """The error of a pair's slope where variances are off; apart, that beside singular places."""
         if self.slope_rough or not math.isfinite(self.slope_scale):
             return self.slope, self.slope_scale * off + self.slope_rough

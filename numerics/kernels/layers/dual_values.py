@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from numerics.kernels.diagonal import Single, packed, stacked
 from numerics.kernels.loops import state
 from numerics.kernels.loops.code import kernel_module, uses_power_loops, uses_series
-from numerics.kernels.loops.hermite import curvature
+from numerics.kernels.loops.hermite import curvature, slope_change
 from numerics.kernels.noise import PairNoise, pair_noise
 from numerics.kernels.series.rounding import UNIT
 from numerics.kernels.series.series import Tables, series
@@ -115,11 +115,10 @@ class DualValues:
         sizes = self._sizes(path, n)
         scales = _outer(noise.chi, n) if np.isfinite(noise.chi).all() else np.abs(slope)
         error = moved + (noise.value + noise.value_scale * rel) * sizes
-        off = noise.slope_scale * rel
-        if noise.slope_rough or not np.isfinite(noise.slope_scale):
-            # as `beside` of numerics.kernels.loops.smooth
-            off = np.fmin(off + noise.slope_rough, 4.0 * rel / np.maximum(gap, 1e-300))
-        turn = turn + (noise.slope + off) * scales
+        steady, rough = noise.slopes(rel)
+        if np.any(rough):  # as `beside` of numerics.kernels.loops.smooth
+            rough = np.fmin(rough, 4.0 * rel / np.maximum(gap, 1e-300))
+        turn = turn + (steady + rough) * scales
         none = (one.value == 0.0) | (two.value == 0.0)
         if self.vanishes:
             value, error = np.where(none, 0.0, value), np.where(none, 0.0, error)
@@ -241,13 +240,14 @@ class DualValues:
             (s, q), (t, k) = ((row[:n, None], row[None, n:]) for row in tables.rows[-2:])
             root = np.sqrt(np.sqrt(gap + step))  # on average over what is nearer to 1
             return 3.0 * (s * q + (s * k + q * t) / root + t * k / (root * root)) * step * edge
-        # as `slope_change` of numerics.kernels.loops.hermite
-        near = np.where(gap > step, step / np.maximum(gap - step, 1e-300), np.inf)
-        turn = _outer(noise.chi, n) * np.minimum(near, 2.0)
         _, h, p = tables.rows[-5:-2]
-        rough = h[:n, None] * h[None, n:] if self.dual.existence.smooth else 0.0 * gap
-        bound = rough * step ** (2.0 * float(p.max())) / edge
-        return np.where(rough > 0.0, np.fmin(turn, bound), turn)
+        rough = h[:n, None] * h[None, n:] if self.dual.existence.smooth else 0.0
+        return np.asarray(
+            _slope_change(gap, step, _outer(noise.chi, n), rough, 2.0 * p.max(), edge)
+        )
+
+
+_slope_change = np.vectorize(slope_change, otypes=[float])
 
 
 def _outer(values: Array, n: int) -> Array:
