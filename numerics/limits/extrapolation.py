@@ -25,15 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-__all__ = [
-    "WINDOW",
-    "Extrapolation",
-    "brezinski",
-    "extrapolate",
-    "fitted",
-    "richardson",
-    "smoothed",
-]
+__all__ = ["WINDOW", "Extrapolation", "brezinski", "extrapolate", "fitted", "richardson"]
 
 Array = NDArray[np.float64]
 
@@ -70,16 +62,19 @@ class Extrapolation:
     exponent: float
 
 
-def _weights(levels: Sequence[int], exponent: float) -> Array:
-    """Weights of Richardson's extrapolation with as many powers as there are levels but one."""
+def _law(levels: Sequence[int], terms: int, exponent: float) -> Array:
+    """What the limit and every term are multiplied by in the value of each level."""
     r = np.asarray(levels, dtype=np.float64)
-    powers = exponent + np.arange(r.size - 1)
-    matrix = np.column_stack((np.ones(r.size), (r[:, None] / r[-1]) ** -powers))
-    return np.asarray(np.linalg.inv(matrix)[0])
+    powers = exponent + np.arange(terms)
+    return np.column_stack((np.ones(r.size), (r[:, None] / r[-1]) ** -powers))
 
 
 def richardson(
-    levels: Sequence[int], values: Sequence[float], terms: int, exponent: float = EXPONENT
+    levels: Sequence[int],
+    values: Sequence[float],
+    terms: int,
+    exponent: float = EXPONENT,
+    through: int | None = None,
 ) -> tuple[float, float]:
     """Limit of limit + r**-exponent (c_0 + c_1/r + ..) with so many terms, through the last levels.
 
@@ -89,6 +84,9 @@ def richardson(
         At least ``terms + 1``.
     terms : int
     exponent : float
+    through : int, optional
+        How many of the levels; ``terms + 1``, which the law goes through, unless told. Through more it is
+        fitted by least squares.
 
     Returns
     -------
@@ -96,33 +94,10 @@ def richardson(
     amplification : float
         By how much it magnifies errors of the values.
     """
-    last = values[-1]
-    weights = _weights(levels[-terms - 1 :], exponent)
-    limit = last + float(weights @ (np.array(values[-terms - 1 :]) - last))
+    last, through = values[-1], through or terms + 1
+    weights = np.linalg.pinv(_law(levels[-through:], terms, exponent))[0]
+    limit = last + float(weights @ (np.array(values[-through:]) - last))
     return limit, float(np.abs(weights).sum())
-
-
-def smoothed(levels: Sequence[int], values: Sequence[float], terms: int) -> tuple[float, float]:
-    """The limit of `richardson`'s law by least squares, through more levels than it has terms.
-
-    Parameters
-    ----------
-    levels, values : sequence
-        At least ``terms + 1``.
-    terms : int
-
-    Returns
-    -------
-    limit : float
-    amplification : float
-        By how much it magnifies errors of the values.
-    """
-    r = np.asarray(levels, dtype=np.float64)
-    powers = EXPONENT + np.arange(terms)
-    matrix = np.column_stack((np.ones(r.size), (r[:, None] / r[-1]) ** -powers))
-    weights = np.linalg.pinv(matrix)[0]
-    last = values[-1]
-    return last + float(weights @ (np.array(values) - last)), float(np.abs(weights).sum())
 
 
 def fitted(levels: Sequence[int], values: Sequence[float], terms: int) -> tuple[float, float]:
@@ -239,17 +214,26 @@ def _solved(levels: list[int], values: list[float], noise: float) -> Extrapolati
 
 
 def _smooth(levels: list[int], values: list[float], noise: float, exponent: float) -> Extrapolation:
-    """The law by least squares, beside a power more or less, and without the last levels."""
-    value, amplification = smoothed(levels, values, _SMOOTH)
+    """The law by least squares, beside a power more or less, and without the last levels.
+
+    Its error is what these move it by, and the largest misfit, magnified as noise is.
+    """
+
+    def fit(terms: int, left_out: int) -> tuple[float, float]:
+        end = len(levels) - left_out
+        return richardson(levels[:end], values[:end], terms, through=end)
+
+    value, amplification = fit(_SMOOTH, 0)
     estimates = {f"least squares, {_SMOOTH} powers": value}
-    for count in (_SMOOTH - 1, _SMOOTH, _SMOOTH + 1):
-        for left_out in range(_LEFT_OUT + 1 if count <= _SMOOTH else 1):
-            end = len(levels) - left_out
-            if (count, left_out) == (_SMOOTH, 0) or end < count + 1:
-                continue
-            name = f"least squares, {count} powers" + f", without the last {left_out}" * bool(
-                left_out
-            )
-            estimates[name] = smoothed(levels[:end], values[:end], count)[0]
+    others = [(_SMOOTH - 1, k) for k in range(_LEFT_OUT + 1)]
+    others += [(_SMOOTH, k) for k in range(1, _LEFT_OUT + 1)] + [(_SMOOTH + 1, 0)]
+    for terms, left_out in others:
+        if len(levels) - left_out > terms:
+            without = f", without the last {left_out}" if left_out else ""
+            estimates[f"least squares, {terms} powers{without}"] = fit(terms, left_out)[0]
     spread = max(abs(x - value) for x in estimates.values())
+    # what levels jump about the law by is noise, too
+    law = _law(levels, _SMOOTH, EXPONENT)
+    y = np.array(values) - values[-1]
+    noise += float(np.abs(law @ np.linalg.lstsq(law, y, rcond=None)[0] - y).max())
     return Extrapolation(value, spread + amplification * noise, estimates, exponent)

@@ -292,44 +292,41 @@ def _of_branches(model: Model, first: Solution, highest: int, tell: Progress) ->
     branch = whole
     if any(b is lowest for b in ends) and limits[id(lowest)].error <= limits[id(whole)].error:
         branch = lowest
-    chosen, values = limits[id(branch)], branch.values
+    chosen = limits[id(branch)]
     changed = branch is whole or lowest.levels[0] > _FIRST
     apart = in_pieces(_shapes(model, kind, sign)) if changed else None
+    inside: list[Branch] = []
     if apart is not None and apart.error < chosen.error:
         estimates = {name: sign * x for name, x in apart.estimates.items()}
         chosen = replace(apart, value=sign * apart.value, estimates=estimates)
-        first_one, last_one = max(whole.levels[-1] - LEVELS + 1, whole.levels[0]), whole.levels[-1]
-        reason = (
-            f"levels {first_one} to {last_one}, whose profiles have a gap: fitted to the numbers of "
-            "liftings on either side of it"
-        )
-        return replace(
-            _limit(model, whole.levels, whole.values, chosen),
-            reason=reason,
-            **_profile(model, whole),
-        )
+        branch, inside = whole, kind  # the points of all branches of this kind are in it
     for other in ends:  # one that begins higher has to end lower beyond doubt
         end = limits[id(other)]
-        if sign * (chosen.value - end.value) > chosen.error + end.error:
-            branch, chosen = other, end
-    if (
-        chosen.error
-        > (1.0 + _SHARE) * _extrapolated(model, branch.levels, branch.values, 0.0).error
-    ):
+        lower = sign * (chosen.value - end.value)
+        if lower > chosen.error + end.error and all(b is not other for b in inside):
+            branch, chosen, inside = other, end, []
+    values = branch.values
+    exact = _extrapolated(model, branch.levels, values, 0.0)
+    if not inside and chosen.error > (1.0 + _SHARE) * exact.error:
         values, noise = _settled(model, branch)
         chosen = _extrapolated(model, branch.levels, values, noise)
-    else:
-        values = branch.values
-    known = (branch, lowest) if branch is whole else (branch,)
+    known = inside or ([branch, lowest] if branch is whole else [branch])
     rest = [limits[id(b)] for b in ends if all(b is not other for other in known)]
     # one that may end lower is part of what is not known
     gaps = [(sign * (chosen.value - end.value), end.error) for end in rest]
     error = max([chosen.error, *(gap + min(off, gap) for gap, off in gaps if gap > 0.0)])
     result = _limit(model, branch.levels, values, replace(chosen, error=error))
     others = tuple((end.value, end.error) for end in rest)
-    if branch is whole:
-        result = replace(result, reason=f"{result.reason}, whose lowest points change shape")
-    return replace(result, others=others, **_profile(model, branch))
+    reason = result.reason
+    if inside:
+        used = [r for r in branch.levels if r > branch.levels[-1] - LEVELS]
+        reason = (
+            f"fitted to levels {used[0]} to {used[-1]} by the numbers of liftings on either side of the "
+            "profiles' widest gap"
+        )
+    elif branch is whole:
+        reason += ", whose lowest points change shape"
+    return replace(result, reason=reason, others=others, **_profile(model, branch))
 
 
 def _in_doubles(model: Model, branch: Branch) -> Extrapolation:

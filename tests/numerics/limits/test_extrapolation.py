@@ -74,6 +74,20 @@ def test_values_that_jump_are_smoothed(highest: int) -> None:
     assert abs(result.value - 1.0) <= result.error < 3.0 * abs(values[-1] - 1.0)
 
 
+def test_error_bars_hold_where_values_jump_at_random() -> None:
+    rng = np.random.default_rng(11)
+    for _ in range(100):
+        levels = list(range(6, int(rng.integers(11, 18))))
+        shift, b = rng.uniform(-1.0, 4.0), rng.uniform(-1.0, 1.0)
+        jumps = 1.0 + 0.15 * rng.uniform(-1.0, 1.0, len(levels))
+        values = [
+            1.0 + 5.0 * x * (r + shift) ** -4 * (1.0 + b / r)
+            for r, x in zip(levels, jumps, strict=True)
+        ]
+        result = extrapolate(levels, values)
+        assert abs(result.value - 1.0) <= result.error
+
+
 @pytest.mark.parametrize("levels", [[4, 5, 6], [4, 6, 8, 10, 13], [4, 5, 6, 8]])
 def test_too_few_levels_or_gaps_are_refused(levels: list[int]) -> None:
     with pytest.raises(ValueError, match="four consecutive levels"):
