@@ -60,6 +60,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.mark.long
 def test_a_page_has_its_data_and_loads_no_scripts(shown: Path) -> None:
     text = shown.read_text("utf-8")
     assert not re.search(r"<(script|link|img|iframe)[^>]+(src|href)=", text)

@@ -184,6 +184,7 @@ def test_inertia_is_that_of_the_physical_point(family, name):
         assert "found" in s.reason
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", FAMILY)
 def test_another_quadrature_agrees(family, name):
     s = family(name)[-1]

@@ -65,6 +65,7 @@ def test_slopes_are_derivatives_in_the_distance_of_the_exponents(model, level):
             assert slope == pytest.approx(difference, rel=2e-2, abs=1e-7), segment.name
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("model", "level"), CASES, ids=NAMES)
 def test_an_insertion_lies_below_the_level_below(model, level):
     fe, objective, point, value = level_above(model, level)

@@ -67,6 +67,7 @@ def test_what_was_not_tried_is_not_told(tmp_path, alphas, side, others):
     assert plot.read_text().count(f"(half: {others} what was tried)") == 2
 
 
+@pytest.mark.long
 def test_the_figure_shows_crossings_where_there_are_some(tmp_path):
     found = Experiment(
         "sbp",
