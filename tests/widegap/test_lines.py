@@ -27,7 +27,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from numerics import ConvergenceError, Solution
+from numerics import ConvergenceError, Limit, Solution
+from numerics.thresholds.solve import lowest_level
 from theory import free_energy
 from verify import Finding
 from verify.suite import claims as registry
@@ -71,6 +72,19 @@ def pretended(model: Any, wanted: list[int], *_: Any) -> Iterator[Solution]:
             model, level, 1.0 + 1.0 / level, p, q, c, (), table, error=1e-14, digits=12
         )
         yield solution
+
+
+def pretended_search(model: Any, highest: int, *_: Any) -> Iterator[Solution]:
+    return pretended(model, list(range(lowest_level(model), highest + 1)))
+
+
+def pretended_limit(model: Any, first: Solution, highest: int, tell: Any) -> Limit:
+    """A limit without its levels, which take minutes."""
+    for level in range(first.level, highest + 1):
+        tell(level, "climb", level / highest)
+    levels = tuple(range(first.level, first.level + 3))
+    values = tuple(1.0 + 1.0 / level for level in levels)
+    return Limit(model, 1.0, 1e-6, levels, values, {"Richardson": 1.0}, 4.0, reason="pretended")
 
 
 @dataclass
@@ -240,9 +254,12 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
         make_certificates(folder)
         patch.setattr("numerics.thresholds.solve._levels", pretended)
+        patch.setattr("numerics.limits.limit.searched", pretended_search)
+        patch.setattr("numerics.limits.limit._of_branches", pretended_limit)
         patch.setattr(
             "verify.thresholds.record._PRINTED", {}
         )  # of claims, which are put aside here
+        patch.setattr("verify.thresholds.record._proved", lambda solution: (None, "settled"))
         patch.setattr("numerics.proofs.certificates.refine", lambda solution, *_, **__: solution)
         patch.setattr("widegap.lab.server.serve", lambda port, browser: None)
         make_files(folder, lambda *line: CliRunner().invoke(cli, line, prog_name="widegap"))
