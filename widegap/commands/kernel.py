@@ -330,7 +330,9 @@ def _run(
     place = output_file("--out", out, (".npz",) if labels is not None else (".npz", ".npy"))
     with refusals(), warnings.catch_warnings(record=True) as notes:
         import theory
+        from numerics.errors import AccuracyWarning
 
+        warnings.simplefilter("always", AccuracyWarning)  # whatever Python was told of warnings
         model = getattr(theory, kind)(**fields)
         x1 = read_inputs("--data", files["data"])
         x2 = None if files["data2"] is None else read_inputs("--data2", files["data2"], x1)

@@ -345,3 +345,12 @@ def test_the_tutorial_runs(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     assert "inputs 0 and 2 are parallel" in shown
     assert "it is 1.2, 0.2 too much" in shown
+
+
+def test_a_warning_of_accuracy_is_a_note_even_where_python_raises_warnings(
+    run: Callable[..., Result], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("numerics.runs.kernels.POOR", 0.0)  # as if the network had amplified
+    result = run("kernel", "mlp", "--data", "x.npy", "--out", "k.npy")
+    assert result.exit_code == 0
+    assert "note: pairs have errors up to" in result.stderr
