@@ -113,8 +113,8 @@ class _Wide(Kernel):
         Y : array_like, shape (m, d), optional
         eval_gradient : bool, default False
             Only without Y. Kernels without a closed form then have some 1e-8 of accuracy, which is what an
-            optimiser needs, where inputs are nearly parallel and variances large. Where the kernel does not exist an optimiser then sees a very large multiple of
-            the identity, which does not move.
+            optimiser needs, where inputs are nearly parallel and variances large. Where the kernel does not
+            exist an optimiser sees a very large multiple of the identity, which does not move.
 
         Returns
         -------

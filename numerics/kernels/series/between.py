@@ -2,27 +2,36 @@
 
 Nearly parallel inputs of large variance take quadrature in two dimensions, a millisecond or more each. D is
 analytic in the logarithms of both variances and of the distance of the correlation from its end, so that
-Chebyshev polynomials in these three stand for all pairs: of a few hundred quadratures where the variances are
-alike, whatever the number of pairs is.
+Chebyshev polynomials in these three stand for all pairs: of a few hundred values where the variances are
+alike, whatever the number of pairs is. Where phi is a mixture of error functions, values are sums of closed
+forms.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
 
 import numpy as np
+import sympy
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
 from numerics.kernels.loops.functions import functions
 from numerics.kernels.loops.pairs import quadratures
+from theory.calculus.price import K1, K2, C
 from theory.kernels.activations import Activation
+from theory.kernels.mixtures import A, B, Mixture, mixture
+from theory.kernels.moments import DELTA, DET, SIGMA
+
+from .mixture_nodes import mixture_nodes
 
 __all__ = ["ACCURACY", "Between", "between"]
 
 Array = NDArray[np.float64]
+_Values = Callable[[Array, Array, Array, float], Array]
 ACCURACY = 1e-9
 """Of the polynomials, relative to sqrt(D D)."""
 _STRIP = math.pi
@@ -33,7 +42,7 @@ _CLOSE = 1e-14
 """Distances that count as this one."""
 _LEAST = 0.01
 _DIRECT = 7
-"""Quadratures of a pair on its own, for central differences in all three."""
+"""Values of a pair on its own, for central differences in all three."""
 _STEP = 2.0**-9
 _CHUNK = 4096
 """Pairs at a time."""
@@ -70,7 +79,7 @@ def between(activation: Activation, one: Array, two: Array, rho: Array) -> Betwe
     -------
     Between
     """
-    own = functions(activation, "limit").packed(float(max(one.max(), two.max())))
+    own = _values(activation, float(max(one.max(), two.max())))
     made = np.empty((8, len(one)))
     error = 0.0
     gap = np.maximum(1.0 - np.abs(rho), _CLOSE)
@@ -83,7 +92,7 @@ def between(activation: Activation, one: Array, two: Array, rho: Array) -> Betwe
     return Between(*made, error)
 
 
-def _panel(own: Any, one: Array, two: Array, sense: float, gap: Array) -> tuple[Array, float]:
+def _panel(own: _Values, one: Array, two: Array, sense: float, gap: Array) -> tuple[Array, float]:
     """Pairs of one sign, and gaps of one panel."""
     logs = np.log(one), np.log(two), np.log(gap)
     spans = _span(*logs[:2]), _span(logs[2])
@@ -107,32 +116,75 @@ def _count(width: float) -> int:
     return math.ceil(-math.log(ACCURACY) / math.log(y + math.sqrt(1.0 + y * y))) + 1
 
 
-def _quadratures(own: Any, logs: tuple[Array, ...], sense: float) -> Array:
+def _values(activation: Activation, largest: float) -> _Values:
+    """D and the slope, shape (2, n), at variances, gaps, and a sign of the correlation."""
+    source = mixture(activation)
+    if source is not None:
+        return _of_mixture(source)
+    own = functions(activation, "limit").packed(largest)
+
+    def by_quadrature(one: Array, two: Array, gap: Array, sense: float) -> Array:
+        out = np.empty((2, len(one)))
+        quadratures(own, one, two, sense * (1.0 - gap), gap, out)
+        return out
+
+    return by_quadrature
+
+
+@lru_cache(maxsize=16)
+def _of_mixture(source: Mixture) -> _Values:
+    scales, weights = (np.array(v, dtype=float) for v in mixture_nodes(16))
+    exprs = [source.moment(n, n).stable for n in (0, 1)]
+    evaluate = sympy.lambdify(
+        (K1, K2, C, DET, DELTA, SIGMA, A, B), exprs, ["scipy", "numpy"], cse=True
+    )
+    a, b = (v[:, None] for v in (np.repeat(scales, len(scales)), np.tile(scales, len(scales))))
+    masses = np.outer(weights, weights).ravel()
+
+    def by_mixture(one: Array, two: Array, gap: Array, sense: float) -> Array:
+        out = np.empty((2, len(one)))
+        for start in range(0, len(one), _CHUNK // 16):
+            part = slice(start, start + _CHUNK // 16)
+            k, o, t = one[part], two[part], gap[part]
+            edge = np.sqrt(k * o)
+            away = (np.sqrt(k) - np.sqrt(o)) ** 2
+            apart = away + 2.0 * edge * t, away + 2.0 * edge * (2.0 - t)
+            delta, sigma = apart if sense > 0.0 else apart[::-1]
+            with np.errstate(all="ignore"):
+                made = evaluate(
+                    k, o, sense * (1.0 - t) * edge, edge**2 * t * (2.0 - t), delta, sigma, a, b
+                )
+            for row, values in enumerate(made):
+                out[row, part] = masses @ np.broadcast_to(values, (len(masses), len(k)))
+        return out
+
+    return by_mixture
+
+
+def _at(own: _Values, logs: tuple[Array, ...], sense: float) -> Array:
     one, two, gap = (np.exp(v.ravel()) for v in logs)
-    out = np.empty((2, len(one)))
-    quadratures(own, one, two, sense * (1.0 - gap), gap, out)
-    return out
+    return own(one, two, gap, sense)
 
 
 def _table(
-    own: Any, spans: tuple[tuple[float, float], ...], counts: tuple[int, ...], sense: float
+    own: _Values, spans: tuple[tuple[float, float], ...], counts: tuple[int, ...], sense: float
 ) -> tuple[Array, float]:
-    """Chebyshev coefficients of D and of the slope, shape (2, m, m, l); and the last ones, relative."""
-    m, l = counts
+    """Chebyshev coefficients of D and of the slope, shape (2, m, m, gaps); and the last ones, relative."""
+    m, gaps = counts
     nodes = [np.cos(np.pi * (np.arange(n) + 0.5) / n) for n in counts]
     (centre, width), (middle, half) = spans
     k, gap = centre + width * nodes[0], middle + half * nodes[1]
     rows, columns = np.triu_indices(m)
     at = (
-        np.repeat(k[rows][:, None], l, axis=1),
-        np.repeat(k[columns][:, None], l, axis=1),
+        np.repeat(k[rows][:, None], gaps, axis=1),
+        np.repeat(k[columns][:, None], gaps, axis=1),
         np.repeat(gap[None, :], len(rows), axis=0),
     )
-    values = np.empty((2, m, m, l))
-    some = _quadratures(own, at, sense).reshape(2, len(rows), l)
+    values = np.empty((2, m, m, gaps))
+    some = _at(own, at, sense).reshape(2, len(rows), gaps)
     values[:, rows, columns] = some
     values[:, columns, rows] = some
-    for axis, (n, t) in enumerate(zip((m, m, l), (nodes[0], nodes[0], nodes[1]), strict=True), 1):
+    for axis, (n, t) in enumerate(zip((m, m, gaps), (nodes[0], nodes[0], nodes[1]), strict=True), 1):
         transform = chebyshev.chebvander(t, n - 1).T * (2.0 / n)
         transform[0] /= 2.0
         values = np.moveaxis(np.tensordot(transform, values, (1, axis)), 0, axis)
@@ -148,11 +200,11 @@ def _interpolated(
 ) -> Array:
     (centre, width), (middle, half) = spans
     t, s, g = (logs[0] - centre) / width, (logs[1] - centre) / width, (logs[2] - middle) / half
-    m, l = table.shape[2:]
-    basis = [chebyshev.chebvander(v, n - 1) for v, n in ((t, m), (s, m), (g, l))]
-    steep = [_slopes(v, n) / h for v, n, h in ((t, m, width), (s, m, width), (g, l, half))]
+    m, gaps = table.shape[2:]
+    basis = [chebyshev.chebvander(v, n - 1) for v, n in ((t, m), (s, m), (g, gaps))]
+    steep = [_slopes(v, n) / h for v, n, h in ((t, m, width), (s, m, width), (g, gaps, half))]
     along = -sense / np.exp(logs[2])  # from the gap's logarithm to the correlation
-    flat = np.ascontiguousarray(np.moveaxis(table, 3, 0).reshape(l, -1))
+    flat = np.ascontiguousarray(np.moveaxis(table, 3, 0).reshape(gaps, -1))
     made = np.empty((8, len(t)))
     for start in range(0, len(t), _CHUNK):
         part = slice(start, start + _CHUNK)
@@ -177,15 +229,13 @@ def _slopes(t: Array, n: int) -> Array:
     return made
 
 
-def _directly(own: Any, logs: tuple[Array, ...], sense: float) -> Array:
+def _directly(own: _Values, logs: tuple[Array, ...], sense: float) -> Array:
     """Pairs one by one."""
-    value, slope = _quadratures(own, logs, sense)
+    value, slope = _at(own, logs, sense)
     rates = []
     for n in range(3):
         up, down = (
-            _quadratures(
-                own, tuple(v + (i == n) * h for i, v in enumerate(logs)), sense
-            )
+            _at(own, tuple(v + (i == n) * h for i, v in enumerate(logs)), sense)
             for h in (_STEP, -_STEP)
         )
         rates.append((up - down) / (2.0 * _STEP))
