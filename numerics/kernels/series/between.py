@@ -184,7 +184,9 @@ def _table(
     some = _at(own, at, sense).reshape(2, len(rows), gaps)
     values[:, rows, columns] = some
     values[:, columns, rows] = some
-    for axis, (n, t) in enumerate(zip((m, m, gaps), (nodes[0], nodes[0], nodes[1]), strict=True), 1):
+    for axis, (n, t) in enumerate(
+        zip((m, m, gaps), (nodes[0], nodes[0], nodes[1]), strict=True), 1
+    ):
         transform = chebyshev.chebvander(t, n - 1).T * (2.0 / n)
         transform[0] /= 2.0
         values = np.moveaxis(np.tensordot(transform, values, (1, axis)), 0, axis)
