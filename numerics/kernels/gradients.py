@@ -48,7 +48,7 @@ def mlp_gradient(
     for layer in range(depth):
         last = layer == depth - 1
         scale = v2 if last else w2
-        at = jet(dual, tangent, k, c)
+        at = jet(dual, tangent, k, c, fill=True)
         if not at.converged:
             return None
         # how sigma_w^2 itself moves, for each of the two parameters
@@ -87,7 +87,7 @@ def deq_gradient(
         Two arrays of shape (n, n, 4); None where they are not to be trusted.
     """
     k = np.diag(fixed).copy()
-    at = jet(dual, "limit", k, fixed)
+    at = jet(dual, "limit", k, fixed, fill=True)
     if not at.converged:
         return None
     left = 1.0 - w2 * at.slope

@@ -27,9 +27,10 @@ import theory
 from .deq import lipschitz_constant
 from .error_bounds import AccuracyWarning
 from .gradients import deq_gradient, mlp_gradient
-from .inputs import model_scales
+from .inputs import check_alone, check_tangent, model_scales
 from .kernel import kernel
-from .mlp import DivergenceError
+from .loops.code import uses_series
+from .mlp import DivergenceError, perceptron
 
 __all__ = ["DEQ", "MLP"]
 
@@ -111,8 +112,9 @@ class _Wide(Kernel):
         X : array_like, shape (n, d)
         Y : array_like, shape (m, d), optional
         eval_gradient : bool, default False
-            Only without Y. Where the kernel does not exist an optimiser then sees a very large multiple of
-            the identity, which does not move.
+            Only without Y. Kernels without a closed form then have some 1e-8 of accuracy, which is what an
+            optimiser needs, where inputs are nearly parallel and variances large. Where the kernel does not
+            exist an optimiser sees a very large multiple of the identity, which does not move.
 
         Returns
         -------
@@ -138,15 +140,29 @@ class _Wide(Kernel):
                 warnings.simplefilter(
                     "ignore", AccuracyWarning
                 )  # far beyond what an optimiser needs
-                matrix = getattr(self._evaluate(x, None), self.kind)
                 if not free.any():
-                    return matrix, np.empty((len(x), len(x), 0))
+                    return self._matrix(x), np.empty((len(x), len(x), 0))
                 gradient = self._gradient(x)
                 if gradient is None:
-                    return matrix, self._differences(x)
+                    return self._matrix(x), self._differences(x)
+                matrix = self._readout(x, gradient)
         except DivergenceError:
             return _BAD * np.eye(len(x)), np.zeros((len(x), len(x), int(free.sum())))
         return matrix, gradient[:, :, free]
+
+    def _matrix(self, x: Array) -> Array:
+        return getattr(self._evaluate(x, None), self.kind)
+
+    def _readout(self, x: Array, gradient: Array) -> Array:
+        """The kernel along with its gradient.
+
+        It is half of its derivative in log sigma_v. That is as good as an optimiser needs, which is where
+        kernels without a closed form are worth their while.
+        """
+        if not uses_series(self.model.dual):
+            return self._matrix(x)
+        names = [h.name for h in self.hyperparameters]
+        return 0.5 * gradient[:, :, names.index("sigma_v")]
 
     def _check(self) -> None:
         """Refuse a tangent kernel that is infinite."""
@@ -239,6 +255,9 @@ class MLP(_Wide):
     def _gradient(self, x: Array) -> Array | None:
         model = self.model
         squares = (s**2 for s in model_scales(model).values())
+        if uses_series(model.dual):  # refuses what diverges
+            made = perceptron(model, check_tangent(self.tangent))
+            made.check([made.side(check_alone(x, None))])
         gram = x @ x.T / x.shape[1]
         gradient = mlp_gradient(model.dual, self.tangent, gram, self.depth, *squares)
         if gradient is None:

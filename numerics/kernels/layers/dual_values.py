@@ -193,7 +193,7 @@ class DualValues:
         value, slope = np.empty_like(pairs.c), np.empty_like(pairs.c)
         for i, k in enumerate(k1[:, 0]):
             row = state.Pairs(*(np.ascontiguousarray(v[i]) for v in pairs))
-            tables = state.Tables(left[i], right, 0, most, inverse, own)
+            tables = state.Tables(left[i], right, 0, most, inverse, own, -1)
             module.rows(k, k2[0], row, tables, value[i], slope[i])
         return value, slope
 

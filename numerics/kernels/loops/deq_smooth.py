@@ -227,7 +227,7 @@ def equilibrium(
         if USES_SERIES:
             remainders(series.two[:, j0:j1], most)
             inverse_roots(right.k[j0:j1], inverse)
-        tables = Tables(series.one[i0], series.two, j0, most, inverse, phi)
+        tables = Tables(series.one[i0], series.two, j0, most, inverse, phi, -1)
         for i in range(i0, i1):
             geometry(inputs, i, j0, j1, left.s[i], right.s, given)
             a, sa = left.k[i], left.s[i]
@@ -236,7 +236,7 @@ def equilibrium(
             pa = w2 * left.d[i]
             pj = w2 * right.d[j0:j1]
             if USES_SERIES:
-                tables = Tables(series.one[i], series.two, j0, most, inverse, phi)
+                tables = Tables(series.one[i], series.two, j0, most, inverse, phi, -1)
             for j in range(width):
                 ss = math.sqrt(sa) * math.sqrt(sj[j])
                 c[j] = math.sqrt(pa) * math.sqrt(pj[j]) * (s12[j] / (ss if ss > 0.0 else 1.0))

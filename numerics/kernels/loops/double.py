@@ -60,6 +60,61 @@ def _exp(a: tuple[float, float]) -> tuple[float, float]:
     return math.ldexp(total[0], int(n)), math.ldexp(total[1], int(n))
 
 
+_LANES = 64
+"""Nodes that go through Hermite's recursion together: as vectors, and none waits for another."""
+
+
+@njit
+def _weigh(
+    x: np.ndarray, weight: np.ndarray, f: np.ndarray, j: int, inverse: tuple[float, float], sums: np.ndarray
+) -> tuple[tuple[float, float], tuple[float, float]]:  # fmt: skip
+    """Return z and w phi at a node, and add to the second moments what it brings."""
+    z = _mul((x[0, j], x[1, j]), inverse)
+    half = _mul(z, z)
+    if half[0] > 1200.0:
+        return (0.0, 0.0), (0.0, 0.0)
+    density = _mul(_exp((-0.5 * half[0], -0.5 * half[1])), _mul(_ROOT, inverse))
+    w = _mul(density, (weight[0, j], weight[1, j]))
+    for k in range(5):
+        i = k if k < 3 else k - 2
+        own = (f[i, 0, j], f[i, 1, j])
+        if k > 2:
+            own = _mul(own, (x[0, j], x[1, j]))
+        s = _add((sums[0, k], sums[1, k]), _mul(w, _mul(own, own)))
+        sums[0, k], sums[1, k] = s
+    return z, _mul(w, (f[0, 0, j], f[0, 1, j]))
+
+
+@njit(inline="always")
+def _rise(
+    s: np.ndarray, here: int, before: int, down: tuple[float, float], up: tuple[float, float]
+) -> None:
+    """Put Hermite's next function in the place of the one before: up (z here - down before)."""
+    for j in range(_LANES):
+        a = _mul(down, (s[before + j], s[before + _LANES + j]))
+        b = _mul((s[j], s[_LANES + j]), (s[here + j], s[here + _LANES + j]))
+        c = _mul(_add(b, (-a[0], -a[1])), up)
+        s[before + j], s[before + _LANES + j] = c
+
+
+@njit(inline="always")
+def _reduce(s: np.ndarray, here: int, to: int) -> None:
+    """Add all lanes, two by two, into the first of ``to``."""
+    width = _LANES // 2
+    for j in range(_LANES // 2):
+        c = _add(
+            (s[here + j], s[here + _LANES + j]), (s[here + width + j], s[here + _LANES + width + j])
+        )
+        s[to + j], s[to + _LANES + j] = c
+    while width > 1:
+        width //= 2
+        for j in range(width):
+            c = _add(
+                (s[to + j], s[to + _LANES + j]), (s[to + width + j], s[to + _LANES + width + j])
+            )
+            s[to + j], s[to + _LANES + j] = c
+
+
 @njit(nogil=True)
 def moments(
     x: np.ndarray, weight: np.ndarray, f: np.ndarray, q: float, roots: np.ndarray, step: int, first: int,
@@ -71,40 +126,38 @@ def moments(
     (3, 2, nodes): phi, phi', phi''. ``roots`` of shape (2, 2, N) holds sqrt(n) and 1/sqrt(n). ``squares`` are
     E phi^2, E phi'^2, E phi''^2, E u^2 phi'^2 and E u^2 phi''^2.
     """
-    count = coefficients.shape[0]
+    count, nodes = coefficients.shape[0], x.shape[1]
     total = np.zeros((2, count))
     sums = np.zeros((2, 5))
     inverse = 1.0 / q
     inverse = _sum(inverse, inverse * fma(-q, inverse, 1.0))  # pyright: ignore[reportCallIssue]
-    for j in range(x.shape[1]):
-        z = _mul((x[0, j], x[1, j]), inverse)
-        half = _mul(z, z)
-        if half[0] > 1200.0:
-            continue
-        density = _mul(_exp((-0.5 * half[0], -0.5 * half[1])), _mul(_ROOT, inverse))
-        w = _mul(density, (weight[0, j], weight[1, j]))
-        for k in range(5):
-            i = k if k < 3 else k - 2
-            own = (f[i, 0, j], f[i, 1, j])
-            if k > 2:
-                own = _mul(own, (x[0, j], x[1, j]))
-            s = _add((sums[0, k], sums[1, k]), _mul(w, _mul(own, own)))
-            sums[0, k], sums[1, k] = s
-        # Hermite's recursion on w phi he_n, so that nothing overflows
-        before = (0.0, 0.0)
-        here = _mul(w, (f[0, 0, j], f[0, 1, j]))
+    last = first + step * (count - 1)
+    # high and low parts of z, of even and of odd orders, and of sums
+    s = np.empty(8 * _LANES)
+    for start in range(0, nodes, _LANES):
+        s[:] = 0.0
+        for j in range(min(_LANES, nodes - start)):
+            # Hermite's recursion on w phi he_n, so that nothing overflows
+            z, here = _weigh(x, weight, f, start + j, inverse, sums)
+            s[j], s[_LANES + j] = z
+            s[2 * _LANES + j], s[3 * _LANES + j] = here
         m, wanted = 0, first
-        for n in range(first + step * (count - 1) + 1):
+        for n in range(last + 1):
+            odd = n & 1 == 1
             if n == wanted:
-                s = _add((total[0, m], total[1, m]), here)
-                total[0, m], total[1, m] = s
+                if odd:
+                    _reduce(s, 4 * _LANES, 6 * _LANES)
+                else:
+                    _reduce(s, 2 * _LANES, 6 * _LANES)
+                c = _add((total[0, m], total[1, m]), (s[6 * _LANES], s[7 * _LANES]))
+                total[0, m], total[1, m] = c
                 m += 1
                 wanted += step
-            down = _mul((roots[0, 0, n], roots[0, 1, n]), before)
-            up = _mul(z, here)
-            new = _mul(_add(up, (-down[0], -down[1])), (roots[1, 0, n + 1], roots[1, 1, n + 1]))
-            before = here
-            here = new
+            down, up = (roots[0, 0, n], roots[0, 1, n]), (roots[1, 0, n + 1], roots[1, 1, n + 1])
+            if odd:
+                _rise(s, 4 * _LANES, 2 * _LANES, down, up)
+            else:
+                _rise(s, 2 * _LANES, 4 * _LANES, down, up)
     for m in range(count):
         coefficients[m] = total[0, m]
     for k in range(5):

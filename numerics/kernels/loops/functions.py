@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numba
@@ -76,12 +76,17 @@ class Functions:
             none = np.zeros(0)
             return self.shape, none, none, none, none, _nothing
         own = mesh(self.activation)
-        edges = np.array([own.edge(2.0 ** (j / 2 - 40.0)) for j in range(161)])
         reach = own.edge(max(largest, 1e-300)) * float(np.sqrt(largest))
         ends = np.array(sorted({*self.places.tolist(), *own.ends(max(reach, 1e-6))}))
         shape = self.shape.copy()
         shape[-1] = 1
-        return shape, self.places, self.heights, ends, edges, _compiled(self.activation)
+        return shape, self.places, self.heights, ends, self._edges, _compiled(self.activation)
+
+    @cached_property
+    def _edges(self) -> Array:
+        """How far to follow normal variables, in units of the root of their variance."""
+        own = mesh(self.activation)
+        return np.array([own.edge(2.0 ** (j / 2 - 40.0)) for j in range(161)])
 
 
 _POINTER = types.CPointer(types.float64)

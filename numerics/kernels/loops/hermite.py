@@ -200,7 +200,7 @@ def rows(
     As few terms are taken as suffice for most of the pairs; the others take more, or quadrature in two
     dimensions. Sums leave out at most ENOUGH of the values at correlation 1, by Parseval's bound.
     """
-    one, two, start, most, inverse, own = tables
+    one, two, start, most, inverse, own, itself = tables
     c, det = pairs.c, pairs.det
     shape = own[0]
     n = others.shape[0]
@@ -229,7 +229,7 @@ def rows(
         slope[j] *= scale * inverse[j]
     if above > some:
         for j in range(n):
-            if abs(rho[j]) <= max(near, far) or scale * inverse[j] == 0.0:
+            if abs(rho[j]) <= max(near, far) or scale * inverse[j] == 0.0 or j == itself:
                 continue
             column = two[:, start + j]
             if shape[3] and left_out(shape, one, column, tier, rho[j]) <= ENOUGH:

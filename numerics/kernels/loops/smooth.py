@@ -180,7 +180,7 @@ def pairwise(
             remainders(series[:, j : j + 1], most)
             inverse_roots(k[j : j + 1], inverse)
             pairs = Pairs(np.array([c]), np.array([det]), np.array([delta]), np.array([sigma]))
-            tables = Tables(series[:, j].copy(), series, j, most, inverse, own)
+            tables = Tables(series[:, j].copy(), series, j, most, inverse, own, -1)
             rows(v, k[j : j + 1], pairs, tables, d[j : j + 1], slope[j : j + 1])
         else:
             d[j], slope[j] = once(v, v, c, det, delta, sigma)
@@ -354,7 +354,7 @@ def run(
             for layer in range(count):
                 remainders(series.two[layer, :, j0:j1], most[layer])
                 inverse_roots(layers.two[layer, j0:j1], inverse[layer])
-        tables = Tables(series.one[0, i0], series.two[0], j0, most[0], inverse[0], own)
+        tables = Tables(series.one[0, i0], series.two[0], j0, most[0], inverse[0], own, -1)
         for i in range(i0, i1):
             if first:
                 geometry(inputs, i, j0, j1, layers.one[0, i], layers.two[0], pairs)
@@ -373,6 +373,7 @@ def run(
                         most[layer],
                         inverse[layer],
                         own,
+                        i - j0 if out.mirrored else -1,
                     )
                 if not on_inputs and (careful or (USES_SERIES and needs_determinants(own))):
                     spread(a, kj, pairs)

@@ -107,6 +107,8 @@ class Tables(NamedTuple):
     """1/sqrt(k22)."""
     own: Any
     """The activation itself, see `numerics.kernels.loops.functions.Functions.packed`."""
+    itself: int
+    """Column of the input with itself, whose kernels the recursion of single inputs knows; or -1."""
 
 
 class Near(NamedTuple):

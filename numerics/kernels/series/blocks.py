@@ -329,8 +329,11 @@ class Moments:
     ) -> tuple[Array, Array]:
         a, squares = np.empty((len(q), count)), np.empty((len(q), 5))
         x, w, f, _ = nodes
-        for j, root in enumerate(q):
-            moments(x, w, f, float(root), _roots(), self.step, self.first, a[j], squares[j])
+        for j, root in enumerate(q.tolist()):
+            near = np.flatnonzero(np.abs(x[0]) <= self.mesh.edge(root * root, 0.5) * root)
+            part = slice(near[0], near[-1] + 1)
+            own = (np.ascontiguousarray(v[..., part]) for v in (x, w, f))
+            moments(*own, root, _roots(), self.step, self.first, a[j], squares[j])
         return a, squares
 
 

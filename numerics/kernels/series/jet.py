@@ -9,7 +9,7 @@ function of one angle, and for series sums over the same orders.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +23,7 @@ from theory.calculus.price import K1, K2, C
 from theory.kernels.duals import Dual, Tangent
 from theory.kernels.moments import DELTA, DET, SIGMA, ExpDifference
 
+from .between import ACCURACY, between
 from .series import series
 
 __all__ = ["Jet", "jet"]
@@ -85,7 +86,9 @@ class Jet:
         )
 
 
-def jet(dual: Dual, tangent: Tangent, k: Array, c: Array, ends: bool = False) -> Jet:
+def jet(
+    dual: Dual, tangent: Tangent, k: Array, c: Array, ends: bool = False, fill: bool = False
+) -> Jet:
     """Evaluate everything at all pairs.
 
     Parameters
@@ -98,6 +101,9 @@ def jet(dual: Dual, tangent: Tangent, k: Array, c: Array, ends: bool = False) ->
     ends : bool
         Whether derivatives in the correlation that are finite where inputs are equal or opposite stay
         what they are there.
+    fill : bool
+        Whether polynomials between quadratures take the place of series that leave out too much, with the
+        accuracy that an optimiser needs.
 
     Returns
     -------
@@ -108,7 +114,7 @@ def jet(dual: Dual, tangent: Tangent, k: Array, c: Array, ends: bool = False) ->
     at_end = 1.0 - np.abs(rho) <= 1e-14
     rho = np.where(at_end, np.sign(rho), rho)
     if uses_series(dual):
-        return _by_series(dual, k, rho, at_end, ends)
+        return _by_series(dual, k, rho, at_end, ends, fill)
     with np.errstate(all="ignore"):
         if uses_power_loops(dual):
             made = _homogeneous(dual, tangent, k, rho, edge)
@@ -152,6 +158,8 @@ def _profile(dual: Dual) -> Callable[..., list[Any]]:
     return sympy.lambdify((rho, s, theta), [value, slope, -along / s], "numpy", cse=True)
 
 
+_GONE, _FALLEN = 1e-19, 1e-12
+"""Terms of series that are not summed, relative to those at correlation 1: ever, and for an optimiser."""
 _ENOUGH = 1e-6
 """What series may leave out of a slope for its derivatives to be of use to an optimiser."""
 _ORDERS = ((0, 0), (1, 1), (2, 0))
@@ -201,11 +209,13 @@ def _ladder(dual: Dual, tangent: Tangent) -> Callable[..., list[Any]]:
     )
 
 
-def _by_series(dual: Dual, k: Array, rho: Array, at_end: NDArray[np.bool_], ends: bool) -> Jet:
+def _by_series(
+    dual: Dual, k: Array, rho: Array, at_end: NDArray[np.bool_], ends: bool, fill: bool
+) -> Jet:
     own = series(dual.activation)
     a, steep, left = own.derivatives(k)
     made = np.empty((5, len(k), len(k)))
-    sums(a, steep, rho, own.first, own.step, made)
+    sums(a, steep, rho, own.first, own.step, _FALLEN if fill else _GONE, made)
     value, slope, bend, value_one, slope_one = made
     edge = np.sqrt(np.outer(k, k))
     inverse = np.divide(1.0, edge, out=np.zeros_like(edge), where=edge > 0.0)
@@ -228,5 +238,20 @@ def _by_series(dual: Dual, k: Array, rho: Array, at_end: NDArray[np.bool_], ends
     order = own.first + own.step * (min(len(a), int(known.there.min())) - 1)
     open_ = np.abs(rho) ** order * np.sqrt(np.outer(left, left))
     np.fill_diagonal(open_, 0.0)
-    left_out = float(open_.max(initial=0.0))
-    return Jet(rho, value, slope, value_rho, slope_rho, value_one, slope_one, at_end, left_out)
+    at = Jet(
+        rho, value, slope, value_rho, slope_rho, value_one, slope_one, at_end,
+        float(open_.max(initial=0.0)),
+    )  # fmt: skip
+    if not (fill and own.smooth and at.left > ACCURACY):
+        return at
+    rows, columns = np.nonzero(np.triu((open_ > ACCURACY) & (edge > 0.0), 1))
+    fine = between(dual.activation, k[rows], k[columns], rho[rows, columns])
+    moves = ~at_end[rows, columns]
+    for i, j, one in (
+        (rows, columns, (fine.value_one, fine.slope_one)),
+        (columns, rows, (fine.value_two, fine.slope_two)),
+    ):
+        value[i, j], slope[i, j] = fine.value, fine.slope
+        value_rho[i, j], slope_rho[i, j] = fine.value_rho * moves, fine.slope_rho * moves
+        value_one[i, j], slope_one[i, j] = one
+    return replace(at, left=max(ACCURACY, fine.error))

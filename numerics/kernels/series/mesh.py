@@ -268,6 +268,8 @@ class Mesh:
                 return arb("inf"), arb("inf")
             if not isinstance(jet, arb_series):
                 jet = arb_series([jet], prec=TERMS)
+            if jet.prec < TERMS:  # a remainder that is not there is no remainder of 0
+                return arb("inf"), arb("inf")
             made.append([arb(jet[k]).abs_upper() for k in range(TERMS)])
         sizes = [*made[0][:-1], made[1][-1]]  # the last one is the remainder's
         value, slope = arb(0), arb(0)
@@ -304,13 +306,14 @@ def _apart(panel: Panel) -> bool:
 
 
 class quadrature_bits:
-    """FLINT's precision for quadrature."""
+    """FLINT's precision for quadrature, and as many terms of its series as remainders need."""
 
     def __enter__(self) -> None:
         self.before, flint.ctx.prec = flint.ctx.prec, BITS
+        self.cap, flint.ctx.cap = flint.ctx.cap, TERMS
 
     def __exit__(self, *_: object) -> None:
-        flint.ctx.prec = self.before
+        flint.ctx.prec, flint.ctx.cap = self.before, self.cap
 
 
 @lru_cache(maxsize=32)

@@ -49,7 +49,13 @@ def test_narrow_bumps_move_as_far_as_a_jump_lies_between(text, tangent) -> None:
     path = values._path(np.full(2, k))
     (whole,), _ = stacked(path, path)
     tables = state.Tables(
-        whole[:, 0].copy(), whole, 1, np.empty(64), np.ones(2), packed(dual(text), tangent, path)
+        whole[:, 0].copy(),
+        whole,
+        1,
+        np.empty(64),
+        np.ones(2),
+        packed(dual(text), tangent, path),
+        -1,
     )
     size = float(path.tables[0].second[0])
     for gap, step in itertools.product((0.0, 1e-6, 0.1), (1e-10, 1e-6, 1e-4)):
