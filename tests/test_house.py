@@ -16,6 +16,7 @@ LONG = {  # functions over 100 lines or with more than 8 parameters, and why
     "numerics.kernels.deq.deq_kernel": PUBLIC,
     "numerics.kernels.loops.double.moments": LOOP,
     "numerics.kernels.loops.hermite.gathered": LOOP,
+    "numerics.kernels.loops.hermite_sums._term": LOOP,
     "numerics.thresholds.minimax.minimax": "of two kinds of coordinates, with the tolerances of a descent",
     "numerics.nests.doubles.evaluate_nest": PUBLIC,
     "numerics.kernels.mlp.mlp_kernel": PUBLIC,

@@ -112,9 +112,10 @@ class _Wide(Kernel):
         X : array_like, shape (n, d)
         Y : array_like, shape (m, d), optional
         eval_gradient : bool, default False
-            Only without Y. Kernels without a closed form then have some 1e-8 of accuracy, which is what an
-            optimiser needs, where inputs are nearly parallel and variances large. Where the kernel does not
-            exist an optimiser sees a very large multiple of the identity, which does not move.
+            Only without Y. Kernels without a closed form are then estimated to 1e-7 or better, relative to
+            sqrt(k_ii k_jj), and their gradients to 1e-5, where inputs are nearly parallel and variances
+            large: enough for an optimiser, and no bound. Where the kernel does not exist an optimiser sees a
+            very large multiple of the identity, which does not move.
 
         Returns
         -------
@@ -256,6 +257,7 @@ class MLP(_Wide):
         model = self.model
         squares = (s**2 for s in model_scales(model).values())
         if uses_series(model.dual):  # refuses what diverges
+            assert isinstance(model, theory.MLP)
             made = perceptron(model, check_tangent(self.tangent))
             made.check([made.side(check_alone(x, None))])
         gram = x @ x.T / x.shape[1]

@@ -89,7 +89,7 @@ def between(activation: Activation, one: Array, two: Array, rho: Array) -> Betwe
             some = (panel == number) & (rho * sense > 0.0)
             made[:, some], off = _panel(own, one[some], two[some], sense, gap[some])
             error = max(error, off)
-    return Between(*made, error)
+    return Between(*made, error=error)
 
 
 def _panel(own: _Values, one: Array, two: Array, sense: float, gap: Array) -> tuple[Array, float]:
