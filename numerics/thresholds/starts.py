@@ -31,6 +31,8 @@ Array = NDArray[np.float64]
 
 # Gaps below this have no ratios in doubles.
 _TINY = 1e-300
+# Part of the step across a gap that two values differ by which are one on the level below.
+_ALONE = 0.2
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,9 @@ def _with_room(fe: FreeEnergy, start: Start, used_x: float, used_y: float) -> St
 
 
 @np.errstate(all="ignore")
-def interpolated(fe: FreeEnergy, start: Start) -> Start | None:
+def interpolated(
+    fe: FreeEnergy, start: Start, *, pieces: tuple[int, int] | None = None
+) -> Start | None:
     """Read the profile of a point of the level below at the places of a level.
 
     Parameters
@@ -184,6 +188,9 @@ def interpolated(fe: FreeEnergy, start: Start) -> Start | None:
         The functional of the level to be searched.
     start : Start
         A point of the level below, of the same kind (with a quenched average or without).
+    pieces : (int, int), optional
+        How many of its liftings, from the innermost on, lie on the inner side of a gap, and how many of those
+        to come: either side is read by itself. One piece by default.
 
     Returns
     -------
@@ -196,6 +203,16 @@ def interpolated(fe: FreeEnergy, start: Start) -> Start | None:
     bounded q, logarithms of Q, c and s - 1 are monotone cubics of that (PCHIP), continued as straight lines.
     """
     count, least = start.s.size, 0.0 if fe.is_finite else 1.0
+
+    def read(values: Array, count: int) -> Array:
+        if pieces is None:
+            return _read(values, count)
+        (had, wanted), beyond = pieces, np.empty(0)
+        inner, outer = values[:had], values[had:]
+        return np.concatenate(
+            (_read(inner, wanted, -_near(outer, inner)), _read(outer, count - wanted, _near(inner, outer)))
+        )
+
     gaps = np.concatenate((start.p, start.q)) if start.p.any() else start.q
     if start.s.size < 2 or not (gaps.min() > _TINY and start.s.min() > least):
         return None
@@ -204,17 +221,17 @@ def interpolated(fe: FreeEnergy, start: Start) -> Start | None:
     if p.any():
         inner = p[norm:]
         p = np.concatenate(
-            (p[:norm], _resampled(inner / inner.sum(), len(fe.p) - norm) * inner.sum())
+            (p[:norm], _resampled(inner / inner.sum(), len(fe.p) - norm, read) * inner.sum())
         )
     else:
         p = np.zeros(len(fe.q) + 1)
     if fe.is_finite:
-        q = _resampled(q / q.sum(), len(fe.q)) * q.sum()
-        s = np.exp(_read(np.log(start.s), len(fe.c)))
+        q = _resampled(q / q.sum(), len(fe.q), read) * q.sum()
+        s = np.exp(read(np.log(start.s), len(fe.c)))
     else:
-        levels = np.exp(_read(np.log(np.cumsum(q[::-1])[::-1]), len(fe.q)))
+        levels = np.exp(read(np.log(np.cumsum(q[::-1])[::-1]), len(fe.q)))
         q = levels - np.append(levels[1:], 0.0)
-        s = 1.0 + np.exp(_read(np.log(start.s - 1.0), len(fe.c)))
+        s = 1.0 + np.exp(read(np.log(start.s - 1.0), len(fe.c)))
     used = [0.5 * float(start.s @ gaps[:count]) for gaps in (start.q, start.p)]
     start = _with_room(fe, Start(p, q, s, "profile", start.fields), *used)
     parts = (start.q, start.s, *([start.p] if start.p.any() else []))
@@ -222,21 +239,29 @@ def interpolated(fe: FreeEnergy, start: Start) -> Start | None:
     return start if usable and np.isfinite(start.fields).all() else None
 
 
-def _resampled(gaps: Array, count: int) -> Array:
+def _resampled(gaps: Array, count: int, read: Callable[[Array, int], Array]) -> Array:
     """Gaps of a chain between 1 and 0 with ``count`` values, from those of one with fewer."""
     above, below = np.cumsum(gaps)[:-1], np.cumsum(gaps[::-1])[-2::-1]
-    logits = _read(np.log(below / above), count)
+    logits = read(np.log(below / above), count)
     above = np.concatenate(([0.0], 1.0 / (1.0 + np.exp(logits)), [1.0]))
     below = np.concatenate(([1.0], 1.0 / (1.0 + np.exp(-logits)), [0.0]))
     # whichever is the smaller has the digits
     return np.where(below[1:] > 0.5, np.diff(above), -np.diff(below))
 
 
-def _read(values: Array, count: int) -> Array:
-    """Values at the middles of ``count`` equal parts, from those at the middles of fewer."""
+def _near(inner: Array, outer: Array) -> float:
+    """What values of a piece of one differ by, outwards, as a start: part of the step across the gap."""
+    return _ALONE * float(outer[0] - inner[-1])
+
+
+def _read(values: Array, count: int, alone: float = 0.0) -> Array:
+    """Values at the middles of ``count`` equal parts, from those at the middles of fewer.
+
+    One value alone becomes several that differ by ``alone``.
+    """
     here, there = ((np.arange(n) + 0.5) / n for n in (values.size, count))
     if values.size < 2:
-        return np.full(count, float(values[0]))
+        return values[0] + alone * (np.arange(count) - 0.5 * (count - 1))
     read = PchipInterpolator(here, values)(np.clip(there, here[0], here[-1]))
     first, last = values.size * (values[1] - values[0]), values.size * (values[-1] - values[-2])
     read += first * np.minimum(there - here[0], 0.0)
