@@ -26,9 +26,9 @@ from numerics.thresholds.solve import lowest_level, searched, solve_levels
 from theory import Model, free_energy, model_named
 from theory.parameters import shown
 
-from .branches import TOLERANCE, Branch, branches_of, climb, functional, ladder
+from .branches import TOLERANCE, Branch, branches_of, climb, functional, ladder, logits
 from .extrapolation import WINDOW, Extrapolation, extrapolate
-from .pieces import LEVELS, Shape, in_pieces
+from .pieces import LEVELS, Shape, gap, in_pieces
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -290,7 +290,10 @@ def _of_branches(model: Model, first: Solution, highest: int, tell: Progress) ->
         )
     limits = {id(b): _in_doubles(model, b) for b in [*ends, whole]}
     branch = whole
-    if any(b is lowest for b in ends) and limits[id(lowest)].error <= limits[id(whole)].error:
+    parted = gap(logits(model, lowest.start)) is not None
+    if parted:  # a branch is what its outer piece allows, however smooth
+        ends = [b for b in ends if all(b is not other for other in kind)]
+    elif any(b is lowest for b in ends) and limits[id(lowest)].error <= limits[id(whole)].error:
         branch = lowest
     chosen = limits[id(branch)]
     changed = branch is whole or lowest.levels[0] > _FIRST

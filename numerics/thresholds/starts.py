@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 
 # Gaps below this have no ratios in doubles.
 _TINY = 1e-300
-# Part of the step across a gap that two values differ by which are one on the level below.
+# Part of the step across a gap by which several values differ that are one at the level below.
 _ALONE = 0.2
 
 
@@ -190,7 +190,7 @@ def interpolated(
         A point of the level below, of the same kind (with a quenched average or without).
     pieces : (int, int), optional
         How many of its liftings, from the innermost on, lie on the inner side of a gap, and how many of those
-        to come: either side is read by itself. One piece by default.
+        to come: either side, of one overlap or more, is read by itself. One piece by default.
 
     Returns
     -------
@@ -207,10 +207,10 @@ def interpolated(
     def read(values: Array, count: int) -> Array:
         if pieces is None:
             return _read(values, count)
-        (had, wanted), beyond = pieces, np.empty(0)
-        inner, outer = values[:had], values[had:]
+        inner, outer = values[: pieces[0]], values[pieces[0] :]
+        step = _ALONE * float(outer[0] - inner[-1])
         return np.concatenate(
-            (_read(inner, wanted, -_near(outer, inner)), _read(outer, count - wanted, _near(inner, outer)))
+            (_read(inner, pieces[1], step), _read(outer, count - pieces[1], step))
         )
 
     gaps = np.concatenate((start.p, start.q)) if start.p.any() else start.q
@@ -247,11 +247,6 @@ def _resampled(gaps: Array, count: int, read: Callable[[Array, int], Array]) -> 
     below = np.concatenate(([1.0], 1.0 / (1.0 + np.exp(-logits)), [0.0]))
     # whichever is the smaller has the digits
     return np.where(below[1:] > 0.5, np.diff(above), -np.diff(below))
-
-
-def _near(inner: Array, outer: Array) -> float:
-    """What values of a piece of one differ by, outwards, as a start: part of the step across the gap."""
-    return _ALONE * float(outer[0] - inner[-1])
 
 
 def _read(values: Array, count: int, alone: float = 0.0) -> Array:
