@@ -116,9 +116,8 @@ def climb(model: Model, branches: list[Branch], highest: int) -> Iterator[list[B
     Where a profile has a gap (`numerics.limits.pieces.gap`), new liftings go to either side of it in turn:
     the two lowest are read with one more inside, which goes on the branch, and with one more outside. Of the
     lowest one a lifting more is also put where the objective falls fastest, up to level 12 (8 for saddles
-    and for profiles with a gap, 6 for saddles with one), and further on where a profile without a gap began no
-    more than four levels ago.
-    What did not come to rest there has not reached the level.
+    and for profiles with a gap, 6 for saddles with one), and further on where a profile without a gap began
+    no more than four levels ago. What did not come to rest there has not reached the level.
     """
     work = 0
     while branches and branches[0].levels[-1] < highest and work <= _DEAR:
@@ -237,7 +236,8 @@ def _end(coarse: Objective, coords: Array) -> tuple[Array, float]:
     inside, wanted = ordered(coarse.fe), coarse.ascents(coords)
     if wanted:
         unit = coarse.size(coarse(coords)[0])
-        coords, _, _ = saddle(coarse, coords, domain=inside, gradient_tolerance=_FLAT * unit)
+        with coarse.limited(coords):
+            coords, _, _ = saddle(coarse, coords, domain=inside, gradient_tolerance=_FLAT * unit)
     else:
         coords, _, _ = descend(coarse, coords, domain=inside, gradient_tolerance=_GRADIENT)
     # in the metric of a Hessian at the end: the one on the way may have been steeper
