@@ -21,14 +21,12 @@ from numerics.thresholds.objective import Objective, ascents
 from numerics.thresholds.points import objective_of
 from numerics.thresholds.profile import start_at
 from numerics.thresholds.solution import Solution
-from numerics.thresholds.starts import Start, interpolated, ordered, seed
+from numerics.thresholds.starts import Start, gap, interpolated, logits, ordered, seed
 from numerics.thresholds.stationary import descend, hessian
 from theory import FreeEnergy, Model, free_energy
 from theory.thresholds.finite_exponents import without_quenched_average
 
-from .pieces import gap
-
-__all__ = ["TOLERANCE", "Branch", "branches_of", "climb", "functional", "ladder", "logits"]
+__all__ = ["TOLERANCE", "Branch", "branches_of", "climb", "functional", "ladder"]
 
 Array = NDArray[np.float64]
 
@@ -113,8 +111,8 @@ def climb(model: Model, branches: list[Branch], highest: int) -> Iterator[list[B
     Notes
     -----
     Each branch is read as a profile at the next level's places and minimised there (a saddle is followed).
-    Where a profile has a gap (`numerics.limits.pieces.gap`), new liftings go to either side of it in turn:
-    the two lowest are read with one more inside, which goes on the branch, and with one more outside. Of the
+    Where a profile has a gap (`starts.gap`), new liftings go to either side of it in turn: the
+    two lowest are read with one more inside, which goes on the branch, and with one more outside. Of the
     lowest one a lifting more is also put where the objective falls fastest, up to level 12 (8 for saddles
     and for profiles with a gap, 6 for saddles with one), and further on where a profile without a gap began
     no more than four levels ago. What did not come to rest there has not reached the level.
@@ -176,14 +174,6 @@ def ladder(branches: Sequence[Branch], sign: float) -> Branch:
     left = max(owner.left for owner in owners)
     last = owners[-1]
     return Branch(last.start, last.quenched, levels, values, points, left)
-
-
-def logits(model: Model, start: Start) -> Array:
-    """Logits of a point's overlaps, p or those of a nest alone, innermost first."""
-    gaps = start.p if start.p.any() else start.q
-    gaps = gaps[int(not model.prior.norm.is_number) :]
-    above, below = np.cumsum(gaps)[:-1], np.cumsum(gaps[::-1])[-2::-1]
-    return np.asarray(np.log(below / above), dtype=np.float64)
 
 
 def _starts(model: Model, branches: list[Branch], level: int) -> list[tuple[Start, Branch]]:

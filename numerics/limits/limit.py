@@ -23,12 +23,13 @@ from numerics.thresholds.points import objective_of
 from numerics.thresholds.settle import DOUBLE_DIGITS, refine
 from numerics.thresholds.solution import Solution, supported_digits, written
 from numerics.thresholds.solve import lowest_level, searched, solve_levels
+from numerics.thresholds.starts import gap, logits
 from theory import Model, free_energy, model_named
 from theory.parameters import shown
 
-from .branches import TOLERANCE, Branch, branches_of, climb, functional, ladder, logits
+from .branches import TOLERANCE, Branch, branches_of, climb, functional, ladder
 from .extrapolation import WINDOW, Extrapolation, extrapolate
-from .pieces import LEVELS, Shape, gap, in_pieces
+from .pieces import LEVELS, Shape, in_pieces
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -23,7 +23,7 @@ from scipy import optimize
 
 from .extrapolation import EXPONENT, Extrapolation
 
-__all__ = ["LEVELS", "Shape", "gap", "in_pieces", "sides"]
+__all__ = ["LEVELS", "Shape", "in_pieces", "sides"]
 
 Array = NDArray[np.float64]
 
@@ -33,8 +33,6 @@ LEVELS = 8
 _POINTS, _SHIFTS = 9, (-1.0, 12.0)
 # The exponent of what pieces know of one another, and another one, which tells how much that matters.
 _CROSSED, _OTHER = 2.0, 2.5
-# By how much a gap is wider than the steps on either side.
-_WIDER = 1.15
 # Fewest liftings of a piece that is one.
 _FEWEST = 2
 # What a misfit counts for in the error.
@@ -56,26 +54,6 @@ class Shape:
     level: int
     value: float
     logits: Array
-
-
-def gap(logits: Array) -> int | None:
-    """How many overlaps lie inside the gap of a profile.
-
-    Parameters
-    ----------
-    logits : ndarray
-        Of the overlaps, innermost first. Their steps fall towards the middle of a profile without a gap.
-
-    Returns
-    -------
-    int or None
-        None where no step is wider than both its neighbours.
-    """
-    steps = -np.diff(logits)
-    wide = steps[1:-1] / np.maximum(steps[:-2], steps[2:]) if steps.size > 2 else np.empty(0)
-    if not wide.size or not wide.max() > _WIDER:
-        return None
-    return int(np.argmax(wide)) + 2
 
 
 def sides(shapes: Sequence[Shape]) -> list[tuple[int, int]]:

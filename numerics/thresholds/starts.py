@@ -21,11 +21,21 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from numerics.functionals.coordinates import Coordinates
-from theory import FreeEnergy
+from theory import FreeEnergy, Model
 
 from .solution import Solution
 
-__all__ = ["Start", "first_starts", "interpolated", "ordered", "seed", "splits"]
+__all__ = [
+    "Start",
+    "first_starts",
+    "gap",
+    "interpolated",
+    "logits",
+    "ordered",
+    "parted",
+    "seed",
+    "splits",
+]
 
 Array = NDArray[np.float64]
 
@@ -33,6 +43,8 @@ Array = NDArray[np.float64]
 _TINY = 1e-300
 # Part of the step across a gap by which several values differ that are one at the level below.
 _ALONE = 0.2
+# By how much a gap is wider than the steps on either side.
+_WIDER = 1.15
 
 
 @dataclass(frozen=True)
@@ -174,6 +186,66 @@ def _with_room(fe: FreeEnergy, start: Start, used_x: float, used_y: float) -> St
 
 
 # --- the same profile ----------------------------------------------------------------------------
+
+
+def logits(model: Model, start: Start) -> Array:
+    """Logits of a point's overlaps, p or those of a nest alone, innermost first.
+
+    Parameters
+    ----------
+    model : theory.Model
+    start : Start
+
+    Returns
+    -------
+    ndarray
+    """
+    gaps = start.p if start.p.any() else start.q
+    gaps = gaps[int(not model.prior.norm.is_number) :]
+    above, below = np.cumsum(gaps)[:-1], np.cumsum(gaps[::-1])[-2::-1]
+    return np.asarray(np.log(below / above), dtype=np.float64)
+
+
+def gap(logits: Array) -> int | None:
+    """How many overlaps lie inside the gap of a profile.
+
+    Parameters
+    ----------
+    logits : ndarray
+        Of the overlaps, innermost first. Their steps fall towards the middle of a profile without a gap.
+
+    Returns
+    -------
+    int or None
+        None where no step is wider than both its neighbours.
+    """
+    steps = -np.diff(logits)
+    wide = steps[1:-1] / np.maximum(steps[:-2], steps[2:]) if steps.size > 2 else np.empty(0)
+    if not wide.size or not wide.max() > _WIDER:
+        return None
+    return int(np.argmax(wide)) + 2
+
+
+def parted(fe: FreeEnergy, start: Start) -> list[Start]:
+    """A profile with a gap read with a lifting more on either side of it, inside first.
+
+    Parameters
+    ----------
+    fe : theory.FreeEnergy
+        The functional of the level to be searched.
+    start : Start
+        A point of the level below.
+
+    Returns
+    -------
+    list of Start
+        Empty where there is no gap.
+    """
+    inner = gap(logits(fe.model, start))
+    if inner is None:
+        return []
+    sides = [interpolated(fe, start, pieces=(inner, inner + more)) for more in (1, 0)]
+    return [side for side in sides if side is not None]
 
 
 @np.errstate(all="ignore")
