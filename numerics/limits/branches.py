@@ -121,6 +121,7 @@ def climb(model: Model, branches: list[Branch], highest: int) -> Iterator[list[B
     while branches and branches[0].levels[-1] < highest and work <= _DEAR:
         level = branches[0].levels[-1] + 1
         ends: list[tuple[float, Branch]] = []
+        below = [branch.values[-1] for branch in branches]
         for start, branch in _starts(model, branches, level):
             fe = functional(model, level, branch.quenched)
             objective = objective_of(fe)
@@ -136,6 +137,8 @@ def climb(model: Model, branches: list[Branch], highest: int) -> Iterator[list[B
                 branch.merged = True
                 continue
             value = objective.value(height)
+            if any(abs(value - x) < _SAME * abs(x) for x in below):  # two liftings have merged
+                continue
             branch.left = max(branch.left, left * (value if objective.logarithmic else 1.0))
             branch.start = start_at(objective, fe, coords, "profile")
             branch.levels.append(level)
