@@ -21,7 +21,7 @@ from numerics.thresholds.objective import Objective, ascents
 from numerics.thresholds.points import objective_of
 from numerics.thresholds.profile import start_at
 from numerics.thresholds.solution import Solution
-from numerics.thresholds.starts import Start, interpolated, ordered, seed
+from numerics.thresholds.starts import Start, gap, interpolated, logits, ordered, seed
 from numerics.thresholds.stationary import descend, hessian
 from theory import FreeEnergy, Model, free_energy
 from theory.thresholds.finite_exponents import without_quenched_average
@@ -38,6 +38,9 @@ _GRADIENT = 1e-7
 _FOLLOWED, _EXPLORED, _STEEPEST = 3, (12, 8), 2
 # Above these levels they are looked for where the lowest branch began no more levels ago than this.
 _RECENT = 4
+# Of profiles with a gap the lowest so many are followed on both sides; levels up to which other minima, and
+# saddles, are looked for beside these.
+_PARTED, _SETTLED = 2, (8, 6)
 # Two ends of one level that differ by less, relative, are one.
 _SAME = 1e-10
 # A saddle's gradient.
@@ -108,14 +111,17 @@ def climb(model: Model, branches: list[Branch], highest: int) -> Iterator[list[B
     Notes
     -----
     Each branch is read as a profile at the next level's places and minimised there (a saddle is followed).
-    Of the lowest one a lifting more is also put where the objective falls fastest, up to level 12 (saddles:
-    8), and further on where it began no more than four levels ago: where a profile has a gap, new liftings
-    go to either side of it in turn. What did not come to rest there has not reached the level.
+    Where a profile has a gap (`starts.gap`), new liftings go to either side of it in turn: the
+    two lowest are read with one more inside, which goes on the branch, and with one more outside. Of the
+    lowest one a lifting more is also put where the objective falls fastest, up to level 12 (8 for saddles
+    and for profiles with a gap, 6 for saddles with one), and further on where a profile without a gap began
+    no more than four levels ago. What did not come to rest there has not reached the level.
     """
     work = 0
     while branches and branches[0].levels[-1] < highest and work <= _DEAR:
         level = branches[0].levels[-1] + 1
         ends: list[tuple[float, Branch]] = []
+        below = [branch.values[-1] for branch in branches]
         for start, branch in _starts(model, branches, level):
             fe = functional(model, level, branch.quenched)
             objective = objective_of(fe)
@@ -131,6 +137,8 @@ def climb(model: Model, branches: list[Branch], highest: int) -> Iterator[list[B
                 branch.merged = True
                 continue
             value = objective.value(height)
+            if any(abs(value - x) < _SAME * abs(x) for x in below):  # two liftings have merged
+                continue
             branch.left = max(branch.left, left * (value if objective.logarithmic else 1.0))
             branch.start = start_at(objective, fe, coords, "profile")
             branch.levels.append(level)
@@ -173,15 +181,37 @@ def ladder(branches: Sequence[Branch], sign: float) -> Branch:
 
 def _starts(model: Model, branches: list[Branch], level: int) -> list[tuple[Start, Branch]]:
     """The profiles of all branches at the next level, then the lowest one with a lifting more."""
-    profiles = [(interpolated(functional(model, level, b.quenched), b.start), b) for b in branches]
-    starts = [(start, b) for start, b in profiles if start is not None]
+    starts: list[tuple[Start | None, Branch]] = []
+    parted: list[tuple[int, Array, Branch]] = []
+    for branch in branches:
+        x = logits(model, branch.start)
+        inner = gap(x)
+        if inner is None:
+            fe = functional(model, level, branch.quenched)
+            starts.append((interpolated(fe, branch.start), branch))
+        elif len(parted) < _PARTED:
+            parted.append((inner, x[inner - 1 : inner + 1], branch))
+    met: list[tuple[int, Array, bool]] = []
+    for more in (1, 0):
+        for inner, (above, below), branch in parted:
+            same = (
+                n == inner + more and below < edges[0] and edges[1] < above
+                for n, edges, quenched in met
+                if quenched == branch.quenched
+            )
+            if not any(same):  # else another branch gets there, too
+                met.append((inner + more, np.array([above, below]), branch.quenched))
+                fe = functional(model, level, branch.quenched)
+                start = interpolated(fe, branch.start, pieces=(inner, inner + more))
+                starts.append((start, branch if more else Branch(branch.start, branch.quenched)))
     lowest = branches[0]
     fe = functional(model, level, lowest.quenched)
-    explored = level <= _EXPLORED[int(ascents(fe, lowest.start.s) > 0)]
-    if explored or level - lowest.levels[0] <= _RECENT:
+    rising = int(ascents(fe, lowest.start.s) > 0)
+    explored = level <= (_SETTLED if parted else _EXPLORED)[rising]
+    if explored or (not parted and level - lowest.levels[0] <= _RECENT):
         new = insertions(_coarse(objective_of(fe)), fe, lowest.start)[:_STEEPEST]
         starts += [(start, Branch(start, lowest.quenched)) for start in new]
-    return starts
+    return [(start, branch) for start, branch in starts if start is not None]
 
 
 def _coarse(objective: Objective) -> Objective:
@@ -199,7 +229,8 @@ def _end(coarse: Objective, coords: Array) -> tuple[Array, float]:
     inside, wanted = ordered(coarse.fe), coarse.ascents(coords)
     if wanted:
         unit = coarse.size(coarse(coords)[0])
-        coords, _, _ = saddle(coarse, coords, domain=inside, gradient_tolerance=_FLAT * unit)
+        with coarse.limited(coords):
+            coords, _, _ = saddle(coarse, coords, domain=inside, gradient_tolerance=_FLAT * unit)
     else:
         coords, _, _ = descend(coarse, coords, domain=inside, gradient_tolerance=_GRADIENT)
     # in the metric of a Hessian at the end: the one on the way may have been steeper

@@ -23,6 +23,7 @@ from numerics.thresholds.points import objective_of
 from numerics.thresholds.settle import DOUBLE_DIGITS, refine
 from numerics.thresholds.solution import Solution, supported_digits, written
 from numerics.thresholds.solve import lowest_level, searched, solve_levels
+from numerics.thresholds.starts import gap, logits
 from theory import Model, free_energy, model_named
 from theory.parameters import shown
 
@@ -290,7 +291,10 @@ def _of_branches(model: Model, first: Solution, highest: int, tell: Progress) ->
         )
     limits = {id(b): _in_doubles(model, b) for b in [*ends, whole]}
     branch = whole
-    if any(b is lowest for b in ends) and limits[id(lowest)].error <= limits[id(whole)].error:
+    parted = gap(logits(model, lowest.start)) is not None
+    if parted:  # a branch is what its outer piece allows, however smooth
+        ends = [b for b in ends if all(b is not other for other in kind)]
+    elif any(b is lowest for b in ends) and limits[id(lowest)].error <= limits[id(whole)].error:
         branch = lowest
     chosen = limits[id(branch)]
     changed = branch is whole or lowest.levels[0] > _FIRST

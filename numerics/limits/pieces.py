@@ -31,12 +31,15 @@ Array = NDArray[np.float64]
 LEVELS = 8
 # The fewest points, and what shifts are looked for between.
 _POINTS, _SHIFTS = 9, (-1.0, 12.0)
+# Where they are looked for from: least squares in them have more than one minimum.
+_FROM = ((2.0, 2.0), (4.0, 1.0), (1.0, 4.0))
 # The exponent of what pieces know of one another, and another one, which tells how much that matters.
 _CROSSED, _OTHER = 2.0, 2.5
-# Fewest liftings of a piece that is one.
-_FEWEST = 2
-# What a misfit counts for in the error.
-_MISFIT = 3.0
+# Fewest liftings of a piece that is one, and the levels from the highest on that tell where the gap is.
+_FEWEST, _HIGH = 2, 4
+# What a misfit counts for in the error, and what levels left out move the limit by: levels to come move it
+# the same way, by as much again.
+_MISFIT, _DRIFT = 3.0, 2.0
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,12 @@ def sides(shapes: Sequence[Shape]) -> list[tuple[int, int]]:
     -------
     list of (int, int)
     """
-    pooled = np.sort(np.concatenate([shape.logits for shape in shapes]))
-    # every point has two overlaps on either side
-    inner = min(float(np.sort(shape.logits)[-_FEWEST]) for shape in shapes)
-    outer = max(float(np.sort(shape.logits)[_FEWEST - 1]) for shape in shapes)
+    # of the highest levels, for lower ones may have but one overlap outside; these have two on either side
+    top = max(shape.level for shape in shapes)
+    high = [shape.logits for shape in shapes if shape.level > top - _HIGH]
+    pooled = np.sort(np.concatenate(high))
+    inner = min(float(np.sort(x)[-_FEWEST]) for x in high)
+    outer = max(float(np.sort(x)[_FEWEST - 1]) for x in high)
     within = pooled[(pooled >= outer) & (pooled <= inner)]
     if within.size < 2:
         return []
@@ -92,8 +97,8 @@ def in_pieces(shapes: Sequence[Shape]) -> Extrapolation | None:
     -------
     Extrapolation or None
         None where there are too few points. Whether there is a gap at all, the error tells: it is three times
-        the largest misfit, and the sum of what the limit moves by as the lowest level or the highest ones are
-        left out, and as the exponent of C is another.
+        the largest misfit, and twice the sum of what the limit moves by as the lowest level or the highest
+        ones are left out, and as the exponent of C is another.
     """
     top = max((shape.level for shape in shapes), default=0)
     used = [shape for shape in shapes if shape.level > top - LEVELS]
@@ -126,7 +131,7 @@ def in_pieces(shapes: Sequence[Shape]) -> Extrapolation | None:
     if len(estimates) < 3:
         return None
     spread = sum(abs(x - best[0]) for x in estimates.values())  # each by a cause of its own
-    return Extrapolation(best[0], spread + _MISFIT * best[1], estimates, math.nan)
+    return Extrapolation(best[0], _DRIFT * spread + _MISFIT * best[1], estimates, math.nan)
 
 
 def _fitted(values: dict[tuple[int, int], float], crossed: float) -> tuple[float, float]:
@@ -142,13 +147,16 @@ def _fitted(values: dict[tuple[int, int], float], crossed: float) -> tuple[float
         return parts, np.asarray(matrix @ parts - (y - middle), dtype=np.float64)
 
     size = float(np.ptp(y)) or 1.0
-    found = optimize.least_squares(
-        lambda shifts: linear(shifts)[1] / size,
-        np.full(2, 2.0),
-        bounds=_SHIFTS,
-        xtol=1e-12,
-        ftol=1e-12,
-        gtol=1e-12,
-    )
-    parts, misfit = linear(found.x)
+    found = [
+        optimize.least_squares(
+            lambda shifts: linear(shifts)[1] / size,
+            np.array(start),
+            bounds=_SHIFTS,
+            xtol=1e-12,
+            ftol=1e-12,
+            gtol=1e-12,
+        )
+        for start in _FROM
+    ]
+    parts, misfit = linear(min(found, key=lambda fit: fit.cost).x)
     return middle + float(parts[0]), float(np.abs(misfit).max())

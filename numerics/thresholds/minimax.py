@@ -48,6 +48,8 @@ def saddle(
 ) -> tuple[Array, float, float]:
     """Saddle of an objective from one start: by `minimax`, and where that does not arrive by `follow`.
 
+    The second begins where the first came to, if its gradient is smaller there.
+
     Parameters
     ----------
     objective : Objective
@@ -74,9 +76,11 @@ def saddle(
     )
     if math.isfinite(reached[1]) and reached[2] < 100.0 * gradient_tolerance:
         return reached
+    # it may have come near, where Newton's method ends what its steps do not, or have lost its way
+    came = math.isfinite(reached[1]) and reached[2] < np.abs(objective(coords)[1]).max(initial=0.0)
     return follow(
         objective,
-        coords,
+        reached[0] if came else coords,
         objective.ascents,
         domain=domain,
         gradient_tolerance=gradient_tolerance,

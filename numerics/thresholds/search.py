@@ -34,7 +34,7 @@ from .profile import capacity_starts, lowest_starts, profile_starts
 from .runaway import first_limit, next_limit, runaway_solution, starts_near_limit
 from .solution import ConvergenceError, Solution, Statistics
 from .stability import level_one, stable
-from .starts import Start, first_starts, interpolated, ordered, seed, splits
+from .starts import Start, first_starts, interpolated, ordered, parted, seed, splits
 from .stationary import descend, hessian, minimise
 
 __all__ = ["Progress", "check_bounds", "search"]
@@ -276,7 +276,9 @@ class _Search:
                     starts += insertions(self.coarse, fe, point)
         else:
             seeds = self._seeds()
-            starts = [s for point in seeds if (s := interpolated(fe, point)) is not None]
+            lowest = seeds[:1] if fe.level > _COMPETING else []
+            starts = [start for point in lowest for start in parted(fe, point)]
+            starts += [s for point in seeds if (s := interpolated(fe, point)) is not None]
             few = bool(starts) and fe.level > _COMPETING
             for point in seeds[:1] if few else seeds:
                 inserted = insertions(self.coarse, fe, point)

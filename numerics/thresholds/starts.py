@@ -21,16 +21,30 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from numerics.functionals.coordinates import Coordinates
-from theory import FreeEnergy
+from theory import FreeEnergy, Model
 
 from .solution import Solution
 
-__all__ = ["Start", "first_starts", "interpolated", "ordered", "seed", "splits"]
+__all__ = [
+    "Start",
+    "first_starts",
+    "gap",
+    "interpolated",
+    "logits",
+    "ordered",
+    "parted",
+    "seed",
+    "splits",
+]
 
 Array = NDArray[np.float64]
 
 # Gaps below this have no ratios in doubles.
 _TINY = 1e-300
+# Part of the step across a gap by which several values differ that are one at the level below.
+_ALONE = 0.2
+# By how much a gap is wider than the steps on either side.
+_WIDER = 1.15
 
 
 @dataclass(frozen=True)
@@ -174,8 +188,70 @@ def _with_room(fe: FreeEnergy, start: Start, used_x: float, used_y: float) -> St
 # --- the same profile ----------------------------------------------------------------------------
 
 
+def logits(model: Model, start: Start) -> Array:
+    """Logits of a point's overlaps, p or those of a nest alone, innermost first.
+
+    Parameters
+    ----------
+    model : theory.Model
+    start : Start
+
+    Returns
+    -------
+    ndarray
+    """
+    gaps = start.p if start.p.any() else start.q
+    gaps = gaps[int(not model.prior.norm.is_number) :]
+    above, below = np.cumsum(gaps)[:-1], np.cumsum(gaps[::-1])[-2::-1]
+    return np.asarray(np.log(below / above), dtype=np.float64)
+
+
+def gap(logits: Array) -> int | None:
+    """How many overlaps lie inside the gap of a profile.
+
+    Parameters
+    ----------
+    logits : ndarray
+        Of the overlaps, innermost first. Their steps fall towards the middle of a profile without a gap.
+
+    Returns
+    -------
+    int or None
+        None where no step is wider than both its neighbours.
+    """
+    steps = -np.diff(logits)
+    wide = steps[1:-1] / np.maximum(steps[:-2], steps[2:]) if steps.size > 2 else np.empty(0)
+    if not wide.size or not wide.max() > _WIDER:
+        return None
+    return int(np.argmax(wide)) + 2
+
+
+def parted(fe: FreeEnergy, start: Start) -> list[Start]:
+    """A profile with a gap read with a lifting more on either side of it, inside first.
+
+    Parameters
+    ----------
+    fe : theory.FreeEnergy
+        The functional of the level to be searched.
+    start : Start
+        A point of the level below.
+
+    Returns
+    -------
+    list of Start
+        Empty where there is no gap.
+    """
+    inner = gap(logits(fe.model, start))
+    if inner is None:
+        return []
+    sides = [interpolated(fe, start, pieces=(inner, inner + more)) for more in (1, 0)]
+    return [side for side in sides if side is not None]
+
+
 @np.errstate(all="ignore")
-def interpolated(fe: FreeEnergy, start: Start) -> Start | None:
+def interpolated(
+    fe: FreeEnergy, start: Start, *, pieces: tuple[int, int] | None = None
+) -> Start | None:
     """Read the profile of a point of the level below at the places of a level.
 
     Parameters
@@ -184,6 +260,9 @@ def interpolated(fe: FreeEnergy, start: Start) -> Start | None:
         The functional of the level to be searched.
     start : Start
         A point of the level below, of the same kind (with a quenched average or without).
+    pieces : (int, int), optional
+        How many of its liftings, from the innermost on, lie on the inner side of a gap, and how many of those
+        to come: either side, of one overlap or more, is read by itself. One piece by default.
 
     Returns
     -------
@@ -196,6 +275,16 @@ def interpolated(fe: FreeEnergy, start: Start) -> Start | None:
     bounded q, logarithms of Q, c and s - 1 are monotone cubics of that (PCHIP), continued as straight lines.
     """
     count, least = start.s.size, 0.0 if fe.is_finite else 1.0
+
+    def read(values: Array, count: int) -> Array:
+        if pieces is None:
+            return _read(values, count)
+        inner, outer = values[: pieces[0]], values[pieces[0] :]
+        step = _ALONE * float(outer[0] - inner[-1])
+        return np.concatenate(
+            (_read(inner, pieces[1], step), _read(outer, count - pieces[1], step))
+        )
+
     gaps = np.concatenate((start.p, start.q)) if start.p.any() else start.q
     if start.s.size < 2 or not (gaps.min() > _TINY and start.s.min() > least):
         return None
@@ -204,17 +293,17 @@ def interpolated(fe: FreeEnergy, start: Start) -> Start | None:
     if p.any():
         inner = p[norm:]
         p = np.concatenate(
-            (p[:norm], _resampled(inner / inner.sum(), len(fe.p) - norm) * inner.sum())
+            (p[:norm], _resampled(inner / inner.sum(), len(fe.p) - norm, read) * inner.sum())
         )
     else:
         p = np.zeros(len(fe.q) + 1)
     if fe.is_finite:
-        q = _resampled(q / q.sum(), len(fe.q)) * q.sum()
-        s = np.exp(_read(np.log(start.s), len(fe.c)))
+        q = _resampled(q / q.sum(), len(fe.q), read) * q.sum()
+        s = np.exp(read(np.log(start.s), len(fe.c)))
     else:
-        levels = np.exp(_read(np.log(np.cumsum(q[::-1])[::-1]), len(fe.q)))
+        levels = np.exp(read(np.log(np.cumsum(q[::-1])[::-1]), len(fe.q)))
         q = levels - np.append(levels[1:], 0.0)
-        s = 1.0 + np.exp(_read(np.log(start.s - 1.0), len(fe.c)))
+        s = 1.0 + np.exp(read(np.log(start.s - 1.0), len(fe.c)))
     used = [0.5 * float(start.s @ gaps[:count]) for gaps in (start.q, start.p)]
     start = _with_room(fe, Start(p, q, s, "profile", start.fields), *used)
     parts = (start.q, start.s, *([start.p] if start.p.any() else []))
@@ -222,21 +311,24 @@ def interpolated(fe: FreeEnergy, start: Start) -> Start | None:
     return start if usable and np.isfinite(start.fields).all() else None
 
 
-def _resampled(gaps: Array, count: int) -> Array:
+def _resampled(gaps: Array, count: int, read: Callable[[Array, int], Array]) -> Array:
     """Gaps of a chain between 1 and 0 with ``count`` values, from those of one with fewer."""
     above, below = np.cumsum(gaps)[:-1], np.cumsum(gaps[::-1])[-2::-1]
-    logits = _read(np.log(below / above), count)
+    logits = read(np.log(below / above), count)
     above = np.concatenate(([0.0], 1.0 / (1.0 + np.exp(logits)), [1.0]))
     below = np.concatenate(([1.0], 1.0 / (1.0 + np.exp(-logits)), [0.0]))
     # whichever is the smaller has the digits
     return np.where(below[1:] > 0.5, np.diff(above), -np.diff(below))
 
 
-def _read(values: Array, count: int) -> Array:
-    """Values at the middles of ``count`` equal parts, from those at the middles of fewer."""
+def _read(values: Array, count: int, alone: float = 0.0) -> Array:
+    """Values at the middles of ``count`` equal parts, from those at the middles of fewer.
+
+    One value alone becomes several that differ by ``alone``.
+    """
     here, there = ((np.arange(n) + 0.5) / n for n in (values.size, count))
     if values.size < 2:
-        return np.full(count, float(values[0]))
+        return values[0] + alone * (np.arange(count) - 0.5 * (count - 1))
     read = PchipInterpolator(here, values)(np.clip(there, here[0], here[-1]))
     first, last = values.size * (values[1] - values[0]), values.size * (values[-1] - values[-2])
     read += first * np.minimum(there - here[0], 0.0)

@@ -38,6 +38,11 @@ def test_liftings_are_counted_on_either_side_of_the_gap() -> None:
     assert sides([shape(3, 3, 0.5)]) == [(3, 3)]
 
 
+def test_one_overlap_outside_at_a_low_level_does_not_move_the_gap() -> None:
+    pairs = [(4, 1), (3, 2), (5, 2), (4, 3), (5, 3), (5, 4), (6, 3)]
+    assert sides([shape(n, m, 0.5) for n, m in pairs]) == pairs
+
+
 def test_the_law_is_found_from_its_points() -> None:
     def law(n: int, m: int) -> float:
         x, z = n + 3.2, m + 1.5

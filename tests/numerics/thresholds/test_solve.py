@@ -185,7 +185,7 @@ def test_a_profile_read_at_its_own_places_is_itself(model):
     same = _read(np.log(at.s), at.s.size)
     assert np.exp(same) == pytest.approx(at.s, rel=1e-12)
     if at.p.any():
-        assert _resampled(at.p / at.p.sum(), at.p.size - 1) == pytest.approx(
+        assert _resampled(at.p / at.p.sum(), at.p.size - 1, _read) == pytest.approx(
             at.p / at.p.sum(), rel=1e-9
         )
 
