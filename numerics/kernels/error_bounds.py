@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.errors import AccuracyWarning
+from numerics.errors import AccuracyWarning, DivergenceError
 from numerics.kernels.loops.code import uses_power_loops
 from theory.kernels.definiteness import Definiteness
 from theory.kernels.duals import Dual
@@ -175,6 +175,7 @@ class Errors:
             error[done] = certain
             if band is not None:
                 band.mirror(*matrices, error)
+        self._check(matrices, own)
         self.largest = max(self.largest, float(error.max()))
         left = int((error > POOR).sum())
         if left:
@@ -184,6 +185,19 @@ class Errors:
                 "higher precision",
                 AccuracyWarning,
                 stacklevel=4,
+            )
+
+    def _check(self, matrices: Sequence[Array], own: Own) -> None:
+        """Refuse what is no number, or infinite between inputs whose own kernels are finite."""
+        lost = np.zeros(self.shape, dtype=bool)
+        for matrix, one, two in zip(matrices, own.values[0], own.values[-1], strict=True):
+            finite = np.isfinite(one)[:, None] & np.isfinite(two)
+            lost |= np.isnan(matrix) | (np.isinf(matrix) & finite & ~np.array(self.exact_ends))
+        if lost.any():
+            raise DivergenceError(
+                f"the kernels of {int(lost.sum())} of {lost.size} pairs leave the range of doubles "
+                "on their way; make sigma_w, the inputs or the depth smaller, or write the activation "
+                "without parts that overflow"
             )
 
     def _relative(self, matrices: Sequence[Array], own: Own) -> Array:

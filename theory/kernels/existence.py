@@ -15,13 +15,21 @@ from functools import cached_property
 
 import sympy
 from sympy import Expr, Rational, S, Symbol
+from sympy.codegen.cfunctions import log1p
 
 from theory.calculus.closed import Piece, pieces
 from theory.calculus.growth import Far, Near, far, near
 from theory.calculus.zeros import inside, less, signs, vanishes, zeros
 from theory.errors import ActivationError, DivergenceError
 
-__all__ = ["DivergenceError", "Existence", "Jump", "smooth_pieces"]
+__all__ = [
+    "DivergenceError",
+    "Existence",
+    "Jump",
+    "logistic",
+    "smooth_pieces",
+    "sums_in_logarithms",
+]
 
 T = Symbol("t", positive=True)
 _DEGREE = 100
@@ -99,6 +107,21 @@ def logistic(expr: Expr) -> Expr:
             made = (sympy.S.Half + half) ** count * (sympy.S.Half - half) ** (-index - count)
             return logistic(sympy.Mul(*others)) * made
     return expr.func(*(logistic(a) for a in expr.args))
+
+
+def sums_in_logarithms(expr: Expr) -> Expr:
+    """Write log(1 + exp(a)) with max(a, 0) and exp(-|a|), which does not overflow.
+
+    >>> from sympy.abc import x
+    >>> sums_in_logarithms(sympy.log(1 + sympy.exp(x)))
+    log1p(exp(-Abs(x))) + Max(0, x)
+    """
+    a = sympy.Wild("a")
+
+    def written(a: Expr) -> Expr:
+        return sympy.Max(a, 0) + log1p(sympy.exp(-sympy.Abs(a)))
+
+    return expr.replace(sympy.log(1 + sympy.exp(a)), written, exact=True)
 
 
 def _slopes_of_waves(f: Expr) -> Expr:

@@ -15,7 +15,7 @@ from numerics.kernels.series.mesh import mesh
 from numerics.kernels.series.series import series
 from theory.kernels.activations import Activation
 from theory.kernels.duals import Tangent
-from theory.kernels.existence import logistic
+from theory.kernels.existence import logistic, sums_in_logarithms
 
 from .code import printed
 
@@ -111,7 +111,7 @@ def _compiled(activation: Activation) -> Any:
     ]  # fmt: skip
     word = "if"
     for (_, upper, f), (_, _, g) in zip(existence.pieces, existence.slopes, strict=True):
-        *shared, last = printed([logistic(f), g], angles=False)
+        *shared, last = printed([sums_in_logarithms(logistic(f)), g], angles=False)
         if not upper.is_infinite:  # is_finite is None for erfinv
             lines.append(f"        {word} {symbol} < {float(upper)!r}:")
             word = "elif"

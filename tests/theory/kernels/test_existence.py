@@ -1,11 +1,12 @@
 """Which Gaussian expectations of an activation exist, decided by rules."""
 
+import numpy as np
 import pytest
 import sympy
-from sympy import Rational, S
+from sympy import Rational, S, Symbol
 
 from theory import ActivationError, activation, dual
-from theory.kernels.existence import DivergenceError
+from theory.kernels.existence import DivergenceError, sums_in_logarithms
 
 
 @pytest.mark.parametrize(
@@ -81,3 +82,11 @@ def test_what_cannot_be_decided_is_refused() -> None:
 def test_pieces_that_are_no_real_functions_are_refused(text: str) -> None:
     with pytest.raises(ActivationError, match="a real function of every real number"):
         activation(text)
+
+
+def test_logarithms_of_sums_do_not_overflow() -> None:
+    x = Symbol("x")
+    made = sympy.lambdify(x, sums_in_logarithms(x - sympy.log(1 + sympy.exp(3 * x))), "numpy")
+    assert made(1e4) == -2e4
+    assert made(-1e4) == -1e4
+    assert made(0.5) == pytest.approx(0.5 - np.log(1 + np.exp(1.5)), rel=1e-15)
