@@ -108,6 +108,14 @@ def outer_ends(own: Any, reach: float, root: float, beta: float, s: float) -> np
 
 
 @numba.njit(error_model="numpy")
+def _added(total: float, more: float, lost: float) -> tuple[float, float]:
+    """Return a sum, and what it and those before have lost (Knuth)."""
+    made = total + more
+    rest = made - total
+    return made, lost + ((total - (made - rest)) + (more - rest))
+
+
+@numba.njit(error_model="numpy")
 def by_quadrature(own: Any, k11: float, k22: float, k12: float, det: float) -> tuple[float, float]:
     """Return D and the slope of one pair."""
     root = math.sqrt(k11)
@@ -119,8 +127,10 @@ def by_quadrature(own: Any, k11: float, k22: float, k12: float, det: float) -> t
     f, g = np.empty(_MOST), np.empty(_MOST)
     count = _X.shape[0]
     u, fu, gu = np.empty(count), np.empty(count), np.empty(count)
-    value, slope = 0.0, 0.0
+    # thousands of panels, of which each loses a rounding: what additions lose is kept
+    value, slope, value_lost, slope_lost = 0.0, 0.0, 0.0, 0.0
     for e in range(ends.shape[0] - 1):
+        more_value, more_slope = 0.0, 0.0
         half = 0.5 * (ends[e + 1] - ends[e])
         middle = 0.5 * (ends[e] + ends[e + 1])
         if not half > 1e-17 * abs(middle):
@@ -155,10 +165,12 @@ def by_quadrature(own: Any, k11: float, k22: float, k12: float, det: float) -> t
                     t += weight[j] * g[j]
                 z = u[i] / root
                 w = half * _W[i] * math.exp(-0.5 * z * z)
-                value += w * fu[i] * d
-                slope += w * gu[i] * t
-    value *= _ROOT / root
-    slope *= _ROOT / root
+                more_value += w * fu[i] * d
+                more_slope += w * gu[i] * t
+        value, value_lost = _added(value, more_value, value_lost)
+        slope, slope_lost = _added(slope, more_slope, slope_lost)
+    value = (value + value_lost) * (_ROOT / root)
+    slope = (slope + slope_lost) * (_ROOT / root)
     if own[0][4]:
         slope += jump_terms(own, k11, k22, k12, det)
     return value, slope

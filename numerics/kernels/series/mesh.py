@@ -32,6 +32,8 @@ BITS = 128
 _RESOLVED = 1e-10
 """Of the last Legendre coefficients: those beyond twice the nodes, which quadrature does not see, are
 1e-20."""
+_UNSEEN = 1e-12
+"""Of a bend that nodes do not see, relative to phi over the square of a panel's length."""
 MOST = 2000
 _SIGMAS = 9.0
 """Standard deviations in the reach, for which panels matter most."""
@@ -156,7 +158,7 @@ class Mesh:
         for (_, _, f), (_, _, slope) in zip(existence.pieces, existence.slopes, strict=True):
             rungs = [logistic(f), slope, logistic(sympy.diff(slope, x))]
             self.functions.append(printed([x], rungs, FUNCTIONS))
-            self._ranges.append(printed([x], rungs[:2], RANGES))
+            self._ranges.append(printed([x], rungs, RANGES))
             self._jets.append(printed([x], rungs[:1], JETS))
         with quadrature_bits():
             self.places = tuple(exact(b) for _, b, _ in existence.pieces[:-1])
@@ -249,34 +251,40 @@ class Mesh:
         width = panel.upper - panel.lower
         bound = arb(max(16 * float(sizes[0]), float(least[0])) + 1e-290)
 
-        def small(value: Any, slope: Any) -> bool:
+        # what is narrow beside a node's distance shows in the bend, which is compared with itself: a
+        # rounded corner is low, and no steeper than what leads up to it
+        bent = arb(16 * float(sizes[2])) + float(least[2]) + _UNSEEN * bound / width**2
+
+        def small(value: Any, slope: Any, bend: Any) -> bool:
             steep = width * arb(slope).abs_upper()
             fine = steep <= 4 * bound + width * float(least[1])
-            return bool(arb(value).abs_upper() <= bound) and bool(fine)
+            flat = bool(arb(bend).abs_upper() <= bent)
+            return bool(arb(value).abs_upper() <= bound) and bool(fine) and flat
 
         whole = panel.lower.union(panel.upper)
         return small(*self._ranges[panel.piece](whole)) or small(*self._by_taylor(panel, whole))
 
-    def _by_taylor(self, panel: Panel, whole: arb) -> tuple[arb, arb]:
-        """Bounds of |phi| and |phi'| on a panel, by Taylor's theorem."""
+    def _by_taylor(self, panel: Panel, whole: arb) -> tuple[arb, arb, arb]:
+        """Bounds of |phi|, |phi'| and |phi''| on a panel, by Taylor's theorem."""
         middle, half = ((panel.lower + panel.upper) / 2).mid(), (panel.upper - panel.lower) / 2
         made = []
         for centre in (middle, whole):
             try:
                 (jet,) = self._jets[panel.piece](arb_series([centre, 1], prec=TERMS))
             except (ValueError, ArithmeticError):  # poles, or logarithms of balls that contain 0
-                return arb("inf"), arb("inf")
+                return arb("inf"), arb("inf"), arb("inf")
             if not isinstance(jet, arb_series):
                 jet = arb_series([jet], prec=TERMS)
             if jet.prec < TERMS:  # a remainder that is not there is no remainder of 0
-                return arb("inf"), arb("inf")
+                return arb("inf"), arb("inf"), arb("inf")
             made.append([arb(jet[k]).abs_upper() for k in range(TERMS)])
         sizes = [*made[0][:-1], made[1][-1]]  # the last one is the remainder's
-        value, slope = arb(0), arb(0)
+        value, slope, bend = arb(0), arb(0), arb(0)
         for k, size in enumerate(sizes):
             value += size * half**k
             slope += k * size * half ** max(k - 1, 0)
-        return value, slope
+            bend += k * (k - 1) * size * half ** max(k - 2, 0)
+        return value, slope, bend
 
     @cached_property
     def _radii(self) -> Array:

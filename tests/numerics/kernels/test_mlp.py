@@ -308,3 +308,14 @@ def test_pairs_beyond_the_range_of_doubles_are_refused_and_logarithms_of_sums_ar
     made = mlp_kernel(300.0 * x, None, "log(1+exp(x+2.5))", 1, 1.1, 0.1)
     assert np.isfinite(made.nngp).all()
     assert np.isfinite(made.ntk).all()
+
+
+@pytest.mark.parametrize("phi", ["softplus", "x-30-log(1+exp(x))"])
+def test_inputs_that_differ_by_a_factor_have_the_mean_of_their_own_kernels(phi) -> None:
+    """For phi without features of that size: variances of a million, and a thousand panels to sum."""
+    x = 1e3 * np.array([[0.3, -1.2], [0.3, -1.2]])
+    x[1] *= 1.0 + 1e-9
+    made = mlp_kernel(x, None, phi, 1, 1.1, 0.1)
+    k = made.nngp
+    assert made.error < 1e-13
+    assert k[0, 1] == pytest.approx(0.5 * (k[0, 0] + k[1, 1]), rel=2.0 * made.error, abs=0.0)

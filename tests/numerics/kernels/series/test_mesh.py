@@ -31,3 +31,22 @@ def test_polynomials_between_values_are_as_accurate_as_they_say():
         np.testing.assert_allclose(
             getattr(made, name)[some], getattr(alone, name), rtol=1e-4, err_msg=name
         )
+
+
+@pytest.mark.parametrize(
+    ("phi", "bend", "rise"),
+    [
+        ("x-30-log(1+exp(x))", lambda x: np.exp(-np.abs(x)) / (1.0 + np.exp(-np.abs(x))) ** 2, 1.0),
+        ("x*atan(x)", lambda x: 2.0 / (1.0 + x * x) ** 2, np.pi),
+    ],
+)
+def test_rounded_corners_at_the_ends_of_long_panels_are_resolved(phi, bend, rise):
+    """They are low, no steeper than what leads up to them, and nodes lie beyond."""
+    made = Mesh(activation(phi)).panels(2.0**13)
+    x, w = np.polynomial.legendre.leggauss(16)
+    total = 0.0
+    for panel in made:
+        low, high = float(panel.lower.mid()), float(panel.upper.mid())
+        half = 0.5 * (high - low)
+        total += half * float(w @ bend(low + half * (1.0 + x)))
+    assert total == pytest.approx(rise, abs=1e-9)  # of the slope, from end to end
