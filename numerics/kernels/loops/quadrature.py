@@ -26,7 +26,7 @@ for _rule, _count in enumerate(_COUNTS):
     _z, _v = np.polynomial.hermite_e.hermegauss(_count)
     _Z[_rule, :_count], _V[_rule, :_count] = _z, _v / _v.sum()
 _MOST = 4096
-"""Nodes that are evaluated at a time."""
+"""Nodes that are evaluated at a time, or as many as one outer node may need."""
 
 
 @numba.njit(error_model="numpy")
@@ -34,6 +34,12 @@ def reach_of(edges: np.ndarray, k: float) -> float:
     """How far out a normal variable of variance k has to be followed."""
     place = int(min(max(2.0 * math.log2(k) + 80.0, 0.0), edges.shape[0] - 1.0))
     return edges[place] * math.sqrt(k)
+
+
+@numba.njit(error_model="numpy")
+def room(features: np.ndarray) -> int:
+    """How many nodes to have room for: a panel to each end, and one to each 1.5 of 18 s."""
+    return max(_MOST, _X.shape[0] * (features.shape[0] + 14))
 
 
 @numba.njit(error_model="numpy")
@@ -123,8 +129,9 @@ def by_quadrature(own: Any, k11: float, k22: float, k12: float, det: float) -> t
     s = math.sqrt(det / k11)
     ends = outer_ends(own, reach_of(own[4], k11), root, beta, s)
     functions = own[5]
-    x, weight = np.empty(_MOST), np.empty(_MOST)
-    f, g = np.empty(_MOST), np.empty(_MOST)
+    most = room(own[3])
+    x, weight = np.empty(most), np.empty(most)
+    f, g = np.empty(most), np.empty(most)
     count = _X.shape[0]
     u, fu, gu = np.empty(count), np.empty(count), np.empty(count)
     # thousands of panels, of which each loses a rounding: what additions lose is kept
@@ -147,7 +154,7 @@ def by_quadrature(own: Any, k11: float, k22: float, k12: float, det: float) -> t
             while n < count:
                 after = (
                     inner_nodes(own[3], beta * u[n], s, stop, x, weight)
-                    if stop + 16 <= _MOST
+                    if stop + 16 <= most
                     else -1
                 )
                 if after < 0:
@@ -179,8 +186,9 @@ def by_quadrature(own: Any, k11: float, k22: float, k12: float, det: float) -> t
 @numba.njit(error_model="numpy")
 def mean_slope(own: Any, m: float, s: float) -> float:
     """E phi'(m + s w), almost everywhere."""
-    x, weight = np.empty(_MOST), np.empty(_MOST)
-    f, g = np.empty(_MOST), np.empty(_MOST)
+    most = room(own[3])
+    x, weight = np.empty(most), np.empty(most)
+    f, g = np.empty(most), np.empty(most)
     stop = inner_nodes(own[3], m, s, 0, x, weight)
     own[5](x.ctypes, f.ctypes, g.ctypes, stop)
     total = 0.0

@@ -98,3 +98,21 @@ def test_errors_hold_beside_singular_places_away_from_0(
     for matrix, true in ((made.nngp, d), (made.ntk, d + (k - gap) * p * p * slope)):
         assert abs(matrix[0, 1] - true) <= made.error * matrix[0, 0] + 1e-15
     assert made.error < most
+
+
+@pytest.mark.long
+def test_two_singular_places_are_what_parity_makes_of_one() -> None:
+    """With f(x) = log|x+1| and g(x) = f(-x): f + g is even, f - g odd, and cross terms drop out."""
+    x = np.array([[1.0, 2.0], [2.0, -0.5], [1.0 + 1e-6, 2.0]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AccuracyWarning)  # of tangent kernels, which are infinite
+        one, even, odd = (
+            mlp_kernel(x, None, phi, 1, 1.1, 0.1)
+            for phi in (
+                "log(abs(x+1))",
+                "log(((x+1)^4)*((x-1)^4))/4",
+                "log(abs(x+1))-log(abs(x-1))",
+            )
+        )
+    size = 4.0 * np.sqrt(np.outer(*[np.diag(one.nngp)] * 2))
+    assert np.abs(even.nngp + odd.nngp - 4.0 * one.nngp).max() <= 1e-12 * size.max()
