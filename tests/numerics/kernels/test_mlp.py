@@ -301,6 +301,7 @@ def test_a_function_has_one_kernel_however_it_is_written(text, same, depth) -> N
         assert np.abs(a[finite] - b[finite]).max() <= bound
 
 
+@pytest.mark.long
 def test_pairs_beyond_the_range_of_doubles_are_refused_and_logarithms_of_sums_are_not() -> None:
     x = np.array([[2.0, 1.0], [-1.0, 2.0], [2.0 + 1e-8, 1.0]])
     with pytest.raises(DivergenceError, match="make sigma_w"):
@@ -311,6 +312,7 @@ def test_pairs_beyond_the_range_of_doubles_are_refused_and_logarithms_of_sums_ar
 
 
 @pytest.mark.parametrize("phi", ["softplus", "x-30-log(1+exp(x))"])
+@pytest.mark.long
 def test_inputs_that_differ_by_a_factor_have_the_mean_of_their_own_kernels(phi) -> None:
     """For phi without features of that size: variances of a million, and a thousand panels to sum."""
     x = 1e3 * np.array([[0.3, -1.2], [0.3, -1.2]])
