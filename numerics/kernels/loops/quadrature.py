@@ -114,7 +114,7 @@ def outer_ends(own: Any, reach: float, root: float, beta: float, s: float) -> np
 
 
 @numba.njit(error_model="numpy")
-def _added(total: float, more: float, lost: float) -> tuple[float, float]:
+def added(total: float, more: float, lost: float) -> tuple[float, float]:
     """Return a sum, and what it and those before have lost (Knuth)."""
     made = total + more
     rest = made - total
@@ -174,8 +174,8 @@ def by_quadrature(own: Any, k11: float, k22: float, k12: float, det: float) -> t
                 w = half * _W[i] * math.exp(-0.5 * z * z)
                 more_value += w * fu[i] * d
                 more_slope += w * gu[i] * t
-        value, value_lost = _added(value, more_value, value_lost)
-        slope, slope_lost = _added(slope, more_slope, slope_lost)
+        value, value_lost = added(value, more_value, value_lost)
+        slope, slope_lost = added(slope, more_slope, slope_lost)
     value = (value + value_lost) * (_ROOT / root)
     slope = (slope + slope_lost) * (_ROOT / root)
     if own[0][4]:

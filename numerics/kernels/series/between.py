@@ -50,7 +50,7 @@ _CHUNK = 4096
 
 @dataclass(frozen=True)
 class Between:
-    """What `numerics.kernels.series.jet.Jet` holds, of some pairs; and an estimate of the errors."""
+    """What `numerics.kernels.series.jet.Jet` holds, of some pairs; and an estimate of polynomials' errors."""
 
     value: Array
     slope: Array

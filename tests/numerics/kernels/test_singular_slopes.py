@@ -102,7 +102,7 @@ def test_errors_hold_beside_singular_places_away_from_0(
 
 @pytest.mark.long
 def test_two_singular_places_are_what_parity_makes_of_one() -> None:
-    """With f(x) = log|x+1| and g(x) = f(-x): f + g is even, f - g odd, and cross terms drop out."""
+    """With f(x) = log|x+1/1000| and g(x) = f(-x): f + g is even, f - g odd, and cross terms drop out."""
     x = np.array([[1.0, 2.0], [2.0, -0.5], [1.0 + 1e-6, 2.0]])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AccuracyWarning)  # of tangent kernels, which are infinite

@@ -151,6 +151,15 @@ SERIES = [
 ]
 
 
+@pytest.mark.parametrize("kernel", [MLP("tanh", 2, kind="ntk"), DEQ("tanh")], ids=repr)
+def test_the_matrix_that_comes_with_a_gradient_is_the_kernel(
+    kernel: MLP | DEQ, x: np.ndarray
+) -> None:
+    alone, (with_gradient, _) = kernel(x), kernel(x, eval_gradient=True)
+    size = np.sqrt(np.outer(np.diag(alone), np.diag(alone)))
+    assert np.abs(with_gradient - alone).max() <= 1e-7 * size.min()
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("kernel", SERIES, ids=repr)
 def test_series_can_be_fitted(kernel: MLP | DEQ) -> None:

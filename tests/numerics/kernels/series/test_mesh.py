@@ -42,7 +42,7 @@ def test_polynomials_between_values_are_as_accurate_as_they_say():
 )
 def test_rounded_corners_at_the_ends_of_long_panels_are_resolved(phi, bend, rise):
     """They are low, no steeper than what leads up to them, and nodes lie beyond."""
-    made = Mesh(activation(phi)).panels(2.0**13)
+    made = Mesh(activation(phi)).panels(2.0**14)
     x, w = np.polynomial.legendre.leggauss(16)
     total = 0.0
     for panel in made:
