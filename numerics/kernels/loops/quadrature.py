@@ -15,6 +15,8 @@ from typing import Any
 import numba
 import numpy as np
 
+from numerics.compiled import njit
+
 _X, _W = np.polynomial.legendre.leggauss(12)
 _ROOT = 0.3989422804014327
 _COUNTS = np.array([3, 5, 7, 9, 12, 16])
@@ -181,6 +183,20 @@ def by_quadrature(own: Any, k11: float, k22: float, k12: float, det: float) -> t
     if own[0][4]:
         slope += jump_terms(own, k11, k22, k12, det)
     return value, slope
+
+
+@njit(nogil=True, error_model="numpy")
+def quadratures(
+    own: Any, one: np.ndarray, two: np.ndarray, rho: np.ndarray, gap: np.ndarray, out: np.ndarray
+) -> None:
+    """Fill D and the slope, shape (2, n), at variances and correlations, ``gap`` being 1 - |rho|.
+
+    ``own`` is the activation, see `numerics.kernels.loops.functions.Functions.packed`.
+    """
+    for j in range(one.shape[0]):
+        edge = one[j] * two[j]
+        det = edge * gap[j] * (2.0 - gap[j])
+        out[0, j], out[1, j] = by_quadrature(own, one[j], two[j], rho[j] * np.sqrt(edge), det)
 
 
 @numba.njit(error_model="numpy")

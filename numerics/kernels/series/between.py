@@ -20,7 +20,7 @@ from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
 from numerics.kernels.loops.functions import functions
-from numerics.kernels.loops.pairs import quadratures
+from numerics.kernels.loops.quadrature import quadratures
 from theory.calculus.price import K1, K2, C
 from theory.kernels.activations import Activation
 from theory.kernels.mixtures import A, B, Mixture, mixture
