@@ -26,7 +26,7 @@ from numerics.thresholds.stationary import descend, hessian
 from theory import FreeEnergy, Model, free_energy
 from theory.thresholds.finite_exponents import without_quenched_average
 
-__all__ = ["TOLERANCE", "Branch", "branches_of", "climb", "functional", "ladder"]
+__all__ = ["DEAR", "TOLERANCE", "Branch", "branches_of", "climb", "functional", "ladder"]
 
 Array = NDArray[np.float64]
 
@@ -47,8 +47,8 @@ _SAME = 1e-10
 _FLAT = 1e-8
 # What may be left to be gained at a point that counts as reached, relative.
 _REACHED = 1e-11
-# Operations of one value and gradient from which on a level is too dear.
-_DEAR = 100_000_000
+#: Operations of one value and gradient from which on a level is too dear.
+DEAR = 100_000_000
 
 
 @dataclass
@@ -118,7 +118,7 @@ def climb(model: Model, branches: list[Branch], highest: int) -> Iterator[list[B
     no more than four levels ago. What did not come to rest there has not reached the level.
     """
     work = 0
-    while branches and branches[0].levels[-1] < highest and work <= _DEAR:
+    while branches and branches[0].levels[-1] < highest and work <= DEAR:
         level = branches[0].levels[-1] + 1
         ends: list[tuple[float, Branch]] = []
         below = [branch.values[-1] for branch in branches]

@@ -30,6 +30,7 @@ from theory.parameters import shown
 from .branches import TOLERANCE, Branch, branches_of, climb, functional, ladder
 from .extrapolation import WINDOW, Extrapolation, extrapolate
 from .pieces import LEVELS, Shape, in_pieces
+from .smooth import smooth
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +40,7 @@ __all__ = ["Limit", "limit"]
 # Level from which branches are followed, and consecutive levels that an extrapolation needs.
 _FIRST, _NEEDED = 6, 4
 # Highest level by default, and of levels on the branch s -> infinity, which are searched one by one.
-_HIGHEST, _SEARCHED = 20, 8
+_HIGHEST, _SEARCHED = 14, 8
 # Levels to climb to at least and at most.
 _LEAST, _MOST = 10, 50
 # Digits of the values that are extrapolated, which are magnified a thousandfold.
@@ -67,7 +68,9 @@ class Limit:
     levels, values : tuple
         The levels of the branch that the limit is of, and its values.
     estimates : dict of str to float
-        The limit by accelerator.
+        The limit by accelerator, or by number of coefficients.
+    routes : dict of str to (float, float)
+        What each route says, with its error: the levels, and smooth profiles where there are any.
     exponent : float or None
         Of the level in the distance to the limit, as fitted; 4 in theory. None where nothing was fitted.
     others : tuple of (float, float)
@@ -86,6 +89,7 @@ class Limit:
     levels: tuple[int, ...] = ()
     values: tuple[float, ...] = ()
     estimates: dict[str, float] = field(default_factory=dict, hash=False)
+    routes: dict[str, tuple[float, float]] = field(default_factory=dict, hash=False)
     exponent: float | None = None
     others: tuple[tuple[float, float], ...] = ()
     p: tuple[float, ...] = ()
@@ -117,6 +121,7 @@ class Limit:
             "levels": list(self.levels),
             "values": list(self.values),
             "estimates": dict(self.estimates),
+            "routes": {name: list(pair) for name, pair in self.routes.items()},
             "exponent": self.exponent,
             "others": [list(pair) for pair in self.others],
             "p": list(self.p),
@@ -140,6 +145,7 @@ class Limit:
                 content["value"],
                 content["error"],
                 estimates=dict(content["estimates"]),
+                routes={name: tuple(pair) for name, pair in content.get("routes", {}).items()},
                 exponent=content["exponent"],
                 others=tuple(map(tuple, content["others"])),
                 reason=content["reason"],
@@ -186,7 +192,7 @@ def limit(model: Model, *, highest: int = _HIGHEST, progress: Progress | None = 
     ----------
     model : theory.Model
         With numeric parameters.
-    highest : int, default 20
+    highest : int, default 14
         Level to climb to, from 10 to 50; it ends before where a level takes more than 1e8 operations an
         evaluation.
     progress : callable, optional
@@ -208,8 +214,11 @@ def limit(model: Model, *, highest: int = _HIGHEST, progress: Progress | None = 
     Levels up to 6 are searched, as `solve_levels` does. From there on every branch is followed by its profile
     (`numerics.limits.branches`), to the highest level, and extrapolated in powers of 1/level from the fourth
     on (`numerics.limits.extrapolation`); the lowest limit counts. Its error is the spread of three
-    accelerators and of their results without the top levels. A minute or two for the symmetric binary
-    perceptron and SK, where it is of the order of 1e-7 and 1e-10.
+    accelerators and of their results without the top levels. From the highest level on profiles of few
+    coefficients are followed to twice as many levels (`numerics.limits.smooth`), where there is no gap: a
+    second route, whose error is what fewer coefficients and fewer levels change. The smaller error counts
+    where both agree, and covers both where they do not. A minute or two for the symmetric binary perceptron
+    and SK, where it is of the order of 1e-7 and 1e-9.
 
     Where level 1 is stable all levels are equal, and the limit is known as well as they are. On the branch
     s -> infinity levels are searched up to 8.
@@ -319,6 +328,11 @@ def _of_branches(model: Model, first: Solution, highest: int, tell: Progress) ->
     # one that may end lower is part of what is not known
     gaps = [(sign * (chosen.value - end.value), end.error) for end in rest]
     error = max([chosen.error, *(gap + min(off, gap) for gap, off in gaps if gap > 0.0)])
+    routes = {"levels": (chosen.value, chosen.error)}
+    said = ""
+    if not (inside or parted):
+        chosen, said = _by_both(model, lowest if branch is whole else branch, chosen, routes)
+        error = max(chosen.error, error if error > routes["levels"][1] else 0.0)
     result = _limit(model, branch.levels, values, replace(chosen, error=error))
     others = tuple((end.value, end.error) for end in rest)
     reason = result.reason
@@ -330,7 +344,31 @@ def _of_branches(model: Model, first: Solution, highest: int, tell: Progress) ->
         )
     elif branch is whole:
         reason += ", whose lowest points change shape"
-    return replace(result, reason=reason, others=others, **_profile(model, branch))
+    reason += said
+    return replace(result, reason=reason, routes=routes, others=others, **_profile(model, branch))
+
+
+def _by_both(
+    model: Model, branch: Branch, levels: Extrapolation, routes: dict[str, tuple[float, float]]
+) -> tuple[Extrapolation, str]:
+    """The limit by the levels and by smooth profiles, and what to say of it; ``routes`` gets the second.
+
+    The one with the smaller error counts where they agree; where they do not, the error covers both.
+    """
+    try:
+        curves = smooth(model, branch)
+    except ConvergenceError as error:
+        return levels, f"; smooth profiles say nothing: {error}"
+    routes["smooth profiles"] = (curves.value, curves.error)
+    apart = abs(curves.value - levels.value)
+    exponent = levels.exponent
+    if apart > curves.error + levels.error:
+        return replace(levels, error=2.0 * apart), "; smooth profiles do not agree"
+    if curves.error < levels.error:
+        return replace(
+            curves, exponent=exponent
+        ), f"; {curves.value:.12g} by smooth profiles, which counts"
+    return levels, f"; {curves.value:.12g} by smooth profiles"
 
 
 def _in_doubles(model: Model, branch: Branch) -> Extrapolation:
@@ -414,6 +452,6 @@ def _limit(
         tuple(levels),
         tuple(values),
         {name: x for name, x in chosen.estimates.items() if math.isfinite(x)},
-        chosen.exponent if math.isfinite(chosen.exponent) else None,
+        exponent=chosen.exponent if math.isfinite(chosen.exponent) else None,
         reason=f"extrapolated from levels {used[0]} to {used[-1]}",
     )

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.functionals.coordinates import Coordinates
 from theory import FreeEnergy
 
 from .objective import Objective
@@ -201,9 +202,15 @@ def _with_multipliers(objective: Objective, coords: Array, count: int) -> Array:
     return best[1]
 
 
-def start_at(objective: Objective, fe: FreeEnergy, coords: Array, split: str) -> Start:
-    """A point as a start."""
-    coordinates = objective.evaluator.coordinates
+def start_at(
+    objective: Objective,
+    fe: FreeEnergy,
+    coords: Array,
+    split: str,
+    coordinates: Coordinates | None = None,
+) -> Start:
+    """A point as a start, by the objective's coordinates or others."""
+    coordinates = coordinates or objective.evaluator.coordinates
     groups = iter(coordinates.split(coordinates.gaps(coords)))
     p = next(groups) if fe.p else np.array([float(fe.model.prior.largest_norm)])
     q = next(groups) if fe.q else np.ones(1)

@@ -33,6 +33,7 @@ __all__ = [
     "logits",
     "ordered",
     "parted",
+    "resolved",
     "seed",
     "splits",
 ]
@@ -314,7 +315,22 @@ def interpolated(
 def _resampled(gaps: Array, count: int, read: Callable[[Array, int], Array]) -> Array:
     """Gaps of a chain between 1 and 0 with ``count`` values, from those of one with fewer."""
     above, below = np.cumsum(gaps)[:-1], np.cumsum(gaps[::-1])[-2::-1]
-    logits = read(np.log(below / above), count)
+    return resolved(read(np.log(below / above), count))
+
+
+def resolved(logits: Array) -> Array:
+    """Gaps of a chain between 1 and 0 from the logits of its values, to the digits of the smallest.
+
+    Parameters
+    ----------
+    logits : ndarray
+        Falling.
+
+    Returns
+    -------
+    ndarray
+        One more.
+    """
     above = np.concatenate(([0.0], 1.0 / (1.0 + np.exp(logits)), [1.0]))
     below = np.concatenate(([1.0], 1.0 / (1.0 + np.exp(-logits)), [0.0]))
     # whichever is the smaller has the digits
