@@ -22,11 +22,14 @@ def test_polynomials_between_values_are_as_accurate_as_they_say():
     one, two = np.exp(rng.uniform(3.0, 3.1, (2, 2000)))
     rho = 1.0 - np.exp(rng.uniform(-9.0, -4.0, 2000))
     tanh, some = activation("tanh"), slice(0, 1)
-    made = between(tanh, one, two, rho)
-    alone = between(tanh, one[some], two[some], rho[some])  # without polynomials
+    k, rows, columns = np.concatenate([one, two]), np.arange(2000), np.arange(2000, 4000)
+    made = between(tanh, k, rows, columns, rho)
+    alone = between(tanh, k, rows[some], columns[some], rho[some])  # without polynomials
+    least = between(tanh, k, rows, columns, rho, slopes=False)
     assert made.error <= 100.0 * ACCURACY
     assert abs(made.value[0] - alone.value[0]) <= 100.0 * ACCURACY
-    np.testing.assert_allclose(made.value_rho, made.slope * np.sqrt(one * two), rtol=1e-6)
+    for name in ("value", "slope", "value_one", "value_two"):
+        np.testing.assert_allclose(getattr(least, name), getattr(made, name), rtol=1e-13)
     for name in ("slope_rho", "value_one", "slope_one", "value_two", "slope_two"):
         np.testing.assert_allclose(
             getattr(made, name)[some], getattr(alone, name), rtol=1e-4, err_msg=name
