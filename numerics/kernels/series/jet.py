@@ -174,7 +174,7 @@ def _profile(dual: Dual, slopes: bool) -> Callable[..., list[Any]]:
     return sympy.lambdify((rho, s, theta), exprs, "numpy", cse=True)
 
 
-_GONE, _FALLEN = 1e-19, 1e-12
+_GONE, _FALLEN = 1e-19, 1e-10
 """Terms of series that are not summed, relative to those at correlation 1: ever, and for an optimiser."""
 _ENOUGH = 1e-6
 """What series may leave out of a slope for its derivatives to be of use to an optimiser."""
