@@ -68,7 +68,7 @@ RANGES["softplus"] = lambda x: (
 
 
 def _increasing_sums(expr: sympy.Expr) -> sympy.Expr:
-    """Write log(1 + exp(a)) as one function: in a wide ball the smaller end of the sum drowns in the larger."""
+    """Write log(1 + exp(a)) as one function: of a wide ball, exp loses the smaller end."""
     a = sympy.Wild("a")
     return expr.replace(sympy.log(1 + sympy.exp(a)), lambda a: _SOFTPLUS(a), exact=True)
 
