@@ -5,6 +5,7 @@ import pytest
 
 from numerics.kernels.series.between import ACCURACY, between
 from numerics.kernels.series.mesh import Mesh
+from numerics.kernels.series.series import Series
 from theory.kernels.activations import activation
 
 
@@ -41,6 +42,7 @@ def test_polynomials_between_values_are_as_accurate_as_they_say():
     [
         ("x-30-log(1+exp(x))", lambda x: np.exp(-np.abs(x)) / (1.0 + np.exp(-np.abs(x))) ** 2, 1.0),
         ("x*atan(x)", lambda x: 2.0 / (1.0 + x * x) ** 2, np.pi),
+        ("log(1+exp(x))", lambda x: np.exp(-np.abs(x)) / (1.0 + np.exp(-np.abs(x))) ** 2, 1.0),
     ],
 )
 def test_rounded_corners_at_the_ends_of_long_panels_are_resolved(phi, bend, rise):
@@ -53,3 +55,15 @@ def test_rounded_corners_at_the_ends_of_long_panels_are_resolved(phi, bend, rise
         half = 0.5 * (high - low)
         total += half * float(w @ bend(low + half * (1.0 + x)))
     assert total == pytest.approx(rise, abs=1e-9)  # of the slope, from end to end
+
+
+@pytest.mark.parametrize("k", [1e6, 1e9])
+def test_softplus_takes_few_panels_however_far_out(k):
+    assert len(Mesh(activation("softplus")).panels(2.0**20)) < 120
+    found, _, _ = Series(activation("softplus")).second_moments(np.array([k]))
+    # its square is that of max(x, 0) and what falls like exp(-|x|), which sees the density at 0 alone
+    x, w = np.polynomial.legendre.leggauss(200)
+    x, w = 20.0 * (1.0 + x), 20.0 * w
+    rest = np.log1p(np.exp(-x))
+    more = w @ (2.0 * x * rest + 2.0 * rest**2) / np.sqrt(2.0 * np.pi * k)
+    assert found[0] == pytest.approx(k / 2.0 + more, rel=1e-12)
