@@ -69,20 +69,23 @@ def second_moments(phi: Activation, k: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """E phi(u) phi(v) of normal (u, v) with the covariance k, shape (2, 2), and an estimate of its error.
 
     Over cells that know nothing of phi, in three sizes: what they differ by, ten times, stands for the error.
-    Equal variables take many cells, others a square of fewer.
+    Equal variables take many cells, others a square of fewer. It is infinite where phi overflows, and
+    where the mean lies further out than cells go, thirteen standard deviations.
     """
     f = sympy.lambdify(phi.symbol, phi.expr, ["scipy", "numpy"])
 
     def at(x: np.ndarray) -> np.ndarray:
         return f(x) + 0.0 * x
 
-    made = []
+    made, seen = [], True
     with np.errstate(all="ignore"):
         for cells, off in ((1.0, 0.1), (1.2, -0.15), (1.5, 0.27)):
             value = np.empty((2, 2))
             u, w = _rule(int(6000 * cells), 13.0, off)
             for i in range(2):
-                value[i, i] = w @ at(np.sqrt(k[i, i]) * u) ** 2
+                parts = w * at(np.sqrt(k[i, i]) * u) ** 2
+                value[i, i] = parts.sum()
+                seen &= bool(parts[[0, -1]].max() <= 1e-16 * parts.max())
             u, w = _rule(int(60 * cells), 13.0, off)
             v, q = _rule(int(60 * cells), 13.0, 0.7 * off)
             beta = k[0, 1] / k[0, 0]
@@ -91,4 +94,6 @@ def second_moments(phi: Activation, k: np.ndarray) -> tuple[np.ndarray, np.ndarr
             inner = at(beta * first[:, None] + rest * v) @ q
             value[0, 1] = value[1, 0] = (w * at(first)) @ inner
             made.append(value)
+    if not seen or not np.isfinite(made).all():
+        return made[-1], np.full((2, 2), np.inf)
     return made[-1], 10.0 * np.ptp(made, axis=0) + 1e-13 * np.abs(made[-1])

@@ -70,7 +70,9 @@ def test_second_moments_of_random_activations(seed: int) -> None:
         said = error
     else:
         value, off = (np.diag(v) for v in second_moments(phi, k))
-        assert (np.abs(found.second - value) <= found.own[0] * found.second + off).all(), own
+        known = np.isfinite(off)
+        within = np.abs(found.second - value)[known] <= (found.own[0] * found.second + off)[known]
+        assert within.all(), own
     assert said is None or is_said(said)
 
 
