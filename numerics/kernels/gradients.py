@@ -20,9 +20,16 @@ Array = NDArray[np.float64]
 
 
 def mlp_gradient(
-    dual: Dual, tangent: Tangent, gram: Array, depth: int, w2: float, b2: float, v2: float
-) -> tuple[Array, Array] | None:
-    """Derivatives of NNGP and NTK in log sigma_w, log sigma_b and log sigma_v.
+    dual: Dual,
+    tangent: Tangent,
+    gram: Array,
+    depth: int,
+    w2: float,
+    b2: float,
+    v2: float,
+    ntk: bool = True,
+) -> Array | None:
+    """Derivatives of the NTK, or of the NNGP, in log sigma_w, log sigma_b and log sigma_v.
 
     Parameters
     ----------
@@ -33,11 +40,13 @@ def mlp_gradient(
     depth : int
     w2, b2, v2 : float
         sigma_w^2, sigma_b^2, sigma_v^2.
+    ntk : bool
+        Of which kernel.
 
     Returns
     -------
-    tuple of ndarray, or None
-        Two arrays of shape (n, n, 3); None where they are not to be trusted.
+    ndarray, shape (n, n, 3), or None
+        None where they are not to be trusted.
     """
     c = recursion.layer(gram, w2, b2)
     k = np.diag(c).copy()
@@ -48,29 +57,41 @@ def mlp_gradient(
     for layer in range(depth):
         last = layer == depth - 1
         scale = v2 if last else w2
-        at = jet(dual, tangent, k, c, fill=True)
+        at = jet(dual, tangent, k, c, fill=True, slopes=ntk)
         if not at.converged:
             return None
         # how sigma_w^2 itself moves, for each of the two parameters
         for p, grown in enumerate((0.0 if last else 2 * w2, 0.0)):
-            d_value, d_slope = at.change(dk[p], dc[p], k)
-            bias = 0.0 if last or p == 0 else 2 * b2
-            new = scale * d_value + grown * at.value + bias
-            with np.errstate(all="ignore"):  # a tangent kernel that is infinite has no gradient
-                dtheta[p] = new + scale * (d_slope * theta + at.slope * dtheta[p])
-                dtheta[p] += grown * at.slope * theta
+            new, d_slope = at.change(dk[p], dc[p], k)
+            new *= scale
+            if grown:
+                new += grown * at.value
+            elif not last:
+                new += 2 * b2
+            if ntk:
+                with np.errstate(all="ignore"):  # a tangent kernel that is infinite has no gradient
+                    dtheta[p] = new + scale * (d_slope * theta + at.slope * dtheta[p])
+                    dtheta[p] += grown * at.slope * theta
             dc[p], dk[p] = new, np.diag(new).copy()
         c = recursion.layer(at.value, scale, 0.0 if last else b2)
-        with np.errstate(all="ignore"):
-            theta = recursion.tangent(c, at.slope, theta, scale)
+        if ntk:
+            with np.errstate(all="ignore"):
+                theta = recursion.tangent(c, at.slope, theta, scale)
         k = np.diag(c).copy()
-    return np.stack([*dc, 2 * c], axis=2), np.stack([*dtheta, 2 * theta], axis=2)
+    return np.stack([*dtheta, 2 * theta] if ntk else [*dc, 2 * c], axis=2)
 
 
 def deq_gradient(
-    dual: Dual, gram: Array, fixed: Array, w2: float, u2: float, b2: float, v2: float
-) -> tuple[Array, Array] | None:
-    """Derivatives of NNGP and NTK in log sigma_w, log sigma_u, log sigma_b and log sigma_v.
+    dual: Dual,
+    gram: Array,
+    fixed: Array,
+    w2: float,
+    u2: float,
+    b2: float,
+    v2: float,
+    ntk: bool = True,
+) -> Array | None:
+    """Derivatives of the NTK, or of the NNGP, in log sigma_w, log sigma_u, log sigma_b and log sigma_v.
 
     Parameters
     ----------
@@ -80,31 +101,32 @@ def deq_gradient(
     fixed : ndarray, shape (n, n)
         The fixed point K*.
     w2, u2, b2, v2 : float
+    ntk : bool
+        Of which kernel.
 
     Returns
     -------
-    tuple of ndarray, or None
-        Two arrays of shape (n, n, 4); None where they are not to be trusted.
+    ndarray, shape (n, n, 4), or None
+        None where they are not to be trusted.
     """
     k = np.diag(fixed).copy()
-    at = jet(dual, "limit", k, fixed, fill=True)
+    at = jet(dual, "limit", k, fixed, fill=True, slopes=ntk)
     if not at.converged:
         return None
     left = 1.0 - w2 * at.slope
     theta = recursion.equilibrium_tangent(fixed, at.slope, w2)
     along = np.divide(2.0 * np.diag(at.value_one), k, out=np.zeros_like(k), where=k > 0.0)
-    nngp, ntk = [], []
+    made = []
     for p, part in enumerate((2 * w2 * at.value, 2 * u2 * gram, np.full_like(gram, 2 * b2))):
         dk = np.diag(part) / (1.0 - w2 * along)
         moved, _ = at.change(dk, np.zeros_like(fixed), k)
         dc = (part + w2 * moved) / np.where(at.ends, 1.0, left)
         d_value, d_slope = at.change(dk, dc, k)
+        if not ntk:
+            made.append(v2 * d_value)
+            continue
         grown = 2 * w2 if p == 0 else 0.0
         d_theta = (dc + theta * (w2 * d_slope + grown * at.slope)) / left
-        nngp.append(v2 * d_value)
-        ntk.append(v2 * (d_value + d_slope * theta + at.slope * d_theta))
-    readout = at.value + at.slope * theta
-    return (
-        np.stack([*nngp, 2 * v2 * at.value], axis=2),
-        np.stack([*ntk, 2 * v2 * readout], axis=2),
-    )
+        made.append(v2 * (d_value + d_slope * theta + at.slope * d_theta))
+    readout = at.value + at.slope * theta if ntk else at.value
+    return np.stack([*made, 2 * v2 * readout], axis=2)

@@ -261,10 +261,12 @@ class MLP(_Wide):
             made = perceptron(model, check_tangent(self.tangent))
             made.check([made.side(check_alone(x, None))])
         gram = x @ x.T / x.shape[1]
-        gradient = mlp_gradient(model.dual, self.tangent, gram, self.depth, *squares)
+        gradient = mlp_gradient(
+            model.dual, self.tangent, gram, self.depth, *squares, ntk=self.kind == "ntk"
+        )
         if gradient is None:
             return None
-        w, b, v = np.moveaxis(gradient[self.kind == "ntk"], 2, 0)
+        w, b, v = np.moveaxis(gradient, 2, 0)
         return np.stack([b, v, w], axis=2)  # in the order of hyperparameters, by name
 
     def _shape(self) -> str:
@@ -330,8 +332,9 @@ class DEQ(_Wide):
         model = self.model
         fixed = self._evaluate(x, None).fixed_point
         squares = (s**2 for s in model_scales(model).values())
-        gradient = deq_gradient(model.dual, x @ x.T / x.shape[1], fixed, *squares)
+        gram = x @ x.T / x.shape[1]
+        gradient = deq_gradient(model.dual, gram, fixed, *squares, ntk=self.kind == "ntk")
         if gradient is None:
             return None
-        w, u, b, v = np.moveaxis(gradient[self.kind == "ntk"], 2, 0)
+        w, u, b, v = np.moveaxis(gradient, 2, 0)
         return np.stack([b, u, v, w], axis=2)

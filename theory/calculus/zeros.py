@@ -13,7 +13,7 @@ from functools import lru_cache
 import sympy
 from sympy import Abs, Expr, Poly, S, Symbol
 
-__all__ = ["bounds", "less", "proved_zero", "signs", "vanishes", "zeros"]
+__all__ = ["bounds", "less", "proved_zero", "signs", "simpler", "vanishes", "zeros"]
 
 Interval = tuple[Expr, Expr]
 _DIGITS = 40
@@ -44,9 +44,11 @@ def vanishes(number: Expr) -> bool:
 @lru_cache(maxsize=4096)
 def _known(number: Expr) -> Expr:
     """A number with digits that are right, as many as there are up to forty; 0 if there are none."""
-    for written in (lambda a: a, _apart):
+    # expanding takes minutes where roots of polynomials are in roots, and brings no digits of these
+    written = (number, _apart(number)) if number.has(sympy.tanh, sympy.erf) else (number,)
+    for same in written:
         for most in (100, _MOST):
-            value = sympy.N(written(number), _DIGITS, maxn=most)
+            value = sympy.N(same, _DIGITS, maxn=most)
             if any(_right(part) for part in value.as_real_imag()):
                 return value
     return S.Zero
@@ -77,7 +79,12 @@ def proved_zero(number: Expr) -> bool:
         return False
     if number == 0 or sympy.expand(number) == 0:
         return True
-    return number.count_ops() <= _SIMPLE and sympy.simplify(number) == 0
+    return simpler(number) == 0
+
+
+def simpler(number: Expr) -> Expr:
+    """An exact number, simplified where it is short enough for that to take no minutes."""
+    return sympy.simplify(number) if number.count_ops() <= _SIMPLE else number
 
 
 def less(a: Expr, b: Expr) -> bool:

@@ -19,7 +19,7 @@ from sympy.codegen.cfunctions import log1p
 
 from theory.calculus.closed import Piece, pieces
 from theory.calculus.growth import Far, Near, far, near
-from theory.calculus.zeros import inside, less, signs, vanishes, zeros
+from theory.calculus.zeros import inside, less, signs, simpler, vanishes, zeros
 from theory.errors import ActivationError, DivergenceError
 
 __all__ = [
@@ -264,7 +264,7 @@ class Existence:
             sides = [self._limit(f, place, s) for f, s in ((left, -1), (right, 1))]
             low, high = sides
             if low is not None and high is not None and not vanishes(high - low):
-                there.append(Jump(place, sympy.simplify(high - low)))
+                there.append(Jump(place, simpler(high - low)))
         return tuple(there)
 
     @cached_property
@@ -279,7 +279,7 @@ class Existence:
         limits = self.slope_limits
         for (_, place, _), left, right in zip(self.slopes, limits, limits[1:], strict=False):
             if None not in (left[1], right[0]) and not vanishes(right[0] - left[1]):  # type: ignore[operator]
-                jumps.append(Jump(place, sympy.simplify(right[0] - left[1])))  # type: ignore[operator]
+                jumps.append(Jump(place, simpler(right[0] - left[1])))  # type: ignore[operator]
         return tuple(jumps)
 
     @cached_property

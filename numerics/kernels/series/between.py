@@ -19,6 +19,7 @@ import sympy
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
+from numerics.kernels.loops.between import polynomials
 from numerics.kernels.loops.functions import functions
 from numerics.kernels.loops.quadrature import quadratures
 from theory.calculus.price import K1, K2, C
@@ -31,6 +32,7 @@ from .mixture_nodes import mixture_nodes
 __all__ = ["ACCURACY", "Between", "between"]
 
 Array = NDArray[np.float64]
+Places = NDArray[np.intp]
 _Values = Callable[[Array, Array, Array, float], Array]
 ACCURACY = 1e-9
 """Of the polynomials, relative to sqrt(D D)."""
@@ -44,64 +46,80 @@ _LEAST = 0.01
 _DIRECT = 7
 """Values of a pair on its own, for central differences in all three."""
 _STEP = 2.0**-9
-_CHUNK = 4096
+_CHUNK = 256
 """Pairs at a time."""
 
 
 @dataclass(frozen=True)
 class Between:
-    """What `numerics.kernels.series.jet.Jet` holds, of some pairs; and an estimate of polynomials' errors."""
+    """What `numerics.kernels.series.jet.Jet` holds, of some pairs; and an estimate of polynomials' errors.
+
+    Derivatives of the slope are not there where they were not asked for.
+    """
 
     value: Array
     slope: Array
-    value_rho: Array
-    slope_rho: Array
     value_one: Array
-    slope_one: Array
     value_two: Array
+    slope_one: Array
     slope_two: Array
+    slope_rho: Array
     error: float
 
 
-def between(activation: Activation, one: Array, two: Array, rho: Array) -> Between:
-    """Evaluate pairs.
+def between(
+    activation: Activation, k: Array, rows: Places, columns: Places, rho: Array, slopes: bool = True
+) -> Between:
+    """Evaluate pairs of some inputs.
 
     Parameters
     ----------
     activation : Activation
         Whose derivative is square integrable.
-    one, two : ndarray, shape (n,)
-        Variances, positive.
-    rho : ndarray, shape (n,)
+    k : ndarray, shape (n,)
+        Variances of the inputs, positive where they are in a pair.
+    rows, columns : ndarray, shape (pairs,)
+        Which inputs; fastest where those of a row stand together.
+    rho : ndarray, shape (pairs,)
         Correlations; not 0.
+    slopes : bool, default True
+        Whether derivatives of the slope are wanted.
 
     Returns
     -------
     Between
     """
-    own = _values(activation, float(max(one.max(), two.max())))
-    made = np.empty((8, len(one)))
+    own = _values(activation, float(max(k[rows].max(), k[columns].max())))
+    made = np.empty((7 if slopes else 4, len(rows)))
     error = 0.0
     gap = np.maximum(1.0 - np.abs(rho), _CLOSE)
-    panel = np.floor((np.log(gap) - math.log(gap.max())) / math.log(_PANEL)).astype(int)
+    logs = np.log(gap)
+    panel = np.floor((logs - logs.max()) / math.log(_PANEL)).astype(int)
+    inputs = np.log(np.maximum(k, 1e-300))
     for sense in (1.0, -1.0):
         for number in np.unique(panel[rho * sense > 0.0]):
-            some = (panel == number) & (rho * sense > 0.0)
-            made[:, some], off = _panel(own, one[some], two[some], sense, gap[some])
+            some = np.flatnonzero((panel == number) & (rho * sense > 0.0))
+            made[:, some], off = _panel(
+                own, inputs, rows[some], columns[some], logs[some], sense, slopes
+            )
             error = max(error, off)
-    return Between(*made, error=error)
+    missing = [] if slopes else [np.full(len(rows), math.nan)] * 3
+    if slopes:  # from the gap's logarithm to the correlation
+        made[6] *= -np.sign(rho) / gap
+    return Between(*made, *missing, error=error)
 
 
-def _panel(own: _Values, one: Array, two: Array, sense: float, gap: Array) -> tuple[Array, float]:
-    """Pairs of one sign, and gaps of one panel."""
-    logs = np.log(one), np.log(two), np.log(gap)
-    spans = _span(*logs[:2]), _span(logs[2])
+def _panel(
+    own: _Values, k: Array, rows: Places, columns: Places, gap: Array, sense: float, slopes: bool
+) -> tuple[Array, float]:
+    """Pairs of one sign, and gaps of one panel; of variances and gaps their logarithms."""
+    spans = _span(k[rows], k[columns]), _span(gap)
     counts = tuple(_count(span[1]) for span in spans)
-    if _DIRECT * len(one) > counts[0] ** 2 * counts[1]:
+    if _DIRECT * len(rows) > counts[0] ** 2 * counts[1]:
         table, off = _table(own, spans, counts, sense)
         if off <= 100.0 * ACCURACY:
-            return _interpolated(table, spans, logs, sense), off
-    return _directly(own, logs, sense), 0.0
+            return _interpolated(table, spans, k, rows, columns, gap, slopes), off
+    return _directly(own, (k[rows], k[columns], gap), sense, slopes), 0.0
 
 
 def _span(*values: Array) -> tuple[float, float]:
@@ -143,8 +161,8 @@ def _of_mixture(source: Mixture) -> _Values:
 
     def by_mixture(one: Array, two: Array, gap: Array, sense: float) -> Array:
         out = np.empty((2, len(one)))
-        for start in range(0, len(one), _CHUNK // 16):
-            part = slice(start, start + _CHUNK // 16)
+        for start in range(0, len(one), _CHUNK):
+            part = slice(start, start + _CHUNK)
             k, o, t = one[part], two[part], gap[part]
             edge = np.sqrt(k * o)
             away = (np.sqrt(k) - np.sqrt(o)) ** 2
@@ -194,52 +212,43 @@ def _table(
     whole = np.maximum(sizes.max(axis=(1, 2, 3)), 1e-300)
     last = np.maximum(sizes[:, -1].max(axis=(1, 2)), sizes[..., -1].max(axis=(1, 2)))
     off = float((last / whole).max())
-    return values, off if math.isfinite(off) else math.inf
+    return np.ascontiguousarray(values), off if math.isfinite(off) else math.inf
 
 
 def _interpolated(
-    table: Array, spans: tuple[tuple[float, float], ...], logs: tuple[Array, ...], sense: float
+    table: Array,
+    spans: tuple[tuple[float, float], ...],
+    k: Array,
+    rows: Places,
+    columns: Places,
+    gap: Array,
+    slopes: bool,
 ) -> Array:
     (centre, width), (middle, half) = spans
-    t, s, g = (logs[0] - centre) / width, (logs[1] - centre) / width, (logs[2] - middle) / half
-    m, gaps = table.shape[2:]
-    basis = [chebyshev.chebvander(v, n - 1) for v, n in ((t, m), (s, m), (g, gaps))]
-    steep = [_slopes(v, n) / h for v, n, h in ((t, m, width), (s, m, width), (g, gaps, half))]
-    along = -sense / np.exp(logs[2])  # from the gap's logarithm to the correlation
-    flat = np.ascontiguousarray(np.moveaxis(table, 3, 0).reshape(gaps, -1))
-    made = np.empty((8, len(t)))
-    for start in range(0, len(t), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        one, two, far = (v[part] for v in basis)
-        here, moved = ((v @ flat).reshape(-1, 2, m, m) for v in (far, steep[2][part]))
-        seen = np.einsum("pvij,pj->pvi", here, two)
-        made[:2, part] = np.einsum("pvi,pi->vp", seen, one)
-        made[4:6, part] = np.einsum("pvi,pi->vp", seen, steep[0][part])
-        made[6:, part] = np.einsum("pvij,pj,pi->vp", here, steep[1][part], one, optimize=True)
-        turned = np.einsum("pvij,pj,pi->vp", moved, two, one, optimize=True)
-        made[2:4, part] = turned * along[part]
+    m = table.shape[1]
+    # inputs of other panels lie beyond the interval and are not looked at
+    t = np.clip((k - centre) / width, -1.0 - 1e-9, 1.0 + 1e-9)
+    basis = chebyshev.chebvander(t, m - 1)
+    bent = chebyshev.chebder(np.eye(m)) if m > 1 else np.zeros((1, m))
+    steep = basis[:, : len(bent)] @ bent / width
+    made = np.empty((7 if slopes else 4, len(rows)))
+    polynomials(table, basis, steep, rows, columns, (gap - middle) / half, made)
+    if slopes:
+        made[6] /= half
     return made
 
 
-def _slopes(t: Array, n: int) -> Array:
-    """T_i'(t)."""
-    made = np.zeros((len(t), n))
-    for i in range(1, n):
-        series = np.zeros(i + 1)
-        series[i] = 1.0
-        made[:, i] = chebyshev.chebval(t, chebyshev.chebder(series))
-    return made
-
-
-def _directly(own: _Values, logs: tuple[Array, ...], sense: float) -> Array:
+def _directly(own: _Values, logs: tuple[Array, ...], sense: float, slopes: bool) -> Array:
     """Pairs one by one."""
-    value, slope = _at(own, logs, sense)
+    made = [*_at(own, logs, sense)]
     rates = []
-    for n in range(3):
+    for n in range(3 if slopes else 2):
         up, down = (
             _at(own, tuple(v + (i == n) * h for i, v in enumerate(logs)), sense)
             for h in (_STEP, -_STEP)
         )
         rates.append((up - down) / (2.0 * _STEP))
-    along = rates[2] / np.exp(logs[2]) * -sense
-    return np.stack([value, slope, along[0], along[1], *rates[0], *rates[1]])
+    made += [rates[0][0], rates[1][0]]
+    if slopes:
+        made += [rate[1] for rate in rates]
+    return np.stack(made)

@@ -169,7 +169,9 @@ class Moments:
         least = np.maximum(squares[:, :2].min(axis=0), 1e-300)
         loose = 2.0 * np.sqrt(nodes[3] / least)
         if not self.smooth:  # D' is summed from the coefficients of phi
-            loose[1] = n[-1] * loose[0] * math.sqrt(least[0] / least[1]) / q.min()
+            with np.errstate(over="ignore"):  # phi' may be 0, and phi far from it
+                share = np.sqrt(least[0] / least[1]) / q.min()
+            loose[1] = n[-1] * loose[0] * share if loose[0] > 0.0 else 0.0
         return Block(
             centre, width, rows, q[order], left, bends, np.array([*norms, *lost[-2:]]), loose
         )

@@ -9,7 +9,7 @@ function of one angle, and for series sums over the same orders.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -29,6 +29,7 @@ from .series import series
 __all__ = ["Jet", "jet"]
 
 Array = NDArray[np.float64]
+_NONE = np.empty((0, 0))
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class Jet:
         D and the slope.
     value_rho, slope_rho : ndarray
         Their derivatives in rho; 0 where inputs are equal or opposite, so that rho does not move, unless
-        they were asked for.
+        they were asked for. Those of the slope are empty unless they were asked for.
     value_one, slope_one : ndarray
-        Those in log k11; the transposed ones are those in log k22.
+        Those in log k11, likewise; the transposed ones are those in log k22.
     ends : ndarray of bool
         Where inputs are equal or opposite, or as good as that.
     left : float
@@ -68,7 +69,7 @@ class Jet:
         return self.left < _ENOUGH
 
     def change(self, dk: Array, dc: Array, k: Array) -> tuple[Array, Array]:
-        """Changes of D and of the slope.
+        """Changes of D and of the slope; the latter are empty where its derivatives are.
 
         Parameters
         ----------
@@ -77,17 +78,24 @@ class Jet:
         k : ndarray, shape (n,)
         """
         logs = np.divide(dk, k, out=np.zeros_like(k), where=k > 0.0)
-        edge = np.sqrt(np.outer(k, k))
-        moved = np.divide(dc, edge, out=np.zeros_like(dc), where=edge > 0.0)
-        moved -= self.rho * (logs[:, None] + logs) / 2
-        return (
-            self.value_rho * moved + self.value_one * logs[:, None] + self.value_one.T * logs,
-            self.slope_rho * moved + self.slope_one * logs[:, None] + self.slope_one.T * logs,
-        )
+        roots = np.sqrt(np.divide(1.0, k, out=np.zeros_like(k), where=k > 0.0))
+        moved = dc * np.outer(roots, roots)
+        moved -= self.rho * (0.5 * logs[:, None] + 0.5 * logs)
+        made = []
+        for along, one in ((self.value_rho, self.value_one), (self.slope_rho, self.slope_one)):
+            own = one * logs[:, None] if one.size else one
+            made.append(along * moved + (own + own.T) if one.size else one)
+        return made[0], made[1]
 
 
 def jet(
-    dual: Dual, tangent: Tangent, k: Array, c: Array, ends: bool = False, fill: bool = False
+    dual: Dual,
+    tangent: Tangent,
+    k: Array,
+    c: Array,
+    ends: bool = False,
+    fill: bool = False,
+    slopes: bool = True,
 ) -> Jet:
     """Evaluate everything at all pairs.
 
@@ -104,6 +112,8 @@ def jet(
     fill : bool
         Whether polynomials between quadratures take the place of series that leave out too much, with the
         accuracy that an optimiser needs.
+    slopes : bool
+        Whether derivatives of the slope are wanted; the NNGP kernel's gradient needs none.
 
     Returns
     -------
@@ -114,18 +124,22 @@ def jet(
     at_end = 1.0 - np.abs(rho) <= 1e-14
     rho = np.where(at_end, np.sign(rho), rho)
     if uses_series(dual):
-        return _by_series(dual, k, rho, at_end, ends, fill)
+        return _by_series(dual, k, rho, at_end, ends=ends, fill=fill, slopes=slopes)
     with np.errstate(all="ignore"):
         if uses_power_loops(dual):
-            made = _homogeneous(dual, tangent, k, rho, edge)
+            made = _homogeneous(dual, tangent, k, rho, edge, slopes)
         else:
-            made = _closed(dual, tangent, k, c, edge, at_end)
-    value, slope, value_rho, slope_rho, value_one, slope_one = made
+            made = _closed(dual, tangent, k, c, edge, at_end, slopes)
+    value, slope, value_rho, value_one, *rest = made
     zero = edge == 0.0
-    value_rho, slope_rho = (
-        np.where(zero, 0.0, _moving(v, at_end, ends)) for v in (value_rho, slope_rho)
+    value_rho, value_one = (
+        np.where(zero, 0.0, _moving(value_rho, at_end, ends)),
+        np.where(zero, 0.0, value_one),
     )
-    value_one, slope_one = (np.where(zero, 0.0, v) for v in (value_one, slope_one))
+    slope_rho, slope_one = _NONE, _NONE
+    if slopes:
+        slope_rho = np.where(zero, 0.0, _moving(rest[0], at_end, ends))
+        slope_one = np.where(zero, 0.0, rest[1])
     return Jet(rho, value, slope, value_rho, slope_rho, value_one, slope_one, at_end)
 
 
@@ -134,31 +148,33 @@ def _moving(rate: Array, at_end: NDArray[np.bool_], ends: bool) -> Array:
     return np.where(at_end & ~np.isfinite(rate) if ends else at_end, 0.0, rate)
 
 
-def _homogeneous(dual: Dual, tangent: Tangent, k: Array, rho: Array, edge: Array) -> list[Array]:
+def _homogeneous(
+    dual: Dual, tangent: Tangent, k: Array, rho: Array, edge: Array, slopes: bool
+) -> list[Array]:
     """D = edge^n kappa(rho), the slope edge^(n-1) times kappa'."""
     n = float(dual.degree or 0)
     root, theta = np.sqrt((1.0 - rho) * (1.0 + rho)), np.arccos(rho)
-    kappa, slope, bend = (f + 0.0 * rho for f in _profile(dual)(rho, root, theta))
+    kappa, true, *bend = (f + 0.0 * rho for f in _profile(dual, slopes)(rho, root, theta))
+    slope = true
     if tangent == "almost_everywhere" and n == 0.0:
-        slope, bend = np.zeros_like(rho), np.zeros_like(rho)
-        true = _profile(dual)(rho, root, theta)[1]
-    else:
-        true = slope
-    value, steep = edge**n * kappa, edge ** (n - 1.0) * slope
-    return [
-        value, steep, edge**n * true, edge ** (n - 1.0) * bend, n / 2 * value, (n - 1.0) / 2 * steep,
-    ]  # fmt: skip
+        slope = np.zeros_like(rho)
+        bend = [np.zeros_like(rho) for _ in bend]
+    power, less = edge**n, edge ** (n - 1.0)
+    value, steep = power * kappa, less * slope
+    made = [value, steep, power * true, n / 2 * value]
+    return [*made, less * bend[0], (n - 1.0) / 2 * steep] if slopes else made
 
 
 @lru_cache(maxsize=32)
-def _profile(dual: Dual) -> Callable[..., list[Any]]:
+def _profile(dual: Dual, slopes: bool) -> Callable[..., list[Any]]:
     rho, s, theta = sympy.symbols("rho s theta", real=True)
     value, slope = (sympy.Add(*parts) for parts in zip(*dual.profile, strict=True))
     along = sympy.diff(slope, theta) + sympy.diff(slope, s) * rho - sympy.diff(slope, rho) * s
-    return sympy.lambdify((rho, s, theta), [value, slope, -along / s], "numpy", cse=True)
+    exprs = [value, slope, -along / s][: 3 if slopes else 2]
+    return sympy.lambdify((rho, s, theta), exprs, "numpy", cse=True)
 
 
-_GONE, _FALLEN = 1e-19, 1e-12
+_GONE, _FALLEN = 1e-19, 1e-10
 """Terms of series that are not summed, relative to those at correlation 1: ever, and for an optimiser."""
 _ENOUGH = 1e-6
 """What series may leave out of a slope for its derivatives to be of use to an optimiser."""
@@ -167,38 +183,55 @@ _ORDERS = ((0, 0), (1, 1), (2, 0))
 
 
 def _closed(
-    dual: Dual, tangent: Tangent, k: Array, c: Array, edge: Array, at_end: NDArray[np.bool_]
+    dual: Dual,
+    tangent: Tangent,
+    k: Array,
+    c: Array,
+    edge: Array,
+    at_end: NDArray[np.bool_],
+    slopes: bool,
 ) -> list[Array]:
     one, two = np.meshgrid(k, k, indexing="ij")
     det = np.where(at_end, 0.0, np.maximum(one * two - c * c, 0.0))
     delta, sigma = (np.maximum(one + two - s * c, 0.0) for s in (2.0, -2.0))
-    made = [v + 0.0 * c for v in _ladder(dual, tangent)(one, two, c, det, delta, sigma)]
-    found_parts = []
-    for value, cross, heat in (made[:3], made[3:]):
-        along = (one * heat + c * cross) / 2
-        found_parts.append((value, edge * cross, along))
-    (value, value_rho, value_one), (slope, slope_rho, slope_one) = found_parts
-    if not np.isfinite(value_one).all() or not np.isfinite(slope_one).all():
-        # kinks at equal inputs: half of the diagonal's derivative, which is finite
+    made = [v + 0.0 * c for v in _ladder(dual, tangent, slopes)(one, two, c, det, delta, sigma)]
+    value, cross, heat, slope, *rest = made
+    value_rho, value_one = edge * cross, (one * heat + c * cross) / 2
+    _at_kinks(dual, tangent, edge, at_end, (value, value_one), 0)
+    if not slopes:
+        return [value, slope, value_rho, value_one]
+    cross, heat = rest
+    slope_one = (one * heat + c * cross) / 2
+    _at_kinks(dual, tangent, edge, at_end, (slope, slope_one), 1)
+    return [value, slope, value_rho, value_one, edge * cross, slope_one]
+
+
+def _at_kinks(
+    dual: Dual,
+    tangent: Tangent,
+    edge: Array,
+    at_end: NDArray[np.bool_],
+    known: tuple[Array, Array],
+    n: int,
+) -> None:
+    """Put derivatives in at equal inputs, in place: half of the diagonal's, which is finite."""
+    whole, own = known
+    wrong = ~np.isfinite(own) & at_end
+    if wrong.any():
         step = 2.0**-12
-        for n, (whole, own) in enumerate(((value, value_one), (slope, slope_one))):
-            wrong = ~np.isfinite(own) & at_end
-            up, down = (
-                _diagonals(dual, tangent, edge[wrong] * np.exp(s * step))[n] for s in (1, -1)
-            )
-            own[wrong] = (up - down) / (4.0 * step) * np.sign(whole[wrong])
-    return [value, slope, value_rho, slope_rho, value_one, slope_one]
+        up, down = (_diagonals(dual, tangent, edge[wrong] * np.exp(s * step))[n] for s in (1, -1))
+        own[wrong] = (up - down) / (4.0 * step) * np.sign(whole[wrong])
 
 
 def _diagonals(dual: Dual, tangent: Tangent, k: Array) -> list[Array]:
-    made = _ladder(dual, tangent)(k, k, k, 0.0 * k, 0.0 * k, 4.0 * k)
+    made = _ladder(dual, tangent, True)(k, k, k, 0.0 * k, 0.0 * k, 4.0 * k)
     return [made[0] + 0.0 * k, made[3] + 0.0 * k]
 
 
 @lru_cache(maxsize=32)
-def _ladder(dual: Dual, tangent: Tangent) -> Callable[..., list[Any]]:
+def _ladder(dual: Dual, tangent: Tangent, slopes: bool) -> Callable[..., list[Any]]:
     exprs = [dual.moment(i, j).stable for i, j in _ORDERS]
-    exprs += [dual.tangent(tangent, i, j).stable for i, j in _ORDERS]
+    exprs += [dual.tangent(tangent, i, j).stable for i, j in _ORDERS[: None if slopes else 1]]
     names = {
         ExpDifference.__name__: lambda a, b, apart: np.where(
             apart >= 0.0, -np.exp(a) * np.expm1(-apart), np.exp(b) * np.expm1(apart)
@@ -210,48 +243,60 @@ def _ladder(dual: Dual, tangent: Tangent) -> Callable[..., list[Any]]:
 
 
 def _by_series(
-    dual: Dual, k: Array, rho: Array, at_end: NDArray[np.bool_], ends: bool, fill: bool
+    dual: Dual,
+    k: Array,
+    rho: Array,
+    at_end: NDArray[np.bool_],
+    *,
+    ends: bool,
+    fill: bool,
+    slopes: bool,
 ) -> Jet:
     own = series(dual.activation)
-    a, steep, left = own.derivatives(k)
-    made = np.empty((5, len(k), len(k)))
-    sums(a, steep, rho, own.first, own.step, _FALLEN if fill else _GONE, made)
-    value, slope, bend, value_one, slope_one = made
-    edge = np.sqrt(np.outer(k, k))
-    inverse = np.divide(1.0, edge, out=np.zeros_like(edge), where=edge > 0.0)
-    slope, bend, slope_one = (
-        slope * inverse,
-        bend * inverse,
-        slope_one * inverse - 0.5 * slope * inverse,
-    )
-    value_rho, slope_rho = (_moving(v, at_end, ends) for v in (slope * edge, bend))
-    # equal inputs have their own sums
-    known = own.tables(k)
-    for matrix, one in (
-        (value, known.second),
-        (slope, known.slopes),
-        (value_one, known.second * known.steep / 2),
-        (slope_one, known.slopes * known.slope_steep / 2),
-    ):
-        np.fill_diagonal(matrix, one)
+    known = own.derivatives(k)
     # where terms go on for ever, what is left out falls as rho^n
-    order = own.first + own.step * (min(len(a), int(known.there.min())) - 1)
-    open_ = np.abs(rho) ** order * np.sqrt(np.outer(left, left))
+    order = own.first + own.step * (min(len(known.rows), int(known.there.min())) - 1)
+    roots = np.sqrt(known.left)
+    with np.errstate(divide="ignore"):
+        open_ = np.exp(np.maximum(order * np.log(np.abs(rho)), -600.0)) * np.outer(roots, roots)
     np.fill_diagonal(open_, 0.0)
-    at = Jet(
-        rho, value, slope, value_rho, slope_rho, value_one, slope_one, at_end,
-        float(open_.max(initial=0.0)),
-    )  # fmt: skip
-    if not (fill and own.smooth and at.left > ACCURACY):
-        return at
-    rows, columns = np.nonzero(np.triu((open_ > ACCURACY) & (edge > 0.0), 1))
-    fine = between(dual.activation, k[rows], k[columns], rho[rows, columns])
-    moves = ~at_end[rows, columns]
-    for i, j, one in (
-        (rows, columns, (fine.value_one, fine.slope_one)),
-        (columns, rows, (fine.value_two, fine.slope_two)),
-    ):
-        value[i, j], slope[i, j] = fine.value, fine.slope
-        value_rho[i, j], slope_rho[i, j] = fine.value_rho * moves, fine.slope_rho * moves
-        value_one[i, j], slope_one[i, j] = one
-    return replace(at, left=max(ACCURACY, fine.error))
+    edge = np.sqrt(np.outer(k, k))
+    rest = np.zeros_like(at_end)
+    if fill and own.smooth:
+        rest = (open_ > ACCURACY) & (edge > 0.0)
+    made = np.empty((5 if slopes else 3, len(k), len(k)))
+    sums(
+        known.rows, known.steep, rho, rest, (own.first, own.step), _FALLEN if fill else _GONE, made
+    )
+    value, value_rho, value_one = made[:3]
+    roots = np.sqrt(np.divide(1.0, k, out=np.zeros_like(k), where=k > 0.0))
+    slope = value_rho * np.outer(roots, roots)
+    value_rho = _moving(value_rho, at_end, ends)
+    # equal inputs have their own sums
+    for matrix, one in (
+        (value, known.second), (slope, known.slopes), (value_one, known.second_steep / 2)
+    ):  # fmt: skip
+        np.fill_diagonal(matrix, one)
+    slope_one, slope_rho = made[3:] if slopes else (_NONE, _NONE)
+    if slopes:
+        for v in (slope_one, slope_rho):
+            v *= roots[:, None]
+            v *= roots
+        slope_one -= 0.5 * slope
+        slope_rho = _moving(slope_rho, at_end, ends)
+        np.fill_diagonal(slope_one, known.slope_steep / 2)
+    left = float(open_[~rest].max(initial=0.0))
+    if rest.any():
+        rows, columns = np.nonzero(np.triu(rest, 1))
+        fine = between(dual.activation, k, rows, columns, rho[rows, columns], slopes)
+        moves = ~at_end[rows, columns]
+        for i, j in ((rows, columns), (columns, rows)):
+            value[i, j], slope[i, j] = fine.value, fine.slope
+            value_rho[i, j] = fine.slope * edge[rows, columns] * moves
+            if slopes:
+                slope_rho[i, j] = fine.slope_rho * moves
+        value_one[rows, columns], value_one[columns, rows] = fine.value_one, fine.value_two
+        if slopes:
+            slope_one[rows, columns], slope_one[columns, rows] = fine.slope_one, fine.slope_two
+        left = max(left, ACCURACY, fine.error)
+    return Jet(rho, value, slope, value_rho, slope_rho, value_one, slope_one, at_end, left)

@@ -61,6 +61,18 @@ RANGES = FUNCTIONS | {
 """The same where balls are wide."""
 
 
+_SOFTPLUS = sympy.Function("softplus")
+RANGES["softplus"] = lambda x: (
+    (1 + arb(x).lower().exp()).log().union((1 + arb(x).upper().exp()).log())
+)
+
+
+def _increasing_sums(expr: sympy.Expr) -> sympy.Expr:
+    """Write log(1 + exp(a)) as one function: of a wide ball, exp loses the smaller end."""
+    a = sympy.Wild("a")
+    return expr.replace(sympy.log(1 + sympy.exp(a)), lambda a: _SOFTPLUS(a), exact=True)
+
+
 TERMS = 12
 """Of Taylor series of balls."""
 
@@ -158,7 +170,7 @@ class Mesh:
         for (_, _, f), (_, _, slope) in zip(existence.pieces, existence.slopes, strict=True):
             rungs = [logistic(f), slope, logistic(sympy.diff(slope, x))]
             self.functions.append(printed([x], rungs, FUNCTIONS))
-            self._ranges.append(printed([x], rungs, RANGES))
+            self._ranges.append(printed([x], [_increasing_sums(r) for r in rungs], RANGES))
             self._jets.append(printed([x], rungs[:1], JETS))
         with quadrature_bits():
             self.places = tuple(exact(b) for _, b, _ in existence.pieces[:-1])

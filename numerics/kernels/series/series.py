@@ -25,9 +25,10 @@ from theory.kernels.activations import Activation
 from .blocks import GONE, TIERS, Block, Moments
 from .rounding import UNIT
 
-__all__ = ["ENOUGH", "EXTRA", "TIERS", "Series", "Tables", "series"]
+__all__ = ["ENOUGH", "EXTRA", "TIERS", "Rates", "Series", "Tables", "series"]
 
 Array = NDArray[np.float64]
+Part = tuple[int, int, Block | None]
 EXTRA = 2 * len(TIERS) + 6
 """Rows of a table behind its coefficients, see `Tables`."""
 ENOUGH = 2e-17
@@ -80,6 +81,32 @@ class Tables:
         return self.rows[-6]
 
 
+@dataclass(frozen=True)
+class Rates:
+    """What gradients need of inputs with given variances; derivatives are those in log k.
+
+    Attributes
+    ----------
+    rows, steep : ndarray, shape (count, n)
+        Coefficients, and their derivatives.
+    second, slopes, second_steep, slope_steep : ndarray, shape (n,)
+        E phi^2 and E phi'^2, the latter almost everywhere, and their derivatives.
+    left : ndarray, shape (n,)
+        What coefficients leave out of D' at correlation 1, relative to it.
+    there : ndarray, shape (n,)
+        As in `Tables`.
+    """
+
+    rows: Array
+    steep: Array
+    second: Array
+    slopes: Array
+    second_steep: Array
+    slope_steep: Array
+    left: Array
+    there: Array
+
+
 class Series(Moments):
     """Hermite series of one activation.
 
@@ -106,16 +133,7 @@ class Series(Moments):
         """
         distinct, inverse = np.unique(k, return_inverse=True)
         size = len(distinct)
-        left, bends = np.zeros((2, len(TIERS), size)), np.zeros((6, size))
-        parts = list(self._parts(distinct, 0, size, 0))
-        for start, stop, block in parts:
-            if block is not None:
-                above = np.searchsorted(block.nodes[:-1], np.sqrt(distinct[start:stop]))
-                left[:, :, start:stop] = block.left[:, :, above]
-                bends[:, start:stop] = block.bends[:, above]
-        # as many as suffice at correlation 1
-        open_ = left.max(axis=(0, 2), initial=0.0)
-        count = next((n for n, v in zip(TIERS, open_, strict=True) if v < 1e-9), TIERS[-1])
+        parts, left, bends, count = self._remainders_at(distinct)
         rows, values = np.zeros((count + EXTRA, size)), np.zeros((2, size))
         rates, noise, own = np.zeros((2, size)), np.zeros((2, size)), np.zeros((2, size))
         there = np.full(size, _ALL)
@@ -178,8 +196,22 @@ class Series(Moments):
             values[:, some], rates[:, some] = both, _rates(block, t, both)
         return values[0, inverse], values[1, inverse], rates[0, inverse]
 
-    def derivatives(self, k: Array) -> tuple[Array, Array, Array]:
-        """Coefficients, their derivatives in log k, and what they leave out of D' relative to it.
+    def _remainders_at(self, k: Array) -> tuple[list[Part], Array, Array, int]:
+        """Blocks of increasing variances, their remainders and bends, and how many coefficients suffice."""
+        left, bends = np.zeros((2, len(TIERS), len(k))), np.zeros((6, len(k)))
+        parts = list(self._parts(k, 0, len(k), 0))
+        for start, stop, block in parts:
+            if block is not None:
+                above = np.searchsorted(block.nodes[:-1], np.sqrt(k[start:stop]))
+                left[:, :, start:stop] = block.left[:, :, above]
+                bends[:, start:stop] = block.bends[:, above]
+        # as many as suffice at correlation 1
+        open_ = left.max(axis=(0, 2), initial=0.0)
+        count = next((n for n, v in zip(TIERS, open_, strict=True) if v < 1e-9), TIERS[-1])
+        return parts, left, bends, count
+
+    def derivatives(self, k: Array) -> Rates:
+        """Coefficients and second moments with their derivatives.
 
         Parameters
         ----------
@@ -187,26 +219,37 @@ class Series(Moments):
 
         Returns
         -------
-        tuple of ndarray, shape (terms, n), (terms, n), (n,)
+        Rates
         """
-        tables = self.tables(k)
-        count = len(tables.rows) - EXTRA
-        steep = np.zeros((count, len(k)))
         distinct, inverse = np.unique(k, return_inverse=True)
-        for start, stop, block in self._parts(distinct, 0, len(distinct), 0):
+        size = len(distinct)
+        parts, left, _, count = self._remainders_at(distinct)
+        made, there = np.zeros((2, count + 2, size)), np.full(size, _ALL)
+        for start, stop, block in parts:
+            some = slice(start, stop)
             if block is None:
+                self._at_zero(made[0, :-2, some], made[0, -2, some], made[0, -1, some])
                 continue
-            t = np.log2(np.sqrt(distinct[start:stop]) / block.centre) / block.width
+            t = np.log2(np.sqrt(distinct[some]) / block.centre) / block.width
             used = min(count, block.count)
-            change = np.polynomial.chebyshev.chebder(block.rows[:used].T).T
-            values = np.empty((used, stop - start))
-            interpolate(np.ascontiguousarray(change), t, values)
-            where = np.flatnonzero((inverse >= start) & (inverse < stop))
-            steep[:used, where] = values[:, inverse[where] - start] / (
-                2.0 * math.log(2.0) * block.width
-            )
-        left = tables.rows[count + 2 * len(TIERS) - 1] ** 2
-        return tables.rows[:count], steep, left
+            last = TIERS.index(used)
+            left[:, last:, some] = left[:, last : last + 1, some]
+            there[some] = np.where(left[0, last, some] ** 2 > 64.0 * GONE, used, _ALL)
+            own = np.vstack([block.rows[:used], block.rows[-2:]])
+            change = np.zeros_like(own)
+            change[:, :-1] = np.polynomial.chebyshev.chebder(own.T).T
+            change /= 2.0 * math.log(2.0) * block.width
+            values = np.polynomial.chebyshev.chebvander(t, own.shape[1] - 1).T
+            for whole, terms in zip(made, (own, change), strict=True):
+                two = terms @ values
+                whole[:used, some], whole[-2:, some] = two[:-2], two[-2:]
+        made = made[:, :, inverse]
+        return Rates(
+            *(np.ascontiguousarray(v[:-2]) for v in made),
+            *(v[n] for v in made for n in (-2, -1)),
+            left=left[1, -1, inverse] ** 2,
+            there=there[inverse],
+        )
 
     def fixed_points(self, s: Array, w2: float) -> list[Array]:
         """Solve k = w2 E phi(sqrt(k) Z)^2 + s for each input.
@@ -265,9 +308,7 @@ class Series(Moments):
             values[lost] = np.inf
         return made
 
-    def _parts(
-        self, k: Array, start: int, stop: int, level: int
-    ) -> Iterator[tuple[int, int, Block | None]]:
+    def _parts(self, k: Array, start: int, stop: int, level: int) -> Iterator[Part]:
         """Blocks for increasing variances, and which; None for the variance 0."""
         while start < stop and k[start] == 0.0:
             yield start, start + 1, None

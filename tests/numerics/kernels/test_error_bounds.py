@@ -452,3 +452,10 @@ def test_the_curvature_of_powers_is_bounded_tightly() -> None:
         true = (n * (n - 1.0) * (1.0 - gap) ** (n - 2.0) * gap**2).max()
         assert true <= curvature(gap)
     assert curvature(0.0) < 4.0 / math.e**2 * 1.02
+
+
+def test_steps_on_a_large_constant_have_bounds_without_warnings() -> None:
+    x = np.array([[1.9, 0.3], [-0.4, 1.1]])
+    made = mlp_kernel(x, None, "sign(x+1)+(1e3)^4", 1, 1.1, 0.1, 1.0, tangent="almost_everywhere")
+    assert made.error < 1e-13
+    assert made.nngp == pytest.approx(1e24, rel=1e-11)

@@ -90,3 +90,15 @@ def test_logarithms_of_sums_do_not_overflow() -> None:
     assert made(1e4) == -2e4
     assert made(-1e4) == -1e4
     assert made(0.5) == pytest.approx(0.5 - np.log(1 + np.exp(1.5)), rel=1e-15)
+
+
+def test_kinks_at_roots_of_a_cubic_are_found() -> None:
+    """Their numbers are long: expanding or simplifying them takes minutes."""
+    found = activation("1/(1+abs(min((x-pi)*3, x/(1+x^2))))").existence
+    assert not found.jumps
+    first, second = found.kinks
+    assert first.place == sympy.pi
+    assert float(first.height) == pytest.approx(-6.0)
+    place = next(r.real for r in np.roots([3.0, -3.0 * np.pi, 2.0, -3.0 * np.pi]) if not r.imag)
+    assert float(second.place) == pytest.approx(place)
+    assert second.height > 0

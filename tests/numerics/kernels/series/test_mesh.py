@@ -5,6 +5,7 @@ import pytest
 
 from numerics.kernels.series.between import ACCURACY, between
 from numerics.kernels.series.mesh import Mesh
+from numerics.kernels.series.series import Series
 from theory.kernels.activations import activation
 
 
@@ -22,11 +23,14 @@ def test_polynomials_between_values_are_as_accurate_as_they_say():
     one, two = np.exp(rng.uniform(3.0, 3.1, (2, 2000)))
     rho = 1.0 - np.exp(rng.uniform(-9.0, -4.0, 2000))
     tanh, some = activation("tanh"), slice(0, 1)
-    made = between(tanh, one, two, rho)
-    alone = between(tanh, one[some], two[some], rho[some])  # without polynomials
+    k, rows, columns = np.concatenate([one, two]), np.arange(2000), np.arange(2000, 4000)
+    made = between(tanh, k, rows, columns, rho)
+    alone = between(tanh, k, rows[some], columns[some], rho[some])  # without polynomials
+    least = between(tanh, k, rows, columns, rho, slopes=False)
     assert made.error <= 100.0 * ACCURACY
     assert abs(made.value[0] - alone.value[0]) <= 100.0 * ACCURACY
-    np.testing.assert_allclose(made.value_rho, made.slope * np.sqrt(one * two), rtol=1e-6)
+    for name in ("value", "slope", "value_one", "value_two"):
+        np.testing.assert_allclose(getattr(least, name), getattr(made, name), rtol=1e-13)
     for name in ("slope_rho", "value_one", "slope_one", "value_two", "slope_two"):
         np.testing.assert_allclose(
             getattr(made, name)[some], getattr(alone, name), rtol=1e-4, err_msg=name
@@ -38,6 +42,7 @@ def test_polynomials_between_values_are_as_accurate_as_they_say():
     [
         ("x-30-log(1+exp(x))", lambda x: np.exp(-np.abs(x)) / (1.0 + np.exp(-np.abs(x))) ** 2, 1.0),
         ("x*atan(x)", lambda x: 2.0 / (1.0 + x * x) ** 2, np.pi),
+        ("log(1+exp(x))", lambda x: np.exp(-np.abs(x)) / (1.0 + np.exp(-np.abs(x))) ** 2, 1.0),
     ],
 )
 def test_rounded_corners_at_the_ends_of_long_panels_are_resolved(phi, bend, rise):
@@ -50,3 +55,15 @@ def test_rounded_corners_at_the_ends_of_long_panels_are_resolved(phi, bend, rise
         half = 0.5 * (high - low)
         total += half * float(w @ bend(low + half * (1.0 + x)))
     assert total == pytest.approx(rise, abs=1e-9)  # of the slope, from end to end
+
+
+@pytest.mark.parametrize("k", [1e6, 1e9])
+def test_softplus_takes_few_panels_however_far_out(k):
+    assert len(Mesh(activation("softplus")).panels(2.0**20)) < 120
+    found, _, _ = Series(activation("softplus")).second_moments(np.array([k]))
+    # its square is that of max(x, 0) and what falls like exp(-|x|), which sees the density at 0 alone
+    x, w = np.polynomial.legendre.leggauss(200)
+    x, w = 20.0 * (1.0 + x), 20.0 * w
+    rest = np.log1p(np.exp(-x))
+    more = w @ (2.0 * x * rest + 2.0 * rest**2) / np.sqrt(2.0 * np.pi * k)
+    assert found[0] == pytest.approx(k / 2.0 + more, rel=1e-12)
