@@ -23,6 +23,7 @@ from numerics.nests.doubles import NestResult, evaluate_nest, evaluate_scaled
 from numerics.nests.grids import MAX_WORK
 from numerics.nests.laws import Law, tilted_laws
 from numerics.nests.leaf import CompiledLeaf, compile_leaf
+from numerics.nests.rare import is_rare
 from numerics.nests.stable import COMPILED
 from theory import FreeEnergy
 
@@ -186,6 +187,11 @@ class Evaluator:
     def nest(self, index: int, gaps: Array, *, gradient: bool = False) -> NestResult:
         """Evaluate one nest at given gaps."""
         return evaluate_nest(*self._asked(index, gaps), gradient=gradient, **self._grids)
+
+    def is_rare(self, index: int, gaps: Array) -> bool:
+        """Whether a nest, a factor of the functional, almost always holds (`numerics.nests.rare`)."""
+        known = self.program.nests[index].degree is not None
+        return known and is_rare(*self._asked(index, gaps))
 
     def laws(self, index: int, gaps: Array) -> tuple[Law, ...]:
         """Tilted laws of the fields of one nest at given gaps."""

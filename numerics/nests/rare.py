@@ -124,7 +124,7 @@ def is_rare(
     ):
         return False
     edge, blur = _edge(leaf, parameters)
-    return edge * edge > 2.0 * _RARE * (blur + sum(increments))
+    return bool(edge * edge > 2.0 * _RARE * (blur + sum(increments)))
 
 
 def _edge(leaf: CompiledLeaf, parameters: Array) -> tuple[float, float]:

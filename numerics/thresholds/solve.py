@@ -288,9 +288,12 @@ def _settled(solution: Solution, digits: int, tell: Progress) -> Solution:
         if branch.value == solution.value:
             continue
         try:
-            other = refine(replace(branch, branches=()), min(digits, DOUBLE_DIGITS), told)
+            few = min(digits, DOUBLE_DIGITS) if isinstance(branch.value, float) else digits
+            other = refine(replace(branch, branches=()), few, told)
         except ArithmeticError as error:
-            lost.append(f"a point found near {written(branch.value, 6)} could not be settled: {error}")
+            lost.append(
+                f"a point found near {written(branch.value, 6)} could not be settled: {error}"
+            )
             continue
         if not any(same_point(other, known) for known in branches):
             branches.append(other)
