@@ -9,16 +9,16 @@ which no difference from 1 can tell. But what is missing is a sum of positive te
 and log(-f_k), log d_k, log D_k are numbers of ordinary size, whatever the sizes of f_k and D_k: no digit is
 lost, and tolerances are relative to D. Where more than half is missing, far outside, Z is summed as well.
 
-**The error law.** What holds of Z holds of what is missing. For an interval's probability both are averages of
-an indicator, hence ``|Z(y + i a)| <= e^b Z(y)`` and ``|D(y + i a)| <= e^b D(y)`` with b = a^2/(2 v), v the
+**The error law.** What holds of Z holds of what is missing. For an interval's probability both are averages
+of an indicator, hence ``|Z(y + i a)| <= e^b Z(y)`` and ``|D(y + i a)| <= e^b D(y)`` with b = a^2/(2 v), v the
 increment that made it, and Z has no zero for b < 1 (`numerics.nests.grids`). For r >= 1 and b <= 1 follows
 
     |d(y + i a)| <= 6.5 exp(r b) d(y):
 
-where ``e^b r D <= 1``, the segment from 1 to Z(y + i a) stays away from 0, and ``|d| = |r int D (1 - t D)^(r-1)
-dt| <= exp(r e^b D) - 1 <= (e - 1) e^b r D``, beside d >= (1 - 1/e) r D on the axis; elsewhere ``|d| <= 1 + e^(r
-b)``, beside d >= 1 - exp(-e^-b) >= 0.307. The next D is an average of d, so that its own b holds anew, by the
-Gaussian's shift alone. The trapezoid rule's relative error in D is so at most 6.5 times what it is in Z at
+where ``e^b r D <= 1``, the segment from 1 to Z(y + i a) stays away from 0, and ``|d| =
+|r int D (1 - t D)^(r-1) dt| <= exp(r e^b D) - 1 <= (e - 1) e^b r D`` over t from 0 to 1, beside d >= (1 - 1/e) r D on the axis;
+elsewhere ``|d| <= 1 + e^(r b)``, beside d >= 1 - exp(-e^-b) >= 0.307. The next D is an average of d, so that
+its own b holds anew, by the Gaussian's shift alone. The trapezoid rule's relative error in D is so at most 6.5 times what it is in Z at
 the same spacing, ``13/(exp(2 pi a/h - (1/v' + r/v) a^2/2) - 1)`` for a lifting of increment v'.
 
 **Where the weight is.** By induction ``D_0 <= d <= r D`` bounds every level between the Gaussian tails of the
@@ -253,7 +253,8 @@ def evaluate_rare(
     counts = [span / h for span, h in zip(spans, plan.spacings, strict=True)]
     if not max(counts) <= MAX_NODES:
         raise ResolutionError(
-            f"increments {v} with exponents {s} need {max(counts):.2g} nodes on one grid (at most {MAX_NODES})"
+            f"increments {v} with exponents {s} need {max(counts):.2g} nodes on one grid (at most "
+            f"{MAX_NODES})"
         )
     grids = [
         h * np.arange(math.floor(low / h), math.ceil(high / h) + 1.0)
@@ -433,7 +434,7 @@ def _adjoint(
     for q in range(nodes.size):  # d log d / d log(-f)
         if load[q] > 700.0:
             own[q] = 0.0
-        elif load[q] > 1e-8:
+        elif load[q] > 1e-290:
             own[q] *= load[q] / math.expm1(load[q])
     for i in range(fields.size):
         if mu[i] == 0.0 or near[i]:

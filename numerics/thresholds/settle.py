@@ -181,7 +181,7 @@ def _residual(
     functional: BallFunctional, gaps: Sequence[Any], value: Any, branch: str
 ) -> float | None:
     """`identity_residual` at a point, None where that is beyond the doubles."""
-    if branch != "finite":
+    if branch != "finite" or not math.isfinite(float(value)):
         return None
     try:
         doubles = evaluator_of(functional.fe, functional.generic)
