@@ -1,13 +1,13 @@
 """Nests of what almost always holds, in balls: what is missing, with digits relative to itself.
 
-The method, its error law and where its grids lie are those of `numerics.nests.rare`. A ball has an exponent of
-any size, so that -f_k, d_k and D_k stand as they are. What the sum of an output does not know is added to it:
+The method, its error law and where its grids lie are those of `numerics.nests.rare`. A ball has an exponent
+of any size, so that -f_k, d_k and D_k stand as they are. What the sum of an output does not know is added to it:
 
 - the trapezoid rule's error, 6.5 times what it is for Z, relative to D;
 - nodes beyond the last one: d is at most 1 there;
 - nodes between the field's origin and the first one, and their mirror images: d rises with the field, and so
-  does a Gaussian up to the output; for the outermost lifting, which is wanted at 0, ``d <= s (1 - P)`` with the
-  leaf's probability P blurred by all increments, on blocks whose widths double inwards;
+  does a Gaussian up to the output; for the outermost lifting, which is wanted at 0, ``d <= s (1 - P)`` with
+  the leaf's probability P blurred by all increments, on blocks whose widths double inwards;
 - mirror images of the nodes that are summed, and nodes outside of an output's window, relative to D.
 """
 

@@ -15,11 +15,11 @@ increment that made it, and Z has no zero for b < 1 (`numerics.nests.grids`). Fo
 
     |d(y + i a)| <= 6.5 exp(r b) d(y):
 
-where ``e^b r D <= 1``, the segment from 1 to Z(y + i a) stays away from 0, and ``|d| =
-|r int D (1 - t D)^(r-1) dt| <= exp(r e^b D) - 1 <= (e - 1) e^b r D`` over t from 0 to 1, beside d >= (1 - 1/e) r D on the axis;
-elsewhere ``|d| <= 1 + e^(r b)``, beside d >= 1 - exp(-e^-b) >= 0.307. The next D is an average of d, so that
-its own b holds anew, by the Gaussian's shift alone. The trapezoid rule's relative error in D is so at most 6.5 times what it is in Z at
-the same spacing, ``13/(exp(2 pi a/h - (1/v' + r/v) a^2/2) - 1)`` for a lifting of increment v'.
+where ``e^b r D <= 1``, the segment from 1 to Z(y + i a) stays away from 0, and ``|d| = |r int_0^1 D (1 - t
+D)^(r-1) dt| <= exp(r e^b D) - 1 <= (e - 1) e^b r D``, beside ``d >= (1 - 1/e) r D`` on the axis; elsewhere
+``|d| <= 1 + e^(r b)``, beside ``d >= 1 - exp(-e^-b) >= 0.3077``. The next D is an average of d, so that its own b
+holds anew, by the Gaussian's shift alone. The trapezoid rule's relative error in D is so at most 6.5 times what
+it is in Z at the same spacing, ``13/(exp(2 pi a/h - (1/v' + r/v) a^2/2) - 1)`` for a lifting of increment v'.
 
 **Where the weight is.** By induction ``D_0 <= d <= r D`` bounds every level between the Gaussian tails of the
 interval's end with and without the exponents; windows are laid between these bounds. The nodes of one sign

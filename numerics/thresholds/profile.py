@@ -241,6 +241,7 @@ def profile_starts(
         upwards[-1] = math.log(s)
         value, upwards = profile_point(upwards)
         profiles[0].append((value, upwards.copy()))
+    s = float(exponents[-1])
     while limit is None and s < _FARTHEST and not profiles[0][-1][0] >= profiles[0][-2][0]:
         s *= _STEP
         upwards[-1] = math.log(s)

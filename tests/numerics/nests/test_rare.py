@@ -1,4 +1,4 @@
-"""What almost always holds, by what is missing: the plain nest where that sees it, and an integral where not."""
+"""What almost always holds, by what is missing: beside the plain nest, and beside an integral."""
 
 from __future__ import annotations
 
