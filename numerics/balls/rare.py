@@ -1,7 +1,7 @@
 """Nests of what almost always holds, in balls: what is missing, with digits relative to itself.
 
 The method, its error law and where its grids lie are those of `numerics.nests.rare`. A ball has an exponent
-of any size, so that -f_k, d_k and D_k stand as they are. What the sum of an output does not know is added to it:
+of any size, so that -f_k, d_k and D_k stand as they are. What an output's sum does not know is added to it:
 
 - the trapezoid rule's error, 6.5 times what it is for Z, relative to D;
 - nodes beyond the last one: d is at most 1 there;

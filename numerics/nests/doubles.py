@@ -114,19 +114,14 @@ def evaluate_scaled(
     field: float,
     increments: tuple[float, ...],
     exponents: tuple[float, ...],
-    *,
-    tolerance: float = 1e-16,
-    gradient: bool = True,
-    coarsen: float = 1.0,
-    work_limit: int = MAX_WORK,
+    **options: Any,
 ) -> NestResult:
     """`evaluate_nest`, with a scale of its own for what almost always holds (`numerics.nests.rare`)."""
-    options: dict[str, Any] = {
-        "tolerance": tolerance, "gradient": gradient, "coarsen": coarsen, "work_limit": work_limit
-    }  # fmt: skip
     if not is_rare(leaf, parameters, field, increments, exponents):
         return evaluate_nest(leaf, parameters, field, increments, exponents, **options)
-    lack = evaluate_rare(leaf, parameters, increments, exponents, **options)
+    lack = evaluate_rare(
+        leaf, parameters, increments, exponents, **{"work_limit": MAX_WORK, **options}
+    )
     return NestResult(
         -1.0, 0.0, -lack.d_increments, -lack.d_exponents, -lack.d_parameters, lack.discretisation,
         lack.edge, lack.exponentials, 0, lack.logarithm,

@@ -17,9 +17,10 @@ increment that made it, and Z has no zero for b < 1 (`numerics.nests.grids`). Fo
 
 where ``e^b r D <= 1``, the segment from 1 to Z(y + i a) stays away from 0, and ``|d| = |r int_0^1 D (1 - t
 D)^(r-1) dt| <= exp(r e^b D) - 1 <= (e - 1) e^b r D``, beside ``d >= (1 - 1/e) r D`` on the axis; elsewhere
-``|d| <= 1 + e^(r b)``, beside ``d >= 1 - exp(-e^-b) >= 0.3077``. The next D is an average of d, so that its own b
-holds anew, by the Gaussian's shift alone. The trapezoid rule's relative error in D is so at most 6.5 times what
-it is in Z at the same spacing, ``13/(exp(2 pi a/h - (1/v' + r/v) a^2/2) - 1)`` for a lifting of increment v'.
+``|d| <= 1 + e^(r b)``, beside ``d >= 1 - exp(-e^-b) >= 0.3077``. The next D is an average of d, so that its
+own b holds anew, by the Gaussian's shift alone. The trapezoid rule's relative error in D is so at most 6.5
+times what it is in Z at the same spacing, ``13/(exp(2 pi a/h - (1/v' + r/v) a^2/2) - 1)`` for a
+lifting of increment v'.
 
 **Where the weight is.** By induction ``D_0 <= d <= r D`` bounds every level between the Gaussian tails of the
 interval's end with and without the exponents; windows are laid between these bounds. The nodes of one sign
@@ -288,7 +289,7 @@ def evaluate_rare(
     mu, edge = np.ones(1), 0.0
     for k in range(len(v) - 1, -1, -1):
         stage = stages[k]
-        own = _adjoint(*stage[:-1], mu)
+        own = _adjoint(stage, mu)
         exponentials += stage.taken
         d_v[k] = float(mu @ (stage.factors * stage.rows[1])) / (2.0 * v[k])
         d_s[k] = float(own.sum() - mu.sum()) / s[k]
@@ -419,10 +420,11 @@ def _lifted(nodes, missing, load, fields, scale, norm, depth):  # pragma: no cov
 
 
 @njit
-def _adjoint(
-    nodes, missing, load, fields, scale, rows, bounds, near, factors, mu
-):  # pragma: no cover - compiled
+def _adjoint(stage, mu):  # pragma: no cover - compiled
     """Derivatives in log(-f) of the nodes, from those in log(-f) of the fields."""
+    nodes, missing, load, fields = stage.nodes, stage.missing, stage.load, stage.fields
+    scale, rows, bounds = stage.scale, stage.rows, stage.bounds
+    near, factors = stage.near, stage.factors
     own = np.zeros(nodes.size)
     for i in range(fields.size):
         if mu[i] == 0.0 or not near[i]:
