@@ -108,6 +108,11 @@ class _RareNest:
             low = high - (high - low) * grid.narrow
             self.firsts.append(max(math.floor(low / h), 1))
             self.lasts.append(math.ceil(high / h))
+        for k in range(
+            depth - 2, -1, -1
+        ):  # no output lies before the first node, roundings included
+            outermost = self.firsts[k + 1] * self.multiples[k + 1] // self.multiples[k]
+            self.firsts[k] = max(min(self.firsts[k], outermost), 1)
         most = max(b - a for a, b in zip(self.firsts, self.lasts, strict=True))
         if most > _MAX_NODES:
             raise ResolutionError(
@@ -198,6 +203,11 @@ class _RareNest:
             x = self._node(k + 1, i) if b else arb(0)
             gone = summed(missing, windows[0], i)
             gone = gone + gone * relative + between(self._beyond(k, x, missing[0]))
+            if not gone.is_finite():
+                raise ResolutionError(
+                    f"lifting {k + 2} of increments {list(map(float_of, self.v))} encloses nothing on grids for "
+                    f"{self.grid.digits} digits"
+                )
             near = gone < 0.5
             z = 1 - gone
             if near:

@@ -156,6 +156,18 @@ def test_a_ball_beyond_the_doubles_holds_the_integral():
         assert mine.value.rad() < abs(mine.value) * arb(10) ** -25
 
 
+@pytest.mark.parametrize("kappa", [10.0, 10.3, 11.0, 14.0, 30.0])
+@pytest.mark.parametrize("digits", [12, 17, 18])
+def test_outputs_do_not_begin_before_nodes(kappa, digits):
+    case = ((kappa, 0.02), (0.06, 0.92), (4.0, 100.0))
+    with ctx.workdps(digits + 15):
+        mine = evaluate_rare_nest(ball_leaf(), inputs(case), 2, BallGrid(digits)).value
+    function, numbers, v, s = asked(case)
+    lack = evaluate_rare(function, numbers, v, s, work_limit=WORK, gradient=False)
+    assert float((-mine).log().mid()) == pytest.approx(lack.logarithm, abs=1e-12)
+    assert mine.rad() < abs(mine) * arb(10) ** -digits
+
+
 def test_a_coarse_or_narrow_ball_grid_makes_it_wide_not_wrong():
     with ctx.workdps(60):
         exact = evaluate_rare_nest(ball_leaf(), inputs(WIDE), 1, BallGrid(35)).value
