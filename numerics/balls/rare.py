@@ -205,8 +205,8 @@ class _RareNest:
             gone = gone + gone * relative + between(self._beyond(k, x, missing[0]))
             if not gone.is_finite():
                 raise ResolutionError(
-                    f"lifting {k + 2} of increments {list(map(float_of, self.v))} encloses nothing on grids for "
-                    f"{self.grid.digits} digits"
+                    f"lifting {k + 2} of increments {list(map(float_of, self.v))} encloses nothing on grids "
+                    f"for {self.grid.digits} digits"
                 )
             near = gone < 0.5
             z = 1 - gone

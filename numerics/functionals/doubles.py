@@ -23,7 +23,7 @@ from numerics.nests.doubles import NestResult, evaluate_nest, evaluate_scaled
 from numerics.nests.grids import MAX_WORK
 from numerics.nests.laws import Law, tilted_laws
 from numerics.nests.leaf import CompiledLeaf, compile_leaf
-from numerics.nests.rare import is_rare
+from numerics.nests.rare import NotRareError, is_rare, plan_rare
 from numerics.nests.stable import COMPILED
 from theory import FreeEnergy
 
@@ -34,6 +34,8 @@ __all__ = ["CompiledLeaf", "Evaluation", "Evaluator", "compile_leaf", "evaluator
 
 Array = NDArray[np.float64]
 
+# log(1/tolerance) up to which a nest has to be rare.
+_MANY = 80.0
 # Logarithm of a factor up to which it goes into value, gradient and bound.
 _FOLDED = 600.0
 
@@ -190,8 +192,14 @@ class Evaluator:
 
     def is_rare(self, index: int, gaps: Array) -> bool:
         """Whether a nest, a factor of the functional, almost always holds (`numerics.nests.rare`)."""
-        known = self.program.nests[index].degree is not None
-        return known and is_rare(*self._asked(index, gaps))
+        leaf, numbers, field, v, s = self._asked(index, gaps)
+        if self.program.nests[index].degree is None or not is_rare(leaf, numbers, field, v, s):
+            return False
+        try:  # with as many digits as are asked for as a rule
+            plan_rare(leaf, numbers, v, s, _MANY)
+        except NotRareError:
+            return False
+        return True
 
     def laws(self, index: int, gaps: Array) -> tuple[Law, ...]:
         """Tilted laws of the fields of one nest at given gaps."""

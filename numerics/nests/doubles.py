@@ -42,7 +42,7 @@ from .extent import extent
 from .grids import MAX_WORK, GridPlan, ResolutionError, Strip, plan_grids, window
 from .outermost import lift_point
 from .pilot import measured_strips
-from .rare import evaluate_rare, is_rare
+from .rare import NotRareError, evaluate_rare, is_rare
 from .rows import Lifting
 from .windows import depth_below_top, leaf_range, scale
 
@@ -119,9 +119,12 @@ def evaluate_scaled(
     """`evaluate_nest`, with a scale of its own for what almost always holds (`numerics.nests.rare`)."""
     if not is_rare(leaf, parameters, field, increments, exponents):
         return evaluate_nest(leaf, parameters, field, increments, exponents, **options)
-    lack = evaluate_rare(
-        leaf, parameters, increments, exponents, **{"work_limit": MAX_WORK, **options}
-    )
+    try:
+        lack = evaluate_rare(
+            leaf, parameters, increments, exponents, **{"work_limit": MAX_WORK, **options}
+        )
+    except NotRareError:
+        return evaluate_nest(leaf, parameters, field, increments, exponents, **options)
     return NestResult(
         -1.0, 0.0, -lack.d_increments, -lack.d_exponents, -lack.d_parameters, lack.discretisation,
         lack.edge, lack.exponentials, 0, lack.logarithm,

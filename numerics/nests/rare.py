@@ -47,7 +47,15 @@ from .grids import MAX_NODES, ResolutionError, Strip, log_spacing, trapezoid_err
 if TYPE_CHECKING:
     from .leaf import CompiledLeaf
 
-__all__ = ["RELATIVE", "RarePlan", "RareResult", "evaluate_rare", "is_rare", "plan_rare"]
+__all__ = [
+    "RELATIVE",
+    "NotRareError",
+    "RarePlan",
+    "RareResult",
+    "evaluate_rare",
+    "is_rare",
+    "plan_rare",
+]
 
 Array = NDArray[np.float64]
 
@@ -61,6 +69,10 @@ _ROOM = 6.0
 _TINY = -18.0
 # log-weight of mirror images that counts for nothing beside what the tolerance asks for.
 _MIRRORED = 10.0
+
+
+class NotRareError(ResolutionError):
+    """The mirror images of a nest count: it is not rare enough."""
 
 
 class RarePlan(NamedTuple):
@@ -172,7 +184,7 @@ def plan_rare(
 
     Raises
     ------
-    ResolutionError
+    NotRareError
         If a nest is not rare enough for its mirror images to count for nothing.
     """
     edge, blur = _edge(leaf, parameters)
@@ -210,7 +222,7 @@ def plan_rare(
         if k < len(increments) - 1:
             low = min(low, first)
             if 2.0 * low * first / v < depth + _MIRRORED:
-                raise ResolutionError(
+                raise NotRareError(
                     f"the mirror images of lifting {k + 2} of increments {increments} are not negligible"
                 )
         lows.append(low)

@@ -15,8 +15,8 @@ from numerics.balls.plan import BallGrid
 from numerics.balls.rare import evaluate_rare_nest
 from numerics.errors import ResolutionError
 from numerics.functionals.parts import parts_of
-from numerics.nests.doubles import evaluate_nest
-from numerics.nests.rare import evaluate_rare, is_rare, plan_rare
+from numerics.nests.doubles import evaluate_nest, evaluate_scaled
+from numerics.nests.rare import NotRareError, evaluate_rare, is_rare, plan_rare
 from theory import ABP, SBP, free_energy
 
 WORK = 10**9
@@ -121,8 +121,15 @@ def test_half_the_work_is_refused_and_what_is_not_rare_is_known():
     assert not is_rare(function, own(2.0, 0.05), 0.0, v, s)
     half_line = parts_of(free_energy(ABP(1).generic, 2)).nests
     assert not any(nest.compiled.has_lacks and nest.compiled.even for nest in half_line)
-    with pytest.raises(ResolutionError, match="mirror images"):
+    with pytest.raises(NotRareError, match="mirror images"):
         plan_rare(function, own(2.0, 0.05), (0.5, 0.45), (2.0, 3.0), 40.0)
+    close = (9.0, 0.05), (0.9, 0.05), (2.0, 3.0)
+    assert is_rare(*asked(close)[:2], 0.0, *close[1:])
+    both = [
+        evaluate(*asked(close)[:2], 0.0, *close[1:])
+        for evaluate in (evaluate_scaled, evaluate_nest)
+    ]
+    assert both[0].value == both[1].value
 
 
 def inputs(case):
