@@ -20,7 +20,7 @@ from flint import arb
 from .numbers import float_of
 from .plan import SHARE, Plan
 
-__all__ = ["OMITTED", "LiftingError", "node"]
+__all__ = ["OMITTED", "LiftingError", "between", "node"]
 
 #: Weights left out of a sum are below exp(-OMITTED) of the tolerance, together.
 OMITTED = 5.0
@@ -129,7 +129,7 @@ class LiftingError:
                 if not tilt.is_zero():
                     size *= (constant - tilt * distance).exp()
                 beyond += weight * size
-            return z + z * error + _between(beyond)
+            return z + z * error + between(beyond)
 
         return annealed
 
@@ -150,7 +150,7 @@ class LiftingError:
         return size + self.norm * density * (rate * step + bend * step * step) * 2
 
 
-def _between(size: arb) -> arb:
+def between(size: arb) -> arb:
     """The ball from 0 to a non-negative bound."""
     upper = size.upper()
     if upper.is_zero():

@@ -15,6 +15,7 @@ from theory.thresholds.finite_exponents import without_quenched_average
 from .nest import BallValue, evaluate_ball_nest, planned_nodes
 from .plan import BallGrid
 from .program import BallProgram, ball_program, ball_sum, exact
+from .rare import evaluate_rare_nest
 
 __all__ = ["BallFunctional", "Point", "functional_at", "functional_in_balls"]
 
@@ -54,12 +55,15 @@ class BallFunctional:
     program : BallProgram
     lost : tuple of int
         Decimal digits by which the nests are smaller than 1: digits are wanted relative to them.
+    rare : tuple of bool
+        Which nests are evaluated by what they lack (`numerics.balls.rare`), and lose none; none by default.
     """
 
     fe: FreeEnergy
     generic: FreeEnergy
     program: BallProgram
     lost: tuple[int, ...]
+    rare: tuple[bool, ...] = ()
 
     def parameters(self) -> list[arb]:
         """The model's parameters in the precision of the moment."""
@@ -145,6 +149,8 @@ class BallFunctional:
     ) -> BallValue:
         """One nest at given gaps."""
         nest, inputs, own = self._asked(index, gaps, grid)
+        if self.rare and self.rare[index]:
+            return evaluate_rare_nest(nest.leaf, inputs, nest.depth, own, gradient=gradient)
         return evaluate_ball_nest(nest.leaf, inputs, nest.depth, own, gradient=gradient)
 
     def planned_nodes(self, gaps: Sequence[arb], grid: BallGrid) -> int:

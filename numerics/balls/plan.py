@@ -8,6 +8,7 @@ two, so that nodes are exact in any precision.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -20,7 +21,7 @@ from numerics.nests.leaf import CompiledLeaf
 from numerics.nests.pilot import measured_strips
 from numerics.nests.shape import Shape
 
-__all__ = ["SHARE", "BallGrid", "Plan", "plan"]
+__all__ = ["SHARE", "BallGrid", "Plan", "commensurate", "plan"]
 
 #: Strips come from doubles; this covers their rounding, and that parameters may be small balls.
 SHARE = 1e-6
@@ -260,6 +261,28 @@ def plan(
         raise ResolutionError(f"no strip of analyticity is known for increments {v}, exponents {s}")
     if nested:
         wanted = [min(wanted[k:]) for k in range(len(v))]
+    power, multiples = commensurate(wanted)
+    proved = strip.kind in ("cone", "log-concave")
+    flat = 0.0
+    if even and math.isfinite(reaches.drops[0]) and grid.log_inverse < _UNSEEN:
+        enough = grid.log_inverse + math.log(max(1.0, *s))
+        flat = _flat(leaf, numbers, enough, reaches.highs[0], _CLOSE * strips[0].half_width)
+    return Plan(grid, v, s, strips, shape, even, proved, power, multiples, reaches, flat)
+
+
+def commensurate(wanted: Sequence[float]) -> tuple[int, tuple[int, ...]]:
+    """Spacings no larger than those wanted, each a multiple or a fraction of the one before it.
+
+    Parameters
+    ----------
+    wanted : sequence of float
+
+    Returns
+    -------
+    power : int
+    multiples : tuple of int
+        The spacings in units of ``2**-power``.
+    """
     ratios = [Fraction(1)]  # h_k / h_0
     for h in wanted[1:]:
         grown = h / (wanted[0] * float(ratios[-1]))
@@ -267,13 +290,7 @@ def plan(
     common = math.lcm(*(r.denominator for r in ratios))
     power = 8 - math.floor(math.log2(wanted[0] / common))
     first = common * math.floor(wanted[0] / common * 2.0**power)
-    multiples = [int(first * r) for r in ratios]
-    proved = strip.kind in ("cone", "log-concave")
-    flat = 0.0
-    if even and math.isfinite(reaches.drops[0]) and grid.log_inverse < _UNSEEN:
-        enough = grid.log_inverse + math.log(max(1.0, *s))
-        flat = _flat(leaf, numbers, enough, reaches.highs[0], _CLOSE * strips[0].half_width)
-    return Plan(grid, v, s, strips, shape, even, proved, power, tuple(multiples), reaches, flat)
+    return power, tuple(int(first * r) for r in ratios)
 
 
 def _whole(ratio: float) -> Fraction:

@@ -79,6 +79,13 @@ def _erf_mean(a: arb, b: arb) -> arb:
     return (a.erf() + b.erf()) / 2
 
 
+def _log_erf_mean(a: arb, b: arb) -> arb:
+    """With every digit where it is close to 0, too."""
+    if a > 1 and b > 1:
+        return (-(a.erfc() + b.erfc()) / 2).log1p()
+    return _erf_mean(a, b).log()
+
+
 def _power(x: arb, index: int) -> arb:
     """A whole power, by products: FLINT's own takes a logarithm of balls that contain 0."""
     if index < 0:
@@ -107,7 +114,7 @@ BALLS: dict[str, Any] = {
     "Phi": _phi,
     "ErfMean": _erf_mean,
     "LogNdtr": lambda b: _phi(arb(b)).log(),
-    "LogErfMean": lambda a, b: _erf_mean(arb(a), arb(b)).log(),
+    "LogErfMean": lambda a, b: _log_erf_mean(arb(a), arb(b)),
     "LogTwoCosh": lambda u: (2 * arb(u).cosh()).log(),
     "LogAddExp": lambda a, b: arb(a) + (1 + (arb(b) - arb(a)).exp()).log(),
     "InverseMills": lambda x: (-(arb(x) ** 2) / 2).exp() / (2 * arb.pi()).sqrt() / _phi(arb(x)),
@@ -236,12 +243,15 @@ class BallLeaf:
         Of the node and the parameters.
     both : callable
         The value, then its derivatives in the parameters, at the cost of one error function.
+    ends : callable or None
+        Of an interval's probability ``(erf a + erf b)/2``: a and b.
     """
 
     form: StableForm
     compiled: CompiledLeaf
     value: Callable[..., list[arb]]
     both: Callable[..., list[arb]]
+    ends: Callable[..., list[arb]] | None = None
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -251,6 +261,8 @@ class BallLeaf:
 
 def plain_form(form: StableForm) -> Expr:
     """A stable form as scale log S + offset with S a sum of exponentials, Phi and ErfMean."""
+    if len(form.terms) == 1 and len(form.terms[0].arguments) == 2:
+        return form.scale * form.terms[0].logarithm + form.offset
     total = []
     for term in form.terms:
         factor: Expr = sympy.S.One
@@ -317,6 +329,9 @@ def ball_program(fe: FreeEnergy) -> BallProgram:
             nest.compiled,
             in_balls([h, *nest.own], [plain]),
             in_balls([h, *nest.own], [plain, *slopes]),
+            in_balls([h, *nest.own], list(form.terms[0].arguments))
+            if nest.compiled.has_lacks
+            else None,
         )
         nests.append(
             BallNest(

@@ -7,6 +7,7 @@ compiled code in `numerics.nests.leaf`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,10 +19,11 @@ from numpy.typing import NDArray
 from sympy import Expr, Symbol
 
 from numerics.nests import stable
-from numerics.nests.doubles import NestResult, evaluate_nest
+from numerics.nests.doubles import NestResult, evaluate_nest, evaluate_scaled
 from numerics.nests.grids import MAX_WORK
 from numerics.nests.laws import Law, tilted_laws
 from numerics.nests.leaf import CompiledLeaf, compile_leaf
+from numerics.nests.rare import NotRareError, is_rare, plan_rare
 from numerics.nests.stable import COMPILED
 from theory import FreeEnergy
 
@@ -31,6 +33,11 @@ from .parts import parts_of
 __all__ = ["CompiledLeaf", "Evaluation", "Evaluator", "compile_leaf", "evaluator", "evaluator_of"]
 
 Array = NDArray[np.float64]
+
+# log(1/tolerance) up to which a nest has to be rare.
+_MANY = 80.0
+# Logarithm of a factor up to which it goes into value, gradient and bound.
+_FOLDED = 600.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ class _Nest:
     jacobian: Callable[..., Sequence[float]]
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
+    degree: int | None
 
     @property
     def size(self) -> int:
@@ -80,8 +88,9 @@ def compile_program(fe: FreeEnergy) -> Program:
             _lambdify(parts.arguments, [d for _, _, d in nest.entries]),
             np.array([i for i, _, _ in nest.entries], dtype=np.intp),
             np.array([j for _, j, _ in nest.entries], dtype=np.intp),
+            degree,
         )
-        for nest in parts.nests
+        for nest, degree in zip(parts.nests, parts.degrees, strict=True)
     )
     combine = _lambdify([*parts.arguments, *parts.stand_ins], parts.outputs)
     return Program(parts.coordinates, tuple(map(str, parts.parameters)), nests, combine)
@@ -108,6 +117,8 @@ class Evaluation:
         Largest Gibbs weight at the edge of a grid.
     exponentials, products : int
         Operations of the nests.
+    log_scale : float
+        Logarithm of a factor that value, gradient and bound are still without; 0 within the doubles.
     """
 
     value: float
@@ -116,6 +127,7 @@ class Evaluation:
     edge: float
     exponentials: int
     products: int
+    log_scale: float = 0.0
 
 
 class Evaluator:
@@ -178,6 +190,17 @@ class Evaluator:
         """Evaluate one nest at given gaps."""
         return evaluate_nest(*self._asked(index, gaps), gradient=gradient, **self._grids)
 
+    def is_rare(self, index: int, gaps: Array) -> bool:
+        """Whether a nest, a factor of the functional, almost always holds (`numerics.nests.rare`)."""
+        leaf, numbers, field, v, s = self._asked(index, gaps)
+        if self.program.nests[index].degree is None or not is_rare(leaf, numbers, field, v, s):
+            return False
+        try:  # with as many digits as are asked for as a rule
+            plan_rare(leaf, numbers, v, s, _MANY)
+        except NotRareError:
+            return False
+        return True
+
     def laws(self, index: int, gaps: Array) -> tuple[Law, ...]:
         """Tilted laws of the fields of one nest at given gaps."""
         return tilted_laws(*self._asked(index, gaps), **self._grids)
@@ -217,7 +240,11 @@ class Evaluator:
 
     def at_gaps(self, gaps: Array, *, gradient: bool = True) -> Evaluation:
         """Evaluate at gaps (see `Coordinates`); the gradient is in the coordinates."""
-        results = [self.nest(i, gaps, gradient=gradient) for i in range(len(self.program.nests))]
+        results = [self._scaled(i, gaps, gradient) for i in range(len(self.program.nests))]
+        log_scale = sum(
+            (nest.degree or 0) * r.log_scale
+            for nest, r in zip(self.program.nests, results, strict=True)
+        )
         out = self.program.combine(*gaps.tolist(), *self.parameters, *(r.value for r in results))
         n = gaps.size
         value = float(out[0])
@@ -244,7 +271,16 @@ class Evaluator:
                 entries = np.array(nest.jacobian(*gaps.tolist(), *self.parameters), dtype=float)
                 np.add.at(total, nest.columns, d * partial[nest.rows] * entries)
             total = self.coordinates.pull_back(gaps, total)
-        return Evaluation(value, total, float(error), edge, exponentials, products)
+        if 0.0 < abs(log_scale) < _FOLDED:
+            factor, log_scale = math.exp(log_scale), 0.0
+            value, total, error = factor * value, factor * total, factor * error
+        return Evaluation(value, total, float(error), edge, exponentials, products, log_scale)
+
+    def _scaled(self, index: int, gaps: Array, gradient: bool) -> NestResult:
+        """A nest, with a scale of its own where that is a factor of the functional."""
+        if self.program.nests[index].degree is None:
+            return self.nest(index, gaps, gradient=gradient)
+        return evaluate_scaled(*self._asked(index, gaps), gradient=gradient, **self._grids)
 
     def __call__(self, coords: Array, *, gradient: bool = True) -> Evaluation:
         """Evaluate at coordinates of shape (size,)."""

@@ -67,6 +67,8 @@ class Parts:
         The nests' values in ``outputs``.
     outputs : tuple of sympy.Expr
         The functional, and its derivatives in the gaps and in the nests' values.
+    degrees : tuple of int or None
+        The power of a factor on a nest that the functional has as a factor, None where it has none.
     """
 
     coordinates: Coordinates
@@ -75,6 +77,7 @@ class Parts:
     nests: tuple[NestParts, ...]
     stand_ins: tuple[Symbol, ...]
     outputs: tuple[Expr, ...]
+    degrees: tuple[int | None, ...]
 
 
 @lru_cache(maxsize=64)
@@ -119,4 +122,12 @@ def parts_of(fe: FreeEnergy) -> Parts:
         tuple(nests),
         tuple(stand_ins),
         (algebra, *(sympy.diff(algebra, x) for x in (*gaps, *stand_ins))),
+        tuple(_degree(algebra, x) for x in stand_ins),
     )
+
+
+def _degree(expr: Expr, x: Symbol) -> int | None:
+    """The n of ``expr = x**n`` times what is free of x."""
+    power, rest = expr.as_independent(x, as_Add=False)[::-1]
+    base, exponent = power.as_base_exp()
+    return int(exponent) if base == x and exponent.is_Integer and not rest.has(x) else None

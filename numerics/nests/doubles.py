@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,10 +42,22 @@ from .extent import extent
 from .grids import MAX_WORK, GridPlan, ResolutionError, Strip, plan_grids, window
 from .outermost import lift_point
 from .pilot import measured_strips
+from .rare import NotRareError, evaluate_rare, is_rare
 from .rows import Lifting
 from .windows import depth_below_top, leaf_range, scale
 
-__all__ = ["Forward", "Leaf", "NestResult", "evaluate_nest", "forward", "inner_weights"]
+if TYPE_CHECKING:
+    from .leaf import CompiledLeaf
+
+__all__ = [
+    "Forward",
+    "Leaf",
+    "NestResult",
+    "evaluate_nest",
+    "evaluate_scaled",
+    "forward",
+    "inner_weights",
+]
 
 Array = NDArray[np.float64]
 
@@ -79,6 +91,8 @@ class NestResult:
         Number of exponentials, logarithms and error functions taken.
     products : int
         Number of multiply-adds in the convolutions.
+    log_scale : float
+        Logarithm of a factor that value, derivatives and bound are still without, beyond the doubles with it.
     """
 
     value: float
@@ -90,6 +104,31 @@ class NestResult:
     edge: float
     exponentials: int
     products: int
+    log_scale: float = 0.0
+
+
+@interruptible()
+def evaluate_scaled(
+    leaf: CompiledLeaf,
+    parameters: Array,
+    field: float,
+    increments: tuple[float, ...],
+    exponents: tuple[float, ...],
+    **options: Any,
+) -> NestResult:
+    """`evaluate_nest`, with a scale of its own for what almost always holds (`numerics.nests.rare`)."""
+    if not is_rare(leaf, parameters, field, increments, exponents):
+        return evaluate_nest(leaf, parameters, field, increments, exponents, **options)
+    try:
+        lack = evaluate_rare(
+            leaf, parameters, increments, exponents, **{"work_limit": MAX_WORK, **options}
+        )
+    except NotRareError:
+        return evaluate_nest(leaf, parameters, field, increments, exponents, **options)
+    return NestResult(
+        -1.0, 0.0, -lack.d_increments, -lack.d_exponents, -lack.d_parameters, lack.discretisation,
+        lack.edge, lack.exponentials, 0, lack.logarithm,
+    )  # fmt: skip
 
 
 @interruptible()

@@ -19,7 +19,7 @@ from numerics.codegen import generated_module
 from .grids import Strip
 from .recognise import StableForm, stable_form
 from .shape import EVEN_FALLING, Shape, TermNumbers, analyse, even_growing
-from .stable import COMPILED, LogErfMean, LogTwoCosh
+from .stable import COMPILED, LogErfMean, LogMinusLogErfMean, LogTwoCosh
 
 __all__ = ["CompiledLeaf", "compile_leaf"]
 
@@ -43,6 +43,27 @@ class CompiledLeaf:
     _values: Callable[..., None]
     _derivatives: Callable[..., None]
     _facts: Callable[[Array], tuple[Strip, Shape]]
+    _lacks: Callable[..., None] | None = None
+    _lack_derivatives: Callable[..., None] | None = None
+
+    @property
+    def has_lacks(self) -> bool:
+        """Whether it is the logarithm of an interval's probability, whose distance from 1 is known."""
+        return self._lacks is not None
+
+    def lacks(self, y: Array, parameters: Array) -> Array:
+        """``log(-f_0(y))``, shape (n,), where f_0 may be below every double."""
+        out = np.empty_like(y)
+        assert self._lacks is not None
+        self._lacks(y, parameters, out)
+        return out
+
+    def lack_derivatives(self, y: Array, parameters: Array) -> Array:
+        """``d log(-f_0(y)) / d parameters``, shape (len(parameters), n)."""
+        out = np.empty((len(self.parameters), y.size))
+        assert self._lack_derivatives is not None
+        self._lack_derivatives(y, parameters, out)
+        return out
 
     def values(self, y: Array, parameters: Array) -> Array:
         """``f_0(y)``, shape (n,)."""
@@ -99,13 +120,15 @@ def compile_leaf(leaf: Lambda) -> CompiledLeaf:
             *_loop("values(y, parameters, out)", unpack, [f"out[i] = {_code(form.expr)}"]),
             *_loop("derivatives(y, values, parameters, out)", unpack, _derivatives(form, symbols)),
             *_loop("slopes(y, parameters, first, second)", unpack, _slopes(form)),
+            *_lacks(form, symbols, unpack),
             "",
         ]
     )
     module = generated_module("leaf", text)
     facts = _facts(form, symbols, module.slopes)
     names = tuple(map(str, symbols))
-    return CompiledLeaf(names, form.is_even, module.values, module.derivatives, facts)
+    lacks = getattr(module, "lacks", None), getattr(module, "lack_derivatives", None)
+    return CompiledLeaf(names, form.is_even, module.values, module.derivatives, facts, *lacks)
 
 
 # -- code ------------------------------------------------------------------------------------------
@@ -139,6 +162,19 @@ def _derivatives(form: StableForm, symbols: Sequence[Symbol]) -> list[str]:
 def _slopes(form: StableForm) -> list[str]:
     first = sympy.diff(form.expr, form.field)
     return _assignments(["first[i]", "second[i]"], [first, sympy.diff(first, form.field)])
+
+
+def _lacks(form: StableForm, symbols: Sequence[Symbol], unpack: list[str]) -> list[str]:
+    """Functions for the logarithm of what an interval's probability lacks, if the leaf is one's."""
+    if not isinstance(form.expr, LogErfMean):
+        return []
+    lack = LogMinusLogErfMean(*form.expr.args)
+    targets = [f"out[{k}, i]" for k in range(len(symbols))]
+    slopes = _assignments(targets, [sympy.diff(lack, symbol) for symbol in symbols])
+    return [
+        *_loop("lacks(y, parameters, out)", unpack, [f"out[i] = {_code(lack)}"]),
+        *_loop("lack_derivatives(y, parameters, out)", unpack, slopes),
+    ]
 
 
 # -- facts -----------------------------------------------------------------------------------------

@@ -24,12 +24,14 @@ __all__ = [
     "InverseMills",
     "LogAddExp",
     "LogErfMean",
+    "LogMinusLogErfMean",
     "LogNdtr",
     "LogTwoCosh",
     "definition",
     "inverse_mills",
     "log_add_exp",
     "log_erf_mean",
+    "log_minus_log_erf_mean",
     "log_ndtr",
     "log_two_cosh",
 ]
@@ -75,6 +77,24 @@ class LogErfMean(_Stable):
         if argindex not in (1, 2):
             raise ArgumentIndexError(self, argindex)
         return exp(-(self.args[argindex - 1] ** 2) - self) / sqrt(pi)
+
+
+class LogMinusLogErfMean(_Stable):
+    """``log(-log((erf a + erf b)/2))`` for a + b > 0: how little an interval's probability lacks."""
+
+    nargs = 2
+
+    def definition(self) -> Expr:
+        """The expression this function stands for."""
+        a, b = self.args
+        return log(-log(erf(a) / 2 + erf(b) / 2))
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        """Derivative of the logarithm over the logarithm, in one exponential."""
+        if argindex not in (1, 2):
+            raise ArgumentIndexError(self, argindex)
+        own = self.args[argindex - 1]
+        return -exp(-(own**2) - LogErfMean(*self.args) - self) / sqrt(pi)
 
 
 class LogNdtr(_Stable):
@@ -129,6 +149,7 @@ COMPILED = {
     "InverseMills": "inverse_mills",
     "LogAddExp": "log_add_exp",
     "LogErfMean": "log_erf_mean",
+    "LogMinusLogErfMean": "log_minus_log_erf_mean",
     "LogNdtr": "log_ndtr",
     "LogTwoCosh": "log_two_cosh",
 }
@@ -189,6 +210,18 @@ def log_erf_mean(a, b):  # pragma: no cover - compiled
         return math.log(0.5 * (math.erfc(z) - math.erfc(high)))
     ratio = math.exp(-(high - z) * (high + z)) * _scaled_erfc_series(high)
     return -z * z + math.log(0.5 * (_scaled_erfc_series(z) - ratio))
+
+
+@njit(cache=True)
+def log_minus_log_erf_mean(a, b):  # pragma: no cover - compiled
+    """``log(-log((erf a + erf b)/2))``, a + b > 0; where both tails underflow by the scaled one."""
+    z = min(a, b)
+    if z < 25.0:
+        return math.log(-log_erf_mean(a, b))
+    high = max(a, b)
+    ratio = math.exp(-(high - z) * (high + z))
+    tails = _scaled_erfc_series(z) + ratio * _scaled_erfc_series(high)
+    return -z * z + math.log(0.5 * tails)
 
 
 @njit(cache=True)

@@ -2,7 +2,7 @@
 
 The margin of a capacity is moved towards 1 in size, the density of a ground state up and down, until a search
 succeeds; from there the level's coordinates are followed back along the parameter's logarithm, each time
-extrapolated through the last two points and corrected by Newton's method in balls, whose range has no end:
+extrapolated through the last three points and corrected by Newton's method in balls, whose range has no end:
 values beyond the doubles are reached this way, too. A step that does not converge is halved.
 
 What is followed is one stationary point; whether a lower one has appeared on the way is not seen.
@@ -109,7 +109,7 @@ def _walked(
         else:
             value = Rational(math.exp(t)).limit_denominator(10**9)
             value = value if target.is_positive else -value
-        gaps = tuple(map(float, np.exp(_extrapolated(path[-2:], t))))
+        gaps = tuple(map(float, np.exp(_extrapolated(path[-3:], t))))
         try:
             start = dataclasses.replace(last, model=moved(model, value), gaps=gaps, branches=())
             last = refine(start)
@@ -135,9 +135,13 @@ def _walked(
 
 
 def _extrapolated(path: list[tuple[float, Array]], t: float) -> Array:
-    """The line through the last two points, at t; the last one where it is alone."""
-    (a, before), (b, last) = path[0], path[-1]
-    return last if a == b else last + (t - b) / (b - a) * (last - before)
+    """The parabola through the last three points, at t; through fewer the line or the constant."""
+    places = [place for place, _ in path]
+    total = np.zeros_like(path[0][1])
+    for i, (place, point) in enumerate(path):
+        others = places[:i] + places[i + 1 :]
+        total += math.prod((t - other) / (place - other) for other in others) * point
+    return total
 
 
 def _logarithms(solution: Solution) -> Array:

@@ -78,15 +78,19 @@ def seeing(bare: BallFunctional, gaps: NDArray[np.float64]) -> BallFunctional:
     """
     fe, generic, program = bare.fe, bare.generic, bare.program
     doubles = evaluator_of(fe, generic)
+    rare = tuple(doubles.is_rare(index, gaps) for index in range(len(program.nests)))
     lost = []
     for index in range(len(program.nests)):
+        if rare[index]:
+            lost.append(0)
+            continue
         size = abs(doubles.nest(index, gaps).value)
         lost.append(
             max(0, math.ceil(-math.log10(size)))
             if size > 1e-280
             else _digits_lost(bare, index, gaps)
         )
-    return BallFunctional(fe, generic, program, tuple(lost))
+    return BallFunctional(fe, generic, program, tuple(lost), rare)
 
 
 def _digits_lost(functional: BallFunctional, index: int, gaps: NDArray[np.float64]) -> int:

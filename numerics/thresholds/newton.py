@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,15 +145,19 @@ def _doubles_inverse(
 ) -> tuple[arb_mat, int, int]:
     """Inverse of the Hessian in doubles, its digits, and how many digits it takes from the gradient."""
     doubles = evaluator_of(functional.fe, functional.generic)
+    point = np.array(start)
+    shift = 0.0
 
     def function(coords: np.ndarray) -> tuple[float, np.ndarray]:
         try:
             at = doubles(coords)
         except (ArithmeticError, ValueError):  # beyond the doubles
             return math.nan, np.full(coords.size, math.nan)
-        return at.value, at.gradient
+        factor = math.exp(at.log_scale - shift)
+        return factor * at.value, factor * at.gradient
 
-    point = np.array(start)
+    with suppress(ArithmeticError, ValueError):
+        shift = doubles(point, gradient=False).log_scale
     curvature = (
         4.0 * hessian(function, point, _STEP) - hessian(function, point, 2.0 * _STEP)
     ) / 3.0
@@ -165,7 +170,9 @@ def _doubles_inverse(
     scale = abs(function(point)[0]) if functional.fe.is_capacity else 1.0
     stiff = max(0, math.ceil(math.log10(scale / sizes.min())))
     inverse = np.linalg.inv(curvature)
-    return arb_mat([[arb(float(x)) for x in row] for row in inverse]), accuracy, stiff
+    unit = (-arb(shift)).exp().mid()
+    scaled = [[(arb(float(x)) * unit).mid() for x in row] for row in inverse]
+    return arb_mat(scaled), accuracy, stiff
 
 
 def _inverse_hessian(

@@ -41,6 +41,8 @@ Array = NDArray[np.float64]
 
 # Operations of a level of a nest that a search may always spend, and how many times those of its start.
 _LEAST_WORK, _FINER = 100_000, 8
+# Logarithm up to which a capacity is a double.
+_DOUBLES = 700.0
 # Energies this close to 0 are not told from it in doubles.
 _SMALLEST = 1e-13
 
@@ -147,7 +149,7 @@ class Objective:
             return lost
         if not self.logarithmic:
             return self.sign * value, self.sign * gradient
-        return (math.log(value), gradient / value) if value > 0.0 else lost
+        return (math.log(value) + at.log_scale, gradient / value) if value > 0.0 else lost
 
     def with_work(self, coords: Array) -> tuple[float, int]:
         """Value, and the operations that it and its gradient took."""
@@ -168,9 +170,11 @@ class Objective:
             evaluator.work_limit = limit
 
     def value(self, objective: float) -> float:
-        """Value of the functional, from that of the objective."""
+        """Value of the functional, from that of the objective; beyond the doubles an `mpmath.mpf`."""
         if not math.isfinite(objective):
             return objective
+        if self.logarithmic and abs(objective) > _DOUBLES:
+            return mpmath.exp(objective)
         return math.exp(objective) if self.logarithmic else self.sign * objective
 
     def of_solution(self, point: Solution) -> float:

@@ -14,7 +14,7 @@ from theory import FreeEnergy, free_energy
 from theory.thresholds.finite_exponents import outermost_multipliers, without_quenched_average
 
 from .objective import Objective
-from .solution import ConvergenceError, Solution
+from .solution import ConvergenceError, Solution, written
 from .stationary import refine
 
 __all__ = ["located", "named", "objective_of", "same_point"]
@@ -69,7 +69,7 @@ def located(objective: Objective, fe: FreeEnergy, coords: Array, split: str) -> 
     point = refine(objective, coords)
     value = objective.value(point.objective)
     norm = float(np.linalg.norm(point.gradient))
-    if not (math.isfinite(value) and np.isfinite(point.hessian).all()):
+    if not (math.isfinite(point.objective) and np.isfinite(point.hessian).all()):
         raise ConvergenceError(
             f"level {level} of {model}: a stationary point found on coarse grids is too fine to be resolved "
             "in double precision; no digits were reached",
@@ -81,7 +81,7 @@ def located(objective: Objective, fe: FreeEnergy, coords: Array, split: str) -> 
     if not (small and point.step < _STEP):
         raise ConvergenceError(
             f"level {level} of {model} did not converge: gradient norm {norm:.1e}, estimated "
-            f"distance {point.step:.1e} at value {value:.12g}",
+            f"distance {point.step:.1e} at value {written(value, 12)}",
             named(objective, point.coords),
             norm,
         )
@@ -93,6 +93,10 @@ def located(objective: Objective, fe: FreeEnergy, coords: Array, split: str) -> 
     )
     eigenvalues = np.sort(objective.sign * point.eigenvalues)
     at = objective.evaluator(point.coords, gradient=False)
+    error = at.discretisation
+    if at.log_scale:  # beyond the doubles
+        error = value * (at.discretisation / at.value)
+    error += objective.unit(value) * point.decrement
     return Solution(
         model,
         level,
@@ -106,7 +110,7 @@ def located(objective: Objective, fe: FreeEnergy, coords: Array, split: str) -> 
         gradient_norm=norm,
         inertia=int((eigenvalues < 0).sum()),
         hessian_eigenvalues=tuple(map(float, eigenvalues)),
-        error=at.discretisation + objective.unit(value) * point.decrement,
+        error=error,
         split=split,
     )
 

@@ -39,6 +39,8 @@ _PATIENCE = 2
 # How many times the work of where it begins a walk at the lowest level may take: beyond, constraints are
 # hard, and the capacity's own point is the better start.
 _FINER = 64.0
+# Step of the level-3 profile, and how far it goes on.
+_STEP, _FARTHEST = 2.0**0.75, 1e7
 # Of the gradient in the others, relative; and what of the slope along a walk is noise.
 _TOLERANCE, _NOISE = 1e-6, 1e-11
 
@@ -224,7 +226,11 @@ def start_at(
 def profile_starts(
     objective: Objective, limit: Solution | None, tell: Callable[[float], None]
 ) -> list[Start]:
-    """Local minima along s of the level-3 functional of a symmetric perceptron minimised over (p, Q)."""
+    """Local minima along s of the level-3 functional of a symmetric perceptron minimised over (p, Q).
+
+    Without a limit at s -> infinity the walk goes on while the functional falls: at wide margins s grows
+    like kappa**1.7.
+    """
     exponents = 2.0 ** np.arange(0.75, 10.5, 0.75)
     free = np.array([0, 1], dtype=np.intp)
     coordinates = objective.evaluator.coordinates
@@ -239,6 +245,12 @@ def profile_starts(
     profiles: list[list[tuple[float, Array]]] = [[], []]
     for i, s in enumerate(exponents):
         tell(0.5 * i / exponents.size)
+        upwards[-1] = math.log(s)
+        value, upwards = profile_point(upwards)
+        profiles[0].append((value, upwards.copy()))
+    s = float(exponents[-1])
+    while limit is None and s < _FARTHEST and not profiles[0][-1][0] >= profiles[0][-2][0]:
+        s *= _STEP
         upwards[-1] = math.log(s)
         value, upwards = profile_point(upwards)
         profiles[0].append((value, upwards.copy()))

@@ -32,7 +32,7 @@ from .objective import Objective
 from .points import located, named, objective_of, same_point
 from .profile import capacity_starts, lowest_starts, profile_starts
 from .runaway import first_limit, next_limit, runaway_solution, starts_near_limit
-from .solution import ConvergenceError, Solution, Statistics
+from .solution import ConvergenceError, Solution, Statistics, written
 from .stability import level_one, stable
 from .starts import Start, first_starts, interpolated, ordered, parted, seed, splits
 from .stationary import descend, hessian, minimise
@@ -174,8 +174,8 @@ def check_bounds(objective: Objective, chosen: Solution, below: Solution | None)
         symbol = "alpha" if chosen.symbol == "alpha" else "xi"
         raise ConvergenceError(
             f"level {chosen.level} of {chosen.model}: the best stationary point found has {symbol} = "
-            f"{chosen.value:.9g}, which does not improve on {below.value:.9g} of level {below.level}; the "
-            "level's own was not found",
+            f"{written(chosen.value, 9)}, which does not improve on {written(below.value, 9)} of level "
+            f"{below.level}; the level's own was not found",
             chosen.order_parameters,
             chosen.gradient_norm,
         )

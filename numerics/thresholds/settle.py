@@ -181,7 +181,7 @@ def _residual(
     functional: BallFunctional, gaps: Sequence[Any], value: Any, branch: str
 ) -> float | None:
     """`identity_residual` at a point, None where that is beyond the doubles."""
-    if branch != "finite":
+    if branch != "finite" or not math.isfinite(float(value)):
         return None
     try:
         doubles = evaluator_of(functional.fe, functional.generic)
@@ -270,7 +270,8 @@ def _second_value(
     functional: BallFunctional, coords: Sequence[arb], digits: int, point: Point
 ) -> Any:
     """The value by another route: in mpmath, or in balls on finer grids with more digits."""
-    if digits > DOUBLE_DIGITS and point.nodes * digits <= _MP_WORK:
+    small = point.nodes * digits <= _MP_WORK and not any(functional.rare)
+    if digits > DOUBLE_DIGITS and small:
         return route_in_mpmath(functional, coords, digits + 2)
     again = functional(coords, BallGrid(digits + 10, coarsen=_OTHER))
     return mpf_of(again.value)

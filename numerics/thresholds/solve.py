@@ -30,7 +30,7 @@ from .points import objective_of, same_point
 from .runaway import Capacities
 from .search import Progress, check_bounds, search
 from .settle import DOUBLE_DIGITS, check_digits, closed_form, refine
-from .solution import ConvergenceError, Solution
+from .solution import ConvergenceError, Solution, written
 
 __all__ = ["Progress", "lowest_level", "solve", "solve_levels"]
 
@@ -288,9 +288,12 @@ def _settled(solution: Solution, digits: int, tell: Progress) -> Solution:
         if branch.value == solution.value:
             continue
         try:
-            other = refine(replace(branch, branches=()), min(digits, DOUBLE_DIGITS), told)
+            few = min(digits, DOUBLE_DIGITS) if isinstance(branch.value, float) else digits
+            other = refine(replace(branch, branches=()), few, told)
         except ArithmeticError as error:
-            lost.append(f"a point found near {branch.value:.6g} could not be settled: {error}")
+            lost.append(
+                f"a point found near {written(branch.value, 6)} could not be settled: {error}"
+            )
             continue
         if not any(same_point(other, known) for known in branches):
             branches.append(other)

@@ -16,12 +16,14 @@ from numerics.nests.stable import (
     InverseMills,
     LogAddExp,
     LogErfMean,
+    LogMinusLogErfMean,
     LogNdtr,
     LogTwoCosh,
     definition,
     inverse_mills,
     log_add_exp,
     log_erf_mean,
+    log_minus_log_erf_mean,
     log_ndtr,
     log_two_cosh,
 )
@@ -41,6 +43,22 @@ def exact(expr: sympy.Expr, values: dict[sympy.Symbol, float], digits: int = 40)
 def digits_for(a: float, b: float) -> int:
     """Digits that hold both ends of an interval's probability: erfc(z) is about exp(-z^2)."""
     return 40 + int(2.0 * max(a * a, b * b) / math.log(10.0))
+
+
+# -- log(-log) of an interval's probability ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [(0.3, 0.4), (5.0, 1.0), (-3.0, 9.0), (24.9, 25.1), (26.0, 31.0), (40.0, 40.0)]
+)
+def test_log_minus_log_erf_mean_is_its_definition_where_the_probability_is_1_in_doubles(a, b):
+    function, digits = LogMinusLogErfMean(X, Y), digits_for(a, b)
+    point = {X: a, Y: b}
+    assert log_minus_log_erf_mean(a, b) == pytest.approx(
+        float(exact(function.definition(), point, digits)), rel=4e-15, abs=4e-15
+    )
+    slope = exact(sympy.diff(function.definition(), X), point, digits)
+    assert float(exact(definition(sympy.diff(function, X)), point, digits)) == float(slope)
 
 
 # -- log 2 cosh ------------------------------------------------------------------------------------

@@ -1,11 +1,12 @@
 """A point followed along the margin is the point that is there."""
 
+import numpy as np
 import pytest
 from sympy import Integer
 
 from numerics import ConvergenceError, refine, solve
 from numerics.thresholds import solve as module
-from numerics.thresholds.continuation import followed, moved
+from numerics.thresholds.continuation import _extrapolated, followed, moved
 from numerics.thresholds.functional import functional_of
 from numerics.thresholds.newton import curvatures
 from theory import ABP, SBP, SK
@@ -83,3 +84,12 @@ def test_a_followed_point_of_another_kind_is_refused(monkeypatch):
     monkeypatch.setattr(module, "curvatures", lambda *where: [-x for x in curvatures(*where)])
     with pytest.raises(ConvergenceError, match="directions of ascent there, not the"):
         solve(SBP("1/2", alpha="7/10"), 3)
+
+
+def test_paths_are_continued_as_parabolas_when_three_points_are_known():
+    curve = np.array([2.0, -1.0])
+    path = [(t, curve * (3.0 + 2.0 * t - t * t)) for t in (0.0, 0.5, 0.8)]
+    np.testing.assert_allclose(_extrapolated(path, 2.0), curve * 3.0, rtol=1e-13)
+    np.testing.assert_allclose(_extrapolated(path[:1], 2.0), path[0][1])
+    line = [(t, curve * (1.0 + t)) for t in (0.0, 0.5)]
+    np.testing.assert_allclose(_extrapolated(line, 2.0), curve * 3.0, rtol=1e-13)
