@@ -77,7 +77,7 @@ class Curves:
 
     @cached_property
     def _curves(self) -> list[Array]:
-        """Values of the Chebyshev polynomials at the liftings, of p, q and c: no more than liftings."""
+        """Values of the Chebyshev polynomials at the liftings, of p, q and c."""
         sizes = (len(self.fe.p) - self._norm * bool(self.fe.p), len(self.fe.q), len(self.fe.c))
         return [_polynomials(n, self.count) for n in sizes]
 
@@ -156,12 +156,15 @@ class Curves:
 
 
 def _polynomials(places: int, count: int) -> Array:
-    """Chebyshev polynomials at the places of a chain, shape (places, least of both)."""
+    """Chebyshev polynomials at the places of a chain; columns of zeros for those that places do not tell."""
     if not places:
         return np.empty((0, 0))
     u = (np.arange(places) + 0.5) / places
     w = np.log(u / (1.0 - u))
-    return chebyshev.chebvander(w / max(w[-1], 1e-300), min(places, count) - 1)
+    known = min(places, count)
+    return np.pad(
+        chebyshev.chebvander(w / max(w[-1], 1e-300), known - 1), ((0, 0), (0, count - known))
+    )
 
 
 def _logarithms_of_steps(logits: Array) -> tuple[Array, Array]:
