@@ -14,7 +14,7 @@ to [-1, 1]: of the logits of p and of bounded q, and of the logarithms of Q, of 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -39,8 +39,8 @@ Array = NDArray[np.float64]
 
 # Coefficients of a curve, and how many fewer tell what they miss.
 _COEFFICIENTS, _FEWER = 12, 2
-# How many times the levels that are known the ladder goes up to, and the ratio of its steps.
-_TIMES, _RATIO = 2.0, 1.15
+# The level that the ladder begins at, how many times that it goes up to, and the ratio of its steps.
+_FIRST, _TIMES, _RATIO = 14, 2.0, 1.15
 # Points that the next one's coefficients are foretold from.
 _PAST = 3
 # Gradients to stop at: in the metric of the Hessian, half of whose square is missed, and a saddle's.
@@ -250,7 +250,7 @@ def _climbed(
 
 
 def smooth(model: Model, branch: Branch) -> Extrapolation:
-    """What a branch tends to, by curves of few coefficients from its last level on.
+    """What a branch tends to, by curves of few coefficients from its last level on, or from level 14.
 
     Parameters
     ----------
@@ -269,6 +269,11 @@ def smooth(model: Model, branch: Branch) -> Extrapolation:
     """
     if len(branch.levels) < _PAST:
         raise ConvergenceError(f"{model}: a branch of {_PAST} levels is needed", {}, math.nan)
+    last = max(_FIRST, branch.levels[_PAST - 1])
+    known = [k for k, level in enumerate(branch.levels) if level <= last]
+    branch = replace(
+        branch, levels=branch.levels[: known[-1] + 1], points=branch.points[: known[-1] + 1]
+    )
     fe = functional(model, branch.levels[-_PAST], branch.quenched)
     count = min([_COEFFICIENTS, len(fe.c), *(len(x) for x in (fe.p, fe.q) if x)])
     curves = _curves(model, branch.levels[-1], branch.quenched, count)
