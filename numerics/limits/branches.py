@@ -22,11 +22,11 @@ from numerics.thresholds.points import objective_of
 from numerics.thresholds.profile import start_at
 from numerics.thresholds.solution import Solution
 from numerics.thresholds.starts import Start, gap, interpolated, logits, ordered, seed
-from numerics.thresholds.stationary import descend, hessian
+from numerics.thresholds.stationary import Function, descend, hessian
 from theory import FreeEnergy, Model, free_energy
 from theory.thresholds.finite_exponents import without_quenched_average
 
-__all__ = ["DEAR", "TOLERANCE", "Branch", "branches_of", "climb", "functional", "ladder"]
+__all__ = ["DEAR", "TOLERANCE", "Branch", "branches_of", "climb", "functional", "gained", "ladder"]
 
 Array = NDArray[np.float64]
 
@@ -234,11 +234,28 @@ def _end(coarse: Objective, coords: Array) -> tuple[Array, float]:
     else:
         coords, _, _ = descend(coarse, coords, domain=inside, gradient_tolerance=_GRADIENT)
     # in the metric of a Hessian at the end: the one on the way may have been steeper
-    curvature = hessian(coarse, coords)
+    rising, left = gained(coarse, coords)
+    return coords, left if not wanted or rising == coarse.ascents(coords) else math.inf
+
+
+def gained(function: Function, coords: Array) -> tuple[int, float]:
+    """Directions of ascent at a point, and what is left to gain there by Newton's model.
+
+    Parameters
+    ----------
+    function : callable
+        Objective and gradient.
+    coords : ndarray
+
+    Returns
+    -------
+    rising : int
+    left : float
+        inf where the Hessian is not known.
+    """
+    curvature = hessian(function, coords)
     if not np.isfinite(curvature).all():
-        return coords, math.inf
+        return 0, math.inf
     eigenvalues, vectors = np.linalg.eigh(curvature)
-    if wanted and int((eigenvalues < 0.0).sum()) != coarse.ascents(coords):
-        return coords, math.inf
-    along = vectors.T @ coarse(coords)[1]
-    return coords, 0.5 * float((along * along / np.abs(eigenvalues)).sum())
+    along = vectors.T @ function(coords)[1]
+    return int((eigenvalues < 0.0).sum()), 0.5 * float((along * along / np.abs(eigenvalues)).sum())

@@ -20,17 +20,19 @@ from functools import cached_property
 import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
+from scipy.linalg import block_diag
 
 from numerics.errors import ConvergenceError
 from numerics.functionals.coordinates import Coordinates
 from numerics.thresholds.objective import Objective
 from numerics.thresholds.points import objective_of
 from numerics.thresholds.profile import start_at
-from numerics.thresholds.starts import logits, resolved
-from numerics.thresholds.stationary import descend, follow, hessian
-from theory import FreeEnergy, Model
+from numerics.thresholds.starts import resolved
+from numerics.thresholds.stationary import descend, follow
+from theory import FreeEnergy, Model, free_energy
+from theory.thresholds.finite_exponents import without_quenched_average
 
-from .branches import DEAR, TOLERANCE, Branch, functional
+from .branches import DEAR, TOLERANCE, Branch, functional, gained
 from .extrapolation import Extrapolation, richardson
 
 __all__ = ["Curves", "smooth"]
@@ -45,10 +47,12 @@ _FIRST, _TIMES, _RATIO = 14, 2.0, 1.15
 _PAST = 3
 # Gradients to stop at: in the metric of the Hessian, half of whose square is missed, and a saddle's.
 _GRADIENT, _FLAT = 1e-5, 1e-6
+# What may be left to be gained at a saddle that counts as reached, relative.
+_REACHED = 1e-10
 # Newton steps along eigenvectors, and the longest.
-_STEPS, _RADIUS = 60, 0.25
-# Powers of the law, and top levels left out to see it move.
-_TERMS, _LEFT_OUT = 3, 1
+_STEPS, _RADIUS = 20, 0.25
+# Powers of the law, top levels left out to see it move, and levels beyond a branch's that are needed.
+_TERMS, _LEFT_OUT, _LEAST = 3, 1, 2
 
 
 @dataclass(frozen=True)
@@ -76,89 +80,90 @@ class Curves:
         return int(not self.fe.model.prior.norm.is_number)
 
     @cached_property
-    def _curves(self) -> list[Array]:
-        """Values of the Chebyshev polynomials at the liftings, of p, q and c."""
-        sizes = (len(self.fe.p) - self._norm * bool(self.fe.p), len(self.fe.q), len(self.fe.c))
-        return [_polynomials(n, self.count) for n in sizes]
+    def _apart(self) -> int:
+        """1 where the outermost overlap, that of a quenched average, has a limit of its own; else 0.
+
+        The others tend to it then, in models that are not even, as they tend to 0 elsewhere.
+        """
+        if not self.fe.is_finite:
+            return int(len(self.fe.q) > len(self.fe.c))
+        if self.fe.model.constraint is None:
+            return 0
+        try:
+            without_quenched_average(free_energy(self.fe.model, 3))
+        except ValueError:
+            return 1
+        return 0
+
+    @cached_property
+    def _chains(self) -> list[tuple[int, Array]]:
+        """Of p, q and c: coefficients before those of the curve, and its polynomials at the liftings."""
+        inside = [len(x) - self._apart for x in (self.fe.p, self.fe.q) if x]
+        single = [self._apart for _ in inside]
+        if self._norm:
+            inside[0] -= 1
+            single[0] += 1
+        sizes = [*zip(single, inside, strict=True), (0, len(self.fe.c))]
+        return [(before, _polynomials(n, self.count)) for before, n in sizes]
 
     def _parts(self, coefficients: Array) -> list[Array]:
-        """Coefficients of the norm, p, q, c and the fields."""
-        ends = np.cumsum([self._norm, *(curve.shape[1] for curve in self._curves)])
-        return np.split(coefficients, ends)
+        """Coefficients of each chain, and the fields."""
+        return np.split(coefficients, np.cumsum([n + curve.shape[1] for n, curve in self._chains]))
 
     def coefficients(self, point: Array) -> Array:
         """Coefficients by least squares of a point of this level, those that it does not tell 0."""
-        coordinates = Coordinates(self.fe.chains)
-        start = start_at(self.objective, self.fe, point, "", coordinates)
-        values = [logits(self.fe.model, start)] if start.p.any() else [np.empty(0)]
-        if self.fe.is_finite:
-            inner, outer = np.cumsum(start.q)[:-1], np.cumsum(start.q[::-1])[-2::-1]
-            values += [np.log(outer / inner), np.log(start.s)]
-        else:
-            levels = np.cumsum(start.q[::-1])[::-1]
-            values += [np.log(levels), np.log(np.diff(start.s, prepend=1.0))]
-        curves = [
-            np.pad(np.linalg.lstsq(b, y, rcond=None)[0], (0, self.count - b.shape[1]))
-            if y.size
-            else y
-            for b, y in zip(self._curves, values, strict=True)
+        start = start_at(self.objective, self.fe, point, "", Coordinates(self.fe.chains))
+        values: list[tuple[Array, Array]] = []
+        if self.fe.p:
+            inner, end = np.split(start.p[self._norm :], [start.p.size - self._norm - self._apart])
+            norm = np.log(start.p[1:].sum() / start.p[:1])[: self._norm]
+            values.append((np.append(norm, np.log(end / inner.sum())), _logits(inner)))
+        if self.fe.q:
+            inner, end = np.split(start.q, [start.q.size - self._apart])
+            if self.fe.is_finite:
+                values.append((np.log(end / inner.sum()), _logits(inner)))
+            else:
+                values.append((np.log(end), np.log(np.cumsum(inner[::-1])[::-1])))
+        steps = start.s if self.fe.is_finite else np.diff(start.s, prepend=1.0)
+        values.append((np.empty(0), np.log(steps)))
+        out = [
+            np.append(single, np.linalg.lstsq(curve, y, rcond=None)[0])
+            for (_, curve), (single, y) in zip(self._chains, values, strict=True)
         ]
-        norm = np.log(start.p[1:].sum() / start.p[:1]) if self._norm else np.empty(0)
         coords = start.coords(self.objective.evaluator.coordinates)
         fields = coords[coords.size - len(self.fe.fields) :]
-        return np.concatenate((norm, *curves, fields)).astype(np.float64)
+        return np.concatenate((*out, fields)).astype(np.float64)
 
-    def coords(self, coefficients: Array) -> tuple[Array, list[Array]]:
-        """Coordinates of the point of some coefficients, and the slopes of each chain's in its curve."""
-        norm, *rest, fields = self._parts(coefficients)
-        p, q, c = (b @ x for b, x in zip(self._curves, rest, strict=True))
-        out: list[Array] = []
-        slopes: list[Array] = []
-        if p.size:
-            gaps, slope = _logarithms_of_steps(p)
-            out += [-norm - gaps[-1], gaps[:-1] - gaps[-1]]
-            slopes.append(np.vstack((np.tile(-slope[-1:], (norm.size, 1)), slope[:-1] - slope[-1])))
-        else:
-            slopes.append(np.empty((0, 0)))
-        if self.fe.is_finite:
-            gaps, slope = _logarithms_of_steps(q)
-            out.append(gaps[:-1] - gaps[-1])
-            slopes.append(slope[:-1] - slope[-1])
-            out.append(c)
-            slopes.append(np.eye(c.size))
-        else:
-            step = np.append(-np.diff(q), np.inf)
-            out.append(q + np.log(-np.expm1(-step)))
-            beyond = 1.0 / np.expm1(step)
-            slopes.append(np.diag(1.0 + beyond) - np.diag(beyond[:-1], 1))
-            steps = np.exp(c)
-            s = 1.0 + np.cumsum(steps)
-            out.append(np.log(s))
-            slopes.append(np.tril(np.ones((c.size, c.size))) * steps / s[:, None])
-        return np.concatenate((*out, fields)), slopes
+    def coords(self, coefficients: Array) -> tuple[Array, Array]:
+        """Coordinates of a point, and their slopes, of shape (coordinates, coefficients)."""
+        *parts, fields = self._parts(coefficients)
+        kinds = [_bounded for x in (self.fe.p, self.fe.q) if x] + [_logarithms]
+        if not self.fe.is_finite:
+            kinds[-2:] = [_unbounded, _steps]
+        out, slopes = [], []
+        for kind, part, (before, curve) in zip(kinds, parts, self._chains, strict=True):
+            single, rest = part[:before], curve @ part[before:]
+            norm = self._norm if kind is _bounded and not out else 0
+            chain, slope = kind(single[:norm], single[norm:], rest)
+            out.append(chain)
+            slopes.append(np.hstack((slope[:, :before], slope[:, before:] @ curve)))
+        return np.concatenate((*out, fields)), block_diag(*slopes, np.eye(fields.size))
 
     def __call__(self, coefficients: Array) -> tuple[float, Array]:
         """Value and gradient; (inf, 0) where curves do not fall, or the objective is not known."""
         lost = math.inf, np.zeros_like(coefficients)
         with np.errstate(all="ignore"):
             coords, slopes = self.coords(coefficients)
-            if not np.isfinite(coords).all():
-                return lost
-            value, gradient = self.objective(coords)
-        if not math.isfinite(value):
+        if not (np.isfinite(coords).all() and np.isfinite(slopes).all()):
             return lost
-        norm, *_, fields = self._parts(coefficients)
-        ends = np.cumsum([s.shape[0] for s in slopes])
-        out = [-gradient[: norm.size]]
-        for part, slope, curve in zip(np.split(gradient, ends), slopes, self._curves, strict=False):
-            out.append(curve.T @ (slope.T @ part))
-        return value, np.concatenate((*out, gradient[gradient.size - fields.size :]))
+        value, gradient = self.objective(coords)
+        return (value, slopes.T @ gradient) if math.isfinite(value) else lost
 
 
 def _polynomials(places: int, count: int) -> Array:
-    """Chebyshev polynomials at the places of a chain; columns of zeros for those that places do not tell."""
-    if not places:
-        return np.empty((0, 0))
+    """Chebyshev polynomials at the places of a chain, columns of 0 for those that places do not tell."""
+    if places < 1:
+        return np.zeros((0, count))
     u = (np.arange(places) + 0.5) / places
     w = np.log(u / (1.0 - u))
     known = min(places, count)
@@ -167,14 +172,60 @@ def _polynomials(places: int, count: int) -> Array:
     )
 
 
-def _logarithms_of_steps(logits: Array) -> tuple[Array, Array]:
-    """Logarithms of the gaps of a chain between 1 and 0, and their slopes; nan if logits rise."""
-    gaps = resolved(logits)
-    rate = np.exp(-np.logaddexp(0.0, logits) - np.logaddexp(0.0, -logits))
-    slope = np.zeros((gaps.size, logits.size))
-    k = np.arange(logits.size)
+def _logits(gaps: Array) -> Array:
+    """Logits of the values of a chain between 1 and 0."""
+    above, below = np.cumsum(gaps)[:-1], np.cumsum(gaps[::-1])[-2::-1]
+    return np.asarray(np.log(below / above), dtype=np.float64)
+
+
+# Coordinates of a chain and their slopes, in a norm and an outermost value (or none) and its curve's values.
+
+
+def _bounded(norm: Array, end: Array, values: Array) -> tuple[Array, Array]:
+    """Of logits: logarithms of gaps beside the last one; nan if these do not fall."""
+    gaps = resolved(values)
+    rate = np.exp(-np.logaddexp(0.0, values) - np.logaddexp(0.0, -values))
+    slope = np.zeros((gaps.size, values.size))
+    k = np.arange(values.size)
     slope[k, k], slope[k + 1, k] = -rate / gaps[:-1], rate / gaps[1:]
-    return np.log(gaps), slope
+    chain = np.log(gaps)
+    if end.size:  # the last gap is the outermost value
+        first, row, others = (
+            -norm + np.logaddexp(0.0, -end),
+            np.zeros(values.size),
+            -np.ones(chain.size),
+        )
+        chain = chain - end
+        before = np.append(np.full(norm.size, -1.0 / (1.0 + np.exp(end))), others)[:, None]
+    else:
+        first, row = -norm - chain[-1], -slope[-1]
+        chain, slope = chain[:-1] - chain[-1], slope[:-1] - slope[-1]
+        before = np.empty((norm.size + chain.size, 0))
+    single = np.zeros((norm.size + chain.size, norm.size))
+    single[: norm.size] = -np.eye(norm.size)
+    slope = np.vstack((np.tile(row, (norm.size, 1)), slope))
+    return np.append(first, chain), np.hstack((single, before, slope))
+
+
+def _unbounded(_: Array, end: Array, values: Array) -> tuple[Array, Array]:
+    """Of logarithms: logarithms of gaps; nan if these do not fall."""
+    step = np.append(-np.diff(values), np.inf)
+    beyond = 1.0 / np.expm1(step)
+    slope = np.diag(1.0 + beyond) - np.diag(beyond[:-1], 1)
+    both = np.roll(block_diag(slope, np.eye(end.size)), end.size, axis=1)
+    return np.append(values + np.log(-np.expm1(-step)), end), both
+
+
+def _logarithms(_: Array, end: Array, values: Array) -> tuple[Array, Array]:
+    """Of logarithms: themselves."""
+    return np.append(values, end), np.eye(values.size)
+
+
+def _steps(_: Array, end: Array, values: Array) -> tuple[Array, Array]:
+    """Of logarithms of steps: logarithms of the exponents, which begin beyond 1."""
+    steps = np.exp(values)
+    s = 1.0 + np.append(np.cumsum(steps), end)
+    return np.log(s), np.tril(np.ones((s.size, s.size))) * steps / s[:, None]
 
 
 def _stationary(curves: Curves, begin: Array, rising: int) -> tuple[Array, float, float]:
@@ -189,16 +240,16 @@ def _stationary(curves: Curves, begin: Array, rising: int) -> tuple[Array, float
                 curves, begin, gradient_tolerance=_GRADIENT * math.sqrt(unit)
             )
             return end, height, 0.5 * length**2
-        tolerance = _FLAT * unit
-        end, height, size = follow(
+        end, height, _ = follow(
             curves,
             begin,
             lambda _: rising,
-            gradient_tolerance=tolerance,
+            gradient_tolerance=_FLAT * unit,
             iterations=_STEPS,
             radius=_RADIUS,
         )
-    return end, height, 0.0 if size < tolerance else math.inf
+    negative, left = gained(curves, end) if math.isfinite(height) else (0, math.inf)
+    return end, height, left if negative == rising and left < _REACHED * unit else math.inf
 
 
 def _ladder(first: int) -> list[int]:
@@ -209,15 +260,12 @@ def _ladder(first: int) -> list[int]:
     return levels[1:]
 
 
-def _foretold(known: dict[int, Array], level: int) -> list[Array]:
-    """Coefficients at a level by those of the last ones, polynomials of its logarithm; then by fewer."""
+def _foretold(known: dict[int, Array], level: int) -> Array:
+    """Coefficients at a level by those of the last ones, polynomials of its logarithm."""
     levels = np.array(list(known)[-_PAST:])
-    begins = []
-    for k in range(levels.size - 1):
-        x = np.log(levels[k:] / level)
-        weights = [math.prod(-x[x != y] / (y - x[x != y])) for y in x]
-        begins.append(np.array(weights) @ np.array([known[r] for r in levels[k:]]))
-    return begins
+    x = np.log(levels / level)
+    weights = [math.prod(-x[x != y] / (y - x[x != y])) for y in x]
+    return np.array(weights) @ np.array([known[r] for r in levels])
 
 
 def _curves(model: Model, level: int, quenched: bool, count: int) -> Curves:
@@ -236,11 +284,8 @@ def _climbed(
         known[level] = _curves(model, level, branch.quenched, count).coefficients(point)
     for level in _ladder(branch.levels[-1]):
         curves = _curves(model, level, branch.quenched, count)
-        for begin in _foretold(known, level):
-            end, height, left = _stationary(curves, begin, rising)
-            if math.isfinite(left):
-                break
-        else:
+        end, height, left = _stationary(curves, _foretold(known, level), rising)
+        if not math.isfinite(left):
             break
         if curves.objective.with_work(curves.coords(end)[0])[1] > DEAR:
             break
@@ -271,33 +316,35 @@ def smooth(model: Model, branch: Branch) -> Extrapolation:
         raise ConvergenceError(f"{model}: a branch of {_PAST} levels is needed", {}, math.nan)
     last = max(_FIRST, branch.levels[_PAST - 1])
     known = [k for k, level in enumerate(branch.levels) if level <= last]
+    n = known[-1] + 1
     branch = replace(
-        branch, levels=branch.levels[: known[-1] + 1], points=branch.points[: known[-1] + 1]
+        branch, levels=branch.levels[:n], values=branch.values[:n], points=branch.points[:n]
     )
     fe = functional(model, branch.levels[-_PAST], branch.quenched)
     count = min([_COEFFICIENTS, len(fe.c), *(len(x) for x in (fe.p, fe.q) if x)])
-    curves = _curves(model, branch.levels[-1], branch.quenched, count)
-    curvature = hessian(curves, curves.coefficients(branch.points[-1]))
-    if not np.isfinite(curvature).all():
-        raise ConvergenceError(
-            f"{model}: no curves go through level {branch.levels[-1]}", {}, math.nan
-        )
-    rising = int((np.linalg.eigvalsh(curvature) < 0.0).sum())
-    if not rising:  # else as many as the coefficients of the curves that are maximised
-        count = _COEFFICIENTS
     estimates: dict[str, float] = {}
-    noise = 0.0
-    for coefficients in (count, count - _FEWER):
-        values, missed = _climbed(model, branch, coefficients, rising)
-        levels, heights = list(values), list(values.values())
-        name = f"{coefficients} coefficients"
-        if len(levels) < _TERMS + _LEFT_OUT + 1:
+    noise, most = 0.0, count
+    for fewer in (0, _FEWER):
+        curves = _curves(model, branch.levels[-1], branch.quenched, count - fewer)
+        rising, left = gained(curves, curves.coefficients(branch.points[-1]))
+        if not math.isfinite(left):
             raise ConvergenceError(
-                f"{model}: curves of {name} were followed beyond level {branch.levels[-1]} to "
-                f"the levels {levels}, too few to extrapolate",
+                f"{model}: no curves go through level {branch.levels[-1]}", {}, math.nan
+            )
+        if not rising:  # else as many as the coefficients of the curves that are maximised
+            most = _COEFFICIENTS
+        coefficients = most - fewer
+        values, missed = _climbed(model, branch, coefficients, rising)
+        name = f"{coefficients} coefficients"
+        if len(values) < _LEAST:
+            raise ConvergenceError(
+                f"{model}: curves of {name} were followed to the levels {list(values)} beyond "
+                f"{branch.levels[-1]}, too few to extrapolate",
                 {},
                 math.nan,
             )
+        levels = [*branch.levels[-_PAST:], *values]
+        heights = [*branch.values[-_PAST:], *values.values()]
         for terms, left_out in ((_TERMS, 0), (_TERMS, _LEFT_OUT), (_TERMS - 1, 0)):
             end = len(levels) - left_out
             value, magnified = richardson(levels[:end], heights[:end], terms)
