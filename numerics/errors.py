@@ -22,6 +22,7 @@ __all__ = [
     "KernelFileError",
     "KernelMemoryError",
     "MissingExtraError",
+    "NotRareError",
     "ResolutionError",
     "SingularKernelError",
     "SweepFileError",
@@ -53,6 +54,10 @@ class ConvergenceError(WidegapError, ArithmeticError):
 
 class ResolutionError(WidegapError, ArithmeticError):
     """A grid that would meet the error bound is too large, or a given grid does not meet it."""
+
+
+class NotRareError(ResolutionError):
+    """The mirror images of a nest count: it is not rare enough."""
 
 
 class EnclosureError(WidegapError, ArithmeticError):

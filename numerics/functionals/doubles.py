@@ -18,12 +18,13 @@ import sympy
 from numpy.typing import NDArray
 from sympy import Expr, Symbol
 
+from numerics.errors import NotRareError
 from numerics.nests import stable
 from numerics.nests.doubles import NestResult, evaluate_nest, evaluate_scaled
 from numerics.nests.grids import MAX_WORK
 from numerics.nests.laws import Law, tilted_laws
 from numerics.nests.leaf import CompiledLeaf, compile_leaf
-from numerics.nests.rare import NotRareError, is_rare, plan_rare
+from numerics.nests.rare import is_rare, plan_rare
 from numerics.nests.stable import COMPILED
 from theory import FreeEnergy
 

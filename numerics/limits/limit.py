@@ -69,8 +69,6 @@ class Limit:
         The levels of the branch that the limit is of, and its values.
     estimates : dict of str to float
         The limit by accelerator, or by number of coefficients.
-    routes : dict of str to (float, float)
-        What each route says, with its error: the levels, and smooth profiles where there are any.
     exponent : float or None
         Of the level in the distance to the limit, as fitted; 4 in theory. None where nothing was fitted.
     others : tuple of (float, float)
@@ -81,6 +79,8 @@ class Limit:
         Where it comes from.
     seconds : float
         Wall time; two runs that differ in it alone are equal.
+    routes : dict of str to (float, float)
+        What each route says, with its error: the levels, and smooth profiles where there are any.
     """
 
     model: Model
@@ -89,7 +89,6 @@ class Limit:
     levels: tuple[int, ...] = ()
     values: tuple[float, ...] = ()
     estimates: dict[str, float] = field(default_factory=dict, hash=False)
-    routes: dict[str, tuple[float, float]] = field(default_factory=dict, hash=False)
     exponent: float | None = None
     others: tuple[tuple[float, float], ...] = ()
     p: tuple[float, ...] = ()
@@ -97,6 +96,7 @@ class Limit:
     c: tuple[float, ...] = ()
     reason: str = ""
     seconds: float = field(default=0.0, compare=False)
+    routes: dict[str, tuple[float, float]] = field(default_factory=dict, hash=False)
 
     @property
     def symbol(self) -> str:

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics.compiled import interruptible
+from numerics.errors import NotRareError
 
 from .chain import (
     Job,
@@ -42,7 +43,7 @@ from .extent import extent
 from .grids import MAX_WORK, GridPlan, ResolutionError, Strip, plan_grids, window
 from .outermost import lift_point
 from .pilot import measured_strips
-from .rare import NotRareError, evaluate_rare, is_rare
+from .rare import evaluate_rare, is_rare
 from .rows import Lifting
 from .windows import depth_below_top, leaf_range, scale
 

@@ -40,6 +40,7 @@ from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
 from numerics.compiled import njit
+from numerics.errors import NotRareError
 
 from .extent import heavy_interval
 from .grids import MAX_NODES, ResolutionError, Strip, log_spacing, trapezoid_error
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RELATIVE",
-    "NotRareError",
     "RarePlan",
     "RareResult",
     "evaluate_rare",
@@ -69,10 +69,6 @@ _ROOM = 6.0
 _TINY = -18.0
 # log-weight of mirror images that counts for nothing beside what the tolerance asks for.
 _MIRRORED = 10.0
-
-
-class NotRareError(ResolutionError):
-    """The mirror images of a nest count: it is not rare enough."""
 
 
 class RarePlan(NamedTuple):

@@ -13,10 +13,10 @@ from numerics.balls.functional import functional_at
 from numerics.balls.nest import evaluate_ball_nest
 from numerics.balls.plan import BallGrid
 from numerics.balls.rare import evaluate_rare_nest
-from numerics.errors import ResolutionError
+from numerics.errors import NotRareError, ResolutionError
 from numerics.functionals.parts import parts_of
 from numerics.nests.doubles import evaluate_nest, evaluate_scaled
-from numerics.nests.rare import NotRareError, evaluate_rare, is_rare, plan_rare
+from numerics.nests.rare import evaluate_rare, is_rare, plan_rare
 from theory import ABP, SBP, free_energy
 
 WORK = 10**9
