@@ -261,8 +261,6 @@ class BallLeaf:
 
 def plain_form(form: StableForm) -> Expr:
     """A stable form as scale log S + offset with S a sum of exponentials, Phi and ErfMean."""
-    if len(form.terms) == 1 and len(form.terms[0].arguments) == 2:
-        return form.scale * form.terms[0].logarithm + form.offset
     total = []
     for term in form.terms:
         factor: Expr = sympy.S.One
@@ -323,6 +321,8 @@ def ball_program(fe: FreeEnergy) -> BallProgram:
         (h,) = nest.leaf.variables
         form = stable_form(nest.leaf.expr, h)
         plain = plain_form(form)
+        if len(form.terms) == 1 and len(form.terms[0].arguments) == 2:  # with digits near 0, too
+            plain = form.scale * form.terms[0].logarithm + form.offset
         slopes = [sympy.diff(plain, x) for x in nest.own]
         leaf = BallLeaf(
             form,
