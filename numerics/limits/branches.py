@@ -251,11 +251,14 @@ def gained(function: Function, coords: Array) -> tuple[int, float]:
     -------
     rising : int
     left : float
-        inf where the Hessian is not known.
+        inf where the Hessian is not known, or the objective is flat in a direction.
     """
+    height, slope = function(coords)
     curvature = hessian(function, coords)
-    if not np.isfinite(curvature).all():
+    if not (math.isfinite(height) and np.isfinite(curvature).all()):
         return 0, math.inf
     eigenvalues, vectors = np.linalg.eigh(curvature)
-    along = vectors.T @ function(coords)[1]
+    if not eigenvalues.all():
+        return 0, math.inf
+    along = vectors.T @ slope
     return int((eigenvalues < 0.0).sum()), 0.5 * float((along * along / np.abs(eigenvalues)).sum())

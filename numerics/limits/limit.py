@@ -23,7 +23,7 @@ from numerics.thresholds.points import objective_of
 from numerics.thresholds.settle import DOUBLE_DIGITS, refine
 from numerics.thresholds.solution import Solution, supported_digits, written
 from numerics.thresholds.solve import lowest_level, searched, solve_levels
-from numerics.thresholds.starts import gap, logits
+from numerics.thresholds.starts import gap, logits, logits_of
 from theory import Model, free_energy, model_named
 from theory.parameters import shown
 
@@ -325,14 +325,19 @@ def _of_branches(model: Model, first: Solution, highest: int, tell: Progress) ->
         chosen = _extrapolated(model, branch.levels, values, noise)
     known = inside or ([branch, lowest] if branch is whole else [branch])
     rest = [limits[id(b)] for b in ends if all(b is not other for other in known)]
-    # one that may end lower is part of what is not known
-    gaps = [(sign * (chosen.value - end.value), end.error) for end in rest]
-    error = max([chosen.error, *(gap + min(off, gap) for gap, off in gaps if gap > 0.0)])
     routes = {"levels": (chosen.value, chosen.error)}
     said = ""
     if not (inside or parted):
-        chosen, said = _by_both(model, lowest if branch is whole else branch, chosen, routes)
-        error = max(chosen.error, error if error > routes["levels"][1] else 0.0)
+        try:
+            curves = smooth(model, lowest if branch is whole else branch)
+        except ConvergenceError as reason:
+            said = f"; smooth profiles say nothing: {reason}"
+        else:
+            routes["smooth profiles"] = (curves.value, curves.error)
+            chosen, said = _of_both(chosen, curves)
+    # one that may end lower is part of what is not known
+    gaps = [(sign * (chosen.value - end.value), end.error) for end in rest]
+    error = max([chosen.error, *(gap + min(off, gap) for gap, off in gaps if gap > 0.0)])
     result = _limit(model, branch.levels, values, replace(chosen, error=error))
     others = tuple((end.value, end.error) for end in rest)
     reason = result.reason
@@ -344,31 +349,23 @@ def _of_branches(model: Model, first: Solution, highest: int, tell: Progress) ->
         )
     elif branch is whole:
         reason += ", whose lowest points change shape"
-    reason += said
-    return replace(result, reason=reason, routes=routes, others=others, **_profile(model, branch))
+    return replace(
+        result, reason=reason + said, routes=routes, others=others, **_profile(model, branch)
+    )
 
 
-def _by_both(
-    model: Model, branch: Branch, levels: Extrapolation, routes: dict[str, tuple[float, float]]
-) -> tuple[Extrapolation, str]:
-    """The limit by the levels and by smooth profiles, and what to say of it; ``routes`` gets the second.
+def _of_both(levels: Extrapolation, curves: Extrapolation) -> tuple[Extrapolation, str]:
+    """The limit by the levels or by smooth profiles, whose error is smaller, and what to say of it.
 
-    The one with the smaller error counts where they agree; where they do not, the error covers both.
+    Where they do not agree, the error covers both.
     """
-    try:
-        curves = smooth(model, branch)
-    except ConvergenceError as error:
-        return levels, f"; smooth profiles say nothing: {error}"
-    routes["smooth profiles"] = (curves.value, curves.error)
     apart = abs(curves.value - levels.value)
-    exponent = levels.exponent
     if apart > curves.error + levels.error:
         return replace(levels, error=2.0 * apart), "; smooth profiles do not agree"
+    said = f"; {curves.value:.12g} by smooth profiles"
     if curves.error < levels.error:
-        return replace(
-            curves, exponent=exponent
-        ), f"; {curves.value:.12g} by smooth profiles, which counts"
-    return levels, f"; {curves.value:.12g} by smooth profiles"
+        return replace(curves, exponent=levels.exponent), f"{said}, which counts"
+    return levels, said
 
 
 def _in_doubles(model: Model, branch: Branch) -> Extrapolation:
@@ -385,8 +382,7 @@ def _shapes(model: Model, branches: Sequence[Branch], sign: float) -> list[Shape
             fe = functional(model, level, branch.quenched)
             coordinates = Coordinates(fe.chains)
             gaps = coordinates.split(coordinates.gaps(coords))[0]
-            above, below = np.cumsum(gaps)[:-1], np.cumsum(gaps[::-1])[-2::-1]
-            shapes.append(Shape(level, sign * value, np.log(below / above)))
+            shapes.append(Shape(level, sign * value, logits_of(gaps)))
     return shapes
 
 

@@ -24,10 +24,11 @@ from scipy.linalg import block_diag
 
 from numerics.errors import ConvergenceError
 from numerics.functionals.coordinates import Coordinates
+from numerics.thresholds.continuation import extrapolated
 from numerics.thresholds.objective import Objective
 from numerics.thresholds.points import objective_of
 from numerics.thresholds.profile import start_at
-from numerics.thresholds.starts import resolved
+from numerics.thresholds.starts import logits_of, resolved
 from numerics.thresholds.stationary import descend, follow
 from theory import FreeEnergy, Model, free_energy
 from theory.thresholds.finite_exponents import without_quenched_average
@@ -43,7 +44,7 @@ Array = NDArray[np.float64]
 _COEFFICIENTS, _FEWER = 12, 2
 # The level that the ladder begins at, how many times that it goes up to, and the ratio of its steps.
 _FIRST, _TIMES, _RATIO = 14, 2.0, 1.15
-# Points that the next one's coefficients are foretold from.
+# Levels of a branch whose coefficients foretell the next ones.
 _PAST = 3
 # Gradients to stop at: in the metric of the Hessian, half of whose square is missed, and a saddle's.
 _GRADIENT, _FLAT = 1e-5, 1e-6
@@ -117,11 +118,11 @@ class Curves:
         if self.fe.p:
             inner, end = np.split(start.p[self._norm :], [start.p.size - self._norm - self._apart])
             norm = np.log(start.p[1:].sum() / start.p[:1])[: self._norm]
-            values.append((np.append(norm, np.log(end / inner.sum())), _logits(inner)))
+            values.append((np.append(norm, np.log(end / inner.sum())), logits_of(inner)))
         if self.fe.q:
             inner, end = np.split(start.q, [start.q.size - self._apart])
             if self.fe.is_finite:
-                values.append((np.log(end / inner.sum()), _logits(inner)))
+                values.append((np.log(end / inner.sum()), logits_of(inner)))
             else:
                 values.append((np.log(end), np.log(np.cumsum(inner[::-1])[::-1])))
         steps = start.s if self.fe.is_finite else np.diff(start.s, prepend=1.0)
@@ -172,12 +173,6 @@ def _polynomials(places: int, count: int) -> Array:
     )
 
 
-def _logits(gaps: Array) -> Array:
-    """Logits of the values of a chain between 1 and 0."""
-    above, below = np.cumsum(gaps)[:-1], np.cumsum(gaps[::-1])[-2::-1]
-    return np.asarray(np.log(below / above), dtype=np.float64)
-
-
 # Coordinates of a chain and their slopes, in a norm and an outermost value (or none) and its curve's values.
 
 
@@ -190,11 +185,8 @@ def _bounded(norm: Array, end: Array, values: Array) -> tuple[Array, Array]:
     slope[k, k], slope[k + 1, k] = -rate / gaps[:-1], rate / gaps[1:]
     chain = np.log(gaps)
     if end.size:  # the last gap is the outermost value
-        first, row, others = (
-            -norm + np.logaddexp(0.0, -end),
-            np.zeros(values.size),
-            -np.ones(chain.size),
-        )
+        first, row = -norm + np.logaddexp(0.0, -end), np.zeros(values.size)
+        others = -np.ones(chain.size)
         chain = chain - end
         before = np.append(np.full(norm.size, -1.0 / (1.0 + np.exp(end))), others)[:, None]
     else:
@@ -260,14 +252,6 @@ def _ladder(first: int) -> list[int]:
     return levels[1:]
 
 
-def _foretold(known: dict[int, Array], level: int) -> Array:
-    """Coefficients at a level by those of the last ones, polynomials of its logarithm."""
-    levels = np.array(list(known)[-_PAST:])
-    x = np.log(levels / level)
-    weights = [math.prod(-x[x != y] / (y - x[x != y])) for y in x]
-    return np.array(weights) @ np.array([known[r] for r in levels])
-
-
 def _curves(model: Model, level: int, quenched: bool, count: int) -> Curves:
     objective = objective_of(functional(model, level, quenched))
     return Curves(objective.on(objective.evaluator.with_grid(tolerance=TOLERANCE)), count)
@@ -277,19 +261,21 @@ def _climbed(
     model: Model, branch: Branch, count: int, rising: int
 ) -> tuple[dict[int, float], float]:
     """Values of levels beyond a branch's by so many coefficients, and what is left to gain at most."""
-    known: dict[int, Array] = {}
+    known: list[tuple[float, Array]] = []
     values: dict[int, float] = {}
     missed = 0.0
     for level, point in zip(branch.levels[-_PAST:], branch.points[-_PAST:], strict=True):
-        known[level] = _curves(model, level, branch.quenched, count).coefficients(point)
+        at = _curves(model, level, branch.quenched, count).coefficients(point)
+        known.append((math.log(level), at))
     for level in _ladder(branch.levels[-1]):
         curves = _curves(model, level, branch.quenched, count)
-        end, height, left = _stationary(curves, _foretold(known, level), rising)
+        end, height, left = _stationary(curves, extrapolated(known, math.log(level)), rising)
         if not math.isfinite(left):
             break
         if curves.objective.with_work(curves.coords(end)[0])[1] > DEAR:
             break
-        known[level], values[level] = end, curves.objective.value(height)
+        known.append((math.log(level), end))
+        values[level] = curves.objective.value(height)
         missed = max(missed, left * curves.objective.unit(values[level]))
     return values, missed
 

@@ -362,44 +362,30 @@ def _row(nodes, weights, sign, x, scale, start, depth):  # pragma: no cover - co
     p = start
     u = nodes[p] - x
     top = sign * weights[p] - scale * u * u
-    while p + 1 < n:
-        u = nodes[p + 1] - x
-        a = sign * weights[p + 1] - scale * u * u
-        if not a > top:
-            break
-        top = a
-        p += 1
-    while p > 0:
-        u = nodes[p - 1] - x
-        a = sign * weights[p - 1] - scale * u * u
-        if not a > top:
-            break
-        top = a
-        p -= 1
+    for step in (1, -1):
+        while 0 <= p + step < n:
+            u = nodes[p + step] - x
+            a = sign * weights[p + step] - scale * u * u
+            if not a > top:
+                break
+            top = a
+            p += step
     total = 0.0
     bent = 0.0
-    low = p
-    for q in range(p, -1, -1):
-        u = nodes[q] - x
-        square = scale * u * u
-        a = sign * weights[q] - square - top
-        if a < -depth:
-            break
-        w = math.exp(a)
-        total += w
-        bent += w * (2.0 * square - 1.0)
-        low = q
-    high = p
-    for q in range(p + 1, n):
-        u = nodes[q] - x
-        square = scale * u * u
-        a = sign * weights[q] - square - top
-        if a < -depth:
-            break
-        w = math.exp(a)
-        total += w
-        bent += w * (2.0 * square - 1.0)
-        high = q
+    low = high = p
+    for step in (-1, 1):
+        q = p if step < 0 else p + 1
+        while 0 <= q < n:
+            u = nodes[q] - x
+            square = scale * u * u
+            a = sign * weights[q] - square - top
+            if a < -depth:
+                break
+            w = math.exp(a)
+            total += w
+            bent += w * (2.0 * square - 1.0)
+            low, high = min(low, q), max(high, q)
+            q += step
     return top + math.log(total), bent / total, low, high, p
 
 

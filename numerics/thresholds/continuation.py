@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from .points import located, objective_of
 from .solution import ConvergenceError, Solution, Statistics
 from .stationary import minimise
 
-__all__ = ["continued", "followed", "moved"]
+__all__ = ["continued", "extrapolated", "followed", "moved"]
 
 Array = NDArray[np.float64]
 
@@ -109,7 +109,7 @@ def _walked(
         else:
             value = Rational(math.exp(t)).limit_denominator(10**9)
             value = value if target.is_positive else -value
-        gaps = tuple(map(float, np.exp(_extrapolated(path[-3:], t))))
+        gaps = tuple(map(float, np.exp(extrapolated(path, t))))
         try:
             start = dataclasses.replace(last, model=moved(model, value), gaps=gaps, branches=())
             last = refine(start)
@@ -134,11 +134,22 @@ def _walked(
         step *= 1.5
 
 
-def _extrapolated(path: list[tuple[float, Array]], t: float) -> Array:
-    """The parabola through the last three points, at t; through fewer the line or the constant."""
-    places = [place for place, _ in path]
-    total = np.zeros_like(path[0][1])
-    for i, (place, point) in enumerate(path):
+def extrapolated(path: Sequence[tuple[float, Array]], t: float) -> Array:
+    """The parabola through the last three points of a path, at t; through fewer the line or the constant.
+
+    Parameters
+    ----------
+    path : sequence of (float, ndarray)
+    t : float
+
+    Returns
+    -------
+    ndarray
+    """
+    last = path[-3:]
+    places = [place for place, _ in last]
+    total = np.zeros_like(last[0][1])
+    for i, (place, point) in enumerate(last):
         others = places[:i] + places[i + 1 :]
         total += math.prod((t - other) / (place - other) for other in others) * point
     return total

@@ -31,6 +31,7 @@ __all__ = [
     "gap",
     "interpolated",
     "logits",
+    "logits_of",
     "ordered",
     "parted",
     "resolved",
@@ -202,9 +203,42 @@ def logits(model: Model, start: Start) -> Array:
     ndarray
     """
     gaps = start.p if start.p.any() else start.q
-    gaps = gaps[int(not model.prior.norm.is_number) :]
+    return logits_of(gaps[int(not model.prior.norm.is_number) :])
+
+
+def logits_of(gaps: Array) -> Array:
+    """Logits of the values of a chain, of their part of its length, from its gaps.
+
+    Parameters
+    ----------
+    gaps : ndarray
+
+    Returns
+    -------
+    ndarray
+        One fewer, falling.
+    """
     above, below = np.cumsum(gaps)[:-1], np.cumsum(gaps[::-1])[-2::-1]
     return np.asarray(np.log(below / above), dtype=np.float64)
+
+
+def resolved(logits: Array) -> Array:
+    """Gaps of a chain between 1 and 0 from the logits of its values, to the digits of the smallest.
+
+    Parameters
+    ----------
+    logits : ndarray
+        Falling.
+
+    Returns
+    -------
+    ndarray
+        One more.
+    """
+    above = np.concatenate(([0.0], 1.0 / (1.0 + np.exp(logits)), [1.0]))
+    below = np.concatenate(([1.0], 1.0 / (1.0 + np.exp(-logits)), [0.0]))
+    # whichever is the smaller has the digits
+    return np.where(below[1:] > 0.5, np.diff(above), -np.diff(below))
 
 
 def gap(logits: Array) -> int | None:
@@ -294,12 +328,12 @@ def interpolated(
     if p.any():
         inner = p[norm:]
         p = np.concatenate(
-            (p[:norm], _resampled(inner / inner.sum(), len(fe.p) - norm, read) * inner.sum())
+            (p[:norm], resolved(read(logits_of(inner), len(fe.p) - norm)) * inner.sum())
         )
     else:
         p = np.zeros(len(fe.q) + 1)
     if fe.is_finite:
-        q = _resampled(q / q.sum(), len(fe.q), read) * q.sum()
+        q = resolved(read(logits_of(q), len(fe.q))) * q.sum()
         s = np.exp(read(np.log(start.s), len(fe.c)))
     else:
         levels = np.exp(read(np.log(np.cumsum(q[::-1])[::-1]), len(fe.q)))
@@ -310,31 +344,6 @@ def interpolated(
     parts = (start.q, start.s, *([start.p] if start.p.any() else []))
     usable = all(np.isfinite(x).all() and min(x) > 0.0 for x in parts)
     return start if usable and np.isfinite(start.fields).all() else None
-
-
-def _resampled(gaps: Array, count: int, read: Callable[[Array, int], Array]) -> Array:
-    """Gaps of a chain between 1 and 0 with ``count`` values, from those of one with fewer."""
-    above, below = np.cumsum(gaps)[:-1], np.cumsum(gaps[::-1])[-2::-1]
-    return resolved(read(np.log(below / above), count))
-
-
-def resolved(logits: Array) -> Array:
-    """Gaps of a chain between 1 and 0 from the logits of its values, to the digits of the smallest.
-
-    Parameters
-    ----------
-    logits : ndarray
-        Falling.
-
-    Returns
-    -------
-    ndarray
-        One more.
-    """
-    above = np.concatenate(([0.0], 1.0 / (1.0 + np.exp(logits)), [1.0]))
-    below = np.concatenate(([1.0], 1.0 / (1.0 + np.exp(-logits)), [0.0]))
-    # whichever is the smaller has the digits
-    return np.where(below[1:] > 0.5, np.diff(above), -np.diff(below))
 
 
 def _read(values: Array, count: int, alone: float = 0.0) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -11,7 +12,9 @@ import pytest
 from numerics import limit, solve
 from numerics.errors import ConvergenceError
 from numerics.limits import smooth
-from numerics.limits.branches import Branch, branches_of, climb, functional
+from numerics.limits.branches import Branch, branches_of, climb, functional, gained
+from numerics.limits.extrapolation import Extrapolation, richardson
+from numerics.limits.limit import _of_both
 from numerics.limits.smooth import Curves
 from numerics.thresholds.points import objective_of
 from theory import ABP, SBP, SK, Hopfield, Model, ZeroOnePerceptron
@@ -69,17 +72,59 @@ def test_curves_that_rise_have_no_value() -> None:
     height, gradient = curves(at)
     assert height == math.inf
     assert not gradient.any()
+    assert gained(curves, at) == (0, math.inf)
 
 
-def test_coefficients_are_foretold_by_polynomials_of_the_logarithm() -> None:
-    def law(level: int) -> np.ndarray:
-        x = math.log(level)
-        return np.array([1.0 - x + 0.5 * x**2, 2.0 * x])
+def test_an_outermost_overlap_of_its_own_is_a_coefficient() -> None:
+    """Others are measured from it: the ABP's tend to 0.7, and differences of their logits would end."""
+    curves, at, _ = curves_at(ABP(0), 4, 2)
+    point = solve(ABP(0), 4).order_parameters
+    p, q = (float(point[name]) for name in (str(curves.fe.p[-1]), str(curves.fe.q[-1])))
+    assert at[0] == pytest.approx(math.log(p / (1.0 - p)), rel=1e-8)
+    assert at[3] == pytest.approx(math.log(q), rel=1e-8)
+    even, coefficients, _ = curves_at(SBP(1), 5, 2)
+    assert coefficients.size == 6  # none there
+    assert even.coords(coefficients)[0].size == 9
 
-    known = {r: law(r) for r in (8, 9, 11)}
-    assert smooth._foretold(known, 14) == pytest.approx(law(14), rel=1e-12)
-    known = {5: law(5) + 1.0, **known}  # of the last three
-    assert smooth._foretold(known, 14) == pytest.approx(law(14), rel=1e-12)
+
+def test_the_error_holds_what_fewer_coefficients_and_levels_change(monkeypatch) -> None:
+    def law(level: float) -> float:
+        return 1.5 + 3.0 * level**-4 + 8.0 * level**-5 + 200.0 * level**-6
+
+    missed = {12: 1e-9, 10: 4e-7}  # of the levels, by coefficients
+    levels = [16, 18, 21, 24, 28]
+
+    def climbed(model, branch, count, rising):
+        return {r: law(r) + missed[count] for r in levels}, 0.0
+
+    monkeypatch.setattr(smooth, "_climbed", climbed)
+    monkeypatch.setattr(smooth, "gained", lambda *_: (0, 0.0))
+    branch = replace(lowest(SBP(1), 5), levels=[3, 4, 5])
+    branch = replace(branch, values=branch.values * 3, points=branch.points * 3)
+    monkeypatch.setattr(smooth, "functional", lambda *_: functional(SBP(1), 5, branch.quenched))
+    found = smooth.smooth(SBP(1), branch)
+    assert found.value == pytest.approx(1.5 + 1e-9, abs=1e-10)
+    assert 3.9e-7 < found.error < 2e-6
+    missed[10] = missed[12]
+    less = smooth.smooth(SBP(1), branch).error
+    assert less < 3.9e-7
+    assert less >= abs(richardson(levels, [law(r) for r in levels], 2)[0] - 1.5)
+
+
+def test_the_smaller_error_counts_and_both_where_routes_differ() -> None:
+    def route(value: float, error: float) -> Extrapolation:
+        return Extrapolation(value, error, {}, 4.0)
+
+    better, said = _of_both(route(1.0, 1e-3), route(1.0005, 1e-4))
+    assert (better.value, better.error) == (1.0005, 1e-4)
+    assert said == "; 1.0005 by smooth profiles, which counts"
+    better, said = _of_both(route(1.0, 1e-5), route(1.0005, 1e-3))
+    assert (better.value, better.error) == (1.0, 1e-5)
+    assert said == "; 1.0005 by smooth profiles"
+    neither, said = _of_both(route(1.0, 1e-5), route(1.0005, 1e-4))
+    assert neither.value == 1.0
+    assert neither.error >= 0.0005 + 1e-4
+    assert said == "; smooth profiles do not agree"
 
 
 def test_the_ladder_ends_at_twice_the_levels() -> None:

@@ -6,7 +6,7 @@ from sympy import Integer
 
 from numerics import ConvergenceError, refine, solve
 from numerics.thresholds import solve as module
-from numerics.thresholds.continuation import _extrapolated, followed, moved
+from numerics.thresholds.continuation import extrapolated, followed, moved
 from numerics.thresholds.functional import functional_of
 from numerics.thresholds.newton import curvatures
 from theory import ABP, SBP, SK
@@ -89,7 +89,9 @@ def test_a_followed_point_of_another_kind_is_refused(monkeypatch):
 def test_paths_are_continued_as_parabolas_when_three_points_are_known():
     curve = np.array([2.0, -1.0])
     path = [(t, curve * (3.0 + 2.0 * t - t * t)) for t in (0.0, 0.5, 0.8)]
-    np.testing.assert_allclose(_extrapolated(path, 2.0), curve * 3.0, rtol=1e-13)
-    np.testing.assert_allclose(_extrapolated(path[:1], 2.0), path[0][1])
+    np.testing.assert_allclose(extrapolated(path, 2.0), curve * 3.0, rtol=1e-13)
+    older = [(-1.0, curve), *path]  # of no account
+    np.testing.assert_allclose(extrapolated(older, 2.0), curve * 3.0, rtol=1e-13)
+    np.testing.assert_allclose(extrapolated(path[:1], 2.0), path[0][1])
     line = [(t, curve * (1.0 + t)) for t in (0.0, 0.5)]
-    np.testing.assert_allclose(_extrapolated(line, 2.0), curve * 3.0, rtol=1e-13)
+    np.testing.assert_allclose(extrapolated(line, 2.0), curve * 3.0, rtol=1e-13)

@@ -14,7 +14,7 @@ from numerics import Solution, cross_check, solve, solve_levels
 from numerics.functionals.doubles import evaluator
 from numerics.nests.grids import Strip, spacing, trapezoid_error
 from numerics.thresholds.objective import Objective
-from numerics.thresholds.starts import Start, _read, _resampled, interpolated, seed
+from numerics.thresholds.starts import Start, _read, interpolated, logits_of, resolved, seed
 from numerics.thresholds.stationary import minimise
 from theory import ABP, SBP, SK, Hopfield, free_energy
 from theory.thresholds.finite_exponents import without_quenched_average
@@ -185,9 +185,7 @@ def test_a_profile_read_at_its_own_places_is_itself(model):
     same = _read(np.log(at.s), at.s.size)
     assert np.exp(same) == pytest.approx(at.s, rel=1e-12)
     if at.p.any():
-        assert _resampled(at.p / at.p.sum(), at.p.size - 1, _read) == pytest.approx(
-            at.p / at.p.sum(), rel=1e-9
-        )
+        assert resolved(logits_of(at.p)) == pytest.approx(at.p / at.p.sum(), rel=1e-9)
 
 
 @pytest.mark.parametrize(
