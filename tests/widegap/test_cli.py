@@ -295,13 +295,14 @@ def test_a_defect_keeps_its_traceback(
 
 
 def test_levels_beyond_the_doubles_have_the_digits_asked_for(run):
-    """Their search starts from doubles, so level 3 is refused; what is a closed form is not."""
+    """And with 15 digits or fewer, which are doubles, they are refused."""
     found = run("solve", "sbp", "--kappa", "50", "--level", "2", "--digits", "20")
     assert found.exit_code == 0, found.output
     assert "3.2072390227891251743e+544" in found.stdout
     refused = run("solve", "sbp", "--kappa", "50", "--level", "2")
     assert refused.exit_code == 1
     assert "beyond the range of doubles" in refused.stderr
+    assert "ask for 16 or more" in refused.stderr
 
 
 def test_all_levels_have_the_digits_asked_for(run):
