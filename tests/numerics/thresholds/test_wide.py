@@ -68,7 +68,9 @@ def test_a_point_beyond_the_doubles_is_the_stationary_value_of_the_integral():
 
 
 def test_digits_of_a_double_are_refused_where_the_value_is_none():
-    with pytest.raises(ResolutionError, match=r"beyond the range of doubles, .*; ask for 16 or more"):
+    with pytest.raises(
+        ResolutionError, match=r"beyond the range of doubles, .*; ask for 16 or more"
+    ):
         solve(SBP(50), 3)
 
 
