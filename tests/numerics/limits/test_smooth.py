@@ -75,6 +75,15 @@ def test_curves_that_rise_have_no_value() -> None:
     assert gained(curves, at) == (0, math.inf)
 
 
+def test_what_is_left_to_gain_is_newtons_model() -> None:
+    curvature = np.array([[2.0, 0.5], [0.5, -1.0]])
+    at = np.array([0.3, -0.2])
+    rising, left = gained(lambda x: (0.5 * x @ curvature @ x, curvature @ x), at)
+    sizes, vectors = np.linalg.eigh(curvature)
+    assert rising == 1
+    assert left == pytest.approx(0.5 * (np.abs(sizes) * (vectors.T @ at) ** 2).sum(), rel=1e-9)
+
+
 def test_an_outermost_overlap_of_its_own_is_a_coefficient() -> None:
     """Others are measured from it: the ABP's tend to 0.7, and differences of their logits would end."""
     curves, at, _ = curves_at(ABP(0), 4, 2)

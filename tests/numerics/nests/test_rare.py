@@ -12,11 +12,12 @@ from flint import arb, ctx
 from numerics.balls.functional import functional_at
 from numerics.balls.nest import evaluate_ball_nest
 from numerics.balls.plan import BallGrid
-from numerics.balls.rare import evaluate_rare_nest
+from numerics.balls.rare import _RareNest, evaluate_rare_nest
 from numerics.errors import NotRareError, ResolutionError
 from numerics.functionals.parts import parts_of
 from numerics.nests.doubles import evaluate_nest, evaluate_scaled
-from numerics.nests.rare import evaluate_rare, is_rare, plan_rare
+from numerics.nests.grids import trapezoid_error
+from numerics.nests.rare import RELATIVE, evaluate_rare, is_rare, plan_rare
 from theory import ABP, SBP, free_energy
 
 WORK = 10**9
@@ -102,6 +103,38 @@ def test_beyond_the_doubles_it_is_an_integral_and_so_is_its_gradient():
     assert lack.d_parameters[gap] == pytest.approx(slopes[0], rel=1e-6)
     assert lack.d_increments[0] == pytest.approx(slopes[1], rel=1e-6)
     assert lack.d_exponents[0] == pytest.approx(slopes[2], rel=1e-5)
+
+
+def test_what_is_missing_grows_off_the_axis_as_its_error_law_says():
+    """|d(y + i a)| <= 6.5 exp(r b) d(y) with b = a^2/2 <= 1: an interval's probability of half-width 10."""
+
+    def d(y, ratio):
+        missing = sum(mpmath.erfc((10 + sign * y) / mpmath.sqrt(2)) for sign in (1, -1)) / 2
+        if abs(missing) < 0.5:
+            return -mpmath.expm1(ratio * mpmath.log1p(-missing))
+        return 1 - (1 - missing) ** ratio
+
+    largest = 0.0
+    with mpmath.workdps(25):
+        for y in np.linspace(0.0, 14.0, 29):
+            for ratio in (1.0, 1.5, 4.0, 30.0, 400.0):
+                for b in (1e-3, 0.1, 0.5, 1.0):
+                    off = abs(d(mpmath.mpc(y, math.sqrt(2.0 * b)), ratio))
+                    largest = max(largest, float(off / (mpmath.exp(ratio * b) * d(y, ratio))))
+    assert 0.99 < largest < RELATIVE
+
+
+@pytest.mark.parametrize("case", [WIDE, *CASES])
+def test_balls_and_doubles_have_one_error_law(case):
+    _, v, _ = case
+    with ctx.workdps(40):
+        nest = _RareNest(ball_leaf(), inputs(case), len(v), BallGrid(20, coarsen=3.0))
+        for k in range(len(v)):
+            size = float(nest._relative(k).rad())
+            error = trapezoid_error(
+                nest.plan.strips[k], v[k], nest.plan.ratios[k], nest.spacings[k]
+            )
+            assert RELATIVE * error < size < 1.001 * RELATIVE * error
 
 
 def test_spacings_beyond_the_bound_are_seen_to_be_wrong():
