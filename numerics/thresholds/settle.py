@@ -328,8 +328,8 @@ def _rounded(value: Any, error: Any, digits: int, where: str) -> tuple[Any, Any]
     rounded = float(value)
     if not math.isfinite(rounded) or (rounded == 0.0 and value != 0):
         raise ResolutionError(
-            f"{where}: the value {mpmath.nstr(value, 6)} is beyond the range of doubles, in which values of up "
-            f"to {DOUBLE_DIGITS} digits are given; ask for {DOUBLE_DIGITS + 1} or more"
+            f"{where}: the value {mpmath.nstr(value, 6)} is beyond the range of doubles, in which values "
+            f"of up to {DOUBLE_DIGITS} digits are given; ask for {DOUBLE_DIGITS + 1} or more"
         )
     with mpmath.workprec(120):
         return rounded, float(error + abs(value - mpmath.mpf(rounded))) * (1.0 + 1e-15)
