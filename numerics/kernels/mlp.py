@@ -31,6 +31,7 @@ from .error_bounds import ROUNDED, Errors, Own, warn_of_single_inputs
 from .inputs import Side, check_alone, check_inputs, check_tangent, model_scales
 from .noise import COLUMNS, Noise, mlp_noise
 from .refine import Layers
+from .series.between import PANELS, tabulated
 from .tiles import Band, check_memory, over_tiles, tiles
 
 __all__ = [
@@ -44,7 +45,9 @@ __all__ = [
 Array = NDArray[np.float64]
 CHUNK = 64
 """Layers whose single-input quantities are held at a time; fewer where these include series."""
-_SERIES_CHUNK = 2
+_SERIES_CHUNK = 1
+_BLOCK = 256
+"""Rows of covariances that are looked at together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,6 +295,8 @@ class Perceptron:
             given = (one, two), both
             if band is not None:
                 given = band.take(one, two), band.take(*both)
+            if uses_series(self.dual) and own[0][5]:
+                own = self._between(given, own, None if chunk == 0 else cov)
             go = self._work(*given, part, chunk == 0, last, out, noise[part], own)
 
             def report(done: float, before: int = chunk) -> None:
@@ -301,6 +306,30 @@ class Perceptron:
             over_tiles(go, cut, report)
         self._ends.update(ends)
         return cov, ntk
+
+    def _between(
+        self,
+        given: tuple[tuple[Side, Side], tuple[Single, Single]],
+        own: tuple[Any, ...],
+        c: Array | None,
+    ) -> tuple[Any, ...]:
+        """The activation with tables for the pairs that one layer's series leave out.
+
+        ``c`` holds the covariances before the layer; the inputs have them where it is None.
+        """
+        (one, two), (p, q) = given
+        left, right = stacked(p, q)
+        module = kernel_module(self.dual, self.tangent)
+        found = np.zeros((2, PANELS, 3))
+        found[:, :, 2] = np.inf
+        for at in range(0, len(one.k), _BLOCK):
+            some = slice(at, at + _BLOCK)
+            block = one.scale * (one.x[some] @ two.xt) + one.b2 if c is None else c[some]
+            rows = np.ascontiguousarray(left[0, :, some].T)
+            module.left_to_quadrature(own[0], rows, right[0], p.k[0, some], q.k[0], block, found)
+        if one is two:
+            found[:, :, 0] /= 2.0
+        return (*own[:6], *tabulated(own, (p.k[0], q.k[0]), found))
 
     def _work(
         self,

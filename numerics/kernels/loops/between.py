@@ -2,11 +2,68 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
+import numba
 import numpy as np
 
 from numerics.compiled import njit
 
-__all__ = ["polynomials"]
+__all__ = ["LEAST", "PANEL", "panel_of", "polynomials", "taken"]
+
+PANEL = 64.0
+"""Gaps of correlations, their distances to an end, that one polynomial is for: their largest ratio."""
+LEAST = 1e-13
+"""Gaps below which roundings of correlations count."""
+
+
+@numba.njit(error_model="numpy")
+def panel_of(gap: float) -> int:
+    """Return the number of a gap's panel."""
+    return int(-math.log(gap) / math.log(PANEL))
+
+
+@numba.njit(error_model="numpy", fastmath={"contract", "nsz", "reassoc"})
+def taken(own: Any, one: float, two: float, c: float, det: float) -> tuple[bool, float, float]:
+    """Say whether a pair is between the values of a table, and return D and the slope."""
+    spans, table = own[6], own[7]
+    if spans.shape[0] == 0:
+        return False, 0.0, 0.0
+    edge = math.sqrt(one) * math.sqrt(two)
+    gap = det / (edge * (edge + abs(c)))
+    if not gap > 0.0:
+        return False, 0.0, 0.0
+    for p in range(spans.shape[0]):
+        sense, centre, width, middle, half = spans[p]
+        # of quotients near 1: a logarithm's own rounding would be one of the variance
+        x0, y0 = math.log(one / centre) / width, math.log(two / centre) / width
+        z0 = math.log(gap / middle) / half
+        if sense * c < 0.0 or abs(x0) > 1.0 or abs(y0) > 1.0 or abs(z0) > 1.0:
+            continue
+        m, gaps = table.shape[3:]
+        t = np.empty(gaps)
+        t[0] = 1.0
+        if gaps > 1:
+            t[1] = z0
+        for g in range(2, gaps):
+            t[g] = 2.0 * z0 * t[g - 1] - t[g - 2]
+        value, slope = 0.0, 0.0
+        before, now = 0.0, 1.0
+        for i in range(m):
+            last, here = 0.0, 1.0
+            for j in range(m):
+                d, s = 0.0, 0.0
+                a, b = table[p, 0, i, j], table[p, 1, i, j]
+                for g in range(gaps):
+                    d += a[g] * t[g]
+                    s += b[g] * t[g]
+                value += now * here * d
+                slope += now * here * s
+                last, here = here, (2.0 * y0 * here - last if j else y0)
+            before, now = now, (2.0 * x0 * now - before if i else x0)
+        return True, value, slope
+    return False, 0.0, 0.0
 
 
 @njit(nogil=True, error_model="numpy", fastmath={"contract", "nsz"})

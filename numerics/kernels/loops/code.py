@@ -193,7 +193,7 @@ def _smooth(dual: Dual, tangent: Tangent) -> str:
 def _series() -> str:
     """The same for every activation, which comes as numbers and pointers."""
     text = f"USES_DET = True\nUSES_GAP = False\nUSES_SERIES = True\nTIERS = {TIERS!r}\nENOUGH = {ENOUGH!r}\n"
-    text += pasted("quadrature") + pasted("hermite")
+    text += pasted("between") + pasted("quadrature") + pasted("hermite")
     return text + stand_ins("pair", "drift", "diagonal_slope")
 
 

@@ -22,6 +22,8 @@ from .code import printed
 __all__ = ["Functions", "functions"]
 
 Array = NDArray[np.float64]
+NO_TABLES = np.zeros((0, 5)), np.zeros((0, 2, 1, 1, 1))
+"""Where no pairs are between values, see `numerics.kernels.loops.between.taken`."""
 
 
 class Functions:
@@ -70,17 +72,18 @@ class Functions:
         tuple
             first order, step, whether phi' is not square integrable, whether the slope is summed, whether phi
             jumps, whether quadrature may be needed; places of kinks; heights of jumps; ends of panels; how
-            far to follow normal variables; phi and phi'.
+            far to follow normal variables; phi and phi'; no tables of `numerics.kernels.series.between`.
         """
         if not needed:
             none = np.zeros(0)
-            return self.shape, none, none, none, none, _nothing
+            return self.shape, none, none, none, none, _nothing, *NO_TABLES
         own = mesh(self.activation)
         reach = own.edge(max(largest, 1e-300)) * float(np.sqrt(largest))
         ends = np.array(sorted({*self.places.tolist(), *own.ends(max(reach, 1e-6))}))
         shape = self.shape.copy()
         shape[-1] = 1
-        return shape, self.places, self.heights, ends, self._edges, _compiled(self.activation)
+        phi = _compiled(self.activation)
+        return shape, self.places, self.heights, ends, self._edges, phi, *NO_TABLES
 
     @cached_property
     def _edges(self) -> Array:

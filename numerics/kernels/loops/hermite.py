@@ -8,6 +8,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from .between import LEAST, panel_of, taken
 from .quadrature import by_quadrature
 
 # pasted code above defines these
@@ -239,7 +240,40 @@ def rows(
                 gathered(shape, one, two, start, _LEVELS[top], rho, places[:1], value, slope)
                 slope[j] *= scale * inverse[j]
             else:
-                value[j], slope[j] = by_quadrature(own, a, others[j], c[j], det[j])
+                known, value[j], slope[j] = taken(own, a, others[j], c[j], det[j])
+                if not known:
+                    value[j], slope[j] = by_quadrature(own, a, others[j], c[j], det[j])
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def left_to_quadrature(
+    shape: np.ndarray,
+    one: np.ndarray,
+    two: np.ndarray,
+    a: np.ndarray,
+    others: np.ndarray,
+    c: np.ndarray,
+    found: np.ndarray,
+) -> None:
+    """Count pairs that series leave out, and find their largest and smallest gaps, by sign and panel.
+
+    ``found``, shape (2, panels, 3), is added to. Rows of c are inputs of variances a, whose tables are rows
+    of ``one``; its columns those of ``two``.
+    """
+    count = one.shape[1] - _EXTRA
+    top = 0
+    while top < _COUNT - 1 and _LEVELS[top] < count:
+        top += 1
+    for i in range(a.shape[0]):
+        for j in range(others.shape[0]):
+            edge = math.sqrt(a[i]) * math.sqrt(others[j])
+            gap = 1.0 - abs(c[i, j]) / edge if edge > 0.0 else 0.0
+            if gap < LEAST or left_out(shape, one[i], two[:, j], top, 1.0 - gap) <= ENOUGH:
+                continue
+            here = found[0 if c[i, j] > 0.0 else 1, panel_of(gap)]
+            here[0] += 1.0
+            here[1] = max(here[1], gap)
+            here[2] = min(here[2], gap)
 
 
 @numba.njit(error_model="numpy", fastmath=_SUMS_HERMITE)

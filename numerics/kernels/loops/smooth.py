@@ -203,15 +203,16 @@ def carry(row: Row, tables: Tables, step: Step) -> None:
 
     ``noise`` holds, for this layer: the error of k12 that variances and determinants stand for, relative to
     sqrt(k11 k22); that of D relative to sqrt(D D) = sqrt(k' k'); that of the slope, absolute or relative,
-    whichever is larger; and the largest slope; the last two are for `beside`. On the inputs determinants
+    whichever is larger; and the largest slope; the last two are for `beside`. Of series, D and the slope
+    stay in the row. On the inputs determinants
     are known to better than k12 is. Where D' changes within the error of k12, differences take the place of
     derivatives.
     """
     a, others, next_a, next_others, sw2, sb2, noise, inputs = step
-    pairs, th, ec, et, _, _ = row
+    pairs, th, ec, et, ds, dds = row
     c, det, delta, sigma = pairs
     n = others.shape[0]
-    ds, dds, bends = np.empty(n), np.empty(n), np.empty(n)
+    bends = np.empty(n)
     if USES_SERIES:
         rows(a, others, pairs, tables, ds, dds)
         row_bends(a, others, c, tables, bends)
@@ -288,14 +289,18 @@ def keep(row: Row, out: Matrices, i: int, j0: int, j1: int, a: float, others: np
 
 @numba.njit(inline="always", error_model="numpy", fastmath=_FAST)
 def through(
-    row: Row, tables: Tables, a: float, kj: np.ndarray, s: float, b: float, first: bool
+    row: Row, tables: Tables, a: float, kj: np.ndarray, s: float, b: float, first: bool, known: bool
 ) -> None:
-    """Advance k12 and the tangent kernel by a layer with sigma^2 = s, b; ``first`` if that is the inputs'."""
+    """Advance k12 and the tangent kernel by a layer with sigma^2 = s, b; ``first`` if that is the inputs'.
+
+    ``known`` says that a row of a series holds D and the slope already.
+    """
     c, det, delta, sigma = row.pairs
     th = row.tangent
     if USES_SERIES:
         ds, dds = row.d, row.slope
-        rows(a, kj, row.pairs, tables, ds, dds)
+        if not known:
+            rows(a, kj, row.pairs, tables, ds, dds)
         for j in range(c.shape[0]):
             c[j] = s * ds[j] + b
             th[j] = c[j] + (s * dds[j] * th[j] if th[j] != 0.0 else 0.0)
@@ -380,7 +385,7 @@ def run(
                 if careful:
                     after = layers.one[layer + 1, i], layers.two[layer + 1, j0:j1]
                     carry(row, tables, Step(a, kj, *after, s, b, noise[layer], on_inputs))
-                through(row, tables, a, kj, s, b, on_inputs)
+                through(row, tables, a, kj, s, b, on_inputs, careful)
             keep(row, out, i, j0, j1, layers.one[count, i], layers.two[count, j0:j1])
         if out.mirrored:
             mirror(out, i0, i1, j0, j1)

@@ -13,14 +13,15 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import sympy
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
-from numerics.kernels.loops.between import polynomials
-from numerics.kernels.loops.functions import functions
+from numerics.kernels.loops.between import LEAST, PANEL, panel_of, polynomials, taken
+from numerics.kernels.loops.functions import NO_TABLES, functions
 from numerics.kernels.loops.quadrature import quadratures
 from theory.calculus.price import K1, K2, C
 from theory.kernels.activations import Activation
@@ -29,7 +30,7 @@ from theory.kernels.moments import DELTA, DET, SIGMA
 
 from .mixture_nodes import mixture_nodes
 
-__all__ = ["ACCURACY", "Between", "between"]
+__all__ = ["ACCURACY", "PANELS", "Between", "between", "tabulated"]
 
 Array = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -38,8 +39,13 @@ ACCURACY = 1e-9
 """Of the polynomials, relative to sqrt(D D)."""
 _STRIP = math.pi
 """Imaginary parts, in logarithms, below which D is taken for analytic; last terms say whether it is."""
-_PANEL = 64.0
-"""Distances of the correlation from its end that one polynomial is for: their largest ratio."""
+_ROUNDED = 1e-16
+_TRUE = 3.5e-15
+"""How far pairs and last terms may be off where tables stand for quadrature: two fifths of what is allowed for
+that. Some 2e-15 are seen."""
+_TRIED = 8
+PANELS = panel_of(LEAST) + 1
+"""Of gaps that count."""
 _CLOSE = 1e-14
 """Distances that count as this one."""
 _LEAST = 0.01
@@ -94,7 +100,7 @@ def between(
     error = 0.0
     gap = np.maximum(1.0 - np.abs(rho), _CLOSE)
     logs = np.log(gap)
-    panel = np.floor((logs - logs.max()) / math.log(_PANEL)).astype(int)
+    panel = np.floor((logs - logs.max()) / math.log(PANEL)).astype(int)
     inputs = np.log(np.maximum(k, 1e-300))
     for sense in (1.0, -1.0):
         for number in np.unique(panel[rho * sense > 0.0]):
@@ -122,16 +128,97 @@ def _panel(
     return _directly(own, (k[rows], k[columns], gap), sense, slopes), 0.0
 
 
+def tabulated(own: tuple[Any, ...], k: tuple[Array, Array], found: Array) -> tuple[Array, Array]:
+    """Tables that take the place of quadratures to the last digits, where fewer values make them.
+
+    Parameters
+    ----------
+    own : tuple
+        The activation, `numerics.kernels.loops.functions.Functions.packed`.
+    k : pair of ndarray
+        Variances of both sides.
+    found : ndarray, shape (2, PANELS, 3)
+        Pairs of either sign of the correlation: how many, their largest and their smallest gap.
+
+    Returns
+    -------
+    spans : ndarray, shape (tables, 5)
+        Sign; of variances the centre, and half of the width of their logarithms; the same of gaps.
+    coefficients : ndarray, shape (tables, 2, m, m, gaps)
+        Of D and of the slope; none where phi is not smooth.
+
+    Notes
+    -----
+    A table is taken if its last terms are roundings and if eight pairs that lie in it, as far from its nodes
+    as any, are what quadrature says, to two fifths of the error that is allowed for. phi without kinks is
+    analytic on the axis, and D in the logarithms; a table of anything else would not pass. Cost: for
+    variances that are alike and gaps that vary by a factor of 64, some 700 quadratures.
+    """
+    if len(own[1]):
+        return NO_TABLES
+    known = np.concatenate([v[v > 0.0] for v in k])
+    logs = _span(np.log(known))
+    logs = logs[0], logs[1] * (1.0 + 1e-9)
+
+    def values(one: Array, two: Array, gap: Array, sense: float) -> Array:
+        out = np.empty((2, len(one)))
+        quadratures(own, one, two, sense * (1.0 - gap), gap, out)
+        return out
+
+    spans, made = [], []
+    for side, sense in enumerate((1.0, -1.0)):
+        for pairs, largest, smallest in found[side]:
+            if pairs == 0.0:
+                continue
+            gaps = _span(np.log(np.array([smallest, largest])))
+            gaps = gaps[0], gaps[1] + _LEAST
+            counts = _count(logs[1], _ROUNDED), _count(gaps[1], _ROUNDED)
+            if counts[0] * (counts[0] + 1) // 2 * counts[1] + _TRIED > 0.5 * pairs:
+                continue
+            table, off = _table(values, (logs, gaps), counts, sense)
+            span = np.array([[sense, math.exp(logs[0]), logs[1], math.exp(gaps[0]), gaps[1]]])
+            if off <= _TRUE and _as_quadrature(own, values, span, table[None]):
+                spans.append(span)
+                made.append(table)
+    if not made:
+        return NO_TABLES
+    shape = np.max([t.shape for t in made], axis=0)
+    padded = [np.pad(t, [(0, n - m) for n, m in zip(shape, t.shape, strict=True)]) for t in made]
+    return np.concatenate(spans), np.ascontiguousarray(padded)
+
+
+def _as_quadrature(own: tuple[Any, ...], values: _Values, span: Array, table: Array) -> bool:
+    """Whether pairs of a table, spread over it, are what quadrature says."""
+    sense, centre, width, middle, half = span[0]
+    places = np.sin(np.outer([1.0, 2.0, 3.0], np.arange(1, _TRIED + 1)))  # unlike any node
+    one, two = (centre * np.exp(width * t) for t in places[:2])
+    gap = middle * np.exp(half * places[2])
+    right, ends = values(one, two, gap, sense), np.empty((2, 2, _TRIED))
+    for n, k in enumerate((one, two)):
+        ends[n] = values(k, k, np.zeros(_TRIED), 1.0)
+    size = np.sqrt(np.abs(ends[0] * ends[1]))
+    edge = np.sqrt(one * two)
+    det = edge**2 * gap * (2.0 - gap)
+    with_table = (*own[:6], span, table)
+    seen = np.array(
+        [
+            taken(with_table, *(float(v) for v in pair))[1:]
+            for pair in zip(one, two, sense * edge * (1.0 - gap), det, strict=True)
+        ]
+    ).T
+    return bool((np.abs(seen - right) <= _TRUE * size).all())
+
+
 def _span(*values: Array) -> tuple[float, float]:
     """Centre and half-width."""
     low, high = min(v.min() for v in values), max(v.max() for v in values)
     return 0.5 * float(low + high), max(0.5 * float(high - low), _LEAST)
 
 
-def _count(width: float) -> int:
-    """Terms for `ACCURACY`, by Bernstein's ellipse."""
+def _count(width: float, accuracy: float = ACCURACY) -> int:
+    """Terms, by Bernstein's ellipse."""
     y = _STRIP / width
-    return math.ceil(-math.log(ACCURACY) / math.log(y + math.sqrt(1.0 + y * y))) + 1
+    return math.ceil(-math.log(accuracy) / math.log(y + math.sqrt(1.0 + y * y))) + 1
 
 
 def _values(activation: Activation, largest: float) -> _Values:
@@ -190,8 +277,7 @@ def _table(
     """Chebyshev coefficients of D and of the slope, shape (2, m, m, gaps); and the last ones, relative."""
     m, gaps = counts
     nodes = [np.cos(np.pi * (np.arange(n) + 0.5) / n) for n in counts]
-    (centre, width), (middle, half) = spans
-    k, gap = centre + width * nodes[0], middle + half * nodes[1]
+    k, gap = (math.exp(c) * np.exp(w * t) for (c, w), t in zip(spans, nodes, strict=True))
     rows, columns = np.triu_indices(m)
     at = (
         np.repeat(k[rows][:, None], gaps, axis=1),
@@ -199,13 +285,13 @@ def _table(
         np.repeat(gap[None, :], len(rows), axis=0),
     )
     values = np.empty((2, m, m, gaps))
-    some = _at(own, at, sense).reshape(2, len(rows), gaps)
+    some = own(*(v.ravel() for v in at), sense).reshape(2, len(rows), gaps)
     values[:, rows, columns] = some
     values[:, columns, rows] = some
-    for axis, (n, t) in enumerate(
-        zip((m, m, gaps), (nodes[0], nodes[0], nodes[1]), strict=True), 1
-    ):
-        transform = chebyshev.chebvander(t, n - 1).T * (2.0 / n)
+    for axis, n in enumerate((m, m, gaps), 1):
+        # angles without rounding: at a rounded node the last polynomials are off by n^2 roundings
+        angles = np.outer(np.arange(n), 2 * np.arange(n) + 1) % (4 * n)
+        transform = np.cos(np.pi * angles / (2 * n)) * (2.0 / n)
         transform[0] /= 2.0
         values = np.moveaxis(np.tensordot(transform, values, (1, axis)), 0, axis)
     sizes = np.abs(values)
