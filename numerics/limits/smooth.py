@@ -66,10 +66,14 @@ class Curves:
         Of a level.
     count : int
         Coefficients of a curve.
+    inner : int, default 0
+        Overlaps inside of the profile's gap: those on either side of it have curves of their own. 0 where there
+        is none.
     """
 
     objective: Objective
     count: int
+    inner: int = 0
 
     @property
     def fe(self) -> FreeEnergy:
@@ -98,14 +102,27 @@ class Curves:
 
     @cached_property
     def _chains(self) -> list[tuple[int, Array]]:
-        """Of p, q and c: coefficients before those of the curve, and its polynomials at the liftings."""
+        """Of p, q and c: coefficients before those of the curves, and their polynomials at the liftings."""
         inside = [len(x) - self._apart for x in (self.fe.p, self.fe.q) if x]
         single = [self._apart for _ in inside]
         if self._norm:
             inside[0] -= 1
             single[0] += 1
-        sizes = [*zip(single, inside, strict=True), (0, len(self.fe.c))]
-        return [(before, _polynomials(n, self.count)) for before, n in sizes]
+        curves = [self._sides(n, 0) for n in inside]
+        return [*zip(single, curves, strict=True), (0, self._sides(len(self.fe.c), 1))]
+
+    def _sides(self, places: int, exponents: int) -> Array:
+        """Polynomials of a chain; the exponent across a gap, and a step to it, are coefficients themselves."""
+        if not self.inner:
+            return _polynomials(places, self.count)
+        inside, across = self.inner, exponents
+        if exponents and not self.fe.is_finite:
+            inside, across = self.inner - 1, 2
+        return block_diag(
+            _polynomials(inside, self.count, (1, 0)),
+            np.eye(across),
+            _polynomials(places - inside - across, self.count, (0, 1)),
+        )
 
     def _parts(self, coefficients: Array) -> list[Array]:
         """Coefficients of each chain, and the fields."""
@@ -161,15 +178,18 @@ class Curves:
         return (value, slopes.T @ gradient) if math.isfinite(value) else lost
 
 
-def _polynomials(places: int, count: int) -> Array:
-    """Chebyshev polynomials at the places of a chain, columns of 0 for those that places do not tell."""
-    if places < 1:
-        return np.zeros((0, count))
-    u = (np.arange(places) + 0.5) / places
-    w = np.log(u / (1.0 - u))
+def _polynomials(places: int, count: int, ends: tuple[int, int] = (1, 1)) -> Array:
+    """Chebyshev polynomials at the places of a curve, columns of 0 for those that places do not tell.
+
+    Ends say where the profile ends, the innermost place first, and not a curve at a gap.
+    """
+    k = np.arange(places) + 0.5
+    w = ends[0] * np.log(k) - ends[1] * np.log(places - k)
+    w -= 0.5 * (w[:1] + w[-1:])
     known = min(places, count)
     return np.pad(
-        chebyshev.chebvander(w / max(w[-1], 1e-300), known - 1), ((0, 0), (0, count - known))
+        chebyshev.chebvander(w / np.maximum(w[-1:], 1e-300), known - 1) if known else np.zeros((0, 0)),
+        ((0, 0), (0, count - known)),
     )
 
 
