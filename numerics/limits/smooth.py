@@ -96,9 +96,8 @@ class Curves:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Exponents: of the profile, or on either side of its gap (the one across it counts inside)."""
-        n = len(self.fe.c)
-        return (self.inner, n - self.inner) if self.inner else (n,)
+        """Of a profile its level; of one with a gap the exponents on either side, that across it inside."""
+        return (self.inner, len(self.fe.c) - self.inner) if self.inner else (self.fe.level,)
 
     @cached_property
     def _norm(self) -> int:
