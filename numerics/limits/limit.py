@@ -215,10 +215,10 @@ def limit(model: Model, *, highest: int = _HIGHEST, progress: Progress | None = 
     (`numerics.limits.branches`), to the highest level, and extrapolated in powers of 1/level from the fourth
     on (`numerics.limits.extrapolation`); the lowest limit counts. Its error is the spread of three
     accelerators and of their results without the top levels. From the highest level on profiles of few
-    coefficients are followed to twice as many levels (`numerics.limits.smooth`), where there is no gap: a
-    second route, whose error is what fewer coefficients and fewer levels change. The smaller error counts
-    where both agree, and covers both where they do not. A minute or two for the symmetric binary perceptron
-    and SK, where it is of the order of 1e-7 and 1e-9.
+    coefficients are followed to twice as many levels (`numerics.limits.smooth`), on either side of a gap by
+    themselves: a second route, whose error is what fewer coefficients and fewer levels change. The smaller
+    error counts where both agree, and covers both where they do not. A minute or two for the symmetric
+    binary perceptron and SK, where it is of the order of 1e-7 and 1e-9; ten minutes, and 1e-6, with a gap.
 
     Where level 1 is stable all levels are equal, and the limit is known as well as they are. On the branch
     s -> infinity levels are searched up to 8.

@@ -363,17 +363,18 @@ def _climbed(
 
     def reached(level: int, inside: int) -> tuple[float, float] | None:
         """Value and what is left to gain; by way of a level halfway, if it is not found at once."""
-        nonlocal known
         curves = _curves(model, level, branch.quenched, count, inside, tolerance)
-        last = next(reversed(known))
-        end, height, left = _stationary(curves, _foretold(known, curves.sizes), rising)
+        last, begin = next(reversed(known)), _foretold(known, curves.sizes)
+        with np.errstate(all="ignore"):
+            work = curves.objective.with_work(curves.coords(begin)[0])[1]
+        if work > DEAR:
+            return None
+        end, height, left = _stationary(curves, begin, rising)
         unit = curves.objective.size(height)
         if not left < _LEFT * unit:
             middle = level - (sum(curves.sizes) - sum(last)) // 2
             between = round(0.5 * (inside + last[0])) if inner[-1] else 0
             return reached(middle, between) and reached(level, inside) if middle < level else None
-        if curves.objective.with_work(curves.coords(end)[0])[1] > DEAR:
-            return None
         known[curves.sizes] = end
         value = curves.objective.value(height)
         return value, left * curves.objective.unit(value)
