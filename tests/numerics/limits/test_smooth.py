@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -170,6 +171,49 @@ def test_what_is_foretold_of_two_pieces_is_a_quadratic_of_their_sizes() -> None:
     assert smooth._foretold(known, (9, 6)) == pytest.approx(at(9, 6), abs=1e-5)
     alone = {(n,): at(n, 1) for n in (5, 6, 7)}
     assert smooth._foretold(alone, (9,)) == pytest.approx(at(9, 1), abs=1e-12)
+
+
+def test_what_is_lost_is_reached_by_way_of_a_level_halfway(monkeypatch) -> None:
+    visited: list[tuple[int, int]] = []
+
+    class Fake:
+        def __init__(self, model, level, quenched, count, inner=0, tolerance=0.0):
+            self.sizes = (inner, level - 2 - inner)
+            self.objective = SimpleNamespace(
+                with_work=lambda _: (0.0, 1),
+                size=lambda _: 1.0,
+                value=lambda x: x,
+                unit=lambda _: 1.0,
+            )
+
+        def coefficients(self, point):
+            return point
+
+        def coords(self, coefficients):
+            return coefficients, None
+
+    def stationary(curves, begin, rising):
+        near = sum(curves.sizes) - sum(visited[-1] if visited else (5, 4)) <= 4
+        if near and curves.sizes[0] < 15:
+            visited.append(curves.sizes)
+            return begin, float(sum(curves.sizes)), 1e-12
+        return begin, math.inf, math.inf
+
+    monkeypatch.setattr(smooth, "_curves", Fake)
+    monkeypatch.setattr(smooth, "_stationary", stationary)
+    known = [(3, 3), (4, 3), (4, 4), (5, 4)]
+    branch = Branch(
+        lowest(SBP(1), 5).start,
+        True,
+        [sum(pair) + 2 for pair in known],
+        [1.0] * 4,
+        [np.log([n, m]) for n, m in known],
+    )
+    ladder = [(sum(pair) + 2, pair[0]) for pair in ((9, 6), (12, 8), (15, 10))]
+    values, left = smooth._climbed(SBP(1), branch, [n for n, _ in known], ladder, 10, 0)
+    assert values == {17: 15.0, 22: 20.0}  # what is not reached ends the ladder
+    assert left == 1e-12
+    assert visited == [(7, 5), (9, 6), (10, 8), (12, 8), (14, 9), (14, 10)]
 
 
 def test_a_ladder_with_a_gap_has_one_ratio() -> None:
