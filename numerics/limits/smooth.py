@@ -439,6 +439,7 @@ def smooth(model: Model, branch: Branch, inner: Sequence[int] = ()) -> Extrapola
             raise ConvergenceError(
                 f"{model}: no curves go through level {branch.levels[-1]}", {}, math.nan
             )
+        falling = not rising  # with fewer coefficients, too, however badly they fit this point
         # where curves are maximised, no more coefficients than those of the points
         coefficients = (count if rising else most) - fewer
         values, missed = _climbed(model, branch, inner, ladder, coefficients, rising)
