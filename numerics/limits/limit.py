@@ -29,7 +29,7 @@ from theory.parameters import shown
 
 from .branches import TOLERANCE, Branch, branches_of, climb, functional, ladder
 from .extrapolation import WINDOW, Extrapolation, extrapolate
-from .pieces import LEVELS, Shape, in_pieces
+from .pieces import LEVELS, Shape, by_split, in_pieces
 from .smooth import smooth
 
 if TYPE_CHECKING:
@@ -215,10 +215,10 @@ def limit(model: Model, *, highest: int = _HIGHEST, progress: Progress | None = 
     (`numerics.limits.branches`), to the highest level, and extrapolated in powers of 1/level from the fourth
     on (`numerics.limits.extrapolation`); the lowest limit counts. Its error is the spread of three
     accelerators and of their results without the top levels. From the highest level on profiles of few
-    coefficients are followed to twice as many levels (`numerics.limits.smooth`), where there is no gap: a
-    second route, whose error is what fewer coefficients and fewer levels change. The smaller error counts
-    where both agree, and covers both where they do not. A minute or two for the symmetric binary perceptron
-    and SK, where it is of the order of 1e-7 and 1e-9.
+    coefficients are followed to twice as many levels (`numerics.limits.smooth`), on either side of a gap by
+    themselves: a second route, whose error is what fewer coefficients and fewer levels change. The smaller
+    error counts where both agree, and covers both where they do not. A minute or two for the symmetric
+    binary perceptron and SK, where it is of the order of 1e-7 and 1e-9; ten minutes, and 1e-6, with a gap.
 
     Where level 1 is stable all levels are equal, and the limit is known as well as they are. On the branch
     s -> infinity levels are searched up to 8.
@@ -327,9 +327,13 @@ def _of_branches(model: Model, first: Solution, highest: int, tell: Progress) ->
     rest = [limits[id(b)] for b in ends if all(b is not other for other in known)]
     routes = {"levels": (chosen.value, chosen.error)}
     said = ""
-    if not (inside or parted):
+    pieces = bool(inside) or parted
+    if branch is whole or not pieces:
         try:
-            curves = smooth(model, lowest if branch is whole else branch)
+            if pieces:
+                curves = smooth(model, *_splits(model, kind, sign))
+            else:
+                curves = smooth(model, lowest if branch is whole else branch)
         except ConvergenceError as reason:
             said = f"; smooth profiles say nothing: {reason}"
         else:
@@ -384,6 +388,22 @@ def _shapes(model: Model, branches: Sequence[Branch], sign: float) -> list[Shape
             gaps = coordinates.split(coordinates.gaps(coords))[0]
             shapes.append(Shape(level, sign * value, logits_of(gaps)))
     return shapes
+
+
+def _splits(model: Model, branches: Sequence[Branch], sign: float) -> tuple[Branch, list[int]]:
+    """The lowest point of every split of liftings among two pieces, and its overlaps inside of the gap."""
+    table = by_split(_shapes(model, branches, sign))
+    points = [x for b in branches for x in zip(b.levels, b.values, b.points, strict=True)]
+    first = branches[0]
+    chosen = Branch(first.start, first.quenched)
+    inner: list[int] = []
+    for n, m in sorted(table, key=lambda pair: (sum(pair), pair)):
+        level, value, coords = points[table[n, m]]
+        chosen.levels.append(level)
+        chosen.values.append(value)
+        chosen.points.append(coords)
+        inner.append(n)
+    return chosen, inner
 
 
 def _settled(model: Model, branch: Branch) -> tuple[list[float], float]:

@@ -23,7 +23,7 @@ from scipy import optimize
 
 from .extrapolation import EXPONENT, Extrapolation
 
-__all__ = ["LEVELS", "Shape", "in_pieces", "sides"]
+__all__ = ["LEVELS", "Shape", "by_split", "in_pieces", "sides"]
 
 Array = NDArray[np.float64]
 
@@ -85,6 +85,30 @@ def sides(shapes: Sequence[Shape]) -> list[tuple[int, int]]:
     return [(n, shape.logits.size - n) for n, shape in zip(counts, shapes, strict=True)]
 
 
+def by_split(shapes: Sequence[Shape]) -> dict[tuple[int, int], int]:
+    """The lowest point of every split of liftings, by its index, of those that are fitted.
+
+    Parameters
+    ----------
+    shapes : sequence of Shape
+        Points of many levels, several of each.
+
+    Returns
+    -------
+    dict of (int, int) to int
+        Liftings inside of the gap and outside, two or more on either side.
+    """
+    top = max((shape.level for shape in shapes), default=0)
+    used = [k for k, shape in enumerate(shapes) if shape.level > top - LEVELS]
+    table: dict[tuple[int, int], int] = {}
+    for pair, k in zip(sides([shapes[k] for k in used]) if used else [], used, strict=False):
+        if min(pair) >= _FEWEST and (
+            pair not in table or shapes[k].value < shapes[table[pair]].value
+        ):
+            table[pair] = k
+    return table
+
+
 def in_pieces(shapes: Sequence[Shape]) -> Extrapolation | None:
     """The limit of points whose profile is in two pieces.
 
@@ -100,12 +124,7 @@ def in_pieces(shapes: Sequence[Shape]) -> Extrapolation | None:
         the largest misfit, and twice the sum of what the limit moves by as the lowest level or the highest
         ones are left out, and as the exponent of C is another.
     """
-    top = max((shape.level for shape in shapes), default=0)
-    used = [shape for shape in shapes if shape.level > top - LEVELS]
-    table: dict[tuple[int, int], Shape] = {}
-    for pair, shape in zip(sides(used) if used else [], used, strict=False):
-        if min(pair) >= _FEWEST and (pair not in table or shape.value < table[pair].value):
-            table[pair] = shape
+    table = {pair: shapes[k] for pair, k in by_split(shapes).items()}
     highest = max((shape.level for shape in table.values()), default=0)
     lowest = min((shape.level for shape in table.values()), default=0)
 

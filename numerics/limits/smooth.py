@@ -9,11 +9,17 @@ the limit by r^-4, whatever the coefficients.
 Lifting k of n lies at w = log (k + 1/2) - log (n - k - 1/2), between -log (2n - 1) and its opposite: profiles
 end like powers of the distance, which are straight lines there. The curves are Chebyshev series in w, scaled
 to [-1, 1]: of the logits of p and of bounded q, and of the logarithms of Q, of c, and of the steps of s.
+
+A profile with a gap has curves on either side of it, and a lifting across it, whose exponent and the step
+from it are numbers by themselves. Towards the gap curves are series in the square root of the distance.
+Levels have one law only where the liftings inside and outside are in one ratio: the ladder is one of k a and
+k b liftings, with small a and b of about the ratio that the lowest points have.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -25,7 +31,7 @@ from scipy.linalg import block_diag
 from numerics.errors import ConvergenceError
 from numerics.functionals.coordinates import Coordinates
 from numerics.thresholds.continuation import extrapolated
-from numerics.thresholds.objective import Objective
+from numerics.thresholds.objective import Objective, ascents
 from numerics.thresholds.points import objective_of
 from numerics.thresholds.profile import start_at
 from numerics.thresholds.starts import logits_of, resolved
@@ -46,10 +52,18 @@ _COEFFICIENTS, _FEWER = 12, 2
 _FIRST, _TIMES, _RATIO = 14, 2.0, 1.15
 # Levels of a branch whose coefficients foretell the next ones.
 _PAST = 3
+# With a gap, the distance in logarithms that points are near within, and how stiff their quadratic is.
+_NEARBY, _STIFF = 0.5, 1e-4
+# With a gap: coefficients of a curve, ratios of the pieces, and the highest level.
+_EITHER, _SPLITS, _HIGHEST = 10, ((1, 1), (3, 2), (2, 3), (2, 1), (1, 2), (3, 1), (1, 3)), 32
+# Tolerance of the grids there, where levels take ten times the work; powers of the law.
+_COARSER, _POWERS = 1e-10, 4
 # Gradients to stop at: in the metric of the Hessian, half of whose square is missed, and a saddle's.
 _GRADIENT, _FLAT = 1e-5, 1e-6
 # What may be left to be gained at a saddle that counts as reached, relative.
 _REACHED = 1e-10
+# What may be left to be gained on a curve that counts as reached, relative.
+_LEFT = 1e-9
 # Newton steps along eigenvectors, and the longest.
 _STEPS, _RADIUS = 20, 0.25
 # Powers of the law, top levels left out to see it move, and levels beyond a branch's that are needed.
@@ -66,15 +80,24 @@ class Curves:
         Of a level.
     count : int
         Coefficients of a curve.
+    inner : int, default 0
+        Overlaps inside of the profile's gap: those on either side of it have curves of their own. 0 where
+        there is none.
     """
 
     objective: Objective
     count: int
+    inner: int = 0
 
     @property
     def fe(self) -> FreeEnergy:
         """The level's functional."""
         return self.objective.fe
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Of a profile its level; of one with a gap the exponents on either side, that across it inside."""
+        return (self.inner, len(self.fe.c) - self.inner) if self.inner else (self.fe.level,)
 
     @cached_property
     def _norm(self) -> int:
@@ -98,14 +121,27 @@ class Curves:
 
     @cached_property
     def _chains(self) -> list[tuple[int, Array]]:
-        """Of p, q and c: coefficients before those of the curve, and its polynomials at the liftings."""
+        """Of p, q and c: coefficients before those of the curves, and their polynomials at the liftings."""
         inside = [len(x) - self._apart for x in (self.fe.p, self.fe.q) if x]
         single = [self._apart for _ in inside]
         if self._norm:
             inside[0] -= 1
             single[0] += 1
-        sizes = [*zip(single, inside, strict=True), (0, len(self.fe.c))]
-        return [(before, _polynomials(n, self.count)) for before, n in sizes]
+        curves = [self._sides(n, 0) for n in inside]
+        return [*zip(single, curves, strict=True), (0, self._sides(len(self.fe.c), 1))]
+
+    def _sides(self, places: int, exponents: int) -> Array:
+        """Polynomials of a chain; the exponent across a gap, and the steps at it, are coefficients."""
+        if not self.inner:
+            return _polynomials(places, self.count)
+        inside, across = self.inner, exponents
+        if exponents and not self.fe.is_finite:
+            inside, across = self.inner - 1, 2
+        return block_diag(
+            _polynomials(inside, self.count, (1, 0)),
+            np.eye(across),
+            _polynomials(places - inside - across, self.count, (0, 1)),
+        )
 
     def _parts(self, coefficients: Array) -> list[Array]:
         """Coefficients of each chain, and the fields."""
@@ -161,16 +197,23 @@ class Curves:
         return (value, slopes.T @ gradient) if math.isfinite(value) else lost
 
 
-def _polynomials(places: int, count: int) -> Array:
-    """Chebyshev polynomials at the places of a chain, columns of 0 for those that places do not tell."""
-    if places < 1:
-        return np.zeros((0, count))
-    u = (np.arange(places) + 0.5) / places
-    w = np.log(u / (1.0 - u))
-    known = min(places, count)
-    return np.pad(
-        chebyshev.chebvander(w / max(w[-1], 1e-300), known - 1), ((0, 0), (0, count - known))
+def _polynomials(places: int, count: int, ends: tuple[int, int] = (1, 1)) -> Array:
+    """Chebyshev polynomials at the places of a curve, columns of 0 for those that places do not tell.
+
+    Ends say where the profile ends, the innermost place first, and not a curve at a gap.
+    """
+    if not min(places, count):
+        return np.zeros((places, count))
+    k = (np.arange(places) + 0.5) / places
+    inner, outer = (
+        np.log(x) if end else np.sqrt(x) for x, end in zip((k, 1.0 - k), ends, strict=True)
     )
+    w = inner - outer
+    w -= 0.5 * (w[:1] + w[-1:])
+    known = min(places, count)
+    out = np.zeros((places, count))
+    out[:, :known] = chebyshev.chebvander(w / np.maximum(w[-1:], 1e-300), known - 1)
+    return out
 
 
 # Coordinates of a chain and their slopes, in a norm and an outermost value (or none) and its curve's values.
@@ -252,42 +295,109 @@ def _ladder(first: int) -> list[int]:
     return levels[1:]
 
 
-def _curves(model: Model, level: int, quenched: bool, count: int) -> Curves:
+def _splits(ratio: float, more: int, known: Sequence[tuple[int, ...]]) -> list[tuple[int, int]]:
+    """Numbers of liftings on either side of a gap in about this ratio, in steps that grow with them.
+
+    Levels have so many more; those from the first that is known on.
+    """
+    a, b = min(_SPLITS, key=lambda s: abs(math.log(s[0] / s[1] / ratio)))
+    first = min((n // a for n, m in known if n * b == m * a), default=0) or 4 // min(a, b)
+    sizes, k = [], first
+    while k * (a + b) + more <= _HIGHEST:
+        sizes.append((k * a, k * b))
+        k = max(k + 1, round(_RATIO * k))
+    return sizes
+
+
+def _curves(
+    model: Model,
+    level: int,
+    quenched: bool,
+    count: int,
+    inner: int = 0,
+    tolerance: float = TOLERANCE,
+) -> Curves:
     objective = objective_of(functional(model, level, quenched))
-    return Curves(objective.on(objective.evaluator.with_grid(tolerance=TOLERANCE)), count)
+    objective = objective.on(objective.evaluator.with_grid(tolerance=tolerance))
+    return Curves(objective, count, inner)
+
+
+def _foretold(known: Mapping[tuple[int, ...], Array], sizes: tuple[int, ...]) -> Array:
+    """Coefficients at some sizes by what is known at others.
+
+    A parabola in the size's logarithm through the last three; with a gap a quadratic in those of both, by
+    least squares in which points nearby count most, with no more curvature than they tell.
+    """
+    if len(sizes) == 1:
+        path = [(math.log(n), at) for (n,), at in known.items()]
+        return extrapolated(path, math.log(sizes[0]))
+    x, y = np.log(np.array(list(known)) / np.array(sizes)).T
+    weights = np.exp(-(np.abs(x) + np.abs(y)) / _NEARBY)[:, None]
+    powers = weights * np.column_stack((np.ones(x.size), x, y, x * x, x * y, y * y))
+    stiff = _STIFF * np.diag((0.0, 1.0, 1.0, 3.0, 3.0, 3.0))
+    values = weights * np.array(list(known.values()))
+    held = np.zeros((len(stiff), values.shape[1]))
+    fit = np.linalg.lstsq(np.vstack((powers, stiff)), np.vstack((values, held)), rcond=None)[0]
+    return np.asarray(fit[0], dtype=np.float64)
 
 
 def _climbed(
-    model: Model, branch: Branch, count: int, rising: int
+    model: Model,
+    branch: Branch,
+    inner: Sequence[int],
+    ladder: Sequence[tuple[int, int]],
+    count: int,
+    rising: int,
 ) -> tuple[dict[int, float], float]:
-    """Values of levels beyond a branch's by so many coefficients, and what is left to gain at most."""
-    known: list[tuple[float, Array]] = []
+    """Values of a ladder by so many coefficients, and what is left to gain at most.
+
+    The ladder is of levels and their overlaps inside of a gap, as ``inner`` has those of the branch.
+    """
+    tolerance = _COARSER if any(inner) else TOLERANCE
+    known: dict[tuple[int, ...], Array] = {}
     values: dict[int, float] = {}
     missed = 0.0
-    for level, point in zip(branch.levels[-_PAST:], branch.points[-_PAST:], strict=True):
-        at = _curves(model, level, branch.quenched, count).coefficients(point)
-        known.append((math.log(level), at))
-    for level in _ladder(branch.levels[-1]):
-        curves = _curves(model, level, branch.quenched, count)
-        end, height, left = _stationary(curves, extrapolated(known, math.log(level)), rising)
-        if not math.isfinite(left):
+    for level, inside, point in zip(branch.levels, inner, branch.points, strict=True):
+        curves = _curves(model, level, branch.quenched, count, inside)
+        known[curves.sizes] = curves.coefficients(point)
+
+    def reached(level: int, inside: int) -> tuple[float, float] | None:
+        """Value and what is left to gain; by way of a level halfway, if it is not found at once."""
+        curves = _curves(model, level, branch.quenched, count, inside, tolerance)
+        last, begin = next(reversed(known)), _foretold(known, curves.sizes)
+        with np.errstate(all="ignore"):
+            work = curves.objective.with_work(curves.coords(begin)[0])[1]
+        if work > DEAR:
+            return None
+        end, height, left = _stationary(curves, begin, rising)
+        unit = curves.objective.size(height)
+        if not left < _LEFT * unit:
+            middle = level - (sum(curves.sizes) - sum(last)) // 2
+            between = round(0.5 * (inside + last[0])) if inner[-1] else 0
+            return reached(middle, between) and reached(level, inside) if middle < level else None
+        known[curves.sizes] = end
+        value = curves.objective.value(height)
+        return value, left * curves.objective.unit(value)
+
+    for level, inside in ladder:
+        found = reached(level, inside)
+        if found is None:
             break
-        if curves.objective.with_work(curves.coords(end)[0])[1] > DEAR:
-            break
-        known.append((math.log(level), end))
-        values[level] = curves.objective.value(height)
-        missed = max(missed, left * curves.objective.unit(values[level]))
+        values[level], left = found
+        missed = max(missed, left)
     return values, missed
 
 
-def smooth(model: Model, branch: Branch) -> Extrapolation:
+def smooth(model: Model, branch: Branch, inner: Sequence[int] = ()) -> Extrapolation:
     """What a branch tends to, by curves of few coefficients from its last level on, or from level 14.
 
     Parameters
     ----------
     model : theory.Model
     branch : Branch
-        Of a profile without a gap.
+        Of a profile without a gap; or points of one with a gap, of many splits, in the order of their levels.
+    inner : sequence of int, optional
+        Overlaps of each point inside of the gap, if there is one.
 
     Returns
     -------
@@ -301,26 +411,38 @@ def smooth(model: Model, branch: Branch) -> Extrapolation:
     if len(branch.levels) < _PAST:
         raise ConvergenceError(f"{model}: a branch of {_PAST} levels is needed", {}, math.nan)
     last = max(_FIRST, branch.levels[_PAST - 1])
-    known = [k for k, level in enumerate(branch.levels) if level <= last]
-    n = known[-1] + 1
+    n = sum(level <= last for level in branch.levels)
     branch = replace(
         branch, levels=branch.levels[:n], values=branch.values[:n], points=branch.points[:n]
     )
+    inner = [*inner[:n]] or [0] * n
     fe = functional(model, branch.levels[-_PAST], branch.quenched)
-    count = min([_COEFFICIENTS, len(fe.c), *(len(x) for x in (fe.p, fe.q) if x)])
+    most, terms = _COEFFICIENTS, _TERMS
+    levels, heights = branch.levels[-_PAST:], branch.values[-_PAST:]
+    ladder = [(level, 0) for level in _ladder(branch.levels[-1])]
+    known = [len(x) for x in (fe.c, fe.p, fe.q) if x]
+    if parted := any(inner):
+        most, terms = _EITHER, _POWERS
+        levels, heights, ladder = _on_one_ray(model, branch, inner)
+        # of the exponents one lies across the gap, and one begins beyond it
+        inside, outside = _curves(model, branch.levels[-1], branch.quenched, 1, inner[-1]).sizes
+        known = [inside - 1, outside - 1]
+    count = max(min(most, *known), 1 + _FEWER)
+    falling = parted and not ascents(fe, branch.start.s)
     estimates: dict[str, float] = {}
-    noise, most = 0.0, count
+    noise = 0.0
     for fewer in (0, _FEWER):
-        curves = _curves(model, branch.levels[-1], branch.quenched, count - fewer)
-        rising, left = gained(curves, curves.coefficients(branch.points[-1]))
+        curves = _curves(model, branch.levels[-1], branch.quenched, count - fewer, inner[-1])
+        at = curves.coefficients(branch.points[-1])
+        rising, left = (0, 0.0) if falling else gained(curves, at)
         if not math.isfinite(left):
             raise ConvergenceError(
                 f"{model}: no curves go through level {branch.levels[-1]}", {}, math.nan
             )
-        if not rising:  # else as many as the coefficients of the curves that are maximised
-            most = _COEFFICIENTS
-        coefficients = most - fewer
-        values, missed = _climbed(model, branch, coefficients, rising)
+        falling = not rising  # with fewer coefficients, too, however badly they fit this point
+        # where curves are maximised, no more coefficients than those of the points
+        coefficients = (count if rising else most) - fewer
+        values, missed = _climbed(model, branch, inner, ladder, coefficients, rising)
         name = f"{coefficients} coefficients"
         if len(values) < _LEAST:
             raise ConvergenceError(
@@ -329,15 +451,38 @@ def smooth(model: Model, branch: Branch) -> Extrapolation:
                 {},
                 math.nan,
             )
-        levels = [*branch.levels[-_PAST:], *values]
-        heights = [*branch.values[-_PAST:], *values.values()]
-        for terms, left_out in ((_TERMS, 0), (_TERMS, _LEFT_OUT), (_TERMS - 1, 0)):
-            end = len(levels) - left_out
-            value, magnified = richardson(levels[:end], heights[:end], terms)
-            without = f", without level {levels[-1]}" * bool(left_out)
-            estimates[f"{name}, {terms} powers{without}"] = value
-            scale = TOLERANCE * max(1.0, abs(value))
+        rungs, values_ = [*levels, *values], [*heights, *values.values()]
+        top = min(terms, len(rungs) - 1)
+        for powers, left_out in ((top, 0), (top, _LEFT_OUT), (top - 1, 0), (top - 1, _LEFT_OUT)):
+            end = len(rungs) - left_out
+            if end <= powers or (not parted and powers < top and left_out):
+                continue
+            value, magnified = richardson(rungs[:end], values_[:end], powers)
+            without = f", without level {rungs[-1]}" * bool(left_out)
+            estimates[f"{name}, {powers} powers{without}"] = value
+            scale = (_COARSER if parted else TOLERANCE) * max(1.0, abs(value))
             noise = max(noise, magnified * (scale + missed))
     value = next(iter(estimates.values()))
     spread = max(abs(x - value) for x in estimates.values())
     return Extrapolation(value, spread + noise, estimates, math.nan)
+
+
+def _on_one_ray(
+    model: Model, branch: Branch, inner: Sequence[int]
+) -> tuple[list[int], list[float], list[tuple[int, int]]]:
+    """Levels of a branch of about its lowest points' ratio, their values, and the levels to come."""
+    sizes = [
+        _curves(model, level, branch.quenched, 1, inside).sizes
+        for level, inside in zip(branch.levels, inner, strict=True)
+    ]
+    sign = objective_of(functional(model, branch.levels[-1], branch.quenched)).sign
+    lowest: dict[int, tuple[float, tuple[int, ...]]] = {}
+    for level, value, pair in zip(branch.levels, branch.values, sizes, strict=True):
+        lowest[level] = min(lowest.get(level, (math.inf, pair)), (sign * value, pair))
+    # of two levels, which put one lifting inside and one outside
+    split = np.sum([lowest[level][1] for level in sorted(lowest)[-2:]], axis=0)
+    more = branch.levels[-1] - sum(sizes[-1])
+    ray = _splits(split[0] / split[1], more, sizes)
+    seen = [k for k in range(len(sizes)) if sizes[k] in ray]
+    ladder = [(sum(pair) + more, pair[0]) for pair in ray if pair not in sizes]
+    return [branch.levels[k] for k in seen], [branch.values[k] for k in seen], ladder

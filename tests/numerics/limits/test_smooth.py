@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from numerics import limit, solve
 from numerics.errors import ConvergenceError
+from numerics.functionals.coordinates import Coordinates
 from numerics.limits import smooth
 from numerics.limits.branches import Branch, branches_of, climb, functional, gained
 from numerics.limits.extrapolation import Extrapolation, richardson
 from numerics.limits.limit import _of_both
 from numerics.limits.smooth import Curves
 from numerics.thresholds.points import objective_of
+from numerics.thresholds.starts import Start, resolved
 from theory import ABP, SBP, SK, Hopfield, Model, ZeroOnePerceptron
 
 PARISI = 0.7631667265665  # Oppermann and Schmidt, from 200 levels
@@ -26,6 +29,19 @@ PARISI = 0.7631667265665  # Oppermann and Schmidt, from 200 levels
 def lowest(model: Model, level: int) -> Branch:
     """The lowest branch of a level."""
     return branches_of(solve(model, level))[0]
+
+
+def smooth_point(level: int) -> np.ndarray:
+    """Coordinates of some smooth profile of SBP(1)."""
+    n = level - 2
+    outer = np.exp(np.linspace(1.0, -6.0, n))
+    start = Start(
+        resolved(np.linspace(6.0, -1.0, n)),
+        outer - np.append(outer[1:], 0.0),
+        1.0 + np.exp(np.linspace(0.5, 5.0, n)),
+        "",
+    )
+    return start.coords(Coordinates(functional(SBP(1), level, True).chains))
 
 
 def curves_at(model: Model, level: int, count: int) -> tuple[Curves, np.ndarray, float]:
@@ -66,6 +82,31 @@ def test_gradients_are_those_of_the_value(model: Model, level: int) -> None:
         assert gradient[k] == pytest.approx(slope, rel=1e-5, abs=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("model", "level", "inner"), [(SK(), 4, 1), (ABP(0), 4, 1), (SBP(1), 8, 3)], ids=str
+)
+def test_curves_on_either_side_of_a_gap(model: Model, level: int, inner: int) -> None:
+    """As many coefficients as liftings are the point itself; gradients are those of the value."""
+    if level == 8:
+        quenched, point = True, smooth_point(level)
+    else:
+        quenched, point = lowest(model, level).quenched, lowest(model, level).points[-1]
+    objective = objective_of(functional(model, level, quenched))
+    whole = Curves(objective, level, inner)
+    assert whole.sizes == (inner, len(whole.fe.c) - inner)
+    plain = Curves(objective, level)
+    same = plain.coords(plain.coefficients(point))[0]
+    assert whole.coords(whole.coefficients(point))[0] == pytest.approx(same, abs=1e-9)
+    curves = Curves(objective, 2, inner)
+    at = curves.coefficients(point)
+    at = at + 0.02 * np.random.default_rng(0).normal(size=at.size)
+    for k in range(at.size):
+        step = np.zeros(at.size)
+        step[k] = 1e-4
+        slope = (curves(at + step)[0] - curves(at - step)[0]) / 2e-4
+        assert curves(at)[1][k] == pytest.approx(slope, rel=1e-5, abs=1e-7)
+
+
 def test_curves_that_rise_have_no_value() -> None:
     curves, at, _ = curves_at(SK(), 4, 2)
     at[1] *= -1.0  # the slope of the overlaps
@@ -103,7 +144,7 @@ def test_the_error_holds_what_fewer_coefficients_and_levels_change(monkeypatch) 
     missed = {12: 1e-9, 10: 4e-7}  # of the levels, by coefficients
     levels = [16, 18, 21, 24, 28]
 
-    def climbed(model, branch, count, rising):
+    def climbed(model, branch, inner, ladder, count, rising):
         return {r: law(r) + missed[count] for r in levels}, 0.0
 
     monkeypatch.setattr(smooth, "_climbed", climbed)
@@ -118,6 +159,94 @@ def test_the_error_holds_what_fewer_coefficients_and_levels_change(monkeypatch) 
     less = smooth.smooth(SBP(1), branch).error
     assert less < 3.9e-7
     assert less >= abs(richardson(levels, [law(r) for r in levels], 2)[0] - 1.5)
+
+
+def test_what_is_foretold_of_two_pieces_is_a_quadratic_of_their_sizes() -> None:
+    def at(n: int, m: int) -> np.ndarray:
+        x, y = np.log(n), np.log(m)
+        return np.array([1.0 + x - 2.0 * y + 0.5 * x * y, 0.3 * x * x - 0.2 * y * y])
+
+    pairs = [(n, m) for n in range(3, 8) for m in range(3, 7)]
+    known = {pair: at(*pair) for pair in pairs}
+    assert smooth._foretold(known, (9, 6)) == pytest.approx(at(9, 6), abs=1e-5)
+    alone = {(n,): at(n, 1) for n in (5, 6, 7)}
+    assert smooth._foretold(alone, (9,)) == pytest.approx(at(9, 1), abs=1e-12)
+
+
+def test_what_is_lost_is_reached_by_way_of_a_level_halfway(monkeypatch) -> None:
+    visited: list[tuple[int, int]] = []
+
+    class Fake:
+        def __init__(self, model, level, quenched, count, inner=0, tolerance=0.0):
+            self.sizes = (inner, level - 2 - inner)
+            self.objective = SimpleNamespace(
+                with_work=lambda _: (0.0, 1),
+                size=lambda _: 1.0,
+                value=lambda x: x,
+                unit=lambda _: 1.0,
+            )
+
+        def coefficients(self, point):
+            return point
+
+        def coords(self, coefficients):
+            return coefficients, None
+
+    def stationary(curves, begin, rising):
+        near = sum(curves.sizes) - sum(visited[-1] if visited else (5, 4)) <= 4
+        if near and curves.sizes[0] < 15:
+            visited.append(curves.sizes)
+            return begin, float(sum(curves.sizes)), 1e-12
+        return begin, math.inf, math.inf
+
+    monkeypatch.setattr(smooth, "_curves", Fake)
+    monkeypatch.setattr(smooth, "_stationary", stationary)
+    known = [(3, 3), (4, 3), (4, 4), (5, 4)]
+    branch = Branch(
+        lowest(SBP(1), 5).start,
+        True,
+        [sum(pair) + 2 for pair in known],
+        [1.0] * 4,
+        [np.log([n, m]) for n, m in known],
+    )
+    ladder = [(sum(pair) + 2, pair[0]) for pair in ((9, 6), (12, 8), (15, 10))]
+    values, left = smooth._climbed(SBP(1), branch, [n for n, _ in known], ladder, 10, 0)
+    assert values == {17: 15.0, 22: 20.0}  # what is not reached ends the ladder
+    assert left == 1e-12
+    assert visited == [(7, 5), (9, 6), (10, 8), (12, 8), (14, 9), (14, 10)]
+
+
+def test_a_ladder_with_a_gap_has_one_ratio() -> None:
+    known = [(5, 4), (6, 4), (5, 5), (7, 5)]
+    assert smooth._splits(1.4, 2, known) == [(6, 4), (9, 6), (12, 8), (15, 10), (18, 12)]
+    even = smooth._splits(1.1, 2, known)
+    assert even[:3] == [(5, 5), (6, 6), (7, 7)]
+    assert all(n == m for n, m in even)
+    assert sum(even[-1]) + 2 <= 32
+
+
+def test_the_law_of_two_pieces_is_that_of_one_on_a_ray(monkeypatch) -> None:
+    def law(n: int, m: int) -> float:
+        return 0.5 + 5.0 * (n + 3.0) ** -4 + 0.6 * m**-4 + ((n + 3.0) * m) ** -2
+
+    def climbed(model, branch, inner, ladder, count, rising):
+        return {r: law(n, r - 2 - n) for r, n in ladder}, 0.0
+
+    monkeypatch.setattr(smooth, "_climbed", climbed)
+    first = lowest(SBP(1), 5)
+    pairs = [(3, 3), (4, 3), (4, 4), (5, 3), (5, 4), (6, 4), (6, 5)]
+    branch = Branch(
+        first.start,
+        first.quenched,
+        [sum(pair) + 2 for pair in pairs],
+        [law(*pair) for pair in pairs],
+        [smooth_point(sum(pair) + 2) for pair in pairs],
+    )
+    found = smooth.smooth(SBP(1), branch, [n for n, _ in pairs])
+    assert abs(found.value - 0.5) <= found.error < 3e-5
+    # of levels that alternate, what the law makes is far off
+    jumping = [law(*pair) for pair in ((9, 6), (10, 6), (10, 7), (11, 8), (12, 8))]
+    assert abs(richardson([17, 18, 19, 21, 22], jumping, 4)[0] - 0.5) > 10.0 * found.error
 
 
 def test_the_smaller_error_counts_and_both_where_routes_differ() -> None:
