@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from theory import FreeEnergy
 
 from .objective import Objective
-from .starts import Start
+from .starts import Start, used, with_room
 
 __all__ = ["Segment", "Slopes", "distant", "insertions", "segments", "slopes"]
 
@@ -45,6 +45,8 @@ _NOISE, _FLAT = 1e-4, 1e-9
 _FAR = (np.log(2.0) * np.arange(1, 11), np.linspace(-4.0, 6.0, 6), np.linspace(-6.0, 2.0, 5))
 # Distances of the new exponents that are tried, logarithmic.
 _STEPS = (0.05, 0.1, 0.2, 0.4, 0.8)
+# Part of what is left of a multiplier that a split may take before the multiplier is moved.
+_ROOM = 0.5
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Segment:
         1 for the leaf, 0 for the quenched average.
     place : int
         Where the new exponent goes.
+    fe : theory.FreeEnergy
+        The functional of the level to be searched.
     """
 
     name: str
@@ -70,6 +74,7 @@ class Segment:
     gap_q: int
     exponent: float
     place: int
+    fe: FreeEnergy
 
     def split(self, x: float, inner: float, step: float) -> Start:
         """The point with the segment split.
@@ -98,7 +103,22 @@ class Segment:
             own = [self.exponent * math.exp(-step), self.exponent * math.exp(step)]
         replaced = len(own) - 1
         s = np.concatenate((s[: self.place], own, s[self.place + replaced :]))
-        return replace(self.start, p=p, q=q, s=s, split=self.name)
+        return self._with_room(replace(self.start, p=p, q=q, s=s, split=self.name))
+
+    def _with_room(self, split: Start) -> Start:
+        """The split, with multipliers moved where next to nothing would be left of them.
+
+        At a stationary point that changes no first derivative.
+        """
+        if not self.fe.is_finite:
+            return split
+        before, after = used(self.start), used(split)
+        for name, taken, more in zip(("gamma_x", "gamma"), before, after, strict=True):
+            for x, value in zip(self.fe.fields, self.start.fields, strict=True):
+                bound = str(x) == name and (name == "gamma_x" or self.fe.model.sign == 1)
+                if bound and more - taken > _ROOM * (value - taken):
+                    return with_room(self.fe, split, *before)
+        return split
 
     @property
     def scale(self) -> float:
@@ -131,12 +151,12 @@ def segments(fe: FreeEnergy, start: Start) -> Iterator[Segment]:
     first = int(not fe.model.prior.norm.is_number)  # the gap above a free norm
     n = start.s.size
     if not fe.is_finite:
-        yield Segment("leaf", start, first, -1, 1.0, 0)
+        yield Segment("leaf", start, first, -1, 1.0, 0, fe)
         first += 1
     for k in range(n):
-        yield Segment(f"lifting {k + 2}", start, first + k, k, float(start.s[k]), k)
+        yield Segment(f"lifting {k + 2}", start, first + k, k, float(start.s[k]), k, fe)
     if fe.is_finite and start.q.size > n:
-        yield Segment("quenched average", start, first + n, n, 0.0, n)
+        yield Segment("quenched average", start, first + n, n, 0.0, n, fe)
 
 
 @dataclass(frozen=True)
