@@ -44,8 +44,8 @@ from .solution import ConvergenceError, Solution
 
 __all__ = ["Pair", "completed", "has_quenched_pair", "is_faint", "pair_of", "reduced"]
 
-# Digits beyond those asked for that the pair has to change nothing in, and those of its own derivatives.
-_UNSEEN, _GUARD = 10, 15
+# Digits beyond those asked for that a pair is looked for in, and those of its own derivatives.
+_UNSEEN, _GUARD = 8, 15
 # Digits that can be asked for: the outermost increment that derivatives are taken at is a double.
 _MOST = 120
 # What the pair's next order may be relative to it, to start from.
@@ -95,9 +95,8 @@ def is_faint(solution: Solution, digits: int) -> bool:
     fe = free_energy(solution.model, solution.level)
     if not has_quenched_pair(fe) or len(solution.q) < len(fe.q):
         return False
-    # p and q are alike, but for the square of an exponent
     size = mpmath.mpf(solution.p[-1]) * mpmath.mpf(solution.q[-1])
-    return bool(0 < size < mpmath.mpf(10) ** -(2 * digits + 2 * _UNSEEN))
+    return bool(0 < size < mpmath.mpf(10) ** -(digits + _UNSEEN))
 
 
 def reduced(solution: Solution) -> Solution:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -247,9 +248,14 @@ def _faint(solution: Solution, digits: int, say: Tell, check: bool | None) -> So
         fe = without_outermost_pair(free_energy(solution.model, solution.level))
         point = replace(closed_form(fe, digits), branch="finite", split=solution.split)
     settled, pair = completed(point, digits)
-    if not max(pair.share, pair.next_order) < mpmath.mpf(10) ** -digits:
+    unseen = mpmath.mpf(10) ** -digits
+    if not pair.share < unseen / 100:
         return _stationary(solution, digits, say, check)
     note = f"the outermost overlaps change less than 1e{_places(pair.share)} of the value"
+    if not pair.next_order < unseen:
+        with suppress(ArithmeticError):
+            return _stationary(solution, digits, say, check)
+        note += f", and are known to a relative 1e{_places(pair.next_order)}"
     kept = replace(
         settled,
         digits=digits,
