@@ -47,6 +47,8 @@ _FAR = (np.log(2.0) * np.arange(1, 11), np.linspace(-4.0, 6.0, 6), np.linspace(-
 _STEPS = (0.05, 0.1, 0.2, 0.4, 0.8)
 # Part of what is left of a multiplier that a split may take before the multiplier is moved.
 _ROOM = 0.5
+# What a small distance of exponents takes of a multiplier, beside what is left of it, in units of the distance.
+_LITTLE = 100.0
 
 
 @dataclass(frozen=True)
@@ -110,15 +112,27 @@ class Segment:
 
         At a stationary point that changes no first derivative.
         """
-        if not self.fe.is_finite:
-            return split
         before, after = used(self.start), used(split)
-        for name, taken, more in zip(("gamma_x", "gamma"), before, after, strict=True):
-            for x, value in zip(self.fe.fields, self.start.fields, strict=True):
-                bound = str(x) == name and (name == "gamma_x" or self.fe.model.sign == 1)
-                if bound and more - taken > _ROOM * (value - taken):
-                    return with_room(self.fe, split, *before)
+        for place, left in self._left():
+            if after[place] - before[place] > _ROOM * left:
+                return with_room(self.fe, split, *before)
         return split
+
+    def _left(self) -> list[tuple[int, float]]:
+        """What liftings leave of the multipliers of x (0) and of y (1) that they are bound by."""
+        if not self.fe.is_finite:
+            return []
+        fields = dict(zip(map(str, self.fe.fields), self.start.fields, strict=True))
+        bound = ["gamma_x", *(["gamma"] if self.fe.model.sign == 1 else [])]
+        taken = used(self.start)
+        return [(i, float(fields[x]) - taken[i]) for i, x in enumerate(bound) if x in fields]
+
+    @property
+    def small(self) -> float:
+        """A distance of exponents that changes little of what is left of multipliers."""
+        taken = used(self.start)
+        shares = [left / taken[i] for i, left in self._left() if taken[i] > 0.0]
+        return _SMALL * min([1.0, *(_LITTLE * x for x in shares)])
 
     @property
     def scale(self) -> float:
@@ -206,7 +220,7 @@ def slopes(
     if x is None:
         x = _LOGITS if segment.exponent == 0.0 else _LOGITS[np.abs(_LOGITS) <= _INSIDE]
     rising = segment.exponent in (0.0, 1.0)  # only the new exponent moves
-    step = math.log(_SMALL) if segment.exponent == 0.0 else _SMALL
+    step = math.log(_SMALL) if segment.exponent == 0.0 else segment.small
 
     def gradient(at: float, inner: float, step: float) -> Array | None:
         value, derivatives = objective(segment.split(at, inner, step).coords(coordinates))
