@@ -1,22 +1,22 @@
 """Levels whose outermost pair (p_r, q_r) is so faint that nothing else feels it.
 
-A constraint that almost always holds (a half-line at a margin far below 0) pulls nowhere: the slope of what it
-makes of a nest is of the order of what it lacks, and so is q_r = alpha <g'^2>, and p_r = <f'^2> with it: 1e-11
-at kappa = -5, 1e-540 at -50. The functional depends on the pair by less than any number of digits that a
-search has, and is flat along it. But what it is without the pair, at p_r = q_r = 0, is a functional of its own
-(`theory.thresholds.finite_exponents.without_outermost_pair`), as easy as others, and the pair follows from its
-point by the identities (`theory.thresholds.identities`):
+A constraint that almost always holds (a half-line at a margin far below 0) pulls nowhere: the slope of what
+it makes of a nest is of the order of what it lacks, and so is q_r = alpha <g'^2>, and p_r = <f'^2> with it:
+their product is 1e-11 at kappa = -5, 1e-1086 at -50. The functional depends on the pair by less than the
+digits that a search has, and is flat along it. But at p_r = q_r = 0 it is a functional of its own
+(`theory.thresholds.finite_exponents.without_outermost_pair`), as easy as others, and the pair follows from
+its point by the identities (`theory.thresholds.identities`):
 
     q_r = a g'(0)^2,   p_r = f'(0)^2 + f''(0)^2 q_r,
 
-a the density, f and g the functions that the outermost averages are of, whose derivatives are taken at an outermost
-increment of almost 0. By the heat identity (`theory.thresholds.identities`) the entropy and the energy change by
+a the density, f and g what the outermost averages are of. By the heat identity there, entropy and energy
+change by
 
     (s/2) (p q - f''^2 q^2/2)   and   -(s/2) g'^2 p,
 
 s the outermost exponent: together the capacity changes by ``-s p q/(4 Ent)``, relatively. Either that is far
-below the digits asked for: then the value is that without the pair, with an error that contains
-it, and everything else is, too. Or the point with the pair is where Newton's method in balls starts.
+below the digits asked for: then the value is that without the pair, with an error that contains what the
+pair changes. Or the point with the pair is where Newton's method in balls starts.
 """
 
 from __future__ import annotations
@@ -283,7 +283,9 @@ def completed(point: Solution, digits: int) -> tuple[Solution, Pair]:
         known = {**point.order_parameters, str(fe.p[-1]): pair.p, str(fe.q[-1]): pair.q}
         table = {str(x): number(known[str(x)]) for x in fe.order_parameters}
         error = number(point.error + pair.share * abs(mpmath.mpf(point.value)))
-        golden = [float(pair.share * (x - mpmath.sqrt(5)) / 4) for x in (-1, 2 * mpmath.sqrt(5) - 1)]
+        golden = [
+            float(pair.share * (x - mpmath.sqrt(5)) / 4) for x in (-1, 2 * mpmath.sqrt(5) - 1)
+        ]
     groups = [tuple(table[str(x)] for x in group) for group in (fe.p, fe.q, fe.c, fe.fields)]
     p, q, c, fields = groups
     full = replace(
@@ -294,6 +296,7 @@ def completed(point: Solution, digits: int) -> tuple[Solution, Pair]:
         fields=fields,
         gaps=gaps,
         order_parameters=table,
+        branch="finite",
         error=error,
         inertia=point.inertia + 1,
         hessian_eigenvalues=tuple(sorted((*point.hessian_eigenvalues, *golden))),

@@ -47,7 +47,7 @@ _FAR = (np.log(2.0) * np.arange(1, 11), np.linspace(-4.0, 6.0, 6), np.linspace(-
 _STEPS = (0.05, 0.1, 0.2, 0.4, 0.8)
 # Part of what is left of a multiplier that a split may take before the multiplier is moved.
 _ROOM = 0.5
-# What a small distance of exponents takes of a multiplier, beside what is left of it, in units of the distance.
+# A small distance of exponents is at most this times the part of a multiplier that is left, times `_SMALL`.
 _LITTLE = 100.0
 
 

@@ -276,7 +276,7 @@ class _Faint:
             return None
         self.expected = True
         reason = f"without the outermost overlaps, which are put back: {point.reason}"
-        whole = replace(whole, branch="finite", reason=reason, split=point.split, branches=())
+        whole = replace(whole, reason=reason, split=point.split, branches=())
         return replace(whole, branches=(whole,))
 
     def _without(self, fe: FreeEnergy) -> Solution:
