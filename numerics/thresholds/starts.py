@@ -174,18 +174,7 @@ def with_room(fe: FreeEnergy, start: Start, used_x: float, used_y: float) -> Sta
     """Move multipliers so that what is left of them outermost stays.
 
     Liftings of exponents +c take c v/2 each from the multiplier of a quadratic leaf, and multiply a fugacity
-    by the exponential of that.
-
-    Parameters
-    ----------
-    fe : theory.FreeEnergy
-    start : Start
-    used_x, used_y : float
-        What liftings took before (`used`).
-
-    Returns
-    -------
-    Start
+    by the exponential of that; ``used_x``, ``used_y`` are what they took before.
     """
     more_x, more_y = (a - b for a, b in zip(used(start), (used_x, used_y), strict=True))
     fields = start.fields.copy()
@@ -327,7 +316,7 @@ def interpolated(
     Order parameter k of a level with n of them lies at (k + 1/2)/n, innermost first. Logits of p and of
     bounded q, logarithms of Q, c and s - 1 are monotone cubics of that (PCHIP), continued as straight lines.
     """
-    count, least = start.s.size, 0.0 if fe.is_finite else 1.0
+    least = 0.0 if fe.is_finite else 1.0
 
     def read(values: Array, count: int) -> Array:
         if pieces is None:
@@ -357,8 +346,7 @@ def interpolated(
         levels = np.exp(read(np.log(np.cumsum(q[::-1])[::-1]), len(fe.q)))
         q = levels - np.append(levels[1:], 0.0)
         s = 1.0 + np.exp(read(np.log(start.s - 1.0), len(fe.c)))
-    before = [0.5 * float(start.s @ gaps[:count]) for gaps in (start.q, start.p)]
-    start = with_room(fe, Start(p, q, s, "profile", start.fields), *before)
+    start = with_room(fe, Start(p, q, s, "profile", start.fields), *used(start))
     parts = (start.q, start.s, *([start.p] if start.p.any() else []))
     usable = all(np.isfinite(x).all() and min(x) > 0.0 for x in parts)
     return start if usable and np.isfinite(start.fields).all() else None
@@ -413,8 +401,6 @@ def _finite_splits(fe: FreeEnergy, start: Start) -> list[Start]:
     """
     n, wanted = start.s.size, len(fe.q) + 1 - len(fe.c)
     had = start.q.size - n
-    used_x = 0.5 * float(start.s @ start.q[:n])
-    used_y = 0.5 * float(start.s @ start.p[:n])
     starts = []
     # shares of the inner part, and what the inner and the outer exponent are multiplied by
     # (what is usual for the sign comes first)
@@ -437,7 +423,7 @@ def _finite_splits(fe: FreeEnergy, start: Start) -> list[Start]:
             if wanted:
                 p, q = (_split_gap(gaps, n, share) for gaps in (p, q))
             starts.append(Start(p, q, s, "quenched average", start.fields))
-    return [with_room(fe, start, used_x, used_y) for start in starts]
+    return [with_room(fe, split, *used(start)) for split in starts]
 
 
 def _split_gap(gaps: Array, k: int, share: float) -> Array:

@@ -109,10 +109,11 @@ def without_quenched_average(fe: FreeEnergy) -> FreeEnergy:
     if not (fe.is_finite and fe.q and all(parity(leaf) == 1 for leaf in leaves)):
         raise ValueError(f"level {fe.level} of {fe.model.name} has no trivial outermost average")
     reduced = without_outermost_pair(fe)
+    pair = [str(x) for x in (*fe.p[-1:], *fe.q[-1:])]
     step = Step(
         "Evenness",
-        "The leaves are even, so the nests have slope 0 at field 0, and "
-        f"{fe.p[-1]} = {fe.q[-1]} = 0 is a stationary point: the outermost average is trivial.",
+        f"The leaves are even, so the nests have slope 0 at field 0, and {' = '.join(pair)} = 0 is "
+        "a stationary point: the outermost average is trivial.",
         Eq(XI, -(reduced.entropy + ALPHA * reduced.energy), evaluate=False),
     )
     return dataclasses.replace(reduced, steps=(*fe.steps, step))
@@ -121,9 +122,8 @@ def without_quenched_average(fe: FreeEnergy) -> FreeEnergy:
 def without_outermost_pair(fe: FreeEnergy) -> FreeEnergy:
     """Return a functional at p_r = q_r = 0 (Q_r = 0), where its quenched outermost average is trivial.
 
-    Of an even model that is stationary (`without_quenched_average`). Of others it is where the outermost
-    pair tends to as constraints that almost always hold pull x nowhere
-    (`theory.thresholds.faint`).
+    Of an even model that is stationary (`without_quenched_average`). Of others the outermost pair tends to it
+    where constraints almost always hold, and pull x nowhere.
 
     Parameters
     ----------
