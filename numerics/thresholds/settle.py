@@ -40,7 +40,7 @@ from theory import FreeEnergy, free_energy
 from theory.parameters import shown
 from theory.thresholds.finite_exponents import without_outermost_pair
 
-from .faint import completed, is_faint, reduced
+from .faint.pair import completed, is_faint, reduced
 from .functional import functional_of
 from .newton import Tell, newton
 from .solution import ENERGY, ConvergenceError, Solution, Statistics

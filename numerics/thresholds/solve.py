@@ -25,7 +25,7 @@ from theory.parameters import shown
 from theory.thresholds.finite_exponents import without_outermost_pair
 
 from .continuation import continued, followed
-from .faint import completed, has_quenched_pair
+from .faint.pair import completed, has_quenched_pair
 from .functional import functional_of
 from .newton import curvatures
 from .points import objective_of, same_point

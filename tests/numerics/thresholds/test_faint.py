@@ -8,7 +8,7 @@ import mpmath
 import pytest
 
 from numerics import solve
-from numerics.thresholds.faint import completed, has_quenched_pair, is_faint, reduced
+from numerics.thresholds.faint.pair import completed, has_quenched_pair, is_faint, reduced
 from numerics.thresholds.search import search
 from numerics.thresholds.settle import closed_form, refine
 from theory import ABP, SBP, SphericalPerceptron, free_energy

@@ -39,8 +39,8 @@ from theory.calculus.lifting import LiftedExpectation
 from theory.thresholds.finite_exponents import without_outermost_pair
 from theory.thresholds.identities import DENSITY, identities
 
-from .functional import functional_of
-from .solution import ConvergenceError, Solution
+from ..functional import functional_of
+from ..solution import ConvergenceError, Solution
 
 __all__ = ["Pair", "completed", "has_quenched_pair", "is_faint", "pair_of", "reduced"]
 
