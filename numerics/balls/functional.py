@@ -10,7 +10,7 @@ from typing import Any
 from flint import arb, ctx
 
 from theory import FreeEnergy, Model, free_energy
-from theory.thresholds.finite_exponents import without_quenched_average
+from theory.thresholds.finite_exponents import without_outermost_pair
 
 from .nest import BallValue, evaluate_ball_nest, planned_nodes
 from .plan import BallGrid
@@ -218,7 +218,7 @@ def functional_at(model: Model, level: int, overlaps: int) -> BallFunctional:
     """
     fe, generic = free_energy(model, level), free_energy(model.generic, level)
     if len(fe.q) > overlaps:
-        fe, generic = without_quenched_average(fe), without_quenched_average(generic)
+        fe, generic = without_outermost_pair(fe), without_outermost_pair(generic)
     return functional_in_balls(fe, generic)
 
 

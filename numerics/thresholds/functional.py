@@ -22,7 +22,8 @@ from .solution import ConvergenceError, Solution
 __all__ = ["functional_of", "seeing"]
 
 # Digits at which nests are looked at that are below the range of doubles.
-_BEYOND, _GUARD = (400, 800), 15
+_BEYOND, _GUARD = (400, 800, 1600, 3200), 15
+_BIT = math.log10(2.0)
 
 
 def functional_of(solution: Solution) -> tuple[BallFunctional, list[float]]:
@@ -90,7 +91,21 @@ def seeing(bare: BallFunctional, gaps: NDArray[np.float64]) -> BallFunctional:
             if size > 1e-280
             else _digits_lost(bare, index, gaps)
         )
+    if not program.nests and fe.is_capacity:
+        lost.append(_closed_lost(bare, gaps))
     return BallFunctional(fe, generic, program, tuple(lost), rare)
+
+
+def _closed_lost(bare: BallFunctional, gaps: NDArray[np.float64]) -> int:
+    """Decimal digits that a functional without nests loses."""
+    for digits in (0, *_BEYOND):
+        with ctx.workdps(digits + 2 * _GUARD):
+            value = bare.at_gaps([arb(float(g)) for g in gaps], BallGrid(digits + _GUARD)).value
+            if value.is_finite() and value.rel_accuracy_bits() > 0:
+                return max(0, digits + 2 * _GUARD - math.floor(value.rel_accuracy_bits() * _BIT))
+    raise ResolutionError(
+        f"level {bare.fe.level} of {bare.fe.model} loses more than {_BEYOND[-1]} digits"
+    )
 
 
 def _digits_lost(functional: BallFunctional, index: int, gaps: NDArray[np.float64]) -> int:

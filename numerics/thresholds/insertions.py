@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from theory import FreeEnergy
 
 from .objective import Objective
-from .starts import Start
+from .starts import Start, used, with_room
 
 __all__ = ["Segment", "Slopes", "distant", "insertions", "segments", "slopes"]
 
@@ -45,6 +45,10 @@ _NOISE, _FLAT = 1e-4, 1e-9
 _FAR = (np.log(2.0) * np.arange(1, 11), np.linspace(-4.0, 6.0, 6), np.linspace(-6.0, 2.0, 5))
 # Distances of the new exponents that are tried, logarithmic.
 _STEPS = (0.05, 0.1, 0.2, 0.4, 0.8)
+# Part of what is left of a multiplier that a split may take before the multiplier is moved.
+_ROOM = 0.5
+# A small distance of exponents is at most this times the part of a multiplier that is left, times `_SMALL`.
+_LITTLE = 100.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ class Segment:
         1 for the leaf, 0 for the quenched average.
     place : int
         Where the new exponent goes.
+    fe : theory.FreeEnergy
+        The functional of the level to be searched.
     """
 
     name: str
@@ -70,6 +76,7 @@ class Segment:
     gap_q: int
     exponent: float
     place: int
+    fe: FreeEnergy
 
     def split(self, x: float, inner: float, step: float) -> Start:
         """The point with the segment split.
@@ -98,7 +105,34 @@ class Segment:
             own = [self.exponent * math.exp(-step), self.exponent * math.exp(step)]
         replaced = len(own) - 1
         s = np.concatenate((s[: self.place], own, s[self.place + replaced :]))
-        return replace(self.start, p=p, q=q, s=s, split=self.name)
+        return self._with_room(replace(self.start, p=p, q=q, s=s, split=self.name))
+
+    def _with_room(self, split: Start) -> Start:
+        """The split, with multipliers moved where next to nothing would be left of them.
+
+        At a stationary point that changes no first derivative.
+        """
+        before, after = used(self.start), used(split)
+        for place, left in self._left():
+            if after[place] - before[place] > _ROOM * left:
+                return with_room(self.fe, split, *before)
+        return split
+
+    def _left(self) -> list[tuple[int, float]]:
+        """What liftings leave of the multipliers of x (0) and of y (1) that they are bound by."""
+        if not self.fe.is_finite:
+            return []
+        fields = dict(zip(map(str, self.fe.fields), self.start.fields, strict=True))
+        bound = ["gamma_x", *(["gamma"] if self.fe.model.sign == 1 else [])]
+        taken = used(self.start)
+        return [(i, float(fields[x]) - taken[i]) for i, x in enumerate(bound) if x in fields]
+
+    @property
+    def small(self) -> float:
+        """A distance of exponents that changes little of what is left of multipliers."""
+        taken = used(self.start)
+        shares = [left / taken[i] for i, left in self._left() if taken[i] > 0.0]
+        return _SMALL * min([1.0, *(_LITTLE * x for x in shares)])
 
     @property
     def scale(self) -> float:
@@ -131,12 +165,12 @@ def segments(fe: FreeEnergy, start: Start) -> Iterator[Segment]:
     first = int(not fe.model.prior.norm.is_number)  # the gap above a free norm
     n = start.s.size
     if not fe.is_finite:
-        yield Segment("leaf", start, first, -1, 1.0, 0)
+        yield Segment("leaf", start, first, -1, 1.0, 0, fe)
         first += 1
     for k in range(n):
-        yield Segment(f"lifting {k + 2}", start, first + k, k, float(start.s[k]), k)
+        yield Segment(f"lifting {k + 2}", start, first + k, k, float(start.s[k]), k, fe)
     if fe.is_finite and start.q.size > n:
-        yield Segment("quenched average", start, first + n, n, 0.0, n)
+        yield Segment("quenched average", start, first + n, n, 0.0, n, fe)
 
 
 @dataclass(frozen=True)
@@ -186,7 +220,7 @@ def slopes(
     if x is None:
         x = _LOGITS if segment.exponent == 0.0 else _LOGITS[np.abs(_LOGITS) <= _INSIDE]
     rising = segment.exponent in (0.0, 1.0)  # only the new exponent moves
-    step = math.log(_SMALL) if segment.exponent == 0.0 else _SMALL
+    step = math.log(_SMALL) if segment.exponent == 0.0 else segment.small
 
     def gradient(at: float, inner: float, step: float) -> Array | None:
         value, derivatives = objective(segment.split(at, inner, step).coords(coordinates))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from numerics.functionals.coordinates import Coordinates, SearchCoordinates
 from numerics.functionals.doubles import Evaluator, compile_program
 from theory import FreeEnergy, free_energy
-from theory.thresholds.finite_exponents import outermost_multipliers, without_quenched_average
+from theory.thresholds.finite_exponents import outermost_multipliers, without_outermost_pair
 
 from .objective import Objective
 from .solution import ConvergenceError, Solution, written
@@ -32,7 +32,7 @@ def objective_of(fe: FreeEnergy) -> Objective:
     """The objective of a free energy."""
     generic = free_energy(fe.model.generic, fe.level)  # compiled once for all parameters
     if len(generic.q) > len(fe.q):
-        generic = without_quenched_average(generic)
+        generic = without_outermost_pair(generic)
     values = {str(x): float(v) for x, v in fe.model.parameters.items()}
     evaluator = Evaluator(
         compile_program(generic), values, work_limit=_FINE_WORK, coordinates=_coordinates(generic)

@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -37,7 +38,9 @@ from numerics.functionals.doubles import evaluator_of
 from numerics.functionals.identities import identity_residual
 from theory import FreeEnergy, free_energy
 from theory.parameters import shown
+from theory.thresholds.finite_exponents import without_outermost_pair
 
+from .faint.pair import completed, is_faint, reduced
 from .functional import functional_of
 from .newton import Tell, newton
 from .solution import ENERGY, ConvergenceError, Solution, Statistics
@@ -106,6 +109,8 @@ def refine(
         return _closed(solution, digits)
     if solution.branch == "s -> infinity":
         return _ran_away(solution, digits, say)
+    if is_faint(solution, digits):
+        return _faint(solution, digits, say, check)
     return _stationary(solution, digits, say, check)
 
 
@@ -234,6 +239,40 @@ def closed_form(fe: FreeEnergy, digits: int = DOUBLE_DIGITS) -> Solution:
     return replace(closed, branches=(closed,))
 
 
+def _faint(solution: Solution, digits: int, say: Tell, check: bool | None) -> Solution:
+    """A point whose outermost pair nothing else feels: settled without it, and the pair put back."""
+    point = reduced(solution)
+    if point.order_parameters:
+        point = _stationary(point, digits, say, check)
+    else:
+        fe = without_outermost_pair(free_energy(solution.model, solution.level))
+        point = replace(closed_form(fe, digits), branch="finite", split=solution.split)
+    settled, pair = completed(point, digits)
+    unseen = mpmath.mpf(10) ** -digits
+    if not pair.share < unseen / 100:
+        return _stationary(solution, digits, say, check)
+    note = f"the outermost overlaps change less than 1e{_places(pair.share)} of the value"
+    if not pair.next_order < unseen:
+        with suppress(ArithmeticError):
+            return _stationary(solution, digits, say, check)
+        note += f", and are known to a relative 1e{_places(pair.next_order)}"
+    kept = replace(
+        settled,
+        digits=digits,
+        inertia=solution.inertia,
+        hessian_eigenvalues=solution.hessian_eigenvalues,
+        reason=solution.reason,
+        note=note,
+    )
+    others = tuple(b for b in solution.branches if b.value != solution.value)
+    return replace(kept, branches=tuple(sorted((kept, *others), key=lambda b: b.value)))
+
+
+def _places(share: Any) -> int:
+    """The power of ten above a number."""
+    return math.ceil(float(mpmath.log10(share)))
+
+
 def _closed(solution: Solution, digits: int) -> Solution:
     """A closed form, or a level that merged with one."""
     level = solution.level
@@ -303,7 +342,11 @@ def route_in_mpmath(
             for x, ball in zip(functional.program.parameters, functional.parameters(), strict=True)
         }
         return evaluate_mp(
-            functional.generic, gaps, values, BallGrid(digits, coarsen), functional.lost
+            functional.generic,
+            gaps,
+            values,
+            BallGrid(digits, coarsen),
+            functional.lost[: len(functional.program.nests)],
         )
 
 

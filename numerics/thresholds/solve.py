@@ -20,10 +20,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from theory import Model, free_energy
+from theory import FreeEnergy, Model, free_energy
 from theory.parameters import shown
+from theory.thresholds.finite_exponents import without_outermost_pair
 
 from .continuation import continued, followed
+from .faint.pair import completed, has_quenched_pair
 from .functional import functional_of
 from .newton import curvatures
 from .points import objective_of, same_point
@@ -202,6 +204,7 @@ def searched(
         return _levels(other, levels, precision, None)
 
     capacities = Capacities(model, upto, highest)
+    faint = _Faint(model)
     for level in range(lowest_level(model), highest + 1):
         tell(level, "derive", 0.0)
         fe = free_energy(model, level)
@@ -210,10 +213,14 @@ def searched(
         elif (satisfied := capacities.satisfied(level)) is not None:
             solution = satisfied
         else:
-            try:
-                solution = search(fe, below, tell, capacity=capacities.at(level))
-            except ConvergenceError as error:
-                solution = _followed(model, level, below, error, tell)
+            solution = faint.at(level, below) if faint.expected else None
+            if solution is None:
+                try:
+                    solution = search(fe, below, tell, capacity=capacities.at(level))
+                except ConvergenceError as error:
+                    solution = faint.at(level, below)
+                    if solution is None:
+                        solution = _followed(model, level, below, error, tell)
         below = solution
         yield solution
 
@@ -244,6 +251,68 @@ def _followed(
     except ConvergenceError as lost:
         raise ConvergenceError(f"{error}; {lost}", error.best, error.gradient_norm) from error
     return replace(solution, branches=(replace(solution, branches=()),))
+
+
+class _Faint:
+    """Levels of a model whose outermost pair is faint, from those without it."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        #: Whether the level before was one.
+        self.expected = False
+        self._levels: dict[int, Solution] = {}
+
+    def at(self, level: int, below: Solution | None) -> Solution | None:
+        """A level by its point without the outermost pair; None where that is no way to it."""
+        self.expected = False
+        fe = free_energy(self.model, level)
+        if not has_quenched_pair(fe):
+            return None
+        try:
+            point = self._without(fe)
+            whole, _ = completed(point, _FOLLOWED)
+            check_bounds(objective_of(fe), whole, below)
+        except ArithmeticError:
+            return None
+        self.expected = True
+        reason = f"without the outermost overlaps, which are put back: {point.reason}"
+        whole = replace(whole, reason=reason, split=point.split, branches=())
+        return replace(whole, branches=(whole,))
+
+    def _without(self, fe: FreeEnergy) -> Solution:
+        """The level at p_r = q_r = 0.
+
+        Raises
+        ------
+        ConvergenceError
+        """
+        for level in range(lowest_level(self.model), fe.level + 1):
+            if level not in self._levels:
+                self._levels[level] = self._found(self.model, level, self._levels.get(level - 1))
+        return self._levels[fe.level]
+
+    @staticmethod
+    def _found(model: Model, level: int, below: Solution | None) -> Solution:
+        def bare(other: Model, lower: int) -> FreeEnergy:
+            fe = free_energy(other, lower)
+            return without_outermost_pair(fe) if has_quenched_pair(fe) else fe
+
+        def elsewhere(other: Model) -> Solution:
+            under: Solution | None = None
+            for lower in range(lowest_level(other), level + 1):
+                fe = bare(other, lower)
+                under = search(fe, under, _silent) if fe.order_parameters else closed_form(fe, 16)
+            assert under is not None
+            return under
+
+        fe = bare(model, level)
+        if not fe.order_parameters:
+            return closed_form(fe, 16)
+        try:
+            return search(fe, below, _silent)
+        except ConvergenceError:
+            found = followed(model, elsewhere, lambda start: refine(start, _FOLLOWED, check=False))
+            return _confirmed(found, below)
 
 
 def _confirmed(solution: Solution, below: Solution | None) -> Solution:

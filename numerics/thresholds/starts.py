@@ -37,6 +37,8 @@ __all__ = [
     "resolved",
     "seed",
     "splits",
+    "used",
+    "with_room",
 ]
 
 Array = NDArray[np.float64]
@@ -142,7 +144,7 @@ def first_starts(fe: FreeEnergy) -> list[Start]:
         fields = np.array([_multiplier(fe, str(x)) for x in fe.fields])
         fields[[i for i, x in enumerate(fe.fields) if str(x) == "gamma"]] *= fraction
         start = Start(gaps, gaps, np.array([c]), "first guess", fields)
-        starts.append(_with_room(fe, start, 0.0, 0.0))
+        starts.append(with_room(fe, start, 0.0, 0.0))
     return starts
 
 
@@ -168,23 +170,28 @@ def _multiplier(fe: FreeEnergy, name: str) -> float:
     return 0.5
 
 
-def _with_room(fe: FreeEnergy, start: Start, used_x: float, used_y: float) -> Start:
+def with_room(fe: FreeEnergy, start: Start, used_x: float, used_y: float) -> Start:
     """Move multipliers so that what is left of them outermost stays.
 
     Liftings of exponents +c take c v/2 each from the multiplier of a quadratic leaf, and multiply a fugacity
-    by the exponential of that; ``used`` is what they took before.
+    by the exponential of that; ``used_x``, ``used_y`` are what they took before.
     """
-    n = start.s.size
+    more_x, more_y = (a - b for a, b in zip(used(start), (used_x, used_y), strict=True))
     fields = start.fields.copy()
     for i, x in enumerate(fe.fields):
-        more = 0.5 * float(start.s @ start.q[:n]) - used_x
         if not fe.is_finite:
-            fields[i] *= math.exp(-more)
+            fields[i] *= math.exp(-more_x)
         elif str(x) == "gamma_x":
-            fields[i] += more
+            fields[i] += more_x
         elif str(x) == "gamma" and fe.model.sign == 1:
-            fields[i] += 0.5 * float(start.s @ start.p[:n]) - used_y
+            fields[i] += more_y
     return Start(start.p, start.q, start.s, start.split, fields)
+
+
+def used(start: Start) -> tuple[float, float]:
+    """What the liftings of a point take from the multipliers of x and of y."""
+    n = start.s.size
+    return 0.5 * float(start.s @ start.q[:n]), 0.5 * float(start.s @ start.p[:n])
 
 
 # --- the same profile ----------------------------------------------------------------------------
@@ -309,7 +316,7 @@ def interpolated(
     Order parameter k of a level with n of them lies at (k + 1/2)/n, innermost first. Logits of p and of
     bounded q, logarithms of Q, c and s - 1 are monotone cubics of that (PCHIP), continued as straight lines.
     """
-    count, least = start.s.size, 0.0 if fe.is_finite else 1.0
+    least = 0.0 if fe.is_finite else 1.0
 
     def read(values: Array, count: int) -> Array:
         if pieces is None:
@@ -339,8 +346,7 @@ def interpolated(
         levels = np.exp(read(np.log(np.cumsum(q[::-1])[::-1]), len(fe.q)))
         q = levels - np.append(levels[1:], 0.0)
         s = 1.0 + np.exp(read(np.log(start.s - 1.0), len(fe.c)))
-    used = [0.5 * float(start.s @ gaps[:count]) for gaps in (start.q, start.p)]
-    start = _with_room(fe, Start(p, q, s, "profile", start.fields), *used)
+    start = with_room(fe, Start(p, q, s, "profile", start.fields), *used(start))
     parts = (start.q, start.s, *([start.p] if start.p.any() else []))
     usable = all(np.isfinite(x).all() and min(x) > 0.0 for x in parts)
     return start if usable and np.isfinite(start.fields).all() else None
@@ -395,8 +401,6 @@ def _finite_splits(fe: FreeEnergy, start: Start) -> list[Start]:
     """
     n, wanted = start.s.size, len(fe.q) + 1 - len(fe.c)
     had = start.q.size - n
-    used_x = 0.5 * float(start.s @ start.q[:n])
-    used_y = 0.5 * float(start.s @ start.p[:n])
     starts = []
     # shares of the inner part, and what the inner and the outer exponent are multiplied by
     # (what is usual for the sign comes first)
@@ -419,7 +423,7 @@ def _finite_splits(fe: FreeEnergy, start: Start) -> list[Start]:
             if wanted:
                 p, q = (_split_gap(gaps, n, share) for gaps in (p, q))
             starts.append(Start(p, q, s, "quenched average", start.fields))
-    return [_with_room(fe, start, used_x, used_y) for start in starts]
+    return [with_room(fe, split, *used(start)) for split in starts]
 
 
 def _split_gap(gaps: Array, k: int, share: float) -> Array:

@@ -51,6 +51,7 @@ __all__ = [
     "finite_functional",
     "outermost_multipliers",
     "quadratic_nest",
+    "without_outermost_pair",
     "without_quenched_average",
 ]
 
@@ -107,23 +108,43 @@ def without_quenched_average(fe: FreeEnergy) -> FreeEnergy:
         leaves.append(Lambda(h, model.constraint.leaf(h, GAMMA)))
     if not (fe.is_finite and fe.q and all(parity(leaf) == 1 for leaf in leaves)):
         raise ValueError(f"level {fe.level} of {fe.model.name} has no trivial outermost average")
+    reduced = without_outermost_pair(fe)
+    pair = [str(x) for x in (*fe.p[-1:], *fe.q[-1:])]
+    step = Step(
+        "Evenness",
+        f"The leaves are even, so the nests have slope 0 at field 0, and {' = '.join(pair)} = 0 is "
+        "a stationary point: the outermost average is trivial.",
+        Eq(XI, -(reduced.entropy + ALPHA * reduced.energy), evaluate=False),
+    )
+    return dataclasses.replace(reduced, steps=(*fe.steps, step))
+
+
+def without_outermost_pair(fe: FreeEnergy) -> FreeEnergy:
+    """Return a functional at p_r = q_r = 0 (Q_r = 0), where its quenched outermost average is trivial.
+
+    Of an even model that is stationary (`without_quenched_average`). Of others the outermost pair tends to it
+    where constraints almost always hold, and pull x nowhere.
+
+    Parameters
+    ----------
+    fe
+        A functional with a quenched average.
+
+    Returns
+    -------
+    FreeEnergy
+        With a pair less and as many exponents.
+    """
     zero = {x: S.Zero for x in (*fe.p[-1:], *fe.q[-1:])}
     p, q = fe.p[:-1], fe.q[:-1]
     entropy, energy = (composed(e.xreplace(zero)) for e in (fe.entropy, fe.energy))
-    step = Step(
-        "Evenness",
-        f"The leaves are even, so the nests have slope 0 at field 0, and {' = '.join(map(str, zero))} = 0 is "
-        "a stationary point: the outermost average is trivial.",
-        Eq(XI, -(entropy + ALPHA * energy), evaluate=False),
-    )
     return dataclasses.replace(
         fe,
         entropy=entropy,
         energy=energy,
         p=p,
         q=q,
-        chains=chains_of(p, q, fe.c, fe.fields, q_upper=S.One),
-        steps=(*fe.steps, step),
+        chains=chains_of(p, q, fe.c, fe.fields, q_upper=S.One if fe.is_finite else S.Infinity),
     )
 
 

@@ -1,0 +1,1 @@
+"""Outermost overlaps that nothing else feels: told apart, left out, and put back."""
