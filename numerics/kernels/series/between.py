@@ -41,8 +41,8 @@ _STRIP = math.pi
 """Imaginary parts, in logarithms, below which D is taken for analytic; last terms say whether it is."""
 _ROUNDED = 1e-16
 _TRUE = 3.5e-15
-"""How far pairs and last terms may be off where tables stand for quadrature: two fifths of what is allowed for
-that. Some 2e-15 are seen."""
+"""How far pairs and last terms may be off where tables stand for quadrature: two fifths of what bounds of
+errors allow for that. Some 2e-15 are seen."""
 _TRIED = 8
 PANELS = panel_of(LEAST) + 1
 """Of gaps that count."""
@@ -279,13 +279,9 @@ def _table(
     nodes = [np.cos(np.pi * (np.arange(n) + 0.5) / n) for n in counts]
     k, gap = (math.exp(c) * np.exp(w * t) for (c, w), t in zip(spans, nodes, strict=True))
     rows, columns = np.triu_indices(m)
-    at = (
-        np.repeat(k[rows][:, None], gaps, axis=1),
-        np.repeat(k[columns][:, None], gaps, axis=1),
-        np.repeat(gap[None, :], len(rows), axis=0),
-    )
+    one, two = (np.repeat(k[part], gaps) for part in (rows, columns))
     values = np.empty((2, m, m, gaps))
-    some = own(*(v.ravel() for v in at), sense).reshape(2, len(rows), gaps)
+    some = own(one, two, np.tile(gap, len(rows)), sense).reshape(2, len(rows), gaps)
     values[:, rows, columns] = some
     values[:, columns, rows] = some
     for axis, n in enumerate((m, m, gaps), 1):
