@@ -62,7 +62,7 @@ def mlp_gradient(
             return None
         # how sigma_w^2 itself moves, for each of the two parameters
         for p, grown in enumerate((0.0 if last else 2 * w2, 0.0)):
-            new, d_slope = at.change(dk[p], dc[p], k)
+            new, d_slope = at.change(dk[p], dc[p])
             new *= scale
             if grown:
                 new += grown * at.value
@@ -119,9 +119,9 @@ def deq_gradient(
     made = []
     for p, part in enumerate((2 * w2 * at.value, 2 * u2 * gram, np.full_like(gram, 2 * b2))):
         dk = np.diag(part) / (1.0 - w2 * along)
-        moved, _ = at.change(dk, np.zeros_like(fixed), k)
+        moved, _ = at.change(dk, np.zeros_like(fixed))
         dc = (part + w2 * moved) / np.where(at.ends, 1.0, left)
-        d_value, d_slope = at.change(dk, dc, k)
+        d_value, d_slope = at.change(dk, dc)
         if not ntk:
             made.append(v2 * d_value)
             continue

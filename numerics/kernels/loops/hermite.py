@@ -284,26 +284,32 @@ def row_bends(a: float, others: np.ndarray, c: np.ndarray, tables: Tables, out: 
     top = 0
     while top < _COUNT - 1 and _LEVELS[top] < count:
         top += 1
-    for j in range(others.shape[0]):
+    n = others.shape[0]
+    rho, x, total = np.empty(n), np.empty(n), np.zeros(n)
+    for j in range(n):
         edge = math.sqrt(a) * math.sqrt(others[j])
-        rho = min(max(c[j] / (edge if edge > 0.0 else 1.0), -1.0), 1.0)
+        rho[j] = min(max(c[j] / (edge if edge > 0.0 else 1.0), -1.0), 1.0)
+        x[j] = rho[j] * rho[j] if shape[1] == 2 else rho[j]
+    for m in range(count - 1, -1, -1):
+        order = shape[0] + shape[1] * m
+        if order < 2:
+            break
+        weight = order * (order - 1.0) * one[m]
+        line = two[m, start : start + n]
+        for j in range(n):
+            total[j] = total[j] * x[j] + weight * line[j]
+    for j in range(n):
+        edge = math.sqrt(a) * math.sqrt(others[j])
         # remainders grow by n
         if (
             edge == 0.0
-            or not left_out(shape, one, two[:, start + j], top, rho) <= 1e-13
+            or not left_out(shape, one, two[:, start + j], top, rho[j]) <= 1e-13
             or not shape[3]
         ):
             out[j] = -1.0
             continue
-        total, power = 0.0, 1.0
-        for m in range(count):
-            n = shape[0] + shape[1] * m
-            if n >= 2:
-                total += n * (n - 1.0) * one[m] * two[m, start + j] * power
-                power *= rho * rho if shape[1] == 2 else rho
-        if shape[0] == 1 and shape[1] == 2:  # odd orders: n - 2 is odd
-            total *= rho
-        out[j] = abs(total) / (edge * edge)
+        last = rho[j] if shape[0] == 1 and shape[1] == 2 else 1.0  # odd orders: n - 2 is odd
+        out[j] = abs(total[j] * last) / (edge * edge)
 
 
 @numba.njit(error_model="numpy")

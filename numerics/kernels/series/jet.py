@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -34,10 +34,12 @@ _NONE = np.empty((0, 0))
 
 @dataclass(frozen=True)
 class Jet:
-    """All arrays have shape (n, n).
+    """All arrays have shape (n, n) but for k.
 
     Attributes
     ----------
+    k : ndarray, shape (n,)
+        Variances.
     rho : ndarray
         Correlations.
     value, slope : ndarray
@@ -53,6 +55,7 @@ class Jet:
         What series leave out of the slope at most, relative to it on the diagonal.
     """
 
+    k: Array
     rho: Array
     value: Array
     slope: Array
@@ -68,24 +71,30 @@ class Jet:
         """Whether all of this is of use to an optimiser."""
         return self.left < _ENOUGH
 
-    def change(self, dk: Array, dc: Array, k: Array) -> tuple[Array, Array]:
+    @cached_property
+    def _rates(self) -> list[tuple[Array, Array]]:
+        """Of D and of the slope the derivatives in k12, and in log k11 where k12 rests."""
+        roots = np.sqrt(np.divide(1.0, self.k, out=np.zeros_like(self.k), where=self.k > 0.0))
+        inverse = np.outer(roots, roots)
+        pairs = (self.value_rho, self.value_one), (self.slope_rho, self.slope_one)
+        return [(along * inverse, one - 0.5 * self.rho * along) for along, one in pairs if one.size]
+
+    def change(self, dk: Array, dc: Array) -> tuple[Array, Array]:
         """Changes of D and of the slope; the latter are empty where its derivatives are.
 
         Parameters
         ----------
         dk : ndarray, shape (n,)
         dc : ndarray, shape (n, n)
-        k : ndarray, shape (n,)
         """
-        logs = np.divide(dk, k, out=np.zeros_like(k), where=k > 0.0)
-        roots = np.sqrt(np.divide(1.0, k, out=np.zeros_like(k), where=k > 0.0))
-        moved = dc * np.outer(roots, roots)
-        moved -= self.rho * (0.5 * logs[:, None] + 0.5 * logs)
+        logs = np.divide(dk, self.k, out=np.zeros_like(self.k), where=self.k > 0.0)
         made = []
-        for along, one in ((self.value_rho, self.value_one), (self.slope_rho, self.slope_one)):
-            own = one * logs[:, None] if one.size else one
-            made.append(along * moved + (own + own.T) if one.size else one)
-        return made[0], made[1]
+        for along, one in self._rates:
+            own = one * logs[:, None]
+            own += own.T.copy()
+            own += along * dc
+            made.append(own)
+        return made[0], made[1] if len(made) > 1 else _NONE
 
 
 def jet(
@@ -140,7 +149,7 @@ def jet(
     if slopes:
         slope_rho = np.where(zero, 0.0, _moving(rest[0], at_end, ends))
         slope_one = np.where(zero, 0.0, rest[1])
-    return Jet(rho, value, slope, value_rho, slope_rho, value_one, slope_one, at_end)
+    return Jet(k, rho, value, slope, value_rho, slope_rho, value_one, slope_one, at_end)
 
 
 def _moving(rate: Array, at_end: NDArray[np.bool_], ends: bool) -> Array:
@@ -256,14 +265,14 @@ def _by_series(
     known = own.derivatives(k)
     # where terms go on for ever, what is left out falls as rho^n
     order = own.first + own.step * (min(len(known.rows), int(known.there.min())) - 1)
-    roots = np.sqrt(known.left)
-    with np.errstate(divide="ignore"):
-        open_ = np.exp(np.maximum(order * np.log(np.abs(rho)), -600.0)) * np.outer(roots, roots)
+    # of which it is a power: that is taken of few numbers only
+    roots = known.left ** (0.5 / order)
+    open_ = np.abs(rho) * np.outer(roots, roots)
     np.fill_diagonal(open_, 0.0)
     edge = np.sqrt(np.outer(k, k))
     rest = np.zeros_like(at_end)
     if fill and own.smooth:
-        rest = (open_ > ACCURACY) & (edge > 0.0)
+        rest = (open_ > ACCURACY ** (1.0 / order)) & (edge > 0.0)
     made = np.empty((5 if slopes else 3, len(k), len(k)))
     sums(
         known.rows, known.steep, rho, rest, (own.first, own.step), _FALLEN if fill else _GONE, made
@@ -285,7 +294,7 @@ def _by_series(
         slope_one -= 0.5 * slope
         slope_rho = _moving(slope_rho, at_end, ends)
         np.fill_diagonal(slope_one, known.slope_steep / 2)
-    left = float(open_[~rest].max(initial=0.0))
+    left = float(open_.max(initial=0.0, where=~rest)) ** order
     if rest.any():
         rows, columns = np.nonzero(np.triu(rest, 1))
         fine = between(dual.activation, k, rows, columns, rho[rows, columns], slopes)
@@ -299,4 +308,4 @@ def _by_series(
         if slopes:
             slope_one[rows, columns], slope_one[columns, rows] = fine.slope_one, fine.slope_two
         left = max(left, ACCURACY, fine.error)
-    return Jet(rho, value, slope, value_rho, slope_rho, value_one, slope_one, at_end, left)
+    return Jet(k, rho, value, slope, value_rho, slope_rho, value_one, slope_one, at_end, left)
