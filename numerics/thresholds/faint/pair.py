@@ -283,9 +283,9 @@ def completed(point: Solution, digits: int) -> tuple[Solution, Pair]:
         known = {**point.order_parameters, str(fe.p[-1]): pair.p, str(fe.q[-1]): pair.q}
         table = {str(x): number(known[str(x)]) for x in fe.order_parameters}
         error = number(point.error + pair.share * abs(mpmath.mpf(point.value)))
-        golden = [
-            float(pair.share * (x - mpmath.sqrt(5)) / 4) for x in (-1, 2 * mpmath.sqrt(5) - 1)
-        ]
+        # in the logarithms of the pair, (s p q/(2 Ent)) [[0, 1], [1, -1]]
+        unit = pair.share / (4 * _SAFETY)
+        curvatures = [float(unit * (sense * mpmath.sqrt(5) - 1)) for sense in (-1, 1)]
     groups = [tuple(table[str(x)] for x in group) for group in (fe.p, fe.q, fe.c, fe.fields)]
     p, q, c, fields = groups
     full = replace(
@@ -299,7 +299,7 @@ def completed(point: Solution, digits: int) -> tuple[Solution, Pair]:
         branch="finite",
         error=error,
         inertia=point.inertia + 1,
-        hessian_eigenvalues=tuple(sorted((*point.hessian_eigenvalues, *golden))),
+        hessian_eigenvalues=tuple(sorted((*point.hessian_eigenvalues, *curvatures))),
         branches=(),
     )
     return full, pair

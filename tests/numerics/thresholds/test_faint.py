@@ -43,6 +43,9 @@ def test_completed_is_the_level_to_leading_order(model):
     change = abs(level.value - point.value) / level.value
     assert change == pytest.approx(float(pair.share) / 32, rel=3 * float(pair.next_order))
     assert whole.inertia == level.inertia
+    near = 3 * float(pair.next_order)
+    for made, value in zip(whole.hessian_eigenvalues, level.hessian_eigenvalues, strict=True):
+        assert made == pytest.approx(value, rel=near)
 
 
 def test_reduced_undoes_completed():
