@@ -69,6 +69,8 @@ def test_a_faint_pair_is_settled_without_it_or_with_it_alike():
     assert settled.error < 1e-16 * settled.value
     for name, value in seen.order_parameters.items():
         assert abs(settled.order_parameters[name] / value - 1) < 1e-16 + 10 * pair.next_order
+        # before Newton's method has seen it
+        assert abs(whole.order_parameters[name] / value - 1) < 1e-12 + 10 * pair.next_order
 
 
 @pytest.mark.long
