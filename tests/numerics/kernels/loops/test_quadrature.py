@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy.special import ndtr, owens_t
 
 from numerics.kernels.loops.functions import functions
 from numerics.kernels.loops.quadrature import added, grid, inner_nodes, on_grid, quadratures
@@ -54,18 +55,37 @@ def test_pairs_are_what_closed_forms_say(phi, exact, variance, sense, gap) -> No
     assert (np.abs(found[:, 0] - right) <= allowed).all()
 
 
+@pytest.mark.parametrize("gap", [1e-3, 1e-5, 1e-7, 1e-9])
+def test_kinks_that_are_blurred_a_little(gap) -> None:
+    """Two kinks at one place away from 0: the slope is Owen's P(u > b, v > b)."""
+    variance, b = 2.0, 0.7
+    own = functions(activation("max(x - 0.7, 0)"), "limit").packed(variance)
+    k, found = np.array([variance]), np.empty((2, 1))
+    quadratures(own, k, k, np.array([1.0 - gap]), np.array([gap]), found)
+    h = b / np.sqrt(variance)
+    right = ndtr(-h) - 2.0 * owens_t(h, np.sqrt(gap / (2.0 - gap)))
+    assert abs(found[1, 0] - right) <= _FALLBACK * ndtr(-h)
+
+
 @pytest.mark.parametrize("s", [1e-3, 0.1, 0.7, 3.0])
-def test_known_values_are_the_same_as_new_ones(s) -> None:
+@pytest.mark.parametrize(
+    ("phi", "values"),
+    [
+        ("softplus", lambda x: np.logaddexp(0.0, x)),
+        ("1/(1 + x**2)", lambda x: 1.0 / (1.0 + x * x)),
+    ],
+)
+def test_known_values_are_the_same_as_new_ones(phi, values, s) -> None:
     """One activation, one mean: a grid for all means, and nodes of its own."""
-    own = functions(activation("softplus"), "limit").packed(100.0)
+    own = functions(activation(phi), "limit").packed(100.0)
     known, weight = np.empty(4096), np.empty(4096)
     size = grid(own[3], 40.0, s, known, weight)
     x, w = np.empty(4096), np.empty(4096)
     for m in (-7.3, 0.2, 11.0):
         count = inner_nodes(own, m, s, False, 0, x, w)
-        value = float(np.logaddexp(0.0, x[:count]) @ w[:count])
+        value = float(values(x[:count]) @ w[:count])
         if size == 0:
             assert 80.0 / (1.5 * s) * 12 > 4096
             continue
-        f = np.logaddexp(0.0, known[:size]) * weight[:size]
+        f = values(known[:size]) * weight[:size]
         assert on_grid(known[:size], f, f, m, s)[0] == pytest.approx(value, rel=1e-14)

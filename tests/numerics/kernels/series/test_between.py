@@ -7,6 +7,7 @@ from numerics.kernels.loops.between import panel_of, taken
 from numerics.kernels.loops.functions import functions
 from numerics.kernels.mlp import mlp_kernel
 from numerics.kernels.noise import _FALLBACK
+from numerics.kernels.series import between as module
 from numerics.kernels.series.between import PANELS, between, tabulated
 from theory.kernels.activations import activation
 
@@ -95,6 +96,19 @@ def test_few_pairs_and_kinks_have_no_tables() -> None:
     kinked = functions(activation("max(0, x - 1)*tanh(x)"), "limit").packed(5.0)
     found[:, :, 0] *= 1e6
     assert len(tabulated(kinked, (k[0], k[1]), found)[0]) == 0
+
+
+def test_a_table_that_is_off_is_not_taken(monkeypatch) -> None:
+    k, _, found = alike(50)
+    own = functions(activation("sin"), "limit").packed(5.0)
+    made = module._table
+
+    def off(*given):
+        table, last = made(*given)
+        return table * (1.0 + 1e-13), last
+
+    monkeypatch.setattr(module, "_table", off)
+    assert len(tabulated(own, (k[0], k[1]), found)[0]) == 0
 
 
 @pytest.mark.long
