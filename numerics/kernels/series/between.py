@@ -1,10 +1,11 @@
-"""D, the slope and their derivatives of pairs that a series does not reach, for optimisers.
+"""D, the slope and their derivatives of pairs that a series does not reach, from some hundreds of values.
 
 Nearly parallel inputs of large variance take quadrature in two dimensions, a millisecond or more each. D is
 analytic in the logarithms of both variances and of the distance of the correlation from its end, so that
 Chebyshev polynomials in these three stand for all pairs: of a few hundred values where the variances are
-alike, whatever the number of pairs is. Where phi is a mixture of error functions, values are sums of closed
-forms.
+alike, whatever the number of pairs is. For optimisers (`between`) that is an estimate, and where phi is a
+mixture of error functions, values are sums of closed forms; where tables stand for quadrature within its
+bounds (`tabulated`), they are compared with it.
 """
 
 from __future__ import annotations
