@@ -485,9 +485,13 @@ class _Search:
         coords, size = (
             (self._lowest[0].coords, self._lowest[0].size) if self._lowest else (None, math.nan)
         )
+        said = (
+            f"smallest gradient reached {size:.1e}"
+            if math.isfinite(size)
+            else "no start has a value"
+        )
         raise ConvergenceError(
-            f"no stationary point found at level {self.fe.level} of {self.fe.model}; smallest gradient "
-            f"reached {size:.1e}",
+            f"no stationary point found at level {self.fe.level} of {self.fe.model}; {said}",
             {} if coords is None else named(self.fine, coords),
             size,
         )

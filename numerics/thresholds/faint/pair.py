@@ -34,6 +34,7 @@ from numerics.balls.nest import evaluate_ball_nest
 from numerics.balls.numbers import mpf_of
 from numerics.balls.plan import BallGrid
 from numerics.balls.program import BallNest, ball_program
+from numerics.errors import ResolutionError
 from theory import FreeEnergy, Model, free_energy
 from theory.calculus.lifting import LiftedExpectation
 from theory.thresholds.finite_exponents import without_outermost_pair
@@ -90,7 +91,7 @@ def is_faint(solution: Solution, digits: int) -> bool:
     -------
     bool
     """
-    if solution.branch != "finite" or not (solution.p and solution.q) or digits > _MOST:
+    if solution.branch != "finite" or not (solution.p and solution.q):
         return False
     fe = free_energy(solution.model, solution.level)
     if not has_quenched_pair(fe) or len(solution.q) < len(fe.q):
@@ -146,10 +147,17 @@ def pair_of(point: Solution, digits: int) -> Pair:
     ------
     ConvergenceError
         If the model is no such one, or nothing pulls.
+    ResolutionError
+        For more digits than a pair is known to.
     """
+    if digits > _MOST:
+        raise ResolutionError(
+            f"level {point.level} of {point.model}: the outermost overlaps, which {digits} digits of the "
+            f"value do not feel, are known to {_MOST} digits; ask for {_MOST} or fewer"
+        )
     fe, generic = (free_energy(m, point.level) for m in (point.model, point.model.generic))
     lost = ConvergenceError(f"level {point.level} of {point.model} has no faint pair", {}, math.nan)
-    if not has_quenched_pair(fe) or digits > _MOST:
+    if not has_quenched_pair(fe):
         raise lost
     functional, _ = functional_of(point)
     extra = max(functional.lost, default=0)

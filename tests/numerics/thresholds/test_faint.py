@@ -8,6 +8,7 @@ import mpmath
 import pytest
 
 from numerics import solve
+from numerics.errors import ResolutionError
 from numerics.thresholds.faint.pair import completed, has_quenched_pair, is_faint, reduced
 from numerics.thresholds.search import search
 from numerics.thresholds.settle import closed_form, refine
@@ -110,3 +111,9 @@ def test_spherical_beyond_the_doubles_by_a_quadrature_of_what_is_missing():
         assert abs(level.q[0] / q - 1) < mpmath.mpf(10) ** -15
     assert "change less than" in level.note
     assert math.isclose(float(mpmath.log10(level.p[0])), -540.9, abs_tol=0.1)
+
+
+@pytest.mark.long
+def test_more_digits_than_a_pair_is_known_to_are_refused_in_a_line():
+    with pytest.raises(ResolutionError, match=r"known to 120 digits; ask for 120 or fewer"):
+        solve(SphericalPerceptron(-50), 2, digits=130)
