@@ -26,7 +26,17 @@ from numerics.thresholds.stationary import Function, descend, hessian
 from theory import FreeEnergy, Model, free_energy
 from theory.thresholds.finite_exponents import without_quenched_average
 
-__all__ = ["DEAR", "TOLERANCE", "Branch", "branches_of", "climb", "functional", "gained", "ladder"]
+__all__ = [
+    "DEAR",
+    "TOLERANCE",
+    "Branch",
+    "branches_of",
+    "climb",
+    "functional",
+    "gained",
+    "ladder",
+    "to_gain",
+]
 
 Array = NDArray[np.float64]
 
@@ -239,13 +249,25 @@ def _end(coarse: Objective, coords: Array) -> tuple[Array, float]:
 
 
 def gained(function: Function, coords: Array) -> tuple[int, float]:
-    """Directions of ascent at a point, and what is left to gain there by Newton's model.
+    """Directions of ascent at a point, and what is left to gain there by Newton's model: of its Hessian.
+
+    See Also
+    --------
+    to_gain
+    """
+    height, slope = function(coords)
+    return to_gain(hessian(function, coords), slope) if math.isfinite(height) else (0, math.inf)
+
+
+def to_gain(curvature: Array, slope: Array) -> tuple[int, float]:
+    """Directions of ascent, and what is left to gain by Newton's model.
 
     Parameters
     ----------
-    function : callable
-        Objective and gradient.
-    coords : ndarray
+    curvature : ndarray, shape (size, size)
+        The Hessian.
+    slope : ndarray, shape (size,)
+        The gradient.
 
     Returns
     -------
@@ -253,9 +275,7 @@ def gained(function: Function, coords: Array) -> tuple[int, float]:
     left : float
         inf where the Hessian is not known, or the objective is flat in a direction.
     """
-    height, slope = function(coords)
-    curvature = hessian(function, coords)
-    if not (math.isfinite(height) and np.isfinite(curvature).all()):
+    if not np.isfinite(curvature).all():
         return 0, math.inf
     eigenvalues, vectors = np.linalg.eigh(curvature)
     if not eigenvalues.all():

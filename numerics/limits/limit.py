@@ -218,7 +218,8 @@ def limit(model: Model, *, highest: int = _HIGHEST, progress: Progress | None = 
     coefficients are followed to twice as many levels (`numerics.limits.smooth`), on either side of a gap by
     themselves: a second route, whose error is what fewer coefficients and fewer levels change. The smaller
     error counts where both agree, and covers both where they do not. A minute or two for the symmetric
-    binary perceptron and SK, where it is of the order of 1e-7 and 1e-9; ten minutes, and 1e-6, with a gap.
+    binary perceptron and SK, where it is of the order of 1e-7 and 1e-9; up to eight, and 1e-6 to 1e-5, with
+    a gap.
 
     Where level 1 is stable all levels are equal, and the limit is known as well as they are. On the branch
     s -> infinity levels are searched up to 8.

@@ -35,11 +35,11 @@ from numerics.thresholds.objective import Objective, ascents
 from numerics.thresholds.points import objective_of
 from numerics.thresholds.profile import start_at
 from numerics.thresholds.starts import logits_of, resolved
-from numerics.thresholds.stationary import descend, follow
+from numerics.thresholds.stationary import follow, hessian, relaxed
 from theory import FreeEnergy, Model, free_energy
 from theory.thresholds.finite_exponents import without_quenched_average
 
-from .branches import DEAR, TOLERANCE, Branch, functional, gained
+from .branches import DEAR, TOLERANCE, Branch, functional, gained, to_gain
 from .extrapolation import Extrapolation, richardson
 
 __all__ = ["Curves", "smooth"]
@@ -64,8 +64,8 @@ _GRADIENT, _FLAT = 1e-5, 1e-6
 _REACHED = 1e-10
 # What may be left to be gained on a curve that counts as reached, relative.
 _LEFT = 1e-9
-# Newton steps along eigenvectors, and the longest.
-_STEPS, _RADIUS = 20, 0.25
+# Hessians of a search for a minimum; Newton steps along eigenvectors, and the longest.
+_ROUNDS, _STEPS, _RADIUS = 4, 20, 0.25
 # Powers of the law, top levels left out to see it move, and levels beyond a branch's that are needed.
 _TERMS, _LEFT_OUT, _LEAST = 3, 1, 2
 
@@ -122,26 +122,32 @@ class Curves:
     @cached_property
     def _chains(self) -> list[tuple[int, Array]]:
         """Of p, q and c: coefficients before those of the curves, and their polynomials at the liftings."""
+        return [(n, block_diag(*blocks[1:])) for n, blocks in self._blocks]
+
+    @cached_property
+    def _blocks(self) -> list[tuple[int, list[Array]]]:
+        """Of p, q and c: coefficients before those of the curves, and the pieces that all are made of."""
         inside = [len(x) - self._apart for x in (self.fe.p, self.fe.q) if x]
         single = [self._apart for _ in inside]
         if self._norm:
             inside[0] -= 1
             single[0] += 1
-        curves = [self._sides(n, 0) for n in inside]
-        return [*zip(single, curves, strict=True), (0, self._sides(len(self.fe.c), 1))]
+        sides = [(n, self._sides(k, 0)) for n, k in zip(single, inside, strict=True)]
+        sides.append((0, self._sides(len(self.fe.c), 1)))
+        return [(n, [np.eye(n), *blocks]) for n, blocks in sides]
 
-    def _sides(self, places: int, exponents: int) -> Array:
+    def _sides(self, places: int, exponents: int) -> list[Array]:
         """Polynomials of a chain; the exponent across a gap, and the steps at it, are coefficients."""
         if not self.inner:
-            return _polynomials(places, self.count)
+            return [_polynomials(places, self.count)]
         inside, across = self.inner, exponents
         if exponents and not self.fe.is_finite:
             inside, across = self.inner - 1, 2
-        return block_diag(
+        return [
             _polynomials(inside, self.count, (1, 0)),
             np.eye(across),
             _polynomials(places - inside - across, self.count, (0, 1)),
-        )
+        ]
 
     def _parts(self, coefficients: Array) -> list[Array]:
         """Coefficients of each chain, and the fields."""
@@ -170,6 +176,15 @@ class Curves:
         coords = start.coords(self.objective.evaluator.coordinates)
         fields = coords[coords.size - len(self.fe.fields) :]
         return np.concatenate((*out, fields)).astype(np.float64)
+
+    def of_fewer(self, fewer: Curves) -> Array:
+        """Coefficients of the same level's curves of fewer, as those of these: the others are 0."""
+        blocks = [
+            np.eye(mine.shape[1], its.shape[1])
+            for (_, own), (_, others) in zip(self._blocks, fewer._blocks, strict=True)
+            for mine, its in zip(own, others, strict=True)
+        ]
+        return block_diag(*blocks, np.eye(len(self.fe.fields)))
 
     def coords(self, coefficients: Array) -> tuple[Array, Array]:
         """Coordinates of a point, and their slopes, of shape (coordinates, coefficients)."""
@@ -263,18 +278,31 @@ def _steps(_: Array, end: Array, values: Array) -> tuple[Array, Array]:
     return np.log(s), np.tril(np.ones((s.size, s.size))) * steps / s[:, None]
 
 
-def _stationary(curves: Curves, begin: Array, rising: int) -> tuple[Array, float, float]:
-    """Coefficients that are stationary, the objective, and what is left to gain; inf where it is lost."""
+def _stationary(
+    curves: Curves, begin: Array, rising: int, curvature: Array | None = None
+) -> tuple[Array, float, float, Array | None]:
+    """Coefficients that are stationary, the objective, what is left to gain, and a Hessian of about there.
+
+    inf where it is lost. Of a minimum a curvature of about this place saves the gradients of a Hessian.
+    """
+    lost = begin, math.inf, math.inf, None
     height, _ = curves(begin)
     if not math.isfinite(height):
-        return begin, math.inf, math.inf
+        return lost
     unit = curves.objective.size(height)
+    tolerance = _GRADIENT * math.sqrt(unit)
     with curves.objective.limited(curves.coords(begin)[0]):
         if not rising:
-            end, height, length = descend(
-                curves, begin, gradient_tolerance=_GRADIENT * math.sqrt(unit)
-            )
-            return end, height, 0.5 * length**2
+            end, length = begin, math.inf
+            for k in range(_ROUNDS):
+                if k or curvature is None:
+                    curvature = hessian(curves, end)
+                if not np.isfinite(curvature).all():
+                    return lost
+                end, height, length = relaxed(curves, end, curvature, gradient_tolerance=tolerance)
+                if length <= tolerance:
+                    break
+            return end, height, 0.5 * length**2, curvature
         end, height, _ = follow(
             curves,
             begin,
@@ -283,8 +311,17 @@ def _stationary(curves: Curves, begin: Array, rising: int) -> tuple[Array, float
             iterations=_STEPS,
             radius=_RADIUS,
         )
-    negative, left = gained(curves, end) if math.isfinite(height) else (0, math.inf)
-    return end, height, left if negative == rising and left < _REACHED * unit else math.inf
+    if not math.isfinite(height):
+        return lost
+    curvature = hessian(curves, end)
+    negative, left = to_gain(curvature, curves(end)[1])
+    reached = negative == rising and left < _REACHED * unit
+    return end, height, left if reached else math.inf, curvature
+
+
+def _solved(matrix: Array, values: Array) -> Array:
+    """Solution of a linear system, 0 where it says nothing."""
+    return np.asarray(np.linalg.lstsq(matrix, values, rcond=None)[0], dtype=np.float64)
 
 
 def _ladder(first: int) -> list[int]:
@@ -347,44 +384,55 @@ def _climbed(
     inner: Sequence[int],
     ladder: Sequence[tuple[int, int]],
     count: int,
-    rising: int,
-) -> tuple[dict[int, float], float]:
-    """Values of a ladder by so many coefficients, and what is left to gain at most.
+    rising: tuple[int, int],
+) -> tuple[dict[int, tuple[float, float]], float]:
+    """Values of a ladder by so many coefficients and by fewer, and what is left to gain at most.
 
-    The ladder is of levels and their overlaps inside of a gap, as ``inner`` has those of the branch.
+    The ladder is of levels and their overlaps inside of a gap, as ``inner`` has those of the branch. A level
+    begins at what those before foretell; its Hessian says where the minimum of fewer coefficients is.
     """
     tolerance = _COARSER if any(inner) else TOLERANCE
     known: dict[tuple[int, ...], Array] = {}
-    values: dict[int, float] = {}
+    values: dict[int, tuple[float, float]] = {}
     missed = 0.0
+    metric: Array | None = None
     for level, inside, point in zip(branch.levels, inner, branch.points, strict=True):
         curves = _curves(model, level, branch.quenched, count, inside)
         known[curves.sizes] = curves.coefficients(point)
 
-    def reached(level: int, inside: int) -> tuple[float, float] | None:
-        """Value and what is left to gain; by way of a level halfway, if it is not found at once."""
+    def reached(level: int, inside: int) -> tuple[Curves, float, float] | None:
+        """Curves, the objective and what is left to gain; by way of a level halfway, if not at once."""
+        nonlocal metric
         curves = _curves(model, level, branch.quenched, count, inside, tolerance)
         last, begin = next(reversed(known)), _foretold(known, curves.sizes)
         with np.errstate(all="ignore"):
             work = curves.objective.with_work(curves.coords(begin)[0])[1]
         if work > DEAR:
             return None
-        end, height, left = _stationary(curves, begin, rising)
-        unit = curves.objective.size(height)
-        if not left < _LEFT * unit:
+        end, height, left, seen = _stationary(curves, begin, rising[0])
+        if not left < _LEFT * curves.objective.size(height):
             middle = level - (sum(curves.sizes) - sum(last)) // 2
             between = round(0.5 * (inside + last[0])) if inner[-1] else 0
             return reached(middle, between) and reached(level, inside) if middle < level else None
-        known[curves.sizes] = end
-        value = curves.objective.value(height)
-        return value, left * curves.objective.unit(value)
+        known[curves.sizes], metric = end, seen
+        return curves, height, left
 
     for level, inside in ladder:
         found = reached(level, inside)
-        if found is None:
+        if found is None or metric is None:
             break
-        values[level], left = found
-        missed = max(missed, left)
+        curves, *whole = found
+        fewer = _curves(model, level, branch.quenched, count - _FEWER, inside, tolerance)
+        columns = curves.of_fewer(fewer)
+        projected = columns.T @ metric
+        begin = _solved(projected @ columns, projected @ known[curves.sizes])
+        _, *part, _ = _stationary(fewer, begin, rising[1], projected @ columns)
+        if not part[1] < _LEFT * curves.objective.size(part[0]):
+            break
+        heights, lefts = zip(whole, part, strict=True)
+        first, second = (curves.objective.value(height) for height in heights)
+        values[level] = first, second
+        missed = max(missed, max(lefts) * curves.objective.unit(first))
     return values, missed
 
 
@@ -428,38 +476,42 @@ def smooth(model: Model, branch: Branch, inner: Sequence[int] = ()) -> Extrapola
         inside, outside = _curves(model, branch.levels[-1], branch.quenched, 1, inner[-1]).sizes
         known = [inside - 1, outside - 1]
     count = max(min(most, *known), 1 + _FEWER)
-    falling = parted and not ascents(fe, branch.start.s)
-    estimates: dict[str, float] = {}
-    noise = 0.0
+    rising = []
     for fewer in (0, _FEWER):
         curves = _curves(model, branch.levels[-1], branch.quenched, count - fewer, inner[-1])
         at = curves.coefficients(branch.points[-1])
-        rising, left = (0, 0.0) if falling else gained(curves, at)
+        # a minimum is one with fewer coefficients, too, however badly they fit this point
+        falling = not rising[0] if rising else parted and not ascents(fe, branch.start.s)
+        up, left = (0, 0.0) if falling else gained(curves, at)
         if not math.isfinite(left):
             raise ConvergenceError(
                 f"{model}: no curves go through level {branch.levels[-1]}", {}, math.nan
             )
-        falling = not rising  # with fewer coefficients, too, however badly they fit this point
-        # where curves are maximised, no more coefficients than those of the points
-        coefficients = (count if rising else most) - fewer
-        values, missed = _climbed(model, branch, inner, ladder, coefficients, rising)
-        name = f"{coefficients} coefficients"
-        if len(values) < _LEAST:
-            raise ConvergenceError(
-                f"{model}: curves of {name} were followed to the levels {list(values)} beyond "
-                f"{branch.levels[-1]}, too few to extrapolate",
-                {},
-                math.nan,
-            )
-        rungs, values_ = [*levels, *values], [*heights, *values.values()]
-        top = min(terms, len(rungs) - 1)
+        rising.append(up)
+    # where curves are maximised, no more coefficients than those of the points
+    most = count if rising[0] else most
+    values, missed = _climbed(model, branch, inner, ladder, most, (rising[0], rising[1]))
+    if len(values) < _LEAST:
+        raise ConvergenceError(
+            f"{model}: curves of {most} coefficients were followed to the levels {list(values)} beyond "
+            f"{branch.levels[-1]}, too few to extrapolate",
+            {},
+            math.nan,
+        )
+    estimates: dict[str, float] = {}
+    noise = 0.0
+    rungs = [*levels, *values]
+    top = min(terms, len(rungs) - 1)
+    for coefficients, reached in zip(
+        (most, most - _FEWER), zip(*values.values(), strict=True), strict=True
+    ):
         for powers, left_out in ((top, 0), (top, _LEFT_OUT), (top - 1, 0), (top - 1, _LEFT_OUT)):
             end = len(rungs) - left_out
             if end <= powers or (not parted and powers < top and left_out):
                 continue
-            value, magnified = richardson(rungs[:end], values_[:end], powers)
+            value, magnified = richardson(rungs[:end], [*heights, *reached][:end], powers)
             without = f", without level {rungs[-1]}" * bool(left_out)
-            estimates[f"{name}, {powers} powers{without}"] = value
+            estimates[f"{coefficients} coefficients, {powers} powers{without}"] = value
             scale = (_COARSER if parted else TOLERANCE) * max(1.0, abs(value))
             noise = max(noise, magnified * (scale + missed))
     value = next(iter(estimates.values()))

@@ -18,7 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-__all__ = ["Function", "StationaryPoint", "follow", "hessian", "minimise", "refine", "updated"]
+__all__ = [
+    "Function",
+    "StationaryPoint",
+    "follow",
+    "hessian",
+    "minimise",
+    "refine",
+    "relaxed",
+    "updated",
+]
 
 Array = NDArray[np.float64]
 Function = Callable[[Array], tuple[float, Array]]
@@ -31,6 +40,9 @@ _CONVERGED, _LONGEST = 1e-10, 0.5
 _IDLE = 40
 # Hessians of a descent, and the curvature beside the largest below which a direction counts as flat.
 _ROUNDS, _FLATTEST = 4, 1e-10
+# Gradient, in the metric, that steps by gradients alone begin at; how many that do not halve it may go
+# by; and how many times the gradient wanted a line search stops at.
+_CLOSE, _PATIENCE, _ROUGHLY = 1e-2, 8, 3.0
 # Part of a gradient that a Hessian may fail to foretell and is still used, changed by what was seen.
 _TRUSTED = 0.2
 # Part of a Newton step that the next one may be, with the same Hessian.
@@ -162,43 +174,95 @@ def descend(
     needs as many iterations as there are coordinates to learn them. One Hessian by differences, which costs
     two gradients a coordinate, tells it before.
     """
-    value, gradient = function(coords)
+    value, _ = function(coords)
     length = math.inf
     for _ in range(rounds if math.isfinite(value) else 0):
         curvature = hessian(function, coords)
         if not np.isfinite(curvature).all():
             break
-        sizes, vectors = np.linalg.eigh(curvature)
-        sizes = np.abs(sizes)
-        metric = vectors / np.sqrt(np.maximum(sizes, _FLATTEST * sizes.max()))
-
-        def moved(z: Array, start: Array = coords, metric: Array = metric) -> tuple[float, Array]:
-            point = start + metric @ z
-            if np.abs(point - start).max() > _RADIUS or not (domain is None or domain(point)):
-                return math.inf, np.zeros_like(z)
-            height, slope = function(point)
-            return height, metric.T @ slope
-
-        z, value, _ = minimise(
-            moved, np.zeros(coords.size), gradient_tolerance=0.1 * gradient_tolerance
+        coords, value, length = relaxed(
+            function, coords, curvature, domain=domain, gradient_tolerance=gradient_tolerance
         )
-        coords = coords + metric @ z
-        value, gradient = function(coords)
-        length = float(np.linalg.norm(metric.T @ gradient))
-        while (
-            length > gradient_tolerance
-        ):  # the noise of values ends a line search before that of gradients
-            trial = coords - metric @ (metric.T @ gradient)
-            if not (domain is None or domain(trial)):
-                break
-            height, slope = function(trial)
-            shorter = float(np.linalg.norm(metric.T @ slope))
-            if not (math.isfinite(height) and shorter < 0.5 * length):
-                break
-            coords, value, gradient, length = trial, height, slope, shorter
         if length <= gradient_tolerance:
             break
     return coords, value, length
+
+
+def relaxed(
+    function: Function,
+    coords: Array,
+    curvature: Array,
+    *,
+    domain: Callable[[Array], bool] | None = None,
+    gradient_tolerance: float = 1e-6,
+) -> tuple[Array, float, float]:
+    """A round of `descend`: `minimise` in the metric of a curvature.
+
+    Parameters
+    ----------
+    function, coords, domain, gradient_tolerance
+        As for `descend`; the function is finite at the start.
+    curvature : ndarray, shape (size, size)
+        A Hessian of about this place.
+
+    Returns
+    -------
+    coords : ndarray
+    objective : float
+    gradient_norm : float
+        In that metric.
+    """
+    sizes, vectors = np.linalg.eigh(curvature)
+    sizes = np.abs(sizes)
+    metric = vectors / np.sqrt(np.maximum(sizes, _FLATTEST * sizes.max()))
+
+    def moved(z: Array) -> tuple[float, Array]:
+        point = coords + metric @ z
+        if np.abs(point - coords).max() > _RADIUS or not (domain is None or domain(point)):
+            return math.inf, np.zeros_like(z)
+        height, slope = function(point)
+        return height, metric.T @ slope
+
+    z = np.zeros(coords.size)
+    value, slope = moved(z)
+    if float(np.linalg.norm(slope)) < _CLOSE:
+        z, value, slope = _by_gradients(moved, z, value, slope, gradient_tolerance)
+    if (length := float(np.linalg.norm(slope))) > gradient_tolerance:
+        z, _, _ = minimise(moved, z, gradient_tolerance=_ROUGHLY * gradient_tolerance)
+        z, value, slope = _by_gradients(moved, z, *moved(z), gradient_tolerance)
+        length = float(np.linalg.norm(slope))
+    return coords + metric @ z, value, length
+
+
+def _by_gradients(
+    function: Function, z: Array, value: float, slope: Array, gradient_tolerance: float
+) -> tuple[Array, float, Array]:
+    """Quasi-Newton steps from next to a minimum, in coordinates where its Hessian is about 1.
+
+    They end where the gradient is short enough, or no shorter for a few steps. Values only say that a step
+    does not climb: their noise ends a line search long before that of gradients matters.
+    """
+    inverse = np.eye(z.size)
+    best = z, value, slope
+    shortest, idle = float(np.linalg.norm(slope)), 0
+    while shortest > gradient_tolerance and idle < _PATIENCE:
+        step = -inverse @ slope
+        height, after = function(z + step)
+        change = after - slope
+        along = float(step @ change)
+        if not height <= value + shortest**2 or along <= 0.0:
+            break
+        z, value, slope = z + step, height, after
+        length = float(np.linalg.norm(slope))
+        idle = 0 if length < 0.5 * shortest else idle + 1
+        if length < shortest:
+            best, shortest = (z, value, slope), length
+        # BFGS
+        across = np.eye(z.size) - np.outer(step, change) / along
+        inverse = np.asarray(
+            across @ inverse @ across.T + np.outer(step, step) / along, dtype=np.float64
+        )
+    return best
 
 
 @np.errstate(over="ignore", invalid="ignore")

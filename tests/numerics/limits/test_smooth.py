@@ -145,7 +145,7 @@ def test_the_error_holds_what_fewer_coefficients_and_levels_change(monkeypatch) 
     levels = [16, 18, 21, 24, 28]
 
     def climbed(model, branch, inner, ladder, count, rising):
-        return {r: law(r) + missed[count] for r in levels}, 0.0
+        return {r: (law(r) + missed[count], law(r) + missed[count - 2]) for r in levels}, 0.0
 
     monkeypatch.setattr(smooth, "_climbed", climbed)
     monkeypatch.setattr(smooth, "gained", lambda *_: (0, 0.0))
@@ -159,6 +159,17 @@ def test_the_error_holds_what_fewer_coefficients_and_levels_change(monkeypatch) 
     less = smooth.smooth(SBP(1), branch).error
     assert less < 3.9e-7
     assert less >= abs(richardson(levels, [law(r) for r in levels], 2)[0] - 1.5)
+
+
+@pytest.mark.parametrize(("model", "level", "inner"), [(SBP(1), 9, 0), (SBP("1/2"), 9, 4)], ids=str)
+def test_fewer_coefficients_are_the_first_ones_of_every_curve(
+    model: Model, level: int, inner: int
+) -> None:
+    more, fewer = (smooth._curves(model, level, True, count, inner) for count in (4, 2))
+    columns = more.of_fewer(fewer)
+    at = fewer.coefficients(smooth_point(level))
+    assert np.isfinite(at).all()
+    assert more.coords(columns @ at)[0] == pytest.approx(fewer.coords(at)[0], rel=1e-13)
 
 
 def test_what_is_foretold_of_two_pieces_is_a_quadratic_of_their_sizes() -> None:
@@ -178,7 +189,7 @@ def test_what_is_lost_is_reached_by_way_of_a_level_halfway(monkeypatch) -> None:
 
     class Fake:
         def __init__(self, model, level, quenched, count, inner=0, tolerance=0.0):
-            self.sizes = (inner, level - 2 - inner)
+            self.sizes, self.count = (inner, level - 2 - inner), count
             self.objective = SimpleNamespace(
                 with_work=lambda _: (0.0, 1),
                 size=lambda _: 1.0,
@@ -192,12 +203,17 @@ def test_what_is_lost_is_reached_by_way_of_a_level_halfway(monkeypatch) -> None:
         def coords(self, coefficients):
             return coefficients, None
 
-    def stationary(curves, begin, rising):
+        def of_fewer(self, fewer):
+            return np.eye(2)
+
+    def stationary(curves, begin, rising, metric=None):
+        if curves.count == 8:
+            return begin, float(sum(curves.sizes)) + 0.5, 2e-12, metric
         near = sum(curves.sizes) - sum(visited[-1] if visited else (5, 4)) <= 4
         if near and curves.sizes[0] < 15:
             visited.append(curves.sizes)
-            return begin, float(sum(curves.sizes)), 1e-12
-        return begin, math.inf, math.inf
+            return begin, float(sum(curves.sizes)), 1e-12, np.eye(2)
+        return begin, math.inf, math.inf, None
 
     monkeypatch.setattr(smooth, "_curves", Fake)
     monkeypatch.setattr(smooth, "_stationary", stationary)
@@ -210,9 +226,9 @@ def test_what_is_lost_is_reached_by_way_of_a_level_halfway(monkeypatch) -> None:
         [np.log([n, m]) for n, m in known],
     )
     ladder = [(sum(pair) + 2, pair[0]) for pair in ((9, 6), (12, 8), (15, 10))]
-    values, left = smooth._climbed(SBP(1), branch, [n for n, _ in known], ladder, 10, 0)
-    assert values == {17: 15.0, 22: 20.0}  # what is not reached ends the ladder
-    assert left == 1e-12
+    values, left = smooth._climbed(SBP(1), branch, [n for n, _ in known], ladder, 10, (0, 0))
+    assert values == {17: (15.0, 15.5), 22: (20.0, 20.5)}  # what is not reached ends the ladder
+    assert left == 2e-12
     assert visited == [(7, 5), (9, 6), (10, 8), (12, 8), (14, 9), (14, 10)]
 
 
@@ -230,7 +246,7 @@ def test_the_law_of_two_pieces_is_that_of_one_on_a_ray(monkeypatch) -> None:
         return 0.5 + 5.0 * (n + 3.0) ** -4 + 0.6 * m**-4 + ((n + 3.0) * m) ** -2
 
     def climbed(model, branch, inner, ladder, count, rising):
-        return {r: law(n, r - 2 - n) for r, n in ladder}, 0.0
+        return {r: (law(n, r - 2 - n),) * 2 for r, n in ladder}, 0.0
 
     monkeypatch.setattr(smooth, "_climbed", climbed)
     first = lowest(SBP(1), 5)

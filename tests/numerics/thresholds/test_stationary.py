@@ -18,6 +18,7 @@ from numerics.thresholds.stationary import (
     hessian,
     minimise,
     refine,
+    relaxed,
 )
 from theory import SBP, free_energy
 
@@ -108,6 +109,36 @@ def test_what_is_left_is_seen_by_gradients_where_values_are_noisy() -> None:
     far = centre + 1e-3
     _, _, length = descend(exact, far, gradient_tolerance=1.0, rounds=1)
     assert length < 1.0
+
+
+def test_next_to_a_minimum_gradients_alone_arrive() -> None:
+    """In the metric of a Hessian that is a tenth off, where values are noise: no line search, few steps."""
+    centre, curvature = valley(12, 5)
+    exact = quadratic(centre, curvature, 1.0)
+    count = 0
+
+    def noisy(coords: np.ndarray) -> tuple[float, np.ndarray]:
+        nonlocal count
+        count += 1
+        value, gradient = exact(coords)
+        return round(value, 8), gradient
+
+    sizes, vectors = np.linalg.eigh(curvature)
+    off = vectors @ np.diag(sizes * np.linspace(0.8, 1.2, 12)) @ vectors.T
+    start = centre + 1e-4
+    coords, _, length = relaxed(noisy, start, off, gradient_tolerance=1e-9)
+    assert length <= 1e-9
+    assert exact(coords)[0] - 1.0 < 1e-17 + 2.0**-52
+    assert count <= 15
+
+
+def test_gradients_do_not_lead_to_a_saddle() -> None:
+    curvature = np.diag([1.0, -1.0])
+    function = quadratic(np.zeros(2), curvature)
+    start = np.array([1e-3, 1e-4])
+    _, value, length = relaxed(function, start, np.eye(2), gradient_tolerance=1e-9)
+    assert value < function(start)[0]
+    assert length > 1e-4
 
 
 def test_a_descent_that_ends_at_a_wall_does_not_claim_to_have_arrived() -> None:
