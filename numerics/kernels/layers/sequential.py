@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from numerics.balls.program import ball_sum
 from numerics.errors import AccuracyWarning, DivergenceError
 from numerics.kernels.balls import Precision
-from numerics.kernels.diagonal import LIMIT
+from numerics.kernels.diagonal import LIMIT, SMALLEST
 from numerics.kernels.error_bounds import FAIR, GOOD, LITTLE, POOR, warn_of_single_inputs
 from numerics.kernels.inputs import check_alone, check_inputs, check_scales, check_tangent, row_keys
 from numerics.kernels.loops.primitives import products, squares, sum_roundings
@@ -276,7 +276,15 @@ def alone(model: Sequential, x: Array, tangent: Tangent, cut: bool) -> list[Stat
     with np.errstate(all="ignore"):
         made = _run(model, (g, g, g), _Singles(tangent), float(x.shape[1]), cut)
         made = [State(*(part.over((len(x),)) for part in last)) for last in made]
+    scaled = all(one.sigma_w != 0 for one in denses(model.layers))
+    alive = x.any(axis=1) & scaled & all(phi.expr != 0 for phi in model.activations)
     for last in made:
+        lost = alive & (last.one.value < SMALLEST)
+        if lost.any():
+            raise DivergenceError(
+                f"the kernel of row {int(np.argmax(lost))} is below the range of doubles; scale the "
+                "inputs or sigma_w up"
+            )
         wrong = ~np.isfinite(last.one.value)
         smooth = all(phi.existence.smooth for phi in model.activations)
         if smooth or tangent != "limit":
