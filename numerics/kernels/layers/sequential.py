@@ -156,18 +156,11 @@ class _Singles(_Doubles):
     """The same for single inputs; refuses what diverges."""
 
     def variance(self, phi: Activation, k: Bounded) -> Bounded:
-        largest = min(float(phi.existence.largest), LIMIT)
-        value = k.value
-        if not (value < largest).all() or ((value > 0.0) & (value < 1.0 / LIMIT)).any():
-            worst = value[np.argmax(np.abs(np.log(np.maximum(value, 1e-300))))]
-            raise DivergenceError(
-                f"a unit before {phi} has variance {worst:.3g}, but variances must be 0 or from "
-                f"{1.0 / LIMIT:.3g} to {largest:.6g}; change the scales or the inputs"
-            )
-        return super().variance(phi, k)
+        return super().variance(phi, _in_range(phi, k))
 
     def pair(self, phi: Activation, at: State) -> tuple[Bounded, Bounded]:
-        return dual_values(dual(phi), self.tangent).single(at.one.over(at.both.value.shape))
+        one = _in_range(phi, at.one).over(at.both.value.shape)
+        return dual_values(dual(phi), self.tangent).single(one)
 
     def sqrt(self, x: Bounded) -> Bounded:
         if (x.value == 0.0).any():
@@ -177,6 +170,19 @@ class _Singles(_Doubles):
                 "before it biases, or leave zero inputs out"
             )
         return x.sqrt()
+
+
+def _in_range(phi: Activation, k: Bounded) -> Bounded:
+    """Variances, refused where phi's dual does not exist or leaves the range of doubles."""
+    largest = min(float(phi.existence.largest), LIMIT)
+    value = k.value
+    if not (value < largest).all() or ((value > 0.0) & (value < 1.0 / LIMIT)).any():
+        worst = value[np.argmax(np.abs(np.log(np.maximum(value, 1e-300))))]
+        raise DivergenceError(
+            f"a unit before {phi} has variance {worst:.3g}, but variances must be 0 or from "
+            f"{1.0 / LIMIT:.3g} to {largest:.6g}; change the scales or the inputs"
+        )
+    return k
 
 
 class _Balls:

@@ -150,6 +150,16 @@ def test_jumps_are_where_they_are(name: str) -> None:
     assert np.isinf(np.diag(kernel.ntk)).all()
 
 
+def test_opposite_inputs_never_pass_a_jump_at_once() -> None:
+    """Never u > 1 and -u > 1: the slope between x and -x is 0, that of x and x infinite."""
+    with pytest.warns(AccuracyWarning):
+        kernel = mlp_kernel([[0.4], [-0.4]], None, "sign(x - 1)", 1, 1.0, 0.0, 1.0)
+    assert kernel.ntk[0, 1] == kernel.nngp[0, 1]
+    true = 1.0 - 2.0 * math.erfc(2.5 / math.sqrt(2.0))
+    assert kernel.nngp[0, 1] == pytest.approx(true, rel=1e-13)
+    assert np.isinf(np.diag(kernel.ntk)).all()
+
+
 @pytest.mark.long
 def test_tangent_kernels_that_double_precision_cannot_see_have_no_bound() -> None:
     """sign(x - 1) of units that hardly ever pass 1: layer 2 has 1 - rho = 1e-30 and the slope 1e15."""
