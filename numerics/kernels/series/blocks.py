@@ -141,9 +141,14 @@ class Moments:
         count = _TRIED[0]
         a, squares, rows, off = self._series(nodes, q, count)
         for more in _TRIED[1:]:
-            complete = (a[:, -8:] ** 2).sum(axis=1) * count <= GONE * squares[:, 0]
-            if off > _INTERPOLATED or more > affordable or complete.all():
+            ends = (a[:, -8:] ** 2).sum(axis=1) * count
+            if off > _INTERPOLATED or more > affordable or (ends <= GONE * squares[:, 0]).all():
                 break
+            # terms fall as exp(-sqrt n) or faster where phi has no kink: half of what that takes will not do
+            share = float((ends / np.maximum(squares[:, 0], 1e-300)).max())
+            enough = count * (math.log(GONE) / math.log(min(share, 0.1))) ** 2
+            if more < min(0.5 * enough, affordable / 2.0, _TRIED[-1]):
+                continue
             count = more
             a, squares, rows, off = self._series(nodes, q, count)
         size = TIERS.index(count)
