@@ -116,7 +116,8 @@ class Moments:
     def block(self, index: int, width: float, last: bool) -> Block | None:
         """Tabulate a block; None if its Chebyshev series do not converge and it is not the ``last`` try."""
         centre = 2.0 ** (2.0 * width * index)
-        q = centre * 2.0 ** (width * sum(_cosines())[1])
+        high, low = _cosines()
+        q = centre * 2.0 ** (width * (high[1] + low[1]))
         self.halvings = 1
         try:
             nodes = self._nodes(float(q.max()), float(q.min()))
