@@ -186,7 +186,7 @@ def test_what_makes_no_sense_is_refused() -> None:
         (
             lambda: kernel(Sequential((Dense(3, 0), "gaussian:1/5", Dense(), Dense())), X),
             DivergenceError,
-            "a unit before gaussian:1/5 has variance inf",
+            "a unit before gaussian:1/5 has variance 19, but variances must be 0 or from 1e-150 to 1.25",
         ),
     ):
         with pytest.raises(error, match=says):
