@@ -15,11 +15,22 @@ from numerics.kernels.series.series import ENOUGH, EXTRA, Tables, series
 from theory.kernels import recursion
 from theory.kernels.duals import Dual, Tangent
 
-__all__ = ["LIMIT", "Single", "advance", "check_path", "packed", "representatives", "stacked"]
+__all__ = [
+    "LIMIT",
+    "SMALLEST",
+    "Single",
+    "advance",
+    "check_path",
+    "packed",
+    "representatives",
+    "stacked",
+]
 
 Array = NDArray[np.float64]
 LIMIT = 1e150
 """Variances beyond this, or below its inverse, have determinants outside the range of doubles."""
+SMALLEST = 1e-300
+"""Variances below this lose digits."""
 _REPRESENTATIVES = 11
 
 
@@ -135,7 +146,9 @@ def representatives(k: Array) -> Array:
     return ordered[places]
 
 
-def check_path(dual: Dual, tangent: Tangent, path: Single, readout: bool = True) -> None:
+def check_path(
+    dual: Dual, tangent: Tangent, path: Single, sw2: Array, readout: bool = True
+) -> None:
     """Refuse what leaves the domain of D or the range of doubles.
 
     Parameters
@@ -143,6 +156,7 @@ def check_path(dual: Dual, tangent: Tangent, path: Single, readout: bool = True)
     dual : theory.kernels.duals.Dual
     tangent : {"limit", "almost_everywhere"}
     path : Single
+    sw2 : ndarray, shape (layers,)
     readout : bool
         Whether what follows the last layer is the readout.
 
@@ -153,10 +167,12 @@ def check_path(dual: Dual, tangent: Tangent, path: Single, readout: bool = True)
     """
     k = path.k
     limit = min(float(dual.existence.largest), LIMIT)
-    least = 0.0 if uses_power_loops(dual) else 1.0 / LIMIT
+    least = SMALLEST if uses_power_loops(dual) else 1.0 / LIMIT
     wrong = ~(k < limit) | ((k > 0.0) & (k < least))
-    if readout:  # no layer follows it: it has to be finite only
-        wrong[-1] = ~np.isfinite(k[-1])
+    if readout:  # no layer follows it: it has to be in range only
+        wrong[-1] = ~np.isfinite(k[-1]) | ((k[-1] > 0.0) & (k[-1] < SMALLEST))
+    if dual.activation.expr != 0:  # what was not zero and is, is lost
+        wrong[1:] |= (k[1:] == 0.0) & (k[:-1] > 0.0) & (sw2[:, None] > 0.0)
     if wrong.any():
         layer, column = np.argwhere(wrong)[0]
         if layer and np.isnan(k[layer, column]):

@@ -236,7 +236,7 @@ class Perceptron:
         k = ntk = side.k
         for number, part in enumerate(self.parts, 1):
             path = self.advance(k, ntk, part, pairs=False)
-            check_path(self.dual, self.tangent, path, readout=part.stop == len(self.sw2))
+            check_path(self.dual, self.tangent, path, self.sw2[part], part.stop == len(self.sw2))
             k, ntk = path.k[-1], path.ntk[-1]
             if progress is not None:
                 progress(number / len(self.parts))
@@ -246,7 +246,7 @@ class Perceptron:
         """Refuse what diverges, from inputs that represent all; return their path."""
         k = np.concatenate([side.k for side in sides])
         path = self.advance(representatives(k))
-        check_path(self.dual, self.tangent, path)
+        check_path(self.dual, self.tangent, path, self.sw2)
         return path
 
     def noise(self, sides: list[Side]) -> Noise:
@@ -287,7 +287,7 @@ class Perceptron:
             paths = {}
             for side in sides:
                 path = self.advance(*ends[id(side)], part)
-                check_path(self.dual, self.tangent, path, readout=last)
+                check_path(self.dual, self.tangent, path, self.sw2[part], last)
                 ends[id(side)] = path.k[-1], path.ntk[-1]
                 paths[id(side)] = path
             both = paths[id(one)], paths[id(two)]

@@ -259,7 +259,7 @@ class MLP(_Wide):
         if uses_series(model.dual):  # refuses what diverges
             assert isinstance(model, theory.MLP)
             made = perceptron(model, check_tangent(self.tangent))
-            made.check([made.side(check_alone(x, None))])
+            made.alone(made.side(check_alone(x, None)))
         gram = x @ x.T / x.shape[1]
         gradient = mlp_gradient(
             model.dual, self.tangent, gram, self.depth, *squares, ntk=self.kind == "ntk"

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from numerics.kernels.diagonal import Single, packed, stacked
 from numerics.kernels.loops import state
-from numerics.kernels.loops.code import kernel_module, uses_power_loops, uses_series
+from numerics.kernels.loops.code import kernel_module, uses_series
 from numerics.kernels.loops.hermite import curvature, slope_change
 from numerics.kernels.noise import PairNoise, pair_noise
 from numerics.kernels.series.rounding import UNIT
@@ -63,7 +63,8 @@ class DualValues:
         self.tangent: Tangent = tangent
         existence = dual.existence
         self.series = uses_series(dual)
-        self.vanishes = uses_power_loops(dual) or existence.at(sympy.S.Zero) == 0
+        at_zero = existence.at(sympy.S.Zero)
+        self.at_zero = None if at_zero is None else float(at_zero) ** 2
         self.infinite = (
             tangent == "limit" and not existence.smooth
         ) or existence.largest_slope == 0
@@ -80,7 +81,8 @@ class DualValues:
         if self.infinite:
             slope = np.full_like(at, np.inf)
         rel = k.relative
-        value = np.where((k.value == 0.0) & self.vanishes, 0.0, value)
+        if self.at_zero is not None:
+            value = np.where(k.value == 0.0, self.at_zero, value)
         off = np.abs(value) * (noise.value_own + 1.01 * noise.rate * rel)
         turned = np.abs(slope) * (noise.slope_own + 1.01 * noise.chi_rate * rel)
         return Bounded.rounded(value, off), Bounded.rounded(slope, turned)
@@ -120,7 +122,7 @@ class DualValues:
             rough = np.fmin(rough, 4.0 * rel / np.maximum(gap, 1e-300))
         turn = turn + (steady + rough) * scales
         none = (one.value == 0.0) | (two.value == 0.0)
-        if self.vanishes:
+        if self.at_zero == 0.0:
             value, error = np.where(none, 0.0, value), np.where(none, 0.0, error)
         if self.series:  # orders above 0 are lost at variance 0
             turn = np.where(none, np.inf, turn)

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from numerics.balls.program import ball_sum
 from numerics.errors import AccuracyWarning, DivergenceError
 from numerics.kernels.balls import Precision
-from numerics.kernels.diagonal import LIMIT
+from numerics.kernels.diagonal import LIMIT, SMALLEST
 from numerics.kernels.error_bounds import FAIR, GOOD, LITTLE, POOR, warn_of_single_inputs
 from numerics.kernels.inputs import check_alone, check_inputs, check_scales, check_tangent, row_keys
 from numerics.kernels.loops.primitives import products, squares, sum_roundings
@@ -156,18 +156,11 @@ class _Singles(_Doubles):
     """The same for single inputs; refuses what diverges."""
 
     def variance(self, phi: Activation, k: Bounded) -> Bounded:
-        largest = min(float(phi.existence.largest), LIMIT)
-        value = k.value
-        if not (value < largest).all() or ((value > 0.0) & (value < 1.0 / LIMIT)).any():
-            worst = value[np.argmax(np.abs(np.log(np.maximum(value, 1e-300))))]
-            raise DivergenceError(
-                f"a unit before {phi} has variance {worst:.3g}, but variances must be 0 or from "
-                f"{1.0 / LIMIT:.3g} to {largest:.6g}; change the scales or the inputs"
-            )
-        return super().variance(phi, k)
+        return super().variance(phi, _in_range(phi, k))
 
     def pair(self, phi: Activation, at: State) -> tuple[Bounded, Bounded]:
-        return dual_values(dual(phi), self.tangent).single(at.one.over(at.both.value.shape))
+        one = _in_range(phi, at.one).over(at.both.value.shape)
+        return dual_values(dual(phi), self.tangent).single(one)
 
     def sqrt(self, x: Bounded) -> Bounded:
         if (x.value == 0.0).any():
@@ -177,6 +170,19 @@ class _Singles(_Doubles):
                 "before it biases, or leave zero inputs out"
             )
         return x.sqrt()
+
+
+def _in_range(phi: Activation, k: Bounded) -> Bounded:
+    """Variances, refused where phi's dual does not exist or leaves the range of doubles."""
+    largest = min(float(phi.existence.largest), LIMIT)
+    value = k.value
+    if not (value < largest).all() or ((value > 0.0) & (value < 1.0 / LIMIT)).any():
+        worst = value[np.argmax(np.abs(np.log(np.maximum(value, 1e-300))))]
+        raise DivergenceError(
+            f"a unit before {phi} has variance {worst:.3g}, but variances must be 0 or from "
+            f"{1.0 / LIMIT:.3g} to {largest:.6g}; change the scales or the inputs"
+        )
+    return k
 
 
 class _Balls:
@@ -276,7 +282,15 @@ def alone(model: Sequential, x: Array, tangent: Tangent, cut: bool) -> list[Stat
     with np.errstate(all="ignore"):
         made = _run(model, (g, g, g), _Singles(tangent), float(x.shape[1]), cut)
         made = [State(*(part.over((len(x),)) for part in last)) for last in made]
+    scaled = all(one.sigma_w != 0 for one in denses(model.layers))
+    alive = x.any(axis=1) & scaled & all(phi.expr != 0 for phi in model.activations)
     for last in made:
+        lost = alive & (last.one.value < SMALLEST)
+        if lost.any():
+            raise DivergenceError(
+                f"the kernel of row {int(np.argmax(lost))} is below the range of doubles; scale the "
+                "inputs or sigma_w up"
+            )
         wrong = ~np.isfinite(last.one.value)
         smooth = all(phi.existence.smooth for phi in model.activations)
         if smooth or tangent != "limit":

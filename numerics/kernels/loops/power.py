@@ -90,7 +90,9 @@ def diagonal(
     for layer in range(sw2.shape[0]):
         for i in range(k.shape[1]):
             v = k[layer, i]
-            power = 0.0 if v == 0.0 else 1.0
+            power = 1.0
+            if v == 0.0:  # phi(0)^2, which is 0 but for the even part of a step
+                power = EVEN if DEGREE == 0.0 else 0.0
             for _ in range(int(DEGREE)):
                 power *= v
             p = (sw2[layer] * NORM) * power
@@ -251,6 +253,18 @@ def through(row: Row, one: TurnOfOne, two: Turn) -> None:
 
 
 @numba.njit(inline="always", error_model="numpy", fastmath=_FAST)
+def from_zero(row: Row, one: TurnOfOne, two: Turn, qi: float, qj: np.ndarray) -> None:
+    """State and tangent kernel after the first layer, of degree 0, where an input is 0: D is phi(0) E phi."""
+    t, th = row.t, row.tangent
+    for j in range(qj.shape[0]):
+        if qi == 0.0 or qj[j] == 0.0:
+            dc, ds = one.cosine - two.cosine[j], one.sine - two.sine[j]
+            share = 1.0 if qi == qj[j] else math.sqrt(EVEN)
+            t[j] = 0.5 * (dc * dc + ds * ds) + one.cosine * two.cosine[j] * (1.0 - share)
+            th[j] = one.root * two.root[j] * (1.0 - t[j])
+
+
+@numba.njit(inline="always", error_model="numpy", fastmath=_FAST)
 def nearly_opposite(
     row: Row, opposite: np.ndarray, q: float, one: TurnOfOne, right: Angles, j0: int
 ) -> None:
@@ -327,6 +341,8 @@ def run(
                 if careful:
                     carry(row, one, two, noise[layer])
                 through(row, one, two)
+                if DEGREE == 0.0 and first and layer == 0:
+                    from_zero(row, one, two, left.q[i], right.q[j0:j1])
             ri, rj = left.root[layers - 1, i], right.root[layers - 1, j0:j1]
             if last:
                 covariances(row, ri, rj, noise[layers - 1, 0])

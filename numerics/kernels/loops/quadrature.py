@@ -323,10 +323,9 @@ def jump_terms(own: Any, k11: float, k22: float, k12: float, det: float) -> floa
             b = places[m]
             if heights[m] == 0.0:
                 continue
-            if det <= 0.0:
-                total += (
-                    math.inf if height * heights[m] != 0.0 and a * a * k22 == b * b * k11 else 0.0
-                )
+            if det <= 0.0:  # both jumps at once, or never
+                same = a * a * k22 == b * b * k11 and a * b * k12 >= 0.0
+                total += math.inf if same and height * heights[m] != 0.0 else 0.0
                 continue
             form = (k22 * a * a - 2.0 * k12 * a * b + k11 * b * b) / det
             if a == b:  # without cancellation

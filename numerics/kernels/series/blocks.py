@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-from flint import arb
+from flint import arb, fmpq
 from numpy.typing import NDArray
 
 from numerics.errors import DivergenceError
@@ -116,10 +116,8 @@ class Moments:
     def block(self, index: int, width: float, last: bool) -> Block | None:
         """Tabulate a block; None if its Chebyshev series do not converge and it is not the ``last`` try."""
         centre = 2.0 ** (2.0 * width * index)
-        angles = np.outer(np.arange(_CHEBYSHEV), 2 * np.arange(_CHEBYSHEV) + 1) % (4 * _CHEBYSHEV)
-        transform = np.cos(np.pi * angles / (2 * _CHEBYSHEV))
-        t = transform[1].copy()
-        q = centre * 2.0 ** (width * t)
+        high, low = _cosines()
+        q = centre * 2.0 ** (width * (high[1] + low[1]))
         self.halvings = 1
         try:
             nodes = self._nodes(float(q.max()), float(q.min()))
@@ -130,9 +128,7 @@ class Moments:
                 f"E phi(u)^2 is outside the range of doubles at variance {centre * centre:.3g}; make sigma_w "
                 "or the inputs smaller"
             ) from None
-        transform *= 2.0 / _CHEBYSHEV
-        transform[0] /= 2.0
-        _, squares, _, off = self._series(nodes, q, TIERS[0], transform)
+        _, squares, _, off = self._series(nodes, q, TIERS[0])
         if self.mesh.crowded and nodes[3].max() > _UNSEEN * squares[:, :2].min():
             if not last:
                 return None
@@ -144,13 +140,18 @@ class Moments:
             return self._give_up(off)
         affordable = _WORK / (self.step * nodes[0].shape[1])
         count = _TRIED[0]
-        a, squares, rows, off = self._series(nodes, q, count, transform)
+        a, squares, rows, off = self._series(nodes, q, count)
         for more in _TRIED[1:]:
-            complete = (a[:, -8:] ** 2).sum(axis=1) * count <= GONE * squares[:, 0]
-            if off > _INTERPOLATED or more > affordable or complete.all():
+            ends = (a[:, -8:] ** 2).sum(axis=1) * count
+            if off > _INTERPOLATED or more > affordable or (ends <= GONE * squares[:, 0]).all():
                 break
+            # terms fall as exp(-sqrt n) or faster where phi has no kink: half of what that takes will not do
+            share = float((ends / np.maximum(squares[:, 0], 1e-300)).max())
+            enough = count * (math.log(GONE) / math.log(min(share, 0.1))) ** 2
+            if more < min(0.5 * enough, affordable / 2.0, _TRIED[-1]):
+                continue
             count = more
-            a, squares, rows, off = self._series(nodes, q, count, transform)
+            a, squares, rows, off = self._series(nodes, q, count)
         size = TIERS.index(count)
         if off > _INTERPOLATED and not last:
             return self._give_up(off)
@@ -160,8 +161,10 @@ class Moments:
         a, rows = a[:, : TIERS[size]], np.vstack([rows[: TIERS[size]], rows[-2:]])
         order = np.argsort(q)
         left = self._remainders(a[order], squares[order], q[order])
-        # what the Chebyshev series leave out, and three roundings
-        lost = 4.0 * np.abs(rows[:, -3:]).max(axis=1) + 3.0 * UNIT * np.abs(rows).sum(axis=1)
+        # what the Chebyshev series leave out, and roundings: of the values at the nodes, which grow
+        # threefold in between, of the terms and of their sum, and of the polynomials' recursion
+        weights = 7.0 + 1.5 * np.arange(_CHEBYSHEV) ** 2
+        lost = 4.0 * np.abs(rows[:, -3:]).max(axis=1) + UNIT * (np.abs(rows) @ weights)
         n = self.orders(len(lost) - 2)
         norms = math.sqrt((lost[:-2] ** 2).sum()), math.sqrt((n * lost[:-2] ** 2).sum())
         bends = self._bends(squares[order], q[order], nodes)
@@ -181,11 +184,11 @@ class Moments:
         self.halvings = max(1, math.ceil(math.log2(off / _INTERPOLATED) / _CHEBYSHEV))
 
     def _series(
-        self, nodes: tuple[Array, Array, Array, Array], q: Array, count: int, transform: Array
+        self, nodes: tuple[Array, Array, Array, Array], q: Array, count: int
     ) -> tuple[Array, Array, Array, float]:
         """Moments, their Chebyshev series, and what these leave out."""
         a, squares = self._moments(nodes, q, count)
-        rows = (transform @ np.column_stack([a, squares[:, :2]])).T
+        rows = _transformed(np.column_stack([a, squares[:, :2]])).T
         return a, squares, rows, float(self._tails(rows, squares, q).max())
 
     @staticmethod
@@ -337,6 +340,28 @@ class Moments:
             own = (np.ascontiguousarray(v[..., part]) for v in (x, w, f))
             moments(*own, root, _roots(), self.step, self.first, a[j], squares[j])
         return a, squares
+
+
+@lru_cache(maxsize=1)
+def _cosines() -> tuple[Array, Array]:
+    """Chebyshev polynomials at their nodes, as multiples of 2^-22 and the rest."""
+    turn = [arb.cos_pi_fmpq(fmpq(n, 2 * _CHEBYSHEV)) for n in range(4 * _CHEBYSHEV)]
+    high = np.rint(np.ldexp([float(c.mid()) for c in turn], 22))
+    rest = [float((c - int(h) / arb(2**22)).mid()) for c, h in zip(turn, high, strict=True)]
+    place = np.outer(np.arange(_CHEBYSHEV), 2 * np.arange(_CHEBYSHEV) + 1) % (4 * _CHEBYSHEV)
+    return np.ldexp(high, -22)[place], np.array(rest)[place]
+
+
+def _transformed(values: Array) -> Array:
+    """Chebyshev coefficients, shape (terms, n), of values at the nodes, to two roundings."""
+    high, low = _cosines()
+    size = np.frexp(np.abs(values).max(axis=0))[1]
+    coarse = np.ldexp(np.rint(np.ldexp(values, 24 - size)), size - 24)
+    # the first of these sums is exact: its terms are multiples of 2^-46 of the largest value
+    made = high @ coarse + (high @ (values - coarse) + low @ values)
+    made *= 2.0 / _CHEBYSHEV
+    made[0] /= 2.0
+    return made
 
 
 def _parts(low: float, high: float, smallest: float, edge: float) -> int:

@@ -131,9 +131,9 @@ def jet(
     edge = np.sqrt(np.outer(k, k))
     rho = np.divide(c, edge, out=np.zeros_like(c), where=edge > 0.0)
     at_end = 1.0 - np.abs(rho) <= 1e-14
-    rho = np.where(at_end, np.sign(rho), rho)
+    rho[at_end] = np.sign(rho[at_end])
     if uses_series(dual):
-        return _by_series(dual, k, rho, at_end, ends=ends, fill=fill, slopes=slopes)
+        return _by_series(dual, k, rho, edge, at_end, ends=ends, fill=fill, slopes=slopes)
     with np.errstate(all="ignore"):
         if uses_power_loops(dual):
             made = _homogeneous(dual, tangent, k, rho, edge, slopes)
@@ -153,8 +153,9 @@ def jet(
 
 
 def _moving(rate: Array, at_end: NDArray[np.bool_], ends: bool) -> Array:
-    """Derivatives in rho, without those at its ends, or without those that are infinite there."""
-    return np.where(at_end & ~np.isfinite(rate) if ends else at_end, 0.0, rate)
+    """Derivatives in rho, in place: without those at its ends, or those that are infinite there."""
+    rate[at_end & ~np.isfinite(rate) if ends else at_end] = 0.0
+    return rate
 
 
 def _homogeneous(
@@ -255,6 +256,7 @@ def _by_series(
     dual: Dual,
     k: Array,
     rho: Array,
+    edge: Array,
     at_end: NDArray[np.bool_],
     *,
     ends: bool,
@@ -269,7 +271,6 @@ def _by_series(
     roots = known.left ** (0.5 / order)
     open_ = np.abs(rho) * np.outer(roots, roots)
     np.fill_diagonal(open_, 0.0)
-    edge = np.sqrt(np.outer(k, k))
     rest = np.zeros_like(at_end)
     if fill and own.smooth:
         rest = (open_ > ACCURACY ** (1.0 / order)) & (edge > 0.0)
@@ -278,8 +279,7 @@ def _by_series(
         known.rows, known.steep, rho, rest, (own.first, own.step), _FALLEN if fill else _GONE, made
     )
     value, value_rho, value_one = made[:3]
-    roots = np.sqrt(np.divide(1.0, k, out=np.zeros_like(k), where=k > 0.0))
-    slope = value_rho * np.outer(roots, roots)
+    slope = np.divide(value_rho, edge, out=np.zeros_like(edge), where=edge > 0.0)
     value_rho = _moving(value_rho, at_end, ends)
     # equal inputs have their own sums
     for matrix, one in (
@@ -288,6 +288,7 @@ def _by_series(
         np.fill_diagonal(matrix, one)
     slope_one, slope_rho = made[3:] if slopes else (_NONE, _NONE)
     if slopes:
+        roots = np.sqrt(np.divide(1.0, k, out=np.zeros_like(k), where=k > 0.0))
         for v in (slope_one, slope_rho):
             v *= roots[:, None]
             v *= roots

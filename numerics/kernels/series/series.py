@@ -243,9 +243,9 @@ class Series(Moments):
             for whole, terms in zip(made, (own, change), strict=True):
                 two = terms @ values
                 whole[:used, some], whole[-2:, some] = two[:-2], two[-2:]
-        made = made[:, :, inverse]
+        made = np.take(made, inverse, axis=2)
         return Rates(
-            *(np.ascontiguousarray(v[:-2]) for v in made),
+            *(v[:-2] for v in made),
             *(v[n] for v in made for n in (-2, -1)),
             left=left[1, -1, inverse] ** 2,
             there=there[inverse],

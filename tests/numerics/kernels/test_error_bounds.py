@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 from flint import arb
 
-from numerics import DivergenceError, deq_kernel, mlp_kernel
+from numerics import DivergenceError, deq_kernel, kernel, mlp_kernel
 from numerics.kernels import refine as refining
 from numerics.kernels.error_bounds import AccuracyWarning
 from numerics.kernels.loops.hermite import curvature
 from numerics.kernels.mlp import MLPKernel
+from numerics.kernels.series.series import Series
+from theory import Dense, Sequential
+from theory.kernels.activations import activation
 
 sys.path.insert(0, str(Path(__file__).parent))
 from reference import (
@@ -144,6 +147,16 @@ def test_jumps_are_where_they_are(name: str) -> None:
     assert abs(kernel.nngp[0, 1] - true) <= kernel.error * size
     slope = (kernel.ntk[0, 1] - kernel.nngp[0, 1]) / float(k[0][1])
     assert slope == pytest.approx((high - low) / 2e-5, rel=1e-6)
+    assert np.isinf(np.diag(kernel.ntk)).all()
+
+
+def test_opposite_inputs_never_pass_a_jump_at_once() -> None:
+    """Never u > 1 and -u > 1: the slope between x and -x is 0, that of x and x infinite."""
+    with pytest.warns(AccuracyWarning):
+        kernel = mlp_kernel([[0.4], [-0.4]], None, "sign(x - 1)", 1, 1.0, 0.0, 1.0)
+    assert kernel.ntk[0, 1] == kernel.nngp[0, 1]
+    true = 1.0 - 2.0 * math.erfc(2.5 / math.sqrt(2.0))
+    assert kernel.nngp[0, 1] == pytest.approx(true, rel=1e-13)
     assert np.isinf(np.diag(kernel.ntk)).all()
 
 
@@ -311,9 +324,9 @@ def test_tangent_kernels_that_are_infinite_on_the_diagonal_say_so() -> None:
 
 @pytest.mark.parametrize("name", ["tanh", "erf"])
 def test_inputs_below_the_range_of_doubles_are_refused(name: str) -> None:
-    for kernel in (deq_kernel, mlp_kernel):
+    for made in (deq_kernel, mlp_kernel):
         with pytest.raises(DivergenceError, match="below the range of doubles; scale the"):
-            kernel(1e-90 * PAIR, None, name, sigma_b=0.0)
+            made(1e-90 * PAIR, None, name, sigma_b=0.0)
 
 
 def test_zero_inputs_have_one_zero() -> None:
@@ -321,6 +334,52 @@ def test_zero_inputs_have_one_zero() -> None:
     for matrix in (kernel.nngp, kernel.ntk):
         assert (matrix[1] == 0.0).all()
         assert not np.signbit(matrix[1]).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "even", "odd"), [("rectified_monomial:0", 0.5, 0.5), ("sign", 0.0, 1.0)]
+)
+def test_steps_of_a_zero_input_are_their_value_at_zero(name: str, even: float, odd: float) -> None:
+    """D(0, v) = phi(0) E phi, and asin(rho) where neither is 0."""
+    x = np.array([[1.0, 2.0], [0.0, 0.0], [0.3, -1.0]])
+    true = x @ x.T / 2.0
+    for depth in (1, 2, 3):
+        size = np.sqrt(np.outer(np.diag(true), np.diag(true)))
+        rho = np.divide(true, size, out=np.zeros_like(true), where=size > 0.0)
+        np.fill_diagonal(rho, np.diag(true) > 0.0)
+        true = even**2 + odd**2 * 2.0 / np.pi * np.arcsin(rho)
+        layers = (*[Dense(1, None), name] * depth, Dense(1, None))
+        kernels = (
+            mlp_kernel(x, None, name, depth, 1.0, 0.0, 1.0),
+            kernel(Sequential((*layers, "identity", Dense(1, None))), x),
+        )
+        for found in kernels:
+            assert np.abs(found.nngp - true).max() < 1e-15
+        alone = mlp_kernel(x, None, name, depth, 1.0, 0.0, 1.0, diag=True)
+        assert np.abs(alone.nngp - np.diag(true)).max() < 1e-15
+        assert (alone.ntk == np.diag(kernels[0].ntk)).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "depth", "size"),
+    [("relu", 900, 1.0), ("monomial:5", 1, 1e-65), ("rectified_monomial:3", 12, 1.0)],
+)
+@pytest.mark.parametrize("diag", [True, False])
+def test_variances_below_the_range_of_doubles_are_no_zeros(
+    name: str, depth: int, size: float, diag: bool
+) -> None:
+    with pytest.raises(
+        DivergenceError, match="below the range of doubles; scale the inputs or sigma_w"
+    ):
+        mlp_kernel(size * PAIR, None, name, depth, 0.3, 0.0, 1.0, diag=diag)
+
+
+@pytest.mark.parametrize("name", ["sign(x-1)", "sign(x-0.01)"])
+def test_means_of_constants_are_known_to_what_is_stated(name: str) -> None:
+    """Interpolated in the variance: phi^2 is 1."""
+    own = Series(activation(name))
+    for k in np.linspace(1.0, 4.0, 435).reshape(-1, 87):
+        assert np.abs(own.second_moments(k)[0] - 1.0).max() <= own.tables(k).own[0]
 
 
 def test_what_is_not_computed_again_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numerics import AccuracyWarning, DivergenceError, kernel, kernels_by_depth
+from numerics import AccuracyWarning, DivergenceError, kernel, kernel_derivatives, kernels_by_depth
 from numerics.kernels.layers.bounded import Bounded
 from numerics.kernels.layers.sequential import sequential_kernel
 from theory import DEQ, MLP, Dense, LayerNorm, Residual, Sequential
@@ -186,7 +186,7 @@ def test_what_makes_no_sense_is_refused() -> None:
         (
             lambda: kernel(Sequential((Dense(3, 0), "gaussian:1/5", Dense(), Dense())), X),
             DivergenceError,
-            "a unit before gaussian:1/5 has variance",
+            "a unit before gaussian:1/5 has variance 19, but variances must be 0 or from 1e-150 to 1.25",
         ),
     ):
         with pytest.raises(error, match=says):
@@ -234,3 +234,14 @@ def test_diagonals_that_are_infinite_are_no_numbers_without_errors() -> None:
     assert np.isinf(made.ntk).all()
     assert (made.nngp == 1.0).all()
     assert 0.0 < made.error < 1e-14
+
+
+def test_variances_beyond_the_range_of_doubles_are_refused_in_a_line() -> None:
+    model = MLP("rectified_monomial:3", depth=24, sigma_w=1.5, sigma_b=1)
+    x = np.array([[1.0, 2.0, 0.5], [0.3, -1.0, 2.0]])
+    layers = (*model.layers[:-1], Dense(1, None), "identity", Dense(1, None))
+    for made in (lambda: kernel_derivatives(model, x), lambda: kernel(Sequential(layers), x)):
+        with pytest.raises(
+            DivergenceError, match="a unit before rectified_monomial:3 has variance inf"
+        ):
+            made()
