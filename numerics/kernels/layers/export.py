@@ -9,6 +9,7 @@ and the heat identity, which are duals again:
 from __future__ import annotations
 
 import importlib.util
+import math
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
@@ -162,11 +163,29 @@ def _maps(own: Dual, tangent: Tangent) -> tuple[Any, Any, Any]:
     smooth, bent = own.existence.smooth, bool(own.existence.kinks)
     slopes = _Moments(own, lambda i, j: own.tangent(tangent, i, j), 1)
     values = _Moments(own, own.moment, 0)
-    return (
-        _function([K1], own.diagonal),
-        values.differentiable(0, 0, 2, smooth),
-        slopes.differentiable(0, 0, 2, smooth and not bent),
-    )
+    single, value = _function([K1], own.diagonal), values.differentiable(0, 0, 2, smooth)
+    slope = slopes.differentiable(0, 0, 2, smooth and not bent)
+    return (single, value, slope) if smooth else _with_zero_inputs(own, single, value, slope)
+
+
+def _with_zero_inputs(own: Dual, single: Any, value: Any, slope: Any) -> tuple[Any, Any, Any]:
+    """The maps of a step: those of zero inputs are not the limit of small ones.
+
+    D is phi(0)^2 there. The slope counts for nothing: it multiplies the tangent kernel of what is 0 whatever
+    the weights.
+    """
+    import jax.numpy as jnp
+
+    at_zero = own.existence.at(sympy.S.Zero)
+    square = math.nan if at_zero is None else float(at_zero) ** 2
+
+    def turned(k1: Any, c: Any, k2: Any) -> Any:
+        none = k1 * k2 == 0.0
+        return jnp.where(
+            none, 0.0, slope(*(jnp.where(none, x, y) for x, y in ((1, k1), (0, c), (1, k2))))
+        )
+
+    return lambda k: jnp.where(k == 0.0, square, single(k)), value, turned
 
 
 class _Moments:
@@ -287,7 +306,7 @@ def _series(own: Dual) -> tuple[Any, Any, Any]:
         raise ValueError(
             f"{phi} has kinks or jumps and no closed dual: numerics.kernel computes its kernels, JAX does not"
         )
-    f = _function([phi.symbol], phi.expr)
+    f, rate = (_function([phi.symbol], expr) for expr in (phi.expr, phi.expr.diff(phi.symbol)))
     z = np.arange(-_REACH, _REACH + _STEP / 2.0, _STEP)
     w = np.exp(-z * z / 2.0)
     rows = [w / w.sum(), z * w / w.sum()]  # normalised polynomials, times the weights
@@ -304,13 +323,19 @@ def _series(own: Dual) -> tuple[Any, Any, Any]:
             stacklevel=4,
         )
 
-    def units(k: Any) -> Any:
-        return f(jnp.sqrt(k)[..., None] * jnp.asarray(z, k.dtype))
+    def units(k: Any, f: Any = f) -> Any:
+        none = k == 0.0  # whose root has no derivative
+        root = jnp.where(none, 0.0, jnp.sqrt(jnp.where(none, 1.0, k)))
+        return f(root[..., None] * jnp.asarray(z, k.dtype))
+
+    def mean(k: Any) -> Any:
+        return _product(units(k, rate), jnp.asarray(rows[0], k.dtype))
 
     def both(k1: Any, c: Any, k2: Any) -> tuple[Any, Any]:
         columns = jnp.asarray(weights.T, c.dtype)
         a, b = (jnp.moveaxis(_product(units(k), columns), -1, 0) for k in (k1[:, :1], k2[:1, :]))
-        edge = jnp.sqrt(k1 * k2)
+        none = k1 * k2 == 0.0
+        edge = jnp.sqrt(jnp.where(none, 1.0, k1 * k2))
         rho = c / edge
 
         def horner(sums: tuple[Any, Any], term: tuple[Any, Any]) -> tuple[tuple[Any, Any], None]:
@@ -319,7 +344,8 @@ def _series(own: Dual) -> tuple[Any, Any, Any]:
 
         start = jnp.zeros_like(c), jnp.zeros_like(c)
         (value, slope), _ = jax.lax.scan(horner, start, (a, b), reverse=True, unroll=_AT_ONCE)
-        return value, slope / edge
+        alone = mean(k1[:, :1]) * mean(k2[:1, :])  # E phi'(u) phi'(v) of a zero input
+        return value + jnp.where(none, alone * c, 0.0), jnp.where(none, alone, slope / edge)
 
     def single(k: Any) -> Any:
         k = jnp.asarray(k)

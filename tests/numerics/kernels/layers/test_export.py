@@ -59,6 +59,36 @@ def test_diagonals_of_many_features_are_exact(dtype, rel) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("name", ["relu", "tanh", "softplus", "sign", "rectified_monomial:0"])
+def test_zero_inputs_without_bias(name) -> None:
+    """Their variance is 0 in the first layer: no correlation, no root's derivative, a step's value."""
+    model = MLP(name, 2, 1.3, 0.0)
+    x, y = np.vstack([0.0 * X[:1], X[:2]]), np.vstack([X[1:3], 0.0 * X[:1]])
+    plain, function = kernel(model, x, y), to_jax(model)
+    values = function(x, y)
+    for found, true in zip(values, (plain.nngp, plain.ntk), strict=True):
+        assert np.array_equal(np.isinf(found), np.isinf(true))
+        assert np.asarray(found)[np.isfinite(true)] == pytest.approx(
+            true[np.isfinite(true)], rel=1e-12
+        )
+    one_set = kernel(model, x)
+    for found, true in zip(function(x), (one_set.nngp, one_set.ntk), strict=True):
+        finite = np.isfinite(true)
+        assert np.array_equal(np.isfinite(found), finite)
+        assert np.asarray(found)[finite] == pytest.approx(true[finite], rel=1e-12)
+    if name in ("tanh", "softplus"):
+        v = np.random.default_rng(1).standard_normal(x.shape)
+        step = 1e-4
+        ends = [kernel(model, x + sign * step * v, y) for sign in (-1.0, 1.0)]
+        moved = jax.jvp(lambda x: function(x, y), (x,), (v,))[1]
+        for found, kind in zip(moved, ("nngp", "ntk"), strict=True):
+            low, high = (getattr(end, kind) for end in ends)
+            assert np.asarray(found) == pytest.approx((high - low) / (2.0 * step), abs=1e-6)
+        back = jax.grad(lambda x: function(x, y)[1].sum())(x)
+        assert (np.asarray(back) * v).sum() == pytest.approx(np.asarray(moved[1]).sum(), rel=1e-10)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["relu", "gelu", "erf", "tanh"])
 def test_second_derivatives_at_equal_inputs(name) -> None:
     function = to_jax(MODELS[name])
