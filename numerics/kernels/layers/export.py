@@ -12,6 +12,7 @@ import importlib.util
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -176,16 +177,21 @@ def _with_zero_inputs(own: Dual, single: Any, value: Any, slope: Any) -> tuple[A
     """
     import jax.numpy as jnp
 
-    at_zero = own.existence.at(sympy.S.Zero)
-    square = math.nan if at_zero is None else float(at_zero) ** 2
+    square = _at_zero(own.activation) ** 2
 
     def turned(k1: Any, c: Any, k2: Any) -> Any:
-        none = k1 * k2 == 0.0
+        none = (k1 == 0.0) | (k2 == 0.0)
         return jnp.where(
             none, 0.0, slope(*(jnp.where(none, x, y) for x, y in ((1, k1), (0, c), (1, k2))))
         )
 
     return lambda k: jnp.where(k == 0.0, square, single(k)), value, turned
+
+
+def _at_zero(phi: Activation) -> float:
+    """Phi of 0, nan where that does not exist."""
+    value = phi.existence.at(sympy.S.Zero)
+    return math.nan if value is None else float(value)
 
 
 class _Moments:
@@ -306,7 +312,8 @@ def _series(own: Dual) -> tuple[Any, Any, Any]:
         raise ValueError(
             f"{phi} has kinks or jumps and no closed dual: numerics.kernel computes its kernels, JAX does not"
         )
-    f, rate = (_function([phi.symbol], expr) for expr in (phi.expr, phi.expr.diff(phi.symbol)))
+    f = _function([phi.symbol], phi.expr)
+    at_zero, steep = map(_at_zero, (phi, replace(phi, expr=phi.expr.diff(phi.symbol))))
     z = np.arange(-_REACH, _REACH + _STEP / 2.0, _STEP)
     w = np.exp(-z * z / 2.0)
     rows = [w / w.sum(), z * w / w.sum()]  # normalised polynomials, times the weights
@@ -323,20 +330,21 @@ def _series(own: Dual) -> tuple[Any, Any, Any]:
             stacklevel=4,
         )
 
-    def units(k: Any, f: Any = f) -> Any:
-        none = k == 0.0  # whose root has no derivative
-        root = jnp.where(none, 0.0, jnp.sqrt(jnp.where(none, 1.0, k)))
-        return f(root[..., None] * jnp.asarray(z, k.dtype))
+    def root(k: Any) -> Any:
+        """Its square root, 1 for 0: there it has no derivative."""
+        return jnp.sqrt(jnp.where(k == 0.0, 1.0, k))
 
-    def mean(k: Any) -> Any:
-        return _product(units(k, rate), jnp.asarray(rows[0], k.dtype))
+    def units(k: Any) -> Any:
+        at = root(k)[..., None] * jnp.asarray(z, k.dtype)
+        return jnp.where((k == 0.0)[..., None], at_zero, f(at))
 
     def both(k1: Any, c: Any, k2: Any) -> tuple[Any, Any]:
         columns = jnp.asarray(weights.T, c.dtype)
-        a, b = (jnp.moveaxis(_product(units(k), columns), -1, 0) for k in (k1[:, :1], k2[:1, :]))
-        none = k1 * k2 == 0.0
-        edge = jnp.sqrt(jnp.where(none, 1.0, k1 * k2))
-        rho = c / edge
+        sides = k1[:, :1], k2[:1, :]
+        a, b = (jnp.moveaxis(_product(units(k), columns), -1, 0) for k in sides)
+        none = (k1 == 0.0) | (k2 == 0.0)
+        edge = root(sides[0]) * root(sides[1])
+        rho = jnp.where(none, 0.0, c) / edge
 
         def horner(sums: tuple[Any, Any], term: tuple[Any, Any]) -> tuple[tuple[Any, Any], None]:
             value, slope = sums
@@ -344,7 +352,11 @@ def _series(own: Dual) -> tuple[Any, Any, Any]:
 
         start = jnp.zeros_like(c), jnp.zeros_like(c)
         (value, slope), _ = jax.lax.scan(horner, start, (a, b), reverse=True, unroll=_AT_ONCE)
-        alone = mean(k1[:, :1]) * mean(k2[:1, :])  # E phi'(u) phi'(v) of a zero input
+        # of a zero input E phi'(u) phi'(v) is phi'(0) E phi'(v), which is a mean of v phi(v) by parts
+        one, two = (
+            jnp.where(k == 0.0, steep, x[1] / root(k)) for k, x in zip(sides, (a, b), strict=True)
+        )
+        alone = one * two
         return value + jnp.where(none, alone * c, 0.0), jnp.where(none, alone, slope / edge)
 
     def single(k: Any) -> Any:

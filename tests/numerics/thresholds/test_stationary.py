@@ -133,9 +133,9 @@ def test_next_to_a_minimum_gradients_alone_arrive() -> None:
 
 
 def test_gradients_do_not_lead_to_a_saddle() -> None:
-    curvature = np.diag([1.0, -1.0])
-    function = quadratic(np.zeros(2), curvature)
-    start = np.array([1e-3, 1e-4])
+    """Newton's method on the gradient would: the step that rises from it has a negative curvature."""
+    function = quadratic(np.zeros(2), np.diag([1.0, -1.0]))
+    start = np.array([1e-4, 1e-3])
     _, value, length = relaxed(function, start, np.eye(2), gradient_tolerance=1e-9)
     assert value < function(start)[0]
     assert length > 1e-4
