@@ -18,6 +18,7 @@ million. In `SearchCoordinates` their coordinates are the logarithms of what is 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -238,7 +239,10 @@ class SearchCoordinates(Coordinates):
         gaps = gaps.copy()
         for part in self._parts:
             numbers = gaps.tolist()
-            gaps[part.place] = gaps[part.place] * part.factor(*numbers) + part.rest(*numbers)
+            try:
+                gaps[part.place] = gaps[part.place] * part.factor(*numbers) + part.rest(*numbers)
+            except OverflowError:  # a point far outside, which no functional is defined at
+                gaps[part.place] = math.inf
         return gaps
 
     def pull_back(self, gaps: Array, gradient: Array) -> Array:
@@ -251,7 +255,10 @@ class SearchCoordinates(Coordinates):
         return super().pull_back(self._left_of(gaps), gradient)
 
     def coords(self, gaps: Sequence[Array] | Array) -> Array:
-        """Coordinates of a point given by its gaps; nan where nothing is left of a multiplier."""
+        """Coordinates of a point given by its gaps.
+
+        Nan where nothing is left of a multiplier, infinite beyond the doubles.
+        """
         flat = np.concatenate([np.atleast_1d(g) for g in gaps]) if len(gaps) else np.empty(0)
         with np.errstate(invalid="ignore", divide="ignore"):
             return super().coords(self._left_of(flat.astype(np.float64)))

@@ -4,8 +4,14 @@ An even leaf that falls may be flat around its top, to every digit, far beyond t
 liftings: the probability of an interval whose ends are blurred by little. Such a nest begins at the edge of
 this *head*, on one side: a grid is f at nodes ``start``, ``start + 1``, .. with ``start`` > 0, flat on its
 first two windows and before them. Each lifting leaves less of the head, and where none is left the grid
-is continued to the origin and goes on as that of any even leaf. So the nodes of fine grids are no more
-than their windows ask for.
+is continued to the origin and goes on as that of any even leaf. A leaf that saturates, such as the
+probability of a half-line, has a *tail* of the same kind at its upper end: a grid is flat on its last two
+windows and beyond, and where a lifting leaves no tail it goes on to where f is wanted. So the nodes of fine
+grids are no more than their windows ask for.
+
+An even leaf that lies very low in its middle, the union of two half-lines, has fields that no weight comes
+to. Its grids begin where there is some (`numerics.nests.extent`), and as long as that is not at the origin
+they are one-sided, too: no path goes from one half-line to the other.
 """
 
 from __future__ import annotations
@@ -26,7 +32,9 @@ __all__ = [
     "Grids",
     "Job",
     "Leaf",
+    "Nodes",
     "Stage",
+    "continued",
     "exponent_derivative",
     "fold",
     "inner_liftings",
@@ -96,6 +104,20 @@ class Grids(NamedTuple):
     deviations: float
 
 
+class Nodes(NamedTuple):
+    """A function on its nodes, of an even nest on those of one sign."""
+
+    f: Array
+    start: int  # number of its first node
+    flat: int = 0  # -1, 1: f is flat on two windows at this end and beyond it
+    added: tuple[int, int] = (0, 0)  # nodes at either end that are no outputs of the lifting inside
+
+    @property
+    def last(self) -> int:
+        """Number of its last node."""
+        return self.start + self.f.size - 1
+
+
 class Stage(NamedTuple):
     """What the adjoint of one lifting needs from the forward sweep."""
 
@@ -103,7 +125,8 @@ class Stage(NamedTuple):
     lifting: Lifting
     rows: Rows
     even: bool  # f is the mirror image of itself
-    added: int  # leading nodes of f that are no outputs of the lifting inside: it is flat there
+    flat: int  # as in `Nodes`
+    added: tuple[int, int]
 
 
 def reference(job: Job, f: Array, start: int, h: float) -> int:
@@ -122,24 +145,21 @@ def reference(job: Job, f: Array, start: int, h: float) -> int:
 def lifting(
     job: Job,
     k: int,
-    f: Array,
-    start: int,
+    nodes: Nodes,
     grids: Grids,
     ends: tuple[float, float],
     cut: float,
     negligible: float,
 ) -> Stage:
-    """One inner lifting, of f_k at nodes from ``start`` on, at outputs between two fields.
+    """One inner lifting, of f_k on its nodes, at outputs between two fields.
 
     Parameters
     ----------
     job : Job
     k : int
         Index of the lifting.
-    f : ndarray
-        f_k; of an even nest, at nodes 0, 1, ..
-    start : int
-        Node number of ``f[0]``.
+    nodes : Nodes
+        f_k.
     grids : Grids
     ends : (float, float)
         Fields between which outputs are wanted.
@@ -158,23 +178,29 @@ def lifting(
         If the work limit is met.
     """
     v, s, (h, outer, steps, deviations) = job.v[k], job.s[k], grids
+    f, start, flat, _ = nodes
     place = reference(job, f, start, h)
     ref, top = float(f[place]), (start + place) * h
-    headed = job.leaf.even and start > 0
-    even = job.leaf.even and not headed
+    even = job.leaf.even and start == 0
     f, first = (mirror(f), f.size - 1) if even else (f, -start)
     reach = window_nodes(deviations, v, h)
     # outputs may lie beyond the inner grid, where exp(s f) = 0; the cut ends them
-    begin = 0 if even else math.floor(ends[0] / outer) - 1
-    if headed:  # the first output whose window is on the grid
+    begin = math.floor(ends[0] / outer) - 1
+    begin = max(begin, 0) if job.leaf.even else begin
+    last = _last_output(ends, outer)
+    # next to a flat end, those whose windows are on the grid
+    if flat < 0:
         begin = -(-(start + reach + 1) * steps[0] // steps[1])
-    count = max(math.ceil(ends[1] / outer) + 1 - begin, 1)
+    elif flat > 0:
+        last = min(last, (nodes.last - reach - 1) * steps[0] // steps[1])
+        begin = min(begin, last)
+    count = max(last + 1 - begin, 1)
     pivot = 0
     if not job.leaf.even and math.isfinite(cut):
         pivot = min(max(round(top / outer) - begin, 0), count - 1)
     # where outputs are cut is not known; the farthest that could be wanted lies far beyond
     few = count
-    if headed and math.isfinite(cut):
+    if flat < 0 and math.isfinite(cut):
         few = min(count, 2 * f.size * steps[0] // steps[1] + 64)
     own = Lifting(h, v, s, ref, first, steps[0], steps[1], begin, reach)
     while True:
@@ -188,7 +214,12 @@ def lifting(
         raise ResolutionError(
             f"increments {job.v} with exponents {job.s} take more than {job.work_limit:.1g} operations"
         )
-    return Stage(f, own, rows, even, 0)
+    return Stage(f, own, rows, even, flat, nodes.added)
+
+
+def _last_output(ends: tuple[float, float], spacing: float) -> int:
+    """Number of the last node of a grid that is wanted up to a field."""
+    return math.ceil(ends[1] / spacing) + 1
 
 
 def window_nodes(deviations: float, v: float, h: float) -> int:
@@ -196,60 +227,84 @@ def window_nodes(deviations: float, v: float, h: float) -> int:
     return math.ceil(deviations * math.sqrt(v) / h) + 1
 
 
-def _with_head(stage: Stage, window: int, whole: bool) -> tuple[Array, int]:
-    """Outputs of a lifting, after as much of their head as windows of the next one reach, or all of it.
+def continued(
+    stage: Stage, window: int, ends: tuple[float, float], spacing: float, *, whole: bool
+) -> Nodes:
+    """Outputs of a lifting as the nodes of the next one.
+
+    At a flat end they go on as far as windows of the next lifting reach, or to the end of what is wanted.
+
+    Parameters
+    ----------
+    stage : Stage
+    window : int
+        Half-width of a window of the next lifting, in nodes.
+    ends : (float, float)
+        Fields between which outputs are wanted, and their spacing.
+    spacing : float
+    whole : bool
+        Whether all of the flat end is wanted.
 
     Returns
     -------
-    ndarray
-        f; from node 0 where nothing is left of the head.
-    int
-        How many of its leading nodes are no outputs; negative: so many outputs were left out.
+    Nodes
+        ``added`` is negative where outputs were left out.
     """
     g, start = stage.rows.g, stage.lifting.start + stage.rows.begin
+    if not stage.flat:
+        return Nodes(g, start)
     shaped = np.flatnonzero(stage.rows.kind)
-    flat = int(shaped[0]) if shaped.size else g.size
-    added = min(2 * window + 2 - flat, start)
-    if whole or start - added <= window:
-        added = start
-    return (
-        np.concatenate((np.full(added, stage.lifting.ref), g)) if added >= 0 else g[-added:]
-    ), added
+    if stage.flat < 0:
+        flat, room = int(shaped[0]) if shaped.size else g.size, start
+    else:
+        flat = g.size - 1 - int(shaped[-1]) if shaped.size else g.size
+        room = max(_last_output(ends, spacing) - (start + g.size - 1), 0)
+    added, end = min(2 * window + 2 - flat, room), stage.flat
+    if whole or room - added <= window:
+        added, end = room, 0
+    more = np.full(max(added, 0), stage.lifting.ref)
+    if stage.flat < 0:
+        f = np.concatenate((more, g[max(-added, 0) :]))
+        return Nodes(f, start - added, end, (added, 0))
+    f = np.concatenate((g[: g.size - max(-added, 0)], more))
+    return Nodes(f, start, end, (0, added))
 
 
 def inner_liftings(
-    job: Job, f: Array, start: int, plan: GridPlan, wanted: Extent, negligible: float
-) -> tuple[list[Stage], Array, int, int]:
+    job: Job, leaf: Nodes, plan: GridPlan, wanted: Extent, negligible: float
+) -> tuple[list[Stage], Nodes]:
     """All liftings but the outermost.
 
     Returns
     -------
     list of Stage
         What their adjoints need.
-    ndarray, int, int
-        f_{K-1}, its first node, and how many of its leading nodes are no outputs (`outputs_of`).
+    Nodes
+        f_{K-1}.
     """
     stages: list[Stage] = []
-    headed, added = job.leaf.even and start > 0, 0
+    nodes = leaf
     for k in range(len(job.v) - 1):
         ends = wanted.lows[k + 1], wanted.highs[k + 1]
-        grids = Grids(plan.spacings[k], plan.spacings[k + 1], plan.steps[k], plan.reach)
-        stage = lifting(job, k, f, start, grids, ends, wanted.drops[k + 1], negligible)
-        stages.append(stage._replace(added=added))
-        f, start, added = stage.rows.g, stage.lifting.start + stage.rows.begin, 0
-        if headed:
-            window = window_nodes(plan.reach, job.v[k + 1], plan.spacings[k + 1])
-            f, added = _with_head(stage, window, whole=k + 2 == len(job.v))
-            start -= added
-            headed = start > 0
-    return stages, f, start, added
+        spacing = plan.spacings[k + 1]
+        grids = Grids(plan.spacings[k], spacing, plan.steps[k], plan.reach)
+        stages.append(lifting(job, k, nodes, grids, ends, wanted.drops[k + 1], negligible))
+        window = window_nodes(plan.reach, job.v[k + 1], spacing)
+        nodes = continued(stages[-1], window, ends, spacing, whole=k + 2 == len(job.v))
+    return stages, nodes
 
 
-def outputs_of(mu: Array, added: int) -> Array:
-    """Weights of a lifting's outputs, from those of the nodes made of them; see `_with_head`."""
+def outputs_of(mu: Array, added: tuple[int, int]) -> Array:
+    """Weights of a lifting's outputs, from those of the nodes made of them; see `continued`."""
+    leading, trailing = added
+    mu = _without_leading(mu, leading)
+    return _without_leading(mu[::-1], trailing)[::-1] if trailing else mu
+
+
+def _without_leading(mu: Array, added: int) -> Array:
+    """All nodes of a head count as the first output, which is flat, too."""
     if added <= 0:
         return np.concatenate((np.zeros(-added), mu)) if added else mu
-    # all nodes of a head count as the first output, which is flat, too
     own = mu[added:].copy()
     own[0] += mu[:added].sum()
     return own

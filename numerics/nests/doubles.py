@@ -28,6 +28,7 @@ from numerics.errors import NotRareError
 from .chain import (
     Job,
     Leaf,
+    Nodes,
     Stage,
     exponent_derivative,
     fold,
@@ -54,10 +55,12 @@ __all__ = [
     "Forward",
     "Leaf",
     "NestResult",
+    "edge_of",
     "evaluate_nest",
     "evaluate_scaled",
     "forward",
     "inner_weights",
+    "without_dip",
 ]
 
 Array = NDArray[np.float64]
@@ -231,13 +234,14 @@ class Forward(NamedTuple):
     stages: list[Stage]
     f: Array  # f_{K-1} where the outermost lifting takes it
     start: int
-    added: int  # leading nodes of it that are no outputs of the lifting inside
+    added: tuple[int, int]  # nodes at its ends that are no outputs of the lifting inside
     ref: float  # deviations are taken from it
     copies: float  # 2 where only one of two mirror images is on the grid
     value: float
     d_v: float
     d_field: float
     mu: Array  # Gibbs weights of f
+    beyond_dip: bool  # the grids of an even leaf begin where a dip ends
 
 
 def forward(job: Job, strip: Strip, tolerance: float, coarsen: float) -> Forward:
@@ -251,11 +255,11 @@ def forward(job: Job, strip: Strip, tolerance: float, coarsen: float) -> Forward
     strips = measured_strips(job, strip, wanted)
     plan = plan_grids(strips, v, s, tolerance, coarsen)
 
-    first, last = leaf_range(job, plan, wanted, enough, 1e-3 * tolerance)
+    first, last, flat = leaf_range(job, plan, wanted, enough, 1e-3 * tolerance)
     leaf_values = job.values(plan.spacings[0] * np.arange(first, last + 1, dtype=np.float64))
     job.exponentials += leaf_values.size
-    stages, f, start, added = inner_liftings(
-        job, leaf_values, first, plan, wanted, 1e-3 * tolerance
+    stages, (f, start, _, added) = inner_liftings(
+        job, Nodes(leaf_values, first, flat), plan, wanted, 1e-3 * tolerance
     )
 
     h = plan.spacings[-1]
@@ -270,9 +274,11 @@ def forward(job: Job, strip: Strip, tolerance: float, coarsen: float) -> Forward
     outermost = Lifting(h, v[-1], s[-1], ref, -start, 1, 1, 0, nodes)
     value, d_v, d_field, mu, n_exp = lift_point(f, outermost, field, copies)
     job.exponentials += n_exp
+    if copies == 2.0:
+        d_field = 0.0  # the mirror image has the opposite
     return Forward(
         plan, first, leaf_values, stages, f, start, added, ref, copies,
-        float(value), float(d_v), float(d_field), mu,
+        float(value), float(d_v), float(d_field), mu, leaf.even and wanted.lows[-1] > 0.0,
     )  # fmt: skip
 
 
@@ -288,7 +294,7 @@ def _on_grids(
     )
     edge = float(max(mu[0], mu[-1]))
     d_increments, d_exponents, d_parameters = (np.empty(0) for _ in range(3))
-    if gradient:
+    if gradient or there.beyond_dip:
         d_s = exponent_derivative(mu, there.f - there.ref, value - there.ref, s[-1])
         mu = inner_weights(job, there)
         d_increments, d_exponents, mu, inner = _swept_back(
@@ -296,14 +302,19 @@ def _on_grids(
         )
         d_increments, d_exponents = np.append(d_increments, there.d_v), np.append(d_exponents, d_s)
         edge = max(edge, inner)
+    if edge > 1e3 * tolerance * max(1.0, coarsen):
+        if there.beyond_dip:
+            return _on_grids(without_dip(job), strip, tolerance, coarsen, gradient)
+        raise ResolutionError(
+            f"the grids of increments {v} with exponents {s} end where the weight is still {edge:.1e}"
+        )
+    if gradient:
         y = plan.spacings[0] * (there.first + np.arange(there.leaf_values.size, dtype=np.float64))
         slopes = leaf.derivatives(y, there.leaf_values, job.parameters)
         job.exponentials += mu.size * len(leaf.parameters)
         d_parameters = np.einsum("ij,j->i", slopes, mu)
-    if edge > 1e3 * tolerance * max(1.0, coarsen):
-        raise ResolutionError(
-            f"the grids of increments {v} with exponents {s} end where the weight is still {edge:.1e}"
-        )
+    else:
+        d_increments = d_exponents = d_parameters
     return NestResult(
         value,
         there.d_field,
@@ -315,6 +326,11 @@ def _on_grids(
         job.exponentials,
         job.products,
     )
+
+
+def without_dip(job: Job) -> Job:
+    """The same job with grids that go through the dip of its leaf."""
+    return replace(job, shape=replace(job.shape, dip=None))
 
 
 def inner_weights(job: Job, there: Forward) -> Array:
@@ -332,8 +348,15 @@ def _swept_back(
     for k in range(len(stages) - 1, -1, -1):
         d_increments[k] = weighted(mu, stages[k].rows.dv)
         mu, d_exponents[k] = push(job, stages[k], mu, floor)
-        edge = max(edge, float(mu[-1]), 0.0 if job.leaf.even else float(mu[0]))
+        edge = max(edge, edge_of(job, stages[k], mu))
     return d_increments, d_exponents, mu, edge
+
+
+def edge_of(job: Job, stage: Stage, mu: Array) -> float:
+    """Largest weight where a grid ends, but for the node that has all the weight of a flat end."""
+    lower = not job.leaf.even or (stage.lifting.first < 0 and stage.flat == 0)
+    ends = mu[0] * (lower and not stage.added[0]), mu[-1] * (stage.flat <= 0 and not stage.added[1])
+    return float(max(ends))
 
 
 def _tiny_average(inner: NestResult, v: float, half_bend: float, gradient: bool) -> NestResult:

@@ -5,6 +5,11 @@ as a few standard deviations of all the increments between, beyond the farthest 
 outward slope is at most b from some field on, the tilted centre of a point beyond that field moves by at
 most ``s v b``, and that of any other point at most to it.
 
+In the dip between two half-lines a leaf is nearly ``-(c - y)^2/(2 V)``, and with that for all of it the path
+from the field 0 to the leaf is a Gaussian chain: grids begin where its fields end, far within what single
+windows would say. The weight at that end is looked at afterwards, and where there is some, grids go through
+the dip (`numerics.nests.doubles.without_dip`).
+
 A leaf that falls off is in addition cut where its weight cannot matter to any outer level: at level k
 where ``min_{j>k} s_j (top - f_k(y))`` exceeds one ``log(1/tolerance)`` for every level outside, plus what
 the value wanted itself lies below the top; then the nodes left out change every partition function that is
@@ -21,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .shape import Shape
+from .shape import Shape, Tail
 
 __all__ = ["Extent", "crossing", "extent", "heavy_interval", "peak_window"]
 
@@ -38,7 +43,7 @@ class Extent:
     Attributes
     ----------
     lows, highs : tuple of float
-        Fields between which f_0, .., f_{K-1} are wanted; for an even leaf its upper half counts.
+        Fields between which f_0, .., f_{K-1} are wanted; of an even leaf the fields >= 0.
     drops : tuple of float
         Fall below the top beyond which f_0, .., f_{K-1} are cut; infinite where nothing is.
     """
@@ -99,7 +104,10 @@ def extent(
             )
             reaches = [min(pair) for pair in zip(reaches, fall, strict=True)]
         sides.append(reaches)
-    highs, lefts = sides[0], sides[-1]
+    highs = sides[0]
+    lows = [0.0] * count if even else [-x for x in sides[1]]
+    if shape.dip is not None and field == 0.0 and min(exponents) > 0.0:
+        lows = _beyond_dip(increments, exponents, shape.dip, deviations)
     drops = [math.inf] * count
     cuttable = shape.unimodal and max(shape.slopes) <= 0.0 and any(shape.falls)
     smallest, largest, margin = math.inf, 0.0, 0.0
@@ -110,7 +118,7 @@ def extent(
         margin += enough + (0.25 * s if count > 1 else 15.0)
         if smallest > 0.0 and cuttable:
             drops[k] = (margin + largest * depth) / smallest
-    return Extent(tuple(-x for x in lefts), tuple(highs), tuple(drops))
+    return Extent(tuple(lows), tuple(highs), tuple(drops))
 
 
 def _contracted(
@@ -138,6 +146,38 @@ def _contracted(
         position += deviations * math.sqrt(increments[k])
         reaches[k] = position
     return reaches
+
+
+def _beyond_dip(
+    increments: tuple[float, ...], exponents: tuple[float, ...], dip: Tail, deviations: float
+) -> list[float]:
+    """Fields >= 0 from which f_0, .., f_{K-1} are wanted, by a path from 0 that stays on one side of it.
+
+    With f_{k-1} = -D^2/(2 V_{k-1}) for the distance D from c, f_k is the same with V_k = V_{k-1} + s_k v_k,
+    up to a constant; from D_k the tilted law has mean r D_k and variance v_k r, r = V_{k-1}/V_k. From
+    x = c - D_k to -y a path is lighter than to y by exp(-2 x y/v_k); what it costs at least to come to x and
+    cross decides whether the mirror images know of each other. Where they do, all inside begins at 0.
+    """
+    c, variance = dip
+    inside = [variance]
+    for v, s in zip(increments, exponents, strict=True):
+        inside.append(inside[-1] + s * v)
+    squares = deviations * deviations + _EDGE
+    lows = [0.0] * len(increments)
+    mean, spread, low = c, 0.0, 0.0
+    for k in range(len(increments) - 1, -1, -1):
+        ratio, v = inside[k] / inside[k + 1], increments[k]
+        if spread > 0.0:
+            rate = 2.0 * c * (1.0 - ratio) / v
+            x = max(c - mean - rate * spread, low)
+            if (c - mean - x) ** 2 / spread + 2.0 * rate * x < squares:
+                break
+        mean, spread = ratio * mean, ratio * (ratio * spread + v)
+        low = c - mean - math.sqrt(squares * spread)
+        if low <= 0.0:
+            break
+        lows[k] = low
+    return lows
 
 
 def _reaches(

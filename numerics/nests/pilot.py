@@ -25,9 +25,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .chain import Grids, Job, lifting, mirror
+from .chain import Grids, Job, Nodes, continued, lifting, mirror, window_nodes
 from .extent import Extent
 from .grids import MAX_NODES, Strip, commensurate, lifted_strips
+from .windows import flat_from
 
 __all__ = ["measured_strips"]
 
@@ -43,6 +44,8 @@ _MARGIN = 45.0
 # Spacing at which the leaf is looked at, in units of its blur, and how many points that may take; outputs
 # that are asked what matters to them.
 _FINE, _MOST, _PROBES = 0.25, 200_000, 65
+# Deviations from the flat value that a pilot does not see.
+_NEGLIGIBLE = 1e-6
 # curvature found by looking may be exceeded between the points looked at
 _SAFETY = 1.3
 
@@ -73,38 +76,42 @@ def measured_strips(
         return known
     strip = _leaf_measured(job, strip, wanted, margin)
     h = min(strip.half_width, math.sqrt(job.v[0])) / _NODES
-    first = 0 if job.leaf.even else math.floor(wanted.lows[0] / h)
-    last = math.ceil(wanted.highs[0] / h)
+    first = math.floor(wanted.lows[0] / h)
+    high = wanted.highs[0]
+    edge = flat_from(job, wanted.lows[0], high, _NEGLIGIBLE, h)
+    edge += h * (2 * window_nodes(_DEVIATIONS, job.v[0], h) + 2)
+    last, flat = math.ceil(min(edge, high) / h), int(edge < high)
     if not last - first <= MAX_NODES:
         return known
-    f, start = job.values(h * np.arange(first, last + 1, dtype=np.float64)), first
-    job.exponentials += f.size
+    nodes = Nodes(job.values(h * np.arange(first, last + 1, dtype=np.float64)), first, flat)
+    job.exponentials += nodes.f.size
     strips = [strip]
     for k in range(len(job.v) - 1):
-        strip_, f, start, h = _measured(job, k, strips[-1], f, start, h, wanted, margin)
+        strip_, nodes, h = _measured(job, k, strips[-1], nodes, h, wanted, margin)
         strips.append(strip_)
     return tuple(strips)
 
 
 def _measured(
-    job: Job, k: int, inner: Strip, f: Array, start: int, h: float, wanted: Extent, margin: float
-) -> tuple[Strip, Array, int, float]:
-    """Strip of f_{k+1}, with its values, first node and spacing."""
+    job: Job, k: int, inner: Strip, nodes: Nodes, h: float, wanted: Extent, margin: float
+) -> tuple[Strip, Nodes, float]:
+    """Strip of f_{k+1}, with its nodes and their spacing."""
     v, s = job.v[k], job.s[k]
+    ends = wanted.lows[k + 1], wanted.highs[k + 1]
     spacing = math.sqrt(v) / _NODES
     while True:
         (a, b), outer = commensurate(spacing, h)
-        ends = wanted.lows[k + 1], wanted.highs[k + 1]
-        stage = lifting(
-            job, k, f, start, Grids(h, outer, (b, a), _DEVIATIONS), ends, math.inf, 1e-6
-        )
-        g = stage.rows.g
-        whole = mirror(g) if job.leaf.even else g
-        first = 1 - g.size if job.leaf.even else stage.lifting.start + stage.rows.begin
+        grids = Grids(h, outer, (b, a), _DEVIATIONS)
+        stage = lifting(job, k, nodes, grids, ends, math.inf, _NEGLIGIBLE)
+        window = window_nodes(_DEVIATIONS, job.v[k + 1], outer)
+        out = continued(stage, window, ends, outer, whole=k + 2 == len(job.v))
+        whole, first = out.f, out.start
+        if job.leaf.even and first == 0:
+            whole, first = mirror(out.f), -out.last
         bend = _bend(job, k + 1, whole, first, outer, wanted, margin)
         strip_ = inner.lift(v, s, _SAFETY * bend)
         if outer * _NODES <= strip_.half_width * 1.5 or whole.size > MAX_NODES:
-            return strip_, g, stage.lifting.start, outer
+            return strip_, out, outer
         spacing = 0.5 * outer
 
 
@@ -116,8 +123,9 @@ def _leaf_measured(job: Job, strip: Strip, wanted: Extent, margin: float) -> Str
     if not math.isclose(strip.half_width, _width(strip.curvature, strip.bend), rel_tol=1e-9):
         return strip
     h = _FINE / math.sqrt(strip.curvature)
-    last = math.ceil(wanted.highs[0] / h)
-    first = -last if job.leaf.even else math.floor(wanted.lows[0] / h)
+    low = wanted.lows[0]
+    last = math.ceil(flat_from(job, low, wanted.highs[0], _NEGLIGIBLE, h) / h) + 1
+    first = math.floor(low / h) if low > 0.0 or not job.leaf.even else -last
     if not last - first <= _MOST:
         return strip
     f = job.values(
@@ -140,8 +148,10 @@ def _bend(job: Job, k: int, f: Array, first: int, h: float, wanted: Extent, marg
     y = h * (first + np.arange(f.size))
     last = k + 1 == len(job.v)
     ends = (job.field, job.field) if last else (wanted.lows[k + 1], wanted.highs[k + 1])
-    low = -ends[1] if job.leaf.even else ends[0]
-    x = np.linspace(low, ends[1], 1 if last else _PROBES)[:, None]
+    # outputs beyond the nodes see a flat end
+    high = min(ends[1], float(y[-1]))
+    low = ends[0] if first > 0 or not job.leaf.even else -high
+    x = np.linspace(low, high, 1 if last else _PROBES)[:, None]
     log_weights = job.s[k] * f - (y - x) ** 2 / (2.0 * job.v[k])
     heavy = (log_weights >= log_weights.max(axis=1, keepdims=True) - margin).any(axis=0)
     bends = np.diff(f, 2)[heavy[1:-1]]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,8 @@ class Shape:
     unimodal: bool
     #: For each side ``(c, V)`` if the outward slope a distance u > 0 beyond c is at most ``-u/V``, or None.
     tails: tuple[Tail | None, Tail | None] = (None, None)
+    #: ``(c, V)`` of an even leaf that is of the order of ``-(c - |u|)^2/(2 V)`` where ``|u| < c``, or None.
+    dip: Tail | None = None
 
 
 #: An even log-concave leaf: falls on both sides from the origin.
@@ -147,6 +149,7 @@ def analyse(scale: float, terms: Sequence[TermNumbers], slopes: Slopes) -> tuple
             return strip, simple
         return strip, _looked_at(terms, ends, slopes)[0]
     shape, bend, spread = _looked_at(terms, ends, slopes)
+    shape = replace(shape, dip=_dip(scale, terms))
     if bend <= _FLAT * scale * precision:
         return Strip(math.sqrt(2.0 / precision), scale * precision, "log-concave"), shape
     bend *= _SAFETY
@@ -197,6 +200,16 @@ def _single_tail(scale: float, term: TermNumbers) -> Shape | None:
         return Shape((0.0, 0.0), *ends, True, (tail, None))
     ends = (math.inf, 0.0), (saturates, -math.inf), (False, True)
     return Shape((0.0, 0.0), *ends, True, (None, tail))
+
+
+def _dip(scale: float, terms: Sequence[TermNumbers]) -> Tail | None:
+    """Edge and curvature of the dip between two half-lines that are mirror images."""
+    if len(terms) != 2 or any(len(t.bounds) != 1 or any(t.exponent[:2]) for t in terms):
+        return None
+    ((a, a0),), ((b, b0),) = (t.bounds for t in terms)
+    if a != -b or a0 != b0 or terms[0].exponent != terms[1].exponent or a0 >= 0.0:
+        return None
+    return -a0 / abs(a), 1.0 / (scale * a * a)
 
 
 def _concave(middle: float) -> Shape:

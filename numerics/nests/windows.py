@@ -13,7 +13,7 @@ from .grids import MAX_NODES, GridPlan, ResolutionError
 from .outermost import lift_point
 from .rows import Lifting
 
-__all__ = ["depth_below_top", "leaf_range", "scale"]
+__all__ = ["depth_below_top", "flat_from", "leaf_range", "scale"]
 
 Array = NDArray[np.float64]
 
@@ -79,20 +79,26 @@ def depth_below_top(job: Job) -> float:
 
 def leaf_range(
     job: Job, plan: GridPlan, wanted: Extent, enough: float, negligible: float
-) -> tuple[int, int]:
+) -> tuple[int, int, int]:
     """First and last node at which the leaf is evaluated; of an even leaf, of its upper half.
 
-    Without the middle of an even leaf that is flat there, see `numerics.nests.chain`.
+    Without the middle of an even leaf that is flat there, or the upper end of one that saturates, see
+    `numerics.nests.chain`; the third number is -1 or 1 then.
     """
-    h = plan.spacings[0]
+    h, flat = plan.spacings[0], 0
+    window = window_nodes(plan.reach, job.v[0], h)
     if job.leaf.even:
         nearest, farthest = _even_range(job, h, wanted, enough)
         if nearest == 0.0 and len(job.v) > 1 and math.isfinite(wanted.drops[0]):
             nearest = _head(job, farthest, negligible, _CLOSE * h)
-            nearest -= h * (2 * window_nodes(plan.reach, job.v[0], h) + 2)
-            nearest = nearest if nearest > _WORTHWHILE * h else 0.0
+            nearest -= h * (2 * window + 2)
+            nearest, flat = (nearest, -1) if nearest > _WORTHWHILE * h else (0.0, 0)
     else:
         nearest, farthest = _whole_range(job, wanted, enough)
+    if farthest - job.shape.settled[1] > _WORTHWHILE * h:
+        edge = flat_from(job, nearest, farthest, negligible, _CLOSE * h) + h * (2 * window + 2)
+        if edge < farthest - _WORTHWHILE * h:
+            farthest, flat = edge, 1
     first, last = math.floor(nearest / h), math.ceil(farthest / h)
     # an outer level that falls off is cut long before its reach; only its bookkeeping has that size
     allowance = 32 if math.isfinite(wanted.drops[0]) else 1
@@ -100,9 +106,7 @@ def leaf_range(
     if not job.leaf.even:  # nodes are counted on one side of the origin
         reaches = [0.5 * (b - a) for a, b in zip(wanted.lows, wanted.highs, strict=True)]
     outer = [r / d for r, d in zip(reaches[1:], plan.spacings[1:], strict=True)]
-    if (
-        job.leaf.even and nearest > 0.0
-    ):  # outputs begin beyond the head and go on as far as they are wanted
+    if flat:  # outputs begin beyond a head, or end with a tail
         outer = []
     inner = _busy(job, nearest, farthest) / h, (last - first) / 8.0
     nodes = max(max(inner) * (1.0 if job.leaf.even else 0.5), *(x / allowance for x in outer), 0.0)
@@ -111,7 +115,7 @@ def leaf_range(
             f"increments {job.v} with exponents {job.s} need {nodes:.2g} nodes on one grid (at most "
             f"{MAX_NODES}); merge the smallest increment into its neighbour"
         )
-    return first, last
+    return first, last, flat
 
 
 def _busy(job: Job, low: float, high: float) -> float:
@@ -128,10 +132,10 @@ def _busy(job: Job, low: float, high: float) -> float:
 def _even_range(job: Job, h: float, wanted: Extent, enough: float) -> tuple[float, float]:
     """Fields y >= 0 at which an even leaf is wanted.
 
-    They begin away from 0 only for one lifting of a growing leaf with a large exponent, whose weight
-    is concentrated at two mirror-image peaks away from the origin.
+    They begin away from 0 beyond a dip, and for one lifting of a growing leaf with a large exponent, whose
+    weight is concentrated at two mirror-image peaks away from the origin.
     """
-    nearest, farthest, used = 0.0, wanted.highs[0], 0
+    nearest, farthest, used = wanted.lows[0], wanted.highs[0], 0
     v, s = job.v, job.s
     if math.isfinite(wanted.drops[0]):
         floor = float(job.values(np.zeros(1))[0]) - wanted.drops[0]
@@ -154,6 +158,25 @@ def _head(job: Job, farthest: float, negligible: float, resolution: float) -> fl
     edge, used = crossing(lambda y: smallest - (top - job.values(y)), 0.0, farthest, resolution)
     job.exponentials += used + 1
     return edge - min(resolution, edge / 64.0) * 2.0
+
+
+def flat_from(job: Job, low: float, high: float, negligible: float, resolution: float) -> float:
+    """Field from which a leaf differs from its limit by nothing that any lifting could see, high if none."""
+    if len(job.v) == 1 or job.shape.slopes[1] != 0.0 or job.shape.falls[1]:
+        return high
+    inside = max(job.shape.settled[1], low)
+    if inside >= high:
+        return high
+    limit = float(job.values(np.array([high]))[0])
+    smallest = negligible / max(1.0, *job.s)
+    while inside > low and abs(limit - float(job.values(np.array([inside]))[0])) <= smallest:
+        inside = max(low, 2.0 * inside - high)
+        job.exponentials += 1
+    edge, used = crossing(
+        lambda y: np.abs(limit - job.values(y)) - smallest, inside, high, resolution
+    )
+    job.exponentials += used + 1
+    return edge
 
 
 def _whole_range(job: Job, wanted: Extent, enough: float) -> tuple[float, float]:

@@ -187,3 +187,11 @@ def test_a_multiplier_that_liftings_use_up_has_no_coordinate():
     coordinates = SearchCoordinates(tuple(fe.chains), left)
     gaps = np.array([0.2, 0.3, 0.5, 0.3, 0.3, 0.4, 8.0, 2.0, 1.0, 0.1])
     assert np.isnan(coordinates.coords([gaps])).sum() == 1
+
+
+def test_a_multiplier_beyond_the_doubles_has_no_finite_coordinate(searched):
+    """Found at kappa = 1: next to exponents of hundreds a point is tried that no functional is defined at."""
+    coordinates = searched[ZeroOnePerceptron().name]
+    gaps = coordinates.gaps(np.zeros(coordinates.size))
+    gaps[4:7] = 1e4
+    assert np.isinf(coordinates.coords([gaps])).sum() == 1

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sympy import Symbol
 
@@ -15,6 +15,7 @@ from numerics.functionals.crosscheck import legendre_nest
 from numerics.functionals.doubles import evaluator
 from numerics.nests.doubles import evaluate_nest
 from numerics.nests.grids import ResolutionError
+from numerics.nests.laws import tilted_laws
 from theory import SBP, LiftedExpectation, free_energy
 from verify import nests
 
@@ -368,31 +369,94 @@ DEEP = (
     (3.6e-6, 3.3e-5, 2e-4, 9.4e-4, 3.5e-3, 1.1e-2, 3.5e-2, 0.05),
     (3.7, 9.6, 21.0, 42.0, 76.0, 130.0, 200.0, 290.0),
 )
+# One near level 7's of two half-lines.
+APART = ((9e-5, 5e-4, 2.3e-3, 9e-3, 0.99), (9.8, 21.0, 42.0, 76.0, 140.0))
 
 
-def test_a_flat_middle_is_left_out_and_nothing_is_lost(leaf_case, shifted, monkeypatch):
-    """Value and derivatives as with it, also in what moves the flat middle; nodes fewer by a factor."""
-    case = leaf_case("falling", 1.0, 3e-7)
+@pytest.mark.parametrize(
+    ("name", "blur", "liftings", "saved"),
+    [
+        ("falling", 3e-7, DEEP, 1.4),
+        ("one-sided", 3e-7, DEEP, 4.0),
+        ("union", 3e-7, DEEP, 2.0),
+        ("union", 1e-5, APART, 10.0),
+    ],
+)
+def test_flat_ends_and_dips_are_left_out_and_nothing_is_lost(
+    leaf_case, shifted, monkeypatch, name, blur, liftings, saved
+):
+    """Value and derivatives as with them, also in what moves the flat; nodes fewer by a factor."""
+    case = leaf_case(name, 1.0, blur)
     leaf, parameters = shifted(case.leaf), np.append(case.parameters, 0.0)
-    for field in (0.0, 0.3):
-        without = evaluate_nest(leaf, parameters, field, *DEEP)
+    for field in (0.0, 0.3) if liftings is DEEP else (0.0,):
+        without = evaluate_nest(leaf, parameters, field, *liftings)
         with monkeypatch.context() as patch:
             patch.setattr("numerics.nests.windows._WORTHWHILE", math.inf)
-            whole = evaluate_nest(leaf, parameters, field, *DEEP)
-        assert without.value == whole.value
-        for name in ("d_field", "d_increments", "d_exponents", "d_parameters"):
-            assert getattr(without, name) == pytest.approx(
-                getattr(whole, name), rel=1e-11, abs=1e-15
-            )
+            patch.setattr("numerics.nests.extent._beyond_dip", lambda v, *_: [0.0] * len(v))
+            whole = evaluate_nest(leaf, parameters, field, *liftings)
+        assert without.value == pytest.approx(whole.value, rel=1e-14)
+        for part in ("d_field", "d_increments", "d_exponents", "d_parameters"):
+            found, true = getattr(without, part), getattr(whole, part)
+            assert found == pytest.approx(true, rel=1e-10, abs=1e-12 * np.abs(true).max() + 1e-15)
         assert without.d_parameters[-1] == pytest.approx(1.0, rel=1e-12)
-        assert 1.4 * without.exponentials < whole.exponentials
+        assert saved * without.exponentials < whole.exponentials
 
 
-def test_how_little_a_leaf_is_blurred_costs_nothing(leaf_case):
-    """The grids follow the edge of the flat middle, whatever their spacing."""
+@given(
+    kappa=st.floats(0.05, 3.0),
+    blur=st.floats(-7.0, -1.0),
+    liftings=st.lists(
+        st.tuples(st.floats(-4.0, 0.5), st.floats(-0.5, 2.5)), min_size=1, max_size=5
+    ),
+)
+@settings(max_examples=40, deadline=None)
+def test_what_lies_in_a_dip_is_left_out_where_no_path_goes(leaf_case, kappa, blur, liftings):
+    """Whatever the order of increments and exponents, values are those of grids through the dip."""
+    case = leaf_case("union", kappa, 10.0**blur)
+    v, s = zip(*[(10.0**a, 10.0**b) for a, b in liftings], strict=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("numerics.nests.extent._beyond_dip", lambda v, *_: [0.0] * len(v))
+        try:
+            whole = evaluate_nest(case.leaf, case.parameters, 0.0, v, s, work_limit=200_000_000)
+        except ResolutionError:  # the dip takes too many nodes
+            assume(False)
+    found = evaluate_nest(case.leaf, case.parameters, 0.0, v, s)
+    assert found.value == pytest.approx(whole.value, rel=1e-12)
+    assert found.d_increments == pytest.approx(
+        whole.d_increments, abs=1e-10 * np.abs(whole.d_increments).max()
+    )
+
+
+@pytest.mark.parametrize("exponent", [2.0, 300.0, 2000.0])
+def test_an_even_function_has_no_slope_at_its_middle(leaf_case, exponent):
+    """Also where only one of two mirror images of the weight is on the grid."""
+    case = leaf_case("growing")
+    found = evaluate_nest(case.leaf, case.parameters, 0.0, (1.0,), (exponent,))
+    assert found.d_field == pytest.approx(0.0, abs=1e-15)
+
+
+def test_grids_that_begin_too_far_out_of_a_dip_are_noticed(leaf_case, monkeypatch):
+    case = leaf_case("union", 1.0, 1e-4)
+    v, s = (1e-3, 1e-2, 0.9), (4.0, 20.0, 80.0)
+    true = evaluate_nest(case.leaf, case.parameters, 0.0, v, s)
+    laws = tilted_laws(case.leaf, case.parameters, 0.0, v, s)
+    monkeypatch.setattr("numerics.nests.extent._beyond_dip", lambda *_: [0.99] * 3)
+    for gradient in (True, False):
+        found = evaluate_nest(case.leaf, case.parameters, 0.0, v, s, gradient=gradient)
+        assert found.value == pytest.approx(true.value, rel=1e-13)
+        assert found.d_increments.size == 3 * gradient
+    again = tilted_laws(case.leaf, case.parameters, 0.0, v, s)
+    for one, other in zip(laws, again, strict=True):
+        slopes = [law.average(law.slopes() ** 2) for law in (one, other)]
+        assert slopes[1] == pytest.approx(slopes[0], rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["falling", "one-sided", "union"])
+def test_how_little_a_leaf_is_blurred_costs_nothing(leaf_case, name):
+    """The grids follow the edge, whatever their spacing: flat fields and dips have no nodes."""
     work = []
     for blur in (1e-6, 1e-8, 1e-10):
-        case = leaf_case("falling", 1.0, blur)
+        case = leaf_case(name, 1.0, blur)
         v = tuple(blur * 10.0 ** (k + 1) for k in range(round(-math.log10(blur)) - 1))
         s = tuple(4.0 * 2.0**k for k in range(len(v)))
         found = evaluate_nest(case.leaf, case.parameters, 0.0, v, s)
