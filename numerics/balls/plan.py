@@ -240,6 +240,7 @@ def plan(
     """
     v, s = increments, exponents
     strip, shape = leaf.facts(numbers)
+    shape = replace(shape, dip=None)  # grids of balls go through it
     even = leaf.even and field == 0.0
     deviations = math.sqrt(2.0 * (grid.log_inverse + math.log(10.0)))
     reaches = extent(
@@ -249,7 +250,7 @@ def plan(
     seen, place = reaches, field
     if leaf.even:  # its upper half is looked at, from a field there
         highs = tuple(map(max, reaches.highs, (-low for low in reaches.lows)))
-        seen, place = replace(reaches, highs=highs), abs(field)
+        seen, place = replace(reaches, lows=(0.0,) * len(v), highs=highs), abs(field)
     job = Job(leaf, numbers, shape, place, v, s, MAX_WORK)
     strips = measured_strips(job, strip, seen, grid.log_inverse + _SAFE)
     strips = tuple(map(_shrunk, strips))

@@ -20,11 +20,12 @@ from sympy import Expr, Symbol
 
 from numerics.errors import NotRareError
 from numerics.nests import stable
-from numerics.nests.doubles import NestResult, evaluate_nest, evaluate_scaled
+from numerics.nests.doubles import NestResult, evaluate_nest, evaluate_scaled, hardly_averaged
 from numerics.nests.grids import MAX_WORK
 from numerics.nests.laws import Law, tilted_laws
 from numerics.nests.leaf import CompiledLeaf, compile_leaf
 from numerics.nests.rare import is_rare, plan_rare
+from numerics.nests.second import second_order
 from numerics.nests.stable import COMPILED
 from theory import FreeEnergy
 
@@ -37,6 +38,8 @@ Array = NDArray[np.float64]
 
 # log(1/tolerance) up to which a nest has to be rare.
 _MANY = 80.0
+# Step of differences of what takes no grids.
+_STEP = 2e-4
 # Logarithm of a factor up to which it goes into value, gradient and bound.
 _FOLDED = 600.0
 
@@ -259,23 +262,79 @@ class Evaluator:
         edge = max((r.edge for r in results), default=0.0)
         total = np.empty(0)
         if gradient:
-            total = np.array(out[1 : 1 + n], dtype=float)
-            for d, result, nest in zip(slopes, results, self.program.nests, strict=True):
-                partial = np.concatenate(
-                    (
-                        [result.d_field],
-                        result.d_increments,
-                        result.d_exponents,
-                        result.d_parameters,
-                    )
-                )
-                entries = np.array(nest.jacobian(*gaps.tolist(), *self.parameters), dtype=float)
-                np.add.at(total, nest.columns, d * partial[nest.rows] * entries)
-            total = self.coordinates.pull_back(gaps, total)
+            partials = [
+                np.concatenate(([r.d_field], r.d_increments, r.d_exponents, r.d_parameters))
+                for r in results
+            ]
+            total = self._total(gaps, out, partials)
         if 0.0 < abs(log_scale) < _FOLDED:
             factor, log_scale = math.exp(log_scale), 0.0
             value, total, error = factor * value, factor * total, factor * error
         return Evaluation(value, total, float(error), edge, exponentials, products, log_scale)
+
+    def _total(self, gaps: Array, out: Sequence[float], partials: Sequence[Array]) -> Array:
+        """Gradient in the coordinates, from the algebra's outputs and the nests' partial derivatives."""
+        n = gaps.size
+        total = np.array(out[1 : 1 + n], dtype=float)
+        for d, partial, nest in zip(out[1 + n :], partials, self.program.nests, strict=True):
+            entries = np.array(nest.jacobian(*gaps.tolist(), *self.parameters), dtype=float)
+            np.add.at(total, nest.columns, d * partial[nest.rows] * entries)
+        return self.coordinates.pull_back(gaps, total)
+
+    def second(self, coords: Array) -> tuple[float, Array, Array] | None:
+        """Value, gradient and Hessian in the coordinates, for the price of some ten gradients.
+
+        Parameters
+        ----------
+        coords : ndarray, shape (size,)
+
+        Returns
+        -------
+        tuple of (float, ndarray, ndarray), or None
+            None where a nest's second derivatives are not had: its field moves, it is rare, or its last
+            average is over next to nothing.
+
+        Notes
+        -----
+        The nests to second order come from `numerics.nests.second`; with them the functional is an
+        algebraic function whose gradient takes no grids, and is differenced: error of order _STEP^2.
+        """
+        gaps = self.coordinates.gaps(coords)
+        made = []
+        for index, nest in enumerate(self.program.nests):
+            leaf, numbers, field, v, s = self._asked(index, gaps)
+            if 0 in nest.rows or min(v) <= 0.0 or hardly_averaged(leaf.facts(numbers)[0], v, s):
+                return None
+            if nest.degree is not None and is_rare(leaf, numbers, field, v, s):
+                return None
+            made.append(second_order(leaf, numbers, field, v, s, **self._grids))
+        self.evaluations += 1
+        self.exponentials += sum(nest.exponentials for nest in made)
+        self.products += sum(nest.products for nest in made)
+        here = [self._inputs(index, gaps) for index in range(len(made))]
+
+        def gradient(at: Array) -> tuple[float, Array]:
+            gaps = self.coordinates.gaps(at)
+            values, partials = [], []
+            for index, nest in enumerate(made):
+                move = self._inputs(index, gaps) - here[index]
+                bent = nest.hessian @ move
+                values.append(nest.value + float(nest.gradient @ move) + 0.5 * float(move @ bent))
+                partials.append(np.concatenate(([0.0], nest.gradient + bent)))
+            out = self.program.combine(*gaps.tolist(), *self.parameters, *values)
+            return float(out[0]), self._total(gaps, out, partials)
+
+        rows = np.empty((coords.size, coords.size))
+        for i in range(coords.size):
+            move = np.zeros_like(coords)
+            move[i] = _STEP
+            rows[i] = (gradient(coords + move)[1] - gradient(coords - move)[1]) / (2.0 * _STEP)
+        return *gradient(coords), 0.5 * (rows + rows.T)
+
+    def _inputs(self, index: int, gaps: Array) -> Array:
+        """Increments, exponents and leaf parameters of a nest."""
+        inputs = self.program.nests[index].inputs(*gaps.tolist(), *self.parameters)
+        return np.array(inputs[1:], dtype=float)
 
     def _scaled(self, index: int, gaps: Array, gradient: bool) -> NestResult:
         """A nest, with a scale of its own where that is a factor of the functional."""

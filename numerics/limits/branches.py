@@ -22,7 +22,7 @@ from numerics.thresholds.points import objective_of
 from numerics.thresholds.profile import start_at
 from numerics.thresholds.solution import Solution
 from numerics.thresholds.starts import Start, gap, interpolated, logits, ordered, seed
-from numerics.thresholds.stationary import Function, descend, hessian
+from numerics.thresholds.stationary import Function, descend, follow, hessian
 from theory import FreeEnergy, Model, free_energy
 from theory.thresholds.finite_exponents import without_quenched_average
 
@@ -53,8 +53,8 @@ _RECENT = 4
 _PARTED, _SETTLED = 2, (8, 6)
 # Two ends of one level that differ by less, relative, are one.
 _SAME = 1e-10
-# A saddle's gradient.
-_FLAT = 1e-8
+# A saddle's gradient; steps of Newton's method, and their length, that a profile's saddle is mostly within.
+_FLAT, _NEAR, _RADIUS = 1e-8, 40, 0.25
 # What may be left to be gained at a point that counts as reached, relative.
 _REACHED = 1e-11
 #: Operations of one value and gradient from which on a level is too dear.
@@ -240,7 +240,14 @@ def _end(coarse: Objective, coords: Array) -> tuple[Array, float]:
     if wanted:
         unit = coarse.size(coarse(coords)[0])
         with coarse.limited(coords):
-            coords, _, _ = saddle(coarse, coords, domain=inside, gradient_tolerance=_FLAT * unit)
+            near, _, steepness = follow(
+                coarse, coords, coarse.ascents, domain=inside,
+                gradient_tolerance=_FLAT * unit, iterations=_NEAR, radius=_RADIUS,
+            )  # fmt: skip
+            if steepness < _FLAT * unit:
+                coords = near
+            else:
+                coords, *_ = saddle(coarse, coords, domain=inside, gradient_tolerance=_FLAT * unit)
     else:
         coords, _, _ = descend(coarse, coords, domain=inside, gradient_tolerance=_GRADIENT)
     # in the metric of a Hessian at the end: the one on the way may have been steeper

@@ -23,9 +23,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .convolution import Lifting, Rows, adjoint, lift
 from .extent import Extent
 from .grids import GridPlan, ResolutionError, Strip
+from .lifting.convolution import Lifting, Rows, adjoint, lift
 from .shape import Shape
 
 __all__ = [

@@ -4,9 +4,9 @@ The nest ``f_k(x) = (1/s_k) log E exp(s_k f_{k-1}(x + sqrt(v_k) U))`` is evaluat
 outwards. Level k is a convolution on a uniform grid whose spacing comes from an error bound
 (`numerics.nests.grids`) and whose extent comes from tail bounds (`numerics.nests.extent`); neighbouring grids
 are commensurate, so one table of Gaussian weights serves all outputs of a level
-(`numerics.nests.convolution`). Per level this takes one exponential per inner node, one per table entry
-and one logarithm per output; everything else is multiply-add. Of an even leaf only the nodes y >= 0 are
-computed.
+(`numerics.nests.lifting.convolution`). Per level this takes one exponential per inner node, one per table
+entry and one logarithm per output; everything else is multiply-add. Of an even leaf only the nodes y >= 0
+are computed.
 
 The gradient is the adjoint sweep: Gibbs weights from the outside in, ``d f_k / d f_{k-1} =
 exp(s_k (f_{k-1} - f_k))``, with ``d/dv`` by differentiating the Gaussian and ``d/ds`` as a relative
@@ -42,10 +42,10 @@ from .chain import (
 )
 from .extent import extent
 from .grids import MAX_WORK, GridPlan, ResolutionError, Strip, plan_grids, window
-from .outermost import lift_point
+from .lifting.outermost import lift_point
+from .lifting.rows import Lifting
 from .pilot import measured_strips
 from .rare import evaluate_rare, is_rare
-from .rows import Lifting
 from .windows import depth_below_top, leaf_range, scale
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ __all__ = [
     "evaluate_nest",
     "evaluate_scaled",
     "forward",
+    "hardly_averaged",
     "inner_weights",
     "without_dip",
 ]
@@ -204,7 +205,7 @@ def evaluate_nest(
     if not v:
         return _bare_leaf(leaf, parameters, field, gradient)
     strip, shape = leaf.facts(parameters)
-    if s[-1] == 0.0 and v[-1] < _TINY * min(1.0, strip.half_width) ** 2:
+    if hardly_averaged(strip, v, s):
         inner = evaluate_nest(
             leaf,
             parameters,
@@ -223,6 +224,11 @@ def evaluate_nest(
         return _tiny_average(inner, increments[kept[-1]], half_bend, gradient)
     job = Job(leaf, parameters, shape, field, v, s, work_limit)
     return _on_grids(job, strip, tolerance * scale(job), coarsen, gradient)
+
+
+def hardly_averaged(strip: Strip, v: tuple[float, ...], s: tuple[float, ...]) -> bool:
+    """Whether a nest ends in a quenched average over an increment so tiny that a sum would lose f''."""
+    return s[-1] == 0.0 and v[-1] < _TINY * min(1.0, strip.half_width) ** 2
 
 
 class Forward(NamedTuple):

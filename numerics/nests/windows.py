@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from .chain import Job, mirror, weighted, window_nodes
 from .extent import Extent, crossing, heavy_interval, peak_window
 from .grids import MAX_NODES, GridPlan, ResolutionError
-from .outermost import lift_point
-from .rows import Lifting
+from .lifting.outermost import lift_point
+from .lifting.rows import Lifting
 
 __all__ = ["depth_below_top", "flat_from", "leaf_range", "scale"]
 

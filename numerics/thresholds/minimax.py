@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .objective import Objective
-from .stationary import Function, follow, hessian, minimise, updated
+from .stationary import Curved, Function, follow, hessian, minimise, updated
 
 __all__ = ["minimax", "saddle"]
 
@@ -25,6 +25,8 @@ Places = NDArray[np.intp]
 # Newton steps that may bring the eliminated coordinates back, the longest one, and what a gradient may keep
 # of its size before their block of the Hessian is made again.
 _CORRECTIONS, _LONGEST, _SLOW = 12, 0.5, 0.3
+# Gradient in the eliminated coordinates that says that they are not stationary anywhere near.
+_UNSETTLED = 1e-5
 # What the value may be off by as they are not quite stationary, beside the decrease foretold.
 _KEPT = 1e-2
 # Part of the foretold decrease that a step has to bring, and the part that it may miss to be trusted.
@@ -138,7 +140,7 @@ def minimax(
     """
     kept = np.setdiff1d(np.arange(coords.size, dtype=np.intp), eliminated)
     inner = _Inner(function, eliminated, count)
-    coords, value, _ = follow(
+    coords, value, steepness = follow(
         function,
         coords,
         lambda _: count,
@@ -148,9 +150,11 @@ def minimax(
         iterations=40,
         radius=_LONGEST,
     )
+    if not steepness < _UNSETTLED:
+        return coords, math.inf, math.inf
     value, gradient = function(coords)
     curvature: Array | None = None
-    fresh = False
+    fresh, curved = False, isinstance(function, Curved)
     for _ in range(iterations):
         if curvature is None:
             curvature, fresh = hessian(function, coords), True
@@ -177,7 +181,7 @@ def minimax(
             if gain > _BROUGHT * foretold or level:
                 good = abs(gain - foretold) < _FORETOLD * foretold
                 bent = updated(curvature, trial - coords, gradient, steepness)
-                curvature, fresh = (bent if good else None), False
+                curvature, fresh = (bent if good and not curved else None), False
                 if good:
                     radius = min(max(radius, 2.0 * length), _WIDEST)
                 else:

@@ -151,6 +151,28 @@ class Objective:
             return self.sign * value, self.sign * gradient
         return (math.log(value) + at.log_scale, gradient / value) if value > 0.0 else lost
 
+    def hessian(self, coords: Array) -> Array | None:
+        """Hessian from second derivatives of the nests (`Evaluator.second`), nan where the objective is lost.
+
+        None where these are not had, and differences of gradients are what is left.
+        """
+        lost = np.full((coords.size, coords.size), math.nan)
+        if not np.abs(coords).max(initial=0.0) <= 60.0:
+            return lost
+        try:
+            with np.errstate(all="ignore"):
+                made = self.evaluator.second(coords)
+        except (ResolutionError, OverflowError, ZeroDivisionError, ValueError):
+            return lost
+        if made is None:
+            return None
+        value, gradient, bent = made
+        if not self.logarithmic:
+            return self.sign * bent
+        if not value > 0.0:
+            return lost
+        return bent / value - np.outer(gradient, gradient) / value**2
+
     def with_work(self, coords: Array) -> tuple[float, int]:
         """Value, and the operations that it and its gradient took."""
         evaluator = self.evaluator

@@ -13,12 +13,14 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
 __all__ = [
+    "Curved",
     "Function",
     "StationaryPoint",
     "follow",
@@ -51,6 +53,15 @@ _SHORTER = 0.05
 _NEAR = 1e-2
 # Central differences of the gradient: error of order step^2, noise of order 1e-15 / step.
 _STEP = 2e-4
+
+
+@runtime_checkable
+class Curved(Protocol):
+    """An objective that knows its Hessian, or None where it does not."""
+
+    def hessian(self, coords: Array) -> Array | None:
+        """Hessian at a point, shape (size, size)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -394,7 +405,23 @@ def _followed_within(
 
 @np.errstate(over="ignore", invalid="ignore")
 def hessian(function: Function, coords: Array, step: float = _STEP) -> Array:
-    """Hessian of an objective by central differences of its gradient; 2 size evaluations."""
+    """Hessian of an objective: its own where it has one, else differences of its gradient.
+
+    Parameters
+    ----------
+    function : callable
+        Objective and gradient; perhaps `Curved`.
+    coords : ndarray, shape (size,)
+    step : float, optional
+        Of central differences, which take 2 size evaluations.
+
+    Returns
+    -------
+    ndarray, shape (size, size)
+    """
+    known: object = function
+    if isinstance(known, Curved) and (own := known.hessian(coords)) is not None:
+        return own
     rows = np.empty((coords.size, coords.size))
     for i in range(coords.size):
         move = np.zeros_like(coords)

@@ -14,7 +14,7 @@ from scipy import optimize
 from numerics import cross_check
 from numerics.functionals.doubles import compile_program, evaluator
 from numerics.nests.grids import ResolutionError
-from theory import ABP, SBP, SK, SphericalPerceptron, UPerceptron, free_energy
+from theory import ABP, SBP, SK, SphericalPerceptron, UPerceptron, ZeroOnePerceptron, free_energy
 from theory.thresholds.asymptotics import infinite_exponent_limit
 from verify import kappas, models, order_parameters
 
@@ -352,3 +352,31 @@ def test_a_quenched_outermost_average_is_not_cut(recorded):
     assert value < -0.1
     assert ev.with_grid(tolerance=1e-19).nest(index, gaps).value == pytest.approx(value, rel=1e-14)
     assert at(fe, point, gradient=False).value == pytest.approx(cross_check(fe, point), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "model", [SBP(1), ABP(0), UPerceptron(1), SphericalPerceptron(-1), ZeroOnePerceptron(0), SK()]
+)
+def test_second_derivatives_are_differences_of_gradients(model):
+    fe = free_energy(model, 4)
+    ev = evaluator(fe)
+    rng = np.random.default_rng(1)
+    coords = 0.3 * rng.standard_normal(len(fe.order_parameters))
+    made = ev.second(coords)
+    assert made is not None
+    value, gradient, hessian = made
+    here = ev(coords)
+    assert value == pytest.approx(here.value, rel=1e-13)
+    assert gradient == pytest.approx(here.gradient, abs=1e-12 * np.abs(here.gradient).max())
+    step = 2e-4
+    rows = [
+        (ev(coords + step * unit).gradient - ev(coords - step * unit).gradient) / (2.0 * step)
+        for unit in np.eye(coords.size)
+    ]
+    np.testing.assert_allclose(hessian, rows, rtol=0.0, atol=1e-6 * np.abs(rows).max())
+
+
+def test_there_are_no_second_derivatives_where_a_nest_is_rare():
+    fe = free_energy(SBP(10), 3)
+    ev = evaluator(fe)
+    assert ev.second(np.zeros(len(fe.order_parameters))) is None

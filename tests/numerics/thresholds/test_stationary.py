@@ -276,6 +276,20 @@ def test_the_functionals_minimum_is_found_from_its_surroundings(solved, level):
     assert point.eigenvalues.min() > 0.0
 
 
+def test_an_objective_knows_its_hessian(solved):
+    """Of a logarithm, too; and none where the objective is lost."""
+    fe = free_energy(SBP(1), 4)
+    objective = Objective.of(fe, evaluator(fe))
+    coords = objective.evaluator.coordinates.from_order_parameters(solved(4).order_parameters)
+    coords = coords + 0.1 * np.cos(np.arange(coords.size))
+    before = objective.evaluator.evaluations
+    own = hessian(objective, coords)
+    assert objective.evaluator.evaluations == before + 1
+    by_differences = hessian(lambda x: objective(x), coords)
+    np.testing.assert_allclose(own, by_differences, rtol=0.0, atol=1e-6 * np.abs(own).max())
+    assert np.isnan(hessian(objective, coords + 100.0)).all()
+
+
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=8)
 def test_the_functionals_hessian_is_symmetric_and_predicts_its_values(solved, seed):

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logsumexp
 
-from numerics.nests import rows as forms
-from numerics.nests.convolution import Lifting, adjoint, lift
-from numerics.nests.outermost import lift_point
+from numerics.nests.lifting import rows as forms
+from numerics.nests.lifting.convolution import Lifting, adjoint, lift
+from numerics.nests.lifting.outermost import lift_point
 
 
 def log_positive(low: float, high: float) -> st.SearchStrategy[float]:

@@ -1,6 +1,6 @@
 """Rows of a lifting, one output each, in the form that keeps every digit; compiled.
 
-Which forms there are and when each is right is said in `numerics.nests.convolution`.
+Which forms there are and when each is right is said in `numerics.nests.lifting.convolution`.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Rows(NamedTuple):
     table, e_form : ndarray
         Gaussian weights by phase, and ``exp(s (f - ref))`` with padding.
     tilts, tilted, tilted_table : ndarray
-        The same for blocks (`numerics.nests.tilted`).
+        The same for blocks (`numerics.nests.lifting.tilted`).
     begin, end : int
         Rows from ``begin`` to ``end - 1`` were computed; ``end`` = -1: the work limit was met.
     exponentials, products : int

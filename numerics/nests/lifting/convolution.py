@@ -7,7 +7,7 @@
 * plain products of two tables elsewhere: one exponential per node and per table entry, not per
   pair;
 * where these under- or overflow, products again after a tilt that neighbouring rows share
-  (`numerics.nests.tilted`);
+  (`numerics.nests.lifting.tilted`);
 * log-sum-exp with the row's own maximum taken out, where a row has two distant peaks.
 
 A row's window lies around its *tilted* centres, found from the running extrema of the slopes of f:
