@@ -25,21 +25,27 @@ from numerics.nests.grids import MAX_WORK
 from numerics.nests.laws import Law, tilted_laws
 from numerics.nests.leaf import CompiledLeaf, compile_leaf
 from numerics.nests.rare import is_rare, plan_rare
-from numerics.nests.second import second_order
+from numerics.nests.second import SecondOrder, second_order
 from numerics.nests.stable import COMPILED
 from theory import FreeEnergy
 
 from .coordinates import Coordinates
 from .parts import parts_of
 
-__all__ = ["CompiledLeaf", "Evaluation", "Evaluator", "compile_leaf", "evaluator", "evaluator_of"]
+__all__ = [
+    "CompiledLeaf",
+    "Evaluation",
+    "Evaluator",
+    "Expansion",
+    "compile_leaf",
+    "evaluator",
+    "evaluator_of",
+]
 
 Array = NDArray[np.float64]
 
 # log(1/tolerance) up to which a nest has to be rare.
 _MANY = 80.0
-# Step of differences of what takes no grids.
-_STEP = 2e-4
 # Logarithm of a factor up to which it goes into value, gradient and bound.
 _FOLDED = 600.0
 
@@ -281,8 +287,8 @@ class Evaluator:
             np.add.at(total, nest.columns, d * partial[nest.rows] * entries)
         return self.coordinates.pull_back(gaps, total)
 
-    def second(self, coords: Array) -> tuple[float, Array, Array] | None:
-        """Value, gradient and Hessian in the coordinates, for the price of some ten gradients.
+    def expanded(self, coords: Array) -> Expansion | None:
+        """The functional with its nests to second order about a point, which takes no grids.
 
         Parameters
         ----------
@@ -290,46 +296,27 @@ class Evaluator:
 
         Returns
         -------
-        tuple of (float, ndarray, ndarray), or None
+        Expansion or None
             None where a nest's second derivatives are not had: its field moves, it is rare, or its last
             average is over next to nothing.
 
         Notes
         -----
-        The nests to second order come from `numerics.nests.second`; with them the functional is an
-        algebraic function whose gradient takes no grids, and is differenced: error of order _STEP^2.
+        Differences of its gradient are the functional's Hessian there, for the price of some ten gradients.
         """
         gaps = self.coordinates.gaps(coords)
-        made = []
+        nests = []
         for index, nest in enumerate(self.program.nests):
             leaf, numbers, field, v, s = self._asked(index, gaps)
             if 0 in nest.rows or min(v) <= 0.0 or hardly_averaged(leaf.facts(numbers)[0], v, s):
                 return None
             if nest.degree is not None and is_rare(leaf, numbers, field, v, s):
                 return None
-            made.append(second_order(leaf, numbers, field, v, s, **self._grids))
+            nests.append(second_order(leaf, numbers, field, v, s, **self._grids))
         self.evaluations += 1
-        self.exponentials += sum(nest.exponentials for nest in made)
-        self.products += sum(nest.products for nest in made)
-        here = [self._inputs(index, gaps) for index in range(len(made))]
-
-        def gradient(at: Array) -> tuple[float, Array]:
-            gaps = self.coordinates.gaps(at)
-            values, partials = [], []
-            for index, nest in enumerate(made):
-                move = self._inputs(index, gaps) - here[index]
-                bent = nest.hessian @ move
-                values.append(nest.value + float(nest.gradient @ move) + 0.5 * float(move @ bent))
-                partials.append(np.concatenate(([0.0], nest.gradient + bent)))
-            out = self.program.combine(*gaps.tolist(), *self.parameters, *values)
-            return float(out[0]), self._total(gaps, out, partials)
-
-        rows = np.empty((coords.size, coords.size))
-        for i in range(coords.size):
-            move = np.zeros_like(coords)
-            move[i] = _STEP
-            rows[i] = (gradient(coords + move)[1] - gradient(coords - move)[1]) / (2.0 * _STEP)
-        return *gradient(coords), 0.5 * (rows + rows.T)
+        self.exponentials += sum(nest.exponentials for nest in nests)
+        self.products += sum(nest.products for nest in nests)
+        return Expansion(self, gaps, nests)
 
     def _inputs(self, index: int, gaps: Array) -> Array:
         """Increments, exponents and leaf parameters of a nest."""
@@ -345,6 +332,36 @@ class Evaluator:
     def __call__(self, coords: Array, *, gradient: bool = True) -> Evaluation:
         """Evaluate at coordinates of shape (size,)."""
         return self.at_gaps(self.coordinates.gaps(coords), gradient=gradient)
+
+
+class Expansion(Evaluator):
+    """A functional whose nests are known to second order about a point.
+
+    Parameters
+    ----------
+    whole : Evaluator
+    gaps : ndarray
+        The point.
+    nests : sequence of SecondOrder
+        Its nests there.
+    """
+
+    def __init__(self, whole: Evaluator, gaps: Array, nests: Sequence[SecondOrder]) -> None:
+        names = dict(zip(whole.program.parameters, whole.parameters, strict=True))
+        super().__init__(whole.program, names, coordinates=whole.coordinates)
+        self._about = [(nest, self._inputs(k, gaps)) for k, nest in enumerate(nests)]
+
+    def at_gaps(self, gaps: Array, *, gradient: bool = True) -> Evaluation:
+        """Value and gradient at gaps near the point, as those of `Evaluator`."""
+        values, partials = [], []
+        for index, (nest, here) in enumerate(self._about):
+            move = self._inputs(index, gaps) - here
+            bent = nest.hessian @ move
+            values.append(nest.value + float(nest.gradient @ move) + 0.5 * float(move @ bent))
+            partials.append(np.concatenate(([0.0], nest.gradient + bent)))
+        out = self.program.combine(*gaps.tolist(), *self.parameters, *values)
+        total = self._total(gaps, out, partials) if gradient else np.empty(0)
+        return Evaluation(float(out[0]), total, 0.0, 0.0, 0, 0)
 
 
 def evaluator(fe: FreeEnergy, *, tolerance: float = 1e-16, coarsen: float = 1.0) -> Evaluator:

@@ -201,6 +201,13 @@ class Curves:
             slopes.append(np.hstack((slope[:, :before], slope[:, before:] @ curve)))
         return np.concatenate((*out, fields)), block_diag(*slopes, np.eye(fields.size))
 
+    def expanded(self, coefficients: Array) -> Curves | None:
+        """Return curves of the same objective to second order, as `Objective.expanded`."""
+        with np.errstate(all="ignore"):
+            coords, _ = self.coords(coefficients)
+        known = self.objective.expanded(coords) if np.isfinite(coords).all() else None
+        return None if known is None else replace(self, objective=known)
+
     def __call__(self, coefficients: Array) -> tuple[float, Array]:
         """Value and gradient; (inf, 0) where curves do not fall, or the objective is not known."""
         lost = math.inf, np.zeros_like(coefficients)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .objective import Objective
-from .stationary import Curved, Function, follow, hessian, minimise, updated
+from .stationary import Expandable, Function, follow, hessian, minimise, updated
 
 __all__ = ["minimax", "saddle"]
 
@@ -154,7 +154,7 @@ def minimax(
         return coords, math.inf, math.inf
     value, gradient = function(coords)
     curvature: Array | None = None
-    fresh, curved = False, isinstance(function, Curved)
+    fresh, curved = False, isinstance(function, Expandable)
     for _ in range(iterations):
         if curvature is None:
             curvature, fresh = hessian(function, coords), True

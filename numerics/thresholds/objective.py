@@ -151,27 +151,16 @@ class Objective:
             return self.sign * value, self.sign * gradient
         return (math.log(value) + at.log_scale, gradient / value) if value > 0.0 else lost
 
-    def hessian(self, coords: Array) -> Array | None:
-        """Hessian from second derivatives of the nests (`Evaluator.second`), nan where the objective is lost.
-
-        None where these are not had, and differences of gradients are what is left.
-        """
-        lost = np.full((coords.size, coords.size), math.nan)
+    def expanded(self, coords: Array) -> Objective | None:
+        """Return the objective with its nests to second order, or None: see `Evaluator.expanded`."""
         if not np.abs(coords).max(initial=0.0) <= 60.0:
-            return lost
+            return None
         try:
             with np.errstate(all="ignore"):
-                made = self.evaluator.second(coords)
+                known = self.evaluator.expanded(coords)
         except (ResolutionError, OverflowError, ZeroDivisionError, ValueError):
-            return lost
-        if made is None:
             return None
-        value, gradient, bent = made
-        if not self.logarithmic:
-            return self.sign * bent
-        if not value > 0.0:
-            return lost
-        return bent / value - np.outer(gradient, gradient) / value**2
+        return None if known is None else self.on(known)
 
     def with_work(self, coords: Array) -> tuple[float, int]:
         """Value, and the operations that it and its gradient took."""

@@ -357,26 +357,28 @@ def test_a_quenched_outermost_average_is_not_cut(recorded):
 @pytest.mark.parametrize(
     "model", [SBP(1), ABP(0), UPerceptron(1), SphericalPerceptron(-1), ZeroOnePerceptron(0), SK()]
 )
-def test_second_derivatives_are_differences_of_gradients(model):
+def test_an_expansion_has_the_hessian_of_the_functional(model):
     fe = free_energy(model, 4)
     ev = evaluator(fe)
     rng = np.random.default_rng(1)
     coords = 0.3 * rng.standard_normal(len(fe.order_parameters))
-    made = ev.second(coords)
-    assert made is not None
-    value, gradient, hessian = made
-    here = ev(coords)
-    assert value == pytest.approx(here.value, rel=1e-13)
-    assert gradient == pytest.approx(here.gradient, abs=1e-12 * np.abs(here.gradient).max())
+    near = ev.expanded(coords)
+    assert near is not None
+    before, here = ev.evaluations, ev(coords)
+    there = near(coords)
+    assert there.value == pytest.approx(here.value, rel=1e-13)
+    assert there.gradient == pytest.approx(here.gradient, abs=1e-12 * np.abs(here.gradient).max())
     step = 2e-4
     rows = [
-        (ev(coords + step * unit).gradient - ev(coords - step * unit).gradient) / (2.0 * step)
-        for unit in np.eye(coords.size)
-    ]
-    np.testing.assert_allclose(hessian, rows, rtol=0.0, atol=1e-6 * np.abs(rows).max())
+        [(f(coords + step * unit).gradient - f(coords - step * unit).gradient) / (2.0 * step)
+         for unit in np.eye(coords.size)]
+        for f in (near, ev)
+    ]  # fmt: skip
+    np.testing.assert_allclose(rows[0], rows[1], rtol=0.0, atol=1e-6 * np.abs(rows).max())
+    assert ev.evaluations == before + 1 + 2 * coords.size
 
 
-def test_there_are_no_second_derivatives_where_a_nest_is_rare():
+def test_there_is_no_expansion_where_a_nest_is_rare():
     fe = free_energy(SBP(10), 3)
     ev = evaluator(fe)
-    assert ev.second(np.zeros(len(fe.order_parameters))) is None
+    assert ev.expanded(np.zeros(len(fe.order_parameters))) is None

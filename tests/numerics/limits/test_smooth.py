@@ -20,6 +20,7 @@ from numerics.limits.limit import _of_both
 from numerics.limits.smooth import Curves
 from numerics.thresholds.points import objective_of
 from numerics.thresholds.starts import Start, resolved
+from numerics.thresholds.stationary import hessian
 from theory import ABP, SBP, SK, Hopfield, Model, ZeroOnePerceptron
 
 PARISI = 0.7631667265665  # Oppermann and Schmidt, from 200 levels
@@ -82,6 +83,16 @@ def test_gradients_are_those_of_the_value(model: Model, level: int) -> None:
         assert gradient[k] == pytest.approx(slope, rel=1e-5, abs=1e-7)
 
 
+def test_expanded_curves_have_the_same_hessian() -> None:
+    curves, at, _ = curves_at(SBP(1), 5, 3)
+    evaluator = curves.objective.evaluator
+    before = evaluator.evaluations
+    own = hessian(curves, at)
+    assert evaluator.evaluations == before + 1
+    by_differences = hessian(lambda x: curves(x), at)
+    np.testing.assert_allclose(own, by_differences, rtol=0.0, atol=1e-6 * np.abs(own).max())
+
+
 @pytest.mark.parametrize(
     ("model", "level", "inner"), [(SK(), 4, 1), (ABP(0), 4, 1), (SBP(1), 8, 3)], ids=str
 )
@@ -113,6 +124,7 @@ def test_curves_that_rise_have_no_value() -> None:
     height, gradient = curves(at)
     assert height == math.inf
     assert not gradient.any()
+    assert curves.expanded(at) is None
     assert gained(curves, at) == (0, math.inf)
 
 
