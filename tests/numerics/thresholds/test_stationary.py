@@ -276,8 +276,9 @@ def test_the_functionals_minimum_is_found_from_its_surroundings(solved, level):
     assert point.eigenvalues.min() > 0.0
 
 
-def test_an_objective_knows_its_hessian(solved):
+def test_an_objective_knows_its_hessian(solved, monkeypatch):
     """For one evaluation, of a logarithm, too; and none where the objective is lost."""
+    monkeypatch.setattr("numerics.thresholds.objective._FEW", 0)
     fe = free_energy(SBP(1), 4)
     objective = Objective.of(fe, evaluator(fe))
     coords = objective.evaluator.coordinates.from_order_parameters(solved(4).order_parameters)
