@@ -117,5 +117,7 @@ def located(objective: Objective, fe: FreeEnergy, coords: Array, split: str) -> 
 
 def same_point(a: Solution, b: Solution) -> bool:
     """Whether two solutions are one stationary point."""
+    if a.order_parameters.keys() != b.order_parameters.keys():  # one of them at s -> infinity
+        return False
     pairs = zip(a.order_parameters.values(), b.order_parameters.values(), strict=True)
     return all(abs(x - y) <= 1e-5 * max(abs(x), abs(y)) for x, y in pairs)

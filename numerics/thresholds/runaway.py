@@ -194,37 +194,40 @@ def runaway_solution(
     start, distance = _nearest_to_limit(objective, limit)
     error = distance + _ROUNDING * abs(limit.value)
     note = (
-        f"the minimum lies beyond the largest exponent resolved, s = {start:.0e}; the value is that of the "
-        f"s -> infinity functional, which is {distance:.1e} off what the functional tends to there"
+        "exponents near the minimum are too large to be told from infinite ones; the value is that of the "
+        f"s -> infinity functional, and exponents up to {start:.0e} are within {distance:.1e} of it"
     )
     digits = supported_digits(limit.value, error)
     return replace(limit, error=error, digits=digits, note=note)
 
 
 def _nearest_to_limit(objective: Objective, limit: Solution) -> tuple[float, float]:
-    """Largest exponent at which the functional resolves at the limit's point, and its distance there.
+    """Largest exponent at which the functional resolves at the limit's point, and the distance from there.
 
-    Or the depth of the functional below its limit at smaller exponents, where that is larger: it passes
-    through a minimum on its way. Where it is above, and falls towards it as 1/s, the distance is what it
-    extrapolates to, and by how much the extrapolation moves between the last exponents.
+    Where the functional comes up to its limit from below, it passed through a minimum on its way, at an
+    exponent that no rounding decides: it is walked to smaller ones until it lies above, and the distance is
+    at least twice the greatest depth (the minimum is lower than the limit's point there, by a part of it).
+    Where it is above, and falls towards it as 1/s, the distance is what it extrapolates to, and by how much
+    the extrapolation moves between the last exponents.
     """
     patient = objective.on(objective.evaluator.with_grid(work_limit=_LIMIT_WORK))
+    rounding = _ROUNDING * abs(limit.value)
     largest, distance = math.nan, math.inf
     above: list[float] = []
     for s in 10.0 ** np.arange(17.0, 2.0, -0.5):
         value, _ = patient(at_exponent(limit, s).coords(objective.evaluator.coordinates))
         if not math.isfinite(value):
             continue
-        away = limit.value - math.exp(value)
+        away = math.exp(value) - limit.value
         if math.isnan(largest):
             largest, distance = float(s), abs(away)
-        above.append(-away)
-        far = above[0] > _EXTRAPOLATED * limit.value and min(above) > 0.0
-        if far and len(above) == _LAST:
-            return largest, _extrapolated(above)
-        if len(above) > 1 and not far and (away < 0.0 or s < 1e-4 * largest):
+        above.append(away)
+        if above[0] > _EXTRAPOLATED * limit.value and min(above) > 0.0:
+            if len(above) == _LAST:
+                return largest, _extrapolated(above)
+        elif away > 10.0 * rounding:
             break
-        distance = max(distance, away)
+        distance = max(distance, -2.0 * away)
     return largest, distance
 
 

@@ -15,11 +15,12 @@ largest exponent that was resolved.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
 
+from numerics.errors import ResolutionError
 from theory import FreeEnergy, Model, free_energy
 from theory.parameters import shown
 from theory.thresholds.finite_exponents import without_outermost_pair
@@ -29,7 +30,7 @@ from .faint.pair import completed, has_quenched_pair
 from .functional import functional_of
 from .newton import curvatures
 from .points import objective_of, same_point
-from .runaway import Capacities
+from .runaway import Capacities, runaway_solution
 from .search import Progress, check_bounds, search
 from .settle import DOUBLE_DIGITS, check_digits, closed_form, refine
 from .solution import ConvergenceError, Solution, written
@@ -350,7 +351,7 @@ def _settled(solution: Solution, digits: int, tell: Progress) -> Solution:
     def told(stage: str, fraction: float) -> None:
         tell(solution.level, stage, fraction)
 
-    settled = refine(solution, digits, told)
+    settled = _refined(solution, digits, told)
     branches = [replace(settled, branches=())]
     lost = []
     for branch in solution.branches:
@@ -367,8 +368,51 @@ def _settled(solution: Solution, digits: int, tell: Progress) -> Solution:
         if not any(same_point(other, known) for known in branches):
             branches.append(other)
     branches.sort(key=lambda b: b.value)
+    settled = _not_runaway(settled, branches, digits, told)
     note = "; ".join([*([settled.note] if settled.note else []), *lost])
     return replace(settled, branches=tuple(branches), note=note)
+
+
+def _not_runaway(
+    settled: Solution, branches: list[Solution], digits: int, tell: Callable[[str, float], None]
+) -> Solution:
+    """A minimum below the functional at s -> infinity, where balls see one that doubles do not."""
+    if settled.branch != "s -> infinity":
+        return settled
+    for branch in branches:
+        if branch.branch == "finite" and branch.value < settled.value:
+            try:
+                found = _confirmed(branch, None)
+                if found.digits < digits:
+                    found = refine(found, digits, tell)
+            except ArithmeticError:
+                continue
+            return replace(found, reason=settled.reason, statistics=settled.statistics)
+    return settled
+
+
+def _refined(solution: Solution, digits: int, tell: Callable[[str, float], None]) -> Solution:
+    """A solution from balls; where its exponent is too large for these, the functional at s -> infinity.
+
+    Both are right then, and which one a search ends in is a matter of rounding.
+    """
+    try:
+        return refine(solution, digits, tell)
+    except ResolutionError:
+        limits = [b for b in solution.branches if b.branch == "s -> infinity"]
+        if solution.branch != "finite" or not limits:
+            raise
+        objective = objective_of(free_energy(solution.model, solution.level))
+        known = runaway_solution(objective, np.empty(0), limits[0], {})
+        if abs(known.value - solution.value) > known.error:
+            raise
+        reached = replace(
+            known,
+            branches=solution.branches,
+            statistics=solution.statistics,
+            reason=solution.reason,
+        )
+        return refine(reached, digits, tell)
 
 
 def _continued(model: Model, level: int, digits: int, start: Solution) -> Solution:

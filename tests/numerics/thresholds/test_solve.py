@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ from numerics import Solution, cross_check, solve, solve_levels
 from numerics.functionals.doubles import evaluator
 from numerics.nests.grids import Strip, spacing, trapezoid_error
 from numerics.thresholds.objective import Objective
+from numerics.thresholds.points import objective_of, same_point
+from numerics.thresholds.runaway import at_exponent
+from numerics.thresholds.solve import _settled, _silent
 from numerics.thresholds.starts import Start, _read, interpolated, logits_of, resolved, seed
 from numerics.thresholds.stationary import minimise
 from theory import ABP, SBP, SK, Hopfield, free_energy
@@ -123,11 +127,33 @@ def test_random_starts_find_nothing_lower(kappa: str, level: int):
 @pytest.mark.long
 def test_the_infinite_exponent_limit_takes_over_at_a_small_margin():
     assert solve(SBP("0.05"), 3).branch == "s -> infinity"
-    # where a minimum at s = 6e11 can just be told from the limit, either is right to twelve digits
-    near = solve(SBP("0.1"), 3)
-    values = [b.value for b in near.branches]
-    assert values == pytest.approx([near.value] * len(values), rel=1e-11)
     assert solve(SBP("0.2"), 3).branch == "finite"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kappa", ["0.1", "0.105"])
+def test_the_error_of_the_infinite_exponent_holds_the_minimum_that_it_stands_for(kappa):
+    """At an exponent of 1e11, which balls do not resolve; whichever a search ends in is rounding's matter."""
+    found = solve(SBP(kappa), 3)
+    limit = next(b for b in found.branches if b.branch == "s -> infinity")
+    objective = objective_of(free_energy(SBP(kappa), 3))
+    depths = []
+    for s in 10.0 ** np.arange(10.0, 14.0, 0.25):
+        point = at_exponent(limit, s).coords(objective.evaluator.coordinates)
+        depths.append(limit.value - math.exp(objective(point)[0]))
+    assert 5e-14 < max(depths) < found.error < 1e-11
+    assert all(abs(b.value - found.value) <= found.error + b.error for b in found.branches)
+
+
+def test_a_minimum_below_the_infinite_exponent_is_chosen_once_balls_see_it():
+    """Its curvature may be lost in doubles, which then call it one of another kind."""
+    known = solve(SBP("0.15"), 3)
+    finite, limit = known.branches
+    assert (finite.branch, limit.branch) == ("finite", "s -> infinity")
+    assert not same_point(finite, limit)
+    again = _settled(replace(limit, branches=(finite, limit)), 12, _silent)
+    assert (again.branch, again.inertia) == ("finite", 0)
+    assert again.value == pytest.approx(known.value, abs=known.error + again.error)
 
 
 @pytest.mark.long
