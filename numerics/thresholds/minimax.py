@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .objective import Objective
-from .stationary import Expandable, Function, follow, hessian, minimise, updated
+from .stationary import Function, follow, hessian, minimise, updated
 
 __all__ = ["minimax", "saddle"]
 
@@ -154,7 +154,7 @@ def minimax(
         return coords, math.inf, math.inf
     value, gradient = function(coords)
     curvature: Array | None = None
-    fresh, curved = False, isinstance(function, Expandable)
+    fresh = False
     for _ in range(iterations):
         if curvature is None:
             curvature, fresh = hessian(function, coords), True
@@ -181,7 +181,7 @@ def minimax(
             if gain > _BROUGHT * foretold or level:
                 good = abs(gain - foretold) < _FORETOLD * foretold
                 bent = updated(curvature, trial - coords, gradient, steepness)
-                curvature, fresh = (bent if good and not curved else None), False
+                curvature, fresh = (bent if good else None), False
                 if good:
                     radius = min(max(radius, 2.0 * length), _WIDEST)
                 else:

@@ -39,8 +39,6 @@ __all__ = ["Objective", "adversaries", "ascents"]
 
 Array = NDArray[np.float64]
 
-# Coordinates of which differences of gradients are as cheap as an expansion.
-_FEW = 9
 # Operations of a level of a nest that a search may always spend, and how many times those of its start.
 _LEAST_WORK, _FINER = 100_000, 8
 # Logarithm up to which a capacity is a double.
@@ -155,7 +153,7 @@ class Objective:
 
     def expanded(self, coords: Array) -> Objective | None:
         """Return the objective with its nests to second order, or None: see `Evaluator.expanded`."""
-        if coords.size < _FEW or not np.abs(coords).max(initial=0.0) <= 60.0:
+        if not np.abs(coords).max(initial=0.0) <= 60.0:
             return None
         try:
             with np.errstate(all="ignore"):

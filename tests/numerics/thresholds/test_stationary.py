@@ -9,8 +9,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from numerics import solve
 from numerics.functionals.doubles import evaluator
 from numerics.thresholds.objective import Objective
+from numerics.thresholds.points import objective_of
 from numerics.thresholds.stationary import (
     Function,
     descend,
@@ -21,6 +23,7 @@ from numerics.thresholds.stationary import (
     relaxed,
 )
 from theory import SBP, free_energy
+from theory.thresholds.models import ZeroOnePerceptron
 
 
 def quadratic(centre: np.ndarray, curvature: np.ndarray, offset: float = 0.3) -> Function:
@@ -276,9 +279,8 @@ def test_the_functionals_minimum_is_found_from_its_surroundings(solved, level):
     assert point.eigenvalues.min() > 0.0
 
 
-def test_an_objective_knows_its_hessian(solved, monkeypatch):
+def test_an_objective_knows_its_hessian(solved):
     """For one evaluation, of a logarithm, too; and none where the objective is lost."""
-    monkeypatch.setattr("numerics.thresholds.objective._FEW", 0)
     fe = free_energy(SBP(1), 4)
     objective = Objective.of(fe, evaluator(fe))
     coords = objective.evaluator.coordinates.from_order_parameters(solved(4).order_parameters)
@@ -289,6 +291,16 @@ def test_an_objective_knows_its_hessian(solved, monkeypatch):
     by_differences = hessian(lambda x: objective(x), coords)
     np.testing.assert_allclose(own, by_differences, rtol=0.0, atol=1e-6 * np.abs(own).max())
     assert objective.expanded(coords + 100.0) is None
+
+
+def test_the_hessian_of_parts_that_cancel():
+    """Exponents times increments of 3 and a fugacity of 1e-3: differences once were off by their squares."""
+    fe = free_energy(ZeroOnePerceptron(kappa=0), 4)
+    objective = objective_of(fe)
+    coords = objective.evaluator.coordinates.coords(np.array(solve(fe.model, 4).gaps))
+    own = hessian(objective, coords)
+    one, two = (hessian(lambda x: objective(x), coords, step) for step in (1e-4, 2e-4))
+    np.testing.assert_allclose(own, (4.0 * one - two) / 3.0, rtol=0.0, atol=1e-6)
 
 
 @given(st.integers(0, 2**32 - 1))
