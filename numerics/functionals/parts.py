@@ -100,7 +100,7 @@ def parts_of(fe: FreeEnergy) -> Parts:
     stand_ins = [Symbol(f"nest_{k}", real=True) for k in range(len(fe.nests))]
     nests = []
     for nest in fe.nests:
-        leaf = Lambda(nest.leaf.variables, nest.leaf.expr.subs(above, simultaneous=True))
+        leaf = Lambda(nest.leaf.variables, nest.leaf.expr.xreplace(above))
         compiled = compile_leaf(leaf)
         inside = {str(x): x for x in leaf.expr.free_symbols}
         own = tuple(inside[name] for name in compiled.parameters)
@@ -114,7 +114,7 @@ def parts_of(fe: FreeEnergy) -> Parts:
         )
         nests.append(NestParts(leaf, compiled, own, len(nest.increments), inputs, entries))
     algebra = fe.expr.xreplace(dict(zip(fe.nests, stand_ins, strict=True)))
-    algebra = with_stable_logarithms(algebra).subs(below, simultaneous=True)
+    algebra = with_stable_logarithms(algebra).xreplace(below)
     return Parts(
         coordinates,
         tuple(parameters),
