@@ -55,13 +55,12 @@ __all__ = [
     "Forward",
     "Leaf",
     "NestResult",
-    "edge_of",
+    "check_liftings",
     "evaluate_nest",
     "evaluate_scaled",
     "forward",
     "hardly_averaged",
-    "inner_weights",
-    "without_dip",
+    "weighed",
 ]
 
 Array = NDArray[np.float64]
@@ -179,8 +178,8 @@ def evaluate_nest(
     Raises
     ------
     ValueError
-        If a gradient is wanted at a zero increment, where the identity level hides it, if an exponent is
-        negative, or if the leaf grows faster than linearly.
+        If a gradient is wanted at a zero increment, where the identity level hides it, if an increment or
+        an exponent is negative, or if the leaf grows faster than linearly.
     ResolutionError
         If an increment is so small that a grid would have more than `MAX_NODES` nodes, a level
         would take more than ``work_limit`` operations, or a grid ends where its weight still
@@ -192,6 +191,7 @@ def evaluate_nest(
     in the number of levels; an even leaf takes half of that. Error: the sum over levels of the trapezoid
     bound over the exponent, plus truncation of the order of ``NestResult.edge``, plus rounding.
     """
+    check_liftings(increments, exponents)
     kept = [k for k, v in enumerate(increments) if v > 0.0]
     if gradient and len(kept) < len(increments):
         raise ValueError(
@@ -200,8 +200,6 @@ def evaluate_nest(
         )
     v = tuple(increments[k] for k in kept)
     s = tuple(exponents[k] for k in kept)
-    if min(s, default=0.0) < 0.0:
-        raise ValueError(f"exponents must not be negative, got {s}: nest[f; -s] is -nest[-f; s]")
     if not v:
         return _bare_leaf(leaf, parameters, field, gradient)
     strip, shape = leaf.facts(parameters)
@@ -226,6 +224,22 @@ def evaluate_nest(
     return _on_grids(job, strip, tolerance * scale(job), coarsen, gradient)
 
 
+def check_liftings(increments: tuple[float, ...], exponents: tuple[float, ...]) -> None:
+    """Refuse liftings that there are not.
+
+    Raises
+    ------
+    ValueError
+        If an increment or an exponent is negative, or not a number.
+    """
+    if not all(v >= 0.0 for v in increments):
+        raise ValueError(f"increments must not be negative, got {increments}")
+    if not all(x >= 0.0 for x in exponents):
+        raise ValueError(
+            f"exponents must not be negative, got {exponents}: nest[f; -s] is -nest[-f; s]"
+        )
+
+
 def hardly_averaged(strip: Strip, v: tuple[float, ...], s: tuple[float, ...]) -> bool:
     """Whether a nest ends in a quenched average over an increment so tiny that a sum would lose f''."""
     return s[-1] == 0.0 and v[-1] < _TINY * min(1.0, strip.half_width) ** 2
@@ -248,6 +262,12 @@ class Forward(NamedTuple):
     d_field: float
     mu: Array  # Gibbs weights of f
     beyond_dip: bool  # the grids of an even leaf begin where a dip ends
+
+    @property
+    def fields(self) -> Array:
+        """Where the leaf's values are."""
+        nodes = self.first + np.arange(self.leaf_values.size, dtype=np.float64)
+        return np.asarray(self.plan.spacings[0] * nodes, dtype=np.float64)
 
 
 def forward(job: Job, strip: Strip, tolerance: float, coarsen: float) -> Forward:
@@ -288,39 +308,90 @@ def forward(job: Job, strip: Strip, tolerance: float, coarsen: float) -> Forward
     )  # fmt: skip
 
 
+class Weighed(NamedTuple):
+    """A nest on its grids, with the weights of all its fields."""
+
+    there: Forward
+    mu: list[Array]  # Gibbs weights of the leaf, of f_1, .. f_{K-1}; of an even leaf at fields >= 0
+    d_exponents: (
+        Array  # derivatives in all exponents but the outermost; 0 where only f_{K-1} is weighed
+    )
+    edge: float  # largest weight at the end of a grid
+
+
+def weighed(
+    job: Job,
+    strip: Strip,
+    tolerance: float,
+    coarsen: float,
+    floor: float = 0.0,
+    *,
+    all_of: bool = True,
+) -> Weighed:
+    """A nest with positive increments, there and back; grids that end too early in a dip go through it.
+
+    Parameters
+    ----------
+    job, strip, tolerance, coarsen
+        As for `forward`.
+    floor : float
+        Weights that are left out.
+    all_of : bool
+        Whether more than the outermost weights are wanted.
+
+    Raises
+    ------
+    ResolutionError
+        If a grid ends where its weight still matters.
+    """
+    there = forward(job, strip, tolerance, coarsen)
+    edge = float(max(there.mu[0], there.mu[-1]))
+    outermost = fold(there.mu) if job.leaf.even and there.copies == 1.0 else there.mu
+    mu, d_exponents = [outputs_of(outermost, there.added)], np.zeros(len(there.stages))
+    if all_of or there.beyond_dip:
+        for k in range(len(there.stages) - 1, -1, -1):
+            inner, d_exponents[k] = push(job, there.stages[k], mu[0], floor)
+            mu.insert(0, inner)
+            edge = max(edge, _edge(job, there.stages[k], inner))
+    if edge > 1e3 * tolerance * max(1.0, coarsen):
+        if there.beyond_dip:
+            whole = replace(job, shape=replace(job.shape, dip=None))
+            return weighed(whole, strip, tolerance, coarsen, floor, all_of=all_of)
+        raise ResolutionError(
+            f"the grids of increments {job.v} with exponents {job.s} end where the weight is still {edge:.1e}"
+        )
+    return Weighed(there, mu, d_exponents, edge)
+
+
+def _edge(job: Job, stage: Stage, mu: Array) -> float:
+    """Largest weight where a grid ends, but for the node that has all the weight of a flat end."""
+    lower = not job.leaf.even or (stage.lifting.first < 0 and stage.flat == 0)
+    ends = mu[0] * (lower and not stage.added[0]), mu[-1] * (stage.flat <= 0 and not stage.added[1])
+    return float(max(ends))
+
+
 def _on_grids(
     job: Job, strip: Strip, tolerance: float, coarsen: float, gradient: bool
 ) -> NestResult:
     """A nest with positive increments, there and back."""
-    leaf, v, s = job.leaf, job.v, job.s
-    there = forward(job, strip, tolerance, coarsen)
-    value, mu, plan = there.value, there.mu, there.plan
-    error = sum(
-        b / x if x > 0.0 else b * max(1.0, abs(value)) for b, x in zip(plan.bounds, s, strict=True)
+    there, mu, d_inner, edge = weighed(
+        job, strip, tolerance, coarsen, _WEIGHTLESS * tolerance, all_of=gradient
     )
-    edge = float(max(mu[0], mu[-1]))
-    d_increments, d_exponents, d_parameters = (np.empty(0) for _ in range(3))
-    if gradient or there.beyond_dip:
-        d_s = exponent_derivative(mu, there.f - there.ref, value - there.ref, s[-1])
-        mu = inner_weights(job, there)
-        d_increments, d_exponents, mu, inner = _swept_back(
-            job, there.stages, mu, _WEIGHTLESS * tolerance
-        )
-        d_increments, d_exponents = np.append(d_increments, there.d_v), np.append(d_exponents, d_s)
-        edge = max(edge, inner)
-    if edge > 1e3 * tolerance * max(1.0, coarsen):
-        if there.beyond_dip:
-            return _on_grids(without_dip(job), strip, tolerance, coarsen, gradient)
-        raise ResolutionError(
-            f"the grids of increments {v} with exponents {s} end where the weight is still {edge:.1e}"
-        )
+    value, s = there.value, job.s
+    error = sum(
+        b / x if x > 0.0 else b * max(1.0, abs(value))
+        for b, x in zip(there.plan.bounds, s, strict=True)
+    )
+    d_increments = d_exponents = d_parameters = np.empty(0)
     if gradient:
-        y = plan.spacings[0] * (there.first + np.arange(there.leaf_values.size, dtype=np.float64))
-        slopes = leaf.derivatives(y, there.leaf_values, job.parameters)
-        job.exponentials += mu.size * len(leaf.parameters)
-        d_parameters = np.einsum("ij,j->i", slopes, mu)
-    else:
-        d_increments = d_exponents = d_parameters
+        bends = [weighted(w, stage.rows.dv) for w, stage in zip(mu[1:], there.stages, strict=True)]
+        d_increments = np.array([*bends, there.d_v])
+        d_s = exponent_derivative(there.mu, there.f - there.ref, value - there.ref, s[-1])
+        d_exponents = np.append(d_inner, d_s)
+        y = there.fields
+        slopes = job.leaf.derivatives(y, there.leaf_values, job.parameters)
+        job.exponentials += y.size * len(job.leaf.parameters)
+        d_parameters = np.einsum("ij,j->i", slopes, mu[0])
     return NestResult(
         value,
         there.d_field,
@@ -332,37 +403,6 @@ def _on_grids(
         job.exponentials,
         job.products,
     )
-
-
-def without_dip(job: Job) -> Job:
-    """The same job with grids that go through the dip of its leaf."""
-    return replace(job, shape=replace(job.shape, dip=None))
-
-
-def inner_weights(job: Job, there: Forward) -> Array:
-    """Gibbs weights of f_{K-1} at the outputs of the lifting inside; of an even leaf at fields >= 0."""
-    mu = there.mu
-    return outputs_of(fold(mu) if job.leaf.even and there.copies == 1.0 else mu, there.added)
-
-
-def _swept_back(
-    job: Job, stages: list[Stage], mu: Array, floor: float
-) -> tuple[Array, Array, Array, float]:
-    """Derivatives in the inner increments and exponents, the leaf's Gibbs weights, the largest at an edge."""
-    d_increments, d_exponents = np.zeros(len(stages)), np.zeros(len(stages))
-    edge = 0.0
-    for k in range(len(stages) - 1, -1, -1):
-        d_increments[k] = weighted(mu, stages[k].rows.dv)
-        mu, d_exponents[k] = push(job, stages[k], mu, floor)
-        edge = max(edge, edge_of(job, stages[k], mu))
-    return d_increments, d_exponents, mu, edge
-
-
-def edge_of(job: Job, stage: Stage, mu: Array) -> float:
-    """Largest weight where a grid ends, but for the node that has all the weight of a flat end."""
-    lower = not job.leaf.even or (stage.lifting.first < 0 and stage.flat == 0)
-    ends = mu[0] * (lower and not stage.added[0]), mu[-1] * (stage.flat <= 0 and not stage.added[1])
-    return float(max(ends))
 
 
 def _tiny_average(inner: NestResult, v: float, half_bend: float, gradient: bool) -> NestResult:

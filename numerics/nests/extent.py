@@ -8,7 +8,7 @@ most ``s v b``, and that of any other point at most to it.
 In the dip between two half-lines a leaf is nearly ``-(c - y)^2/(2 V)``, and with that for all of it the path
 from the field 0 to the leaf is a Gaussian chain: grids begin where its fields end, far within what single
 windows would say. The weight at that end is looked at afterwards, and where there is some, grids go through
-the dip (`numerics.nests.doubles.without_dip`).
+the dip (`numerics.nests.doubles.weighed`).
 
 A leaf that falls off is in addition cut where its weight cannot matter to any outer level: at level k
 where ``min_{j>k} s_j (top - f_k(y))`` exceeds one ``log(1/tolerance)`` for every level outside, plus what

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from numerics.compiled import interruptible
 
-from .chain import Job, Leaf, push
-from .doubles import edge_of, forward, inner_weights, without_dip
-from .grids import MAX_WORK, Strip
+from .chain import Job, Leaf
+from .doubles import check_liftings, weighed
+from .grids import MAX_WORK
 from .windows import scale
 
 __all__ = ["Law", "tilted_laws"]
@@ -108,7 +108,7 @@ def tilted_laws(
     Raises
     ------
     ValueError
-        If an increment is 0.
+        If an increment is not positive, or an exponent negative.
     ResolutionError
         As `evaluate_nest` does.
 
@@ -117,29 +117,14 @@ def tilted_laws(
     Cost: that of a value and a gradient. Errors of averages: the nest's, and those of the differences, of
     order (spacing/half-width of the strip)^18.
     """
+    check_liftings(increments, exponents)
     if not increments or min(increments) <= 0.0:
         raise ValueError(f"laws need positive increments, got {increments}")
     strip, shape = leaf.facts(parameters)
     job = Job(leaf, parameters, shape, field, increments, exponents, work_limit)
-    tolerance *= scale(job)
-    laws, edge, beyond_dip = _laws(job, strip, tolerance, coarsen)
-    if beyond_dip and edge > 1e3 * tolerance * max(1.0, coarsen):
-        laws, *_ = _laws(without_dip(job), strip, tolerance, coarsen)
-    return laws
-
-
-def _laws(
-    job: Job, strip: Strip, tolerance: float, coarsen: float
-) -> tuple[tuple[Law, ...], float, bool]:
-    """The laws, the largest weight at the end of a grid, and whether grids begin beyond a dip."""
-    there = forward(job, strip, tolerance, coarsen)
-    leaf, mu = job.leaf, inner_weights(job, there)
-    laws, edge = [], float(max(there.mu[0], there.mu[-1]))
-    for k in range(len(there.stages) - 1, -1, -1):
-        stage = there.stages[k]
+    there, mu, *_ = weighed(job, strip, tolerance * scale(job), coarsen)
+    laws = [Law(there.plan.spacings[0], there.first, there.leaf_values, mu[0], leaf.even)]
+    for stage, spacing, weights in zip(there.stages, there.plan.spacings[1:], mu[1:], strict=True):
         first = stage.lifting.start + stage.rows.begin
-        laws.append(Law(there.plan.spacings[k + 1], first, stage.rows.g, mu, leaf.even))
-        mu, _ = push(job, stage, mu, 0.0)
-        edge = max(edge, edge_of(job, stage, mu))
-    laws.append(Law(there.plan.spacings[0], there.first, there.leaf_values, mu, leaf.even))
-    return tuple(laws[::-1]), edge, there.beyond_dip
+        laws.append(Law(spacing, first, stage.rows.g, weights, leaf.even))
+    return tuple(laws)

@@ -11,11 +11,12 @@ with E the average over mu: for an increment v_k and anything inside ``E Cov(t, 
 for an exponent ``E Cov(f_k, phi_j)``. So the functions phi are carried outwards on the rows that the
 forward sweep left (`numerics.nests.lifting.channels`), at a multiply-add a function and weight; a nest of K
 liftings takes about as long as K/2 gradients, where central differences take 4 K. Second derivatives of the
-leaf in its own parameters are differences of its derivatives, good to 1e-7.
+leaf in its own parameters are differences of its derivatives, good to 1e-8.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -23,9 +24,9 @@ from numpy.typing import NDArray
 
 from numerics.compiled import interruptible
 
-from .chain import Job, Stage, fold, mirror, outputs_of, push, weighted
-from .doubles import Forward, edge_of, forward, hardly_averaged, inner_weights, without_dip
-from .grids import MAX_WORK, ResolutionError, Strip
+from .chain import Job, Stage, fold, mirror, outputs_of, weighted
+from .doubles import Forward, check_liftings, hardly_averaged, weighed
+from .grids import MAX_WORK, Strip
 from .lifting.channels import averages
 from .windows import scale
 
@@ -36,8 +37,8 @@ __all__ = ["SecondOrder", "second_order"]
 
 Array = NDArray[np.float64]
 
-# Step of differences in the leaf's parameters, relative.
-_STEP = 1e-4
+# Step of differences in the leaf's parameters, of the smaller of their size and the leaf's own scale.
+_STEP = 1e-5
 
 
 class SecondOrder(NamedTuple):
@@ -86,7 +87,8 @@ def second_order(
     Raises
     ------
     ValueError
-        If an increment is 0, or that of a quenched average is next to nothing.
+        If an increment is not positive, or that of a quenched average is next to nothing; if an exponent is
+        negative.
     ResolutionError
         As `evaluate_nest` does.
 
@@ -95,6 +97,7 @@ def second_order(
     Cost: K^2/2 + n_parameters K multiply-adds a node and window, beside value and gradient. Error: rounding
     of the functions carried, relative to their squares; no differences but in leaf parameters.
     """
+    check_liftings(increments, exponents)
     if not increments or min(increments) <= 0.0:
         raise ValueError(f"second derivatives need positive increments, got {increments}")
     strip, shape = leaf.facts(parameters)
@@ -105,22 +108,13 @@ def second_order(
 
 
 def _on_grids(job: Job, strip: Strip, tolerance: float, coarsen: float) -> SecondOrder:
-    there = forward(job, strip, tolerance, coarsen)
-    mu = [inner_weights(job, there)]
-    edge = float(max(there.mu[0], there.mu[-1]))
-    for stage in reversed(there.stages):
-        mu.insert(0, push(job, stage, mu[0], 0.0)[0])
-        edge = max(edge, edge_of(job, stage, mu[0]))
-    if edge > 1e3 * tolerance * max(1.0, coarsen):
-        if there.beyond_dip:
-            return _on_grids(without_dip(job), strip, tolerance, coarsen)
-        raise ResolutionError(f"the grids of {job.v}, {job.s} end where the weight is {edge:.1e}")
+    there, mu, *_ = weighed(job, strip, tolerance, coarsen)
     depth, extra = len(job.v), len(job.leaf.parameters)
-    y = there.plan.spacings[0] * (there.first + np.arange(there.leaf_values.size, dtype=np.float64))
+    y = there.fields
     phi = job.leaf.derivatives(y, there.leaf_values, job.parameters)
     places = list(range(2 * depth, 2 * depth + extra))  # what the channels are derivatives in
     gradient, hessian = np.zeros(2 * depth + extra), np.zeros((2 * depth + extra,) * 2)
-    hessian[2 * depth :, 2 * depth :] = _of_leaf(job, y, there.leaf_values, mu[0])
+    hessian[2 * depth :, 2 * depth :] = _of_leaf(job, strip, y, mu[0])
     f = there.leaf_values
     for k in range(depth):
         s, last = job.s[k], k + 1 == depth
@@ -200,12 +194,13 @@ def _gram(channels: Array, weights: Array) -> Array:
     return np.einsum("ij,kj->ik", channels * weights, channels)
 
 
-def _of_leaf(job: Job, y: Array, f: Array, mu: Array) -> Array:
+def _of_leaf(job: Job, strip: Strip, y: Array, mu: Array) -> Array:
     """Averaged second derivatives of the leaf in its own parameters."""
     count = job.parameters.size
     rows = np.zeros((count, count))
+    own = max(strip.half_width, strip.curvature**-0.5 if strip.curvature > 0.0 else 0.0)
     for i in range(count):
-        step = _STEP * (abs(float(job.parameters[i])) or 1.0)
+        step = _STEP * min(abs(float(job.parameters[i])) or math.inf, own)
         ends = []
         for sign in (1.0, -1.0):
             moved = job.parameters.copy()

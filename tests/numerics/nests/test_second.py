@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numerics.nests.doubles import evaluate_nest
+from numerics.nests.laws import tilted_laws
 from numerics.nests.second import second_order
 from verify import nests
 
@@ -75,7 +78,15 @@ def test_on_fine_grids(leaf_case, name, v, s, field):
 
 
 @pytest.mark.parametrize(
-    "name", [("falling", 0.8, 0.05), ("union", 0.8, 0.05), ("soft window", 5.0, 0.2, 0.6, 0.1)]
+    "name",
+    [
+        ("falling", 0.8, 0.05),
+        ("falling", 0.8, 1e-8),
+        ("union", 0.8, 0.05),
+        ("union", 0.8, 1e-8),
+        ("soft window", 5.0, 0.2, 0.6, 0.1),
+    ],
+    ids=str,
 )
 def test_in_the_parameters_of_the_leaf(leaf_case, name):
     """And what they share with increments and exponents."""
@@ -116,3 +127,13 @@ def test_where_there_are_none(leaf_case, v, s):
     case = leaf_case("one-sided", 0.3, 0.05)
     with pytest.raises(ValueError, match="increment"):
         second_order(case.leaf, case.parameters, 0.0, v, s)
+
+
+@pytest.mark.parametrize("function", [evaluate_nest, second_order, tilted_laws])
+@pytest.mark.parametrize("bad", [-0.1, math.nan])
+def test_liftings_that_there_are_not(leaf_case, function, bad):
+    case = leaf_case("one-sided", 0.3, 0.05)
+    with pytest.raises(ValueError, match="increments must not be negative"):
+        function(case.leaf, case.parameters, 0.0, (0.3, bad), (2.0, 3.0))
+    with pytest.raises(ValueError, match="exponents must not be negative"):
+        function(case.leaf, case.parameters, 0.0, (0.3, 0.1), (2.0, bad))
