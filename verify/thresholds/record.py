@@ -25,6 +25,8 @@ __all__ = ["CASES", "Record", "chosen", "computed", "read", "record_case", "tabl
 SUBJECT = "table of record"
 MANY, FEW = 30, 15
 """Digits of a row, where they are cheap, and where they are not."""
+_MORE = 2
+"""Digits of a limit beyond those that its error supports."""
 
 
 def _cases() -> Iterator[Case]:
@@ -88,9 +90,9 @@ class Record(Result):
         What computed it, when, and with which line.
     entries : tuple of dict
         A row each: "model", "parameters", "level", the "symbol" of what "value" is (a text with all its
-        digits), its "error", "how" it is known (proved, and as what; settled in balls; extrapolated; or not
-        reached, and why), the name of the "certificate" or an empty text, and what was "printed" in which
-        "source".
+        digits), the "error" of that text, "how" it is known (proved, and as what; settled in balls;
+        extrapolated; or not reached, and why), the name of the "certificate" or an empty text, and what was
+        "printed" in which "source".
     """
 
     version: str
@@ -171,15 +173,15 @@ def record_case(case: dict[str, Any], seed: int) -> Outcome:
         if case["level"] == "inf":
             found = limit(model, highest=case["digits"])
             how = "extrapolated" if len(found.levels) > 1 else "all levels are equal"
-            value = _text(found.value, found.digits)
-            return empty | {"value": value, "error": f"{found.error:.1e}", "how": how}
+            # two digits that the error covers: what rounding leaves out is a part of it
+            value, off = _text(found.value, found.error, found.digits + _MORE)
+            return empty | {"value": value, "error": off, "how": how}
         solution = solve(model, level=int(case["level"]), digits=case["digits"])
     except (ConvergenceError, ResolutionError) as error:
         return empty | {"value": "", "error": "", "how": f"not reached: {error}"}
     certificate, how = _proved(solution)
-    value = _text(solution.value, solution.digits)
-    error = f"{float(solution.error):.1e}"
-    return empty | {"value": value, "error": error, "how": how, "certificate": certificate}
+    value, off = _text(solution.value, solution.error, solution.digits)
+    return empty | {"value": value, "error": off, "how": how, "certificate": certificate}
 
 
 def _proved(solution: Any) -> tuple[str | None, str]:
@@ -193,13 +195,18 @@ def _proved(solution: Any) -> tuple[str | None, str]:
     return made.to_json(), f"proved {made.kind}"
 
 
-def _text(value: Any, digits: int) -> str:
+def _text(value: Any, error: Any, digits: int) -> tuple[str, str]:
+    """A value in so many digits, and an error that holds for what is written, with a half of the last one."""
     import mpmath
 
+    digits = max(digits, 1)
     with mpmath.workdps(
         digits + 5
     ):  # a number of many digits is rounded to the context's by whatever reads it
-        return str(mpmath.nstr(mpmath.mpf(value), max(digits, 1), strip_zeros=False))
+        text = str(mpmath.nstr(mpmath.mpf(value), digits, strip_zeros=False))
+        size = mpmath.floor(mpmath.log10(abs(mpmath.mpf(text)))) if value else 0
+        off = mpmath.mpf(error) + mpmath.mpf(10) ** (size + 1 - digits) / 2 * bool(value)
+        return text, f"{float(off) * 1.05:.1e}"  # rounded upwards
 
 
 def computed(
