@@ -313,9 +313,7 @@ class Weighed(NamedTuple):
 
     there: Forward
     mu: list[Array]  # Gibbs weights of the leaf, of f_1, .. f_{K-1}; of an even leaf at fields >= 0
-    d_exponents: (
-        Array  # derivatives in all exponents but the outermost; 0 where only f_{K-1} is weighed
-    )
+    d_exponents: Array  # derivatives in the inner exponents; 0 where only f_{K-1} is weighed
     edge: float  # largest weight at the end of a grid
 
 

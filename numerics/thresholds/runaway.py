@@ -195,7 +195,7 @@ def runaway_solution(
     error = distance + _ROUNDING * abs(limit.value)
     note = (
         "exponents near the minimum are too large to be told from infinite ones; the value is that of the "
-        f"s -> infinity functional, and exponents up to {start:.0e} are within {distance:.1e} of it"
+        f"s -> infinity functional, within {distance:.1e} of the lowest up to s = {start:.0e}"
     )
     digits = supported_digits(limit.value, error)
     return replace(limit, error=error, digits=digits, note=note)

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numerics import Solution, cross_check, solve, solve_levels
+from numerics.errors import ResolutionError
 from numerics.functionals.doubles import evaluator
 from numerics.nests.grids import Strip, spacing, trapezoid_error
 from numerics.thresholds.objective import Objective
-from numerics.thresholds.points import objective_of, same_point
+from numerics.thresholds.points import located, objective_of, same_point
 from numerics.thresholds.runaway import at_exponent
 from numerics.thresholds.solve import _settled, _silent
 from numerics.thresholds.starts import Start, _read, interpolated, logits_of, resolved, seed
@@ -145,6 +146,22 @@ def test_the_error_of_the_infinite_exponent_holds_the_minimum_that_it_stands_for
     assert all(abs(b.value - found.value) <= found.error + b.error for b in found.branches)
 
 
+@pytest.mark.long
+def test_a_minimum_that_balls_do_not_resolve_becomes_the_infinite_exponent_with_an_error_that_holds_it():
+    model = SBP("0.1")
+    fe = free_energy(model, 3)
+    limit = next(b for b in solve(model, 3).branches if b.branch == "s -> infinity")
+    objective = objective_of(fe)
+    point = located(
+        objective, fe, at_exponent(limit, 4e11).coords(objective.evaluator.coordinates), "placed"
+    )
+    found = _settled(replace(point, branches=(point, limit)), 12, _silent)
+    assert found.branch == "s -> infinity"
+    assert 5e-14 < found.value - point.value < found.error
+    with pytest.raises(ResolutionError):  # without that branch there is nothing to fall back on
+        _settled(replace(point, branches=(point,)), 12, _silent)
+
+
 def test_a_minimum_below_the_infinite_exponent_is_chosen_once_balls_see_it():
     """Its curvature may be lost in doubles, which then call it one of another kind."""
     known = solve(SBP("0.15"), 3)
@@ -154,6 +171,7 @@ def test_a_minimum_below_the_infinite_exponent_is_chosen_once_balls_see_it():
     again = _settled(replace(limit, branches=(finite, limit)), 12, _silent)
     assert (again.branch, again.inertia) == ("finite", 0)
     assert again.value == pytest.approx(known.value, abs=known.error + again.error)
+    assert [b.branch for b in again.branches] == ["finite", "s -> infinity"]
 
 
 @pytest.mark.long
