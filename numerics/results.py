@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Arrays", "Result", "Stored", "Table", "html_table"]
+__all__ = ["Arrays", "Result", "Stored", "Table", "html_table", "rounded_up", "stated"]
 
 
 class Stored:
@@ -133,6 +133,45 @@ def _same(one: Any, other: Any) -> bool:
         numbers = all(np.asarray(x).dtype.kind in "fc" for x in (one, other))
         return np.array_equal(one, other, equal_nan=numbers)
     return one == other
+
+
+def rounded_up(error: Any) -> str:
+    """A bound on an error (a float or an mpf) to two significant digits, not smaller than itself."""
+    if not error or not math.isfinite(error):
+        return "0" if not error else str(float(error))
+    more = error * 1.05  # half a unit of two digits is 5 % at most
+    if float(more):
+        return f"{float(more):.1e}"
+    import mpmath
+
+    return str(mpmath.nstr(more, 2, min_fixed=1, max_fixed=0))
+
+
+def stated(value: Any, error: Any, digits: int | None = None) -> tuple[str, str]:
+    """A number (a float or an mpf) in so many significant digits, and a bound on the error of that text.
+
+    Half a unit of the last digit is a part of the bound, which is rounded upwards. Without ``digits`` as many
+    are taken, up to 15, that it adds a tenth of the error at most.
+    """
+    import mpmath
+
+    if digits is None:
+        digits = _of_a_tenth(float(value), float(error))
+    digits = max(digits, 1)
+    with mpmath.workdps(
+        digits + 5
+    ):  # a number of many digits is rounded to the context's by whatever reads it
+        text = str(mpmath.nstr(mpmath.mpf(value), digits, strip_zeros=False))
+        size = mpmath.floor(mpmath.log10(abs(mpmath.mpf(text)))) if value else 0
+        off = mpmath.mpf(error) + mpmath.mpf(10) ** (size + 1 - digits) / 2 * bool(value)
+        return text, rounded_up(off)
+
+
+def _of_a_tenth(value: float, error: float) -> int:
+    """Digits of a number of which half a unit is a tenth of an error at most."""
+    if not value or not error:
+        return 15
+    return min(15, 1 + math.floor(math.log10(abs(value))) - math.floor(math.log10(error / 5.0)))
 
 
 def html_table(rows: list[dict[str, Any]]) -> str:

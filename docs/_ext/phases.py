@@ -45,6 +45,7 @@ _ACROSS, _DOWN = 59, 41
 def compute(folder: Path) -> None:
     """Do all sweeps, into files of a folder, and write their rows."""
     from numerics import sweep
+    from numerics.results import rounded_up
     from theory import model_named
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +56,7 @@ def compute(folder: Path) -> None:
         rows = sweep(models, levels, out=out, resume=out.exists(), progress=print)
         for row in sorted(rows, key=lambda row: (row.level, row.coordinates["kappa"])):
             place = name, row.parameters["kappa"], int(row.level)
-            lines.append((*place, repr(row.value), f"{row.error:.0e}", row.branch))
+            lines.append((*place, repr(row.value), rounded_up(row.error), row.branch))
     DATA.parent.mkdir(exist_ok=True)
     with DATA.open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream, lineterminator="\n").writerows(lines)
@@ -76,13 +77,17 @@ def curves() -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
 
 
 def _point(row: dict[str, str]) -> dict[str, Any]:
+    from numerics.results import stated
+
     value, error = float(row["value"]), float(row["error"])
+    recorded = row["level"] == "inf"
+    told = (row["value"], row["error"]) if recorded else stated(value, error, 15)
     point = {"kappa": float(Fraction(row["kappa"])), "exact": row["kappa"], "branch": row["branch"]}
     return point | {
         "value": value,
         "low": value - error,
         "high": value + error,
-        "text": f"{row['value'][:14]} ± {error:.0e}",
+        "text": " ± ".join(told),
     }
 
 

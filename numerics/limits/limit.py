@@ -17,11 +17,11 @@ from numerics.balls.numbers import float_of
 from numerics.balls.plan import BallGrid
 from numerics.errors import ConvergenceError, ResolutionError
 from numerics.functionals.coordinates import Coordinates
-from numerics.results import html_table
+from numerics.results import html_table, stated
 from numerics.thresholds.functional import seeing
 from numerics.thresholds.points import objective_of
 from numerics.thresholds.settle import DOUBLE_DIGITS, refine
-from numerics.thresholds.solution import Solution, supported_digits, written
+from numerics.thresholds.solution import Solution, supported_digits
 from numerics.thresholds.solve import lowest_level, searched, solve_levels
 from numerics.thresholds.starts import gap, logits, logits_of
 from theory import Model, free_energy, model_named
@@ -108,6 +108,10 @@ class Limit:
         """Significant digits that the error supports."""
         return supported_digits(self.value, self.error)
 
+    def stated(self) -> tuple[str, str]:
+        """The value, with the digits that its error leaves, and the error of that text."""
+        return stated(self.value, self.error)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready content."""
         return {
@@ -177,8 +181,8 @@ class Limit:
 
     def __str__(self) -> str:
         """Return one block of text with the limit and where it comes from."""
-        value = written(self.value, min(self.digits + 1, 15))
-        lines = [f"{self.model}, r -> infinity: {self.symbol} = {value}, error {self.error:.1g}"]
+        value, error = self.stated()
+        lines = [f"{self.model}, r -> infinity: {self.symbol} = {value}, error {error}"]
         lines.append(f"  {self.reason}")
         if self.exponent is not None:
             lines.append(f"  distance falls as level^-{self.exponent:.2f} (4 in theory)")
@@ -367,7 +371,8 @@ def _of_both(levels: Extrapolation, curves: Extrapolation) -> tuple[Extrapolatio
     apart = abs(curves.value - levels.value)
     if apart > curves.error + levels.error:
         return replace(levels, error=2.0 * apart), "; smooth profiles do not agree"
-    said = f"; {curves.value:.12g} by smooth profiles"
+    value, error = stated(curves.value, curves.error)
+    said = f"; {value}, error {error}, by smooth profiles"
     if curves.error < levels.error:
         return replace(curves, exponent=levels.exponent), f"{said}, which counts"
     return levels, said

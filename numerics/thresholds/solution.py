@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from numerics.errors import ConvergenceError
-from numerics.results import html_table
+from numerics.results import html_table, stated
 from theory import Model, model_named
 
 if TYPE_CHECKING:
@@ -339,13 +339,13 @@ class Solution:
 
     def __str__(self) -> str:
         """Return one block of text with the value, its order parameters and the evidence."""
-        value = written(self.value, max(1, self.digits))
+        value, error = stated(self.value, self.error, self.digits)
         lines = [f"{self.model}, level {self.level}: {self.symbol} = {value} ({self.branch})"]
         names = ("p", "q", "c") if self.is_finite else ("p", "Q", "s")
         for name, values in zip(names, (self.p, self.q, self.c), strict=True):
             if values:
                 lines.append(f"  {name} = " + "  ".join(written(v, 8) for v in values))
-        error, norm = written(self.error, 2), written(self.gradient_norm, 2)
+        norm = written(self.gradient_norm, 2)
         lines.append(f"  error {error}, gradient norm {norm}, inertia {self.inertia}")
         if self.note:
             lines.append(f"  {self.note}")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from numerics.results import Result
+from numerics.results import Result, stated
 from numerics.runs.workers import installed_version
 from verify.cases import Case, Outcome, run_cases
 
@@ -25,8 +25,6 @@ __all__ = ["CASES", "Record", "chosen", "computed", "read", "record_case", "tabl
 SUBJECT = "table of record"
 MANY, FEW = 30, 15
 """Digits of a row, where they are cheap, and where they are not."""
-_MORE = 2
-"""Digits of a limit beyond those that its error supports."""
 
 
 def _cases() -> Iterator[Case]:
@@ -173,14 +171,13 @@ def record_case(case: dict[str, Any], seed: int) -> Outcome:
         if case["level"] == "inf":
             found = limit(model, highest=case["digits"])
             how = "extrapolated" if len(found.levels) > 1 else "all levels are equal"
-            # two digits that the error covers: what rounding leaves out is a part of it
-            value, off = _text(found.value, found.error, found.digits + _MORE)
+            value, off = found.stated()
             return empty | {"value": value, "error": off, "how": how}
         solution = solve(model, level=int(case["level"]), digits=case["digits"])
     except (ConvergenceError, ResolutionError) as error:
         return empty | {"value": "", "error": "", "how": f"not reached: {error}"}
     certificate, how = _proved(solution)
-    value, off = _text(solution.value, solution.error, solution.digits)
+    value, off = stated(solution.value, solution.error, solution.digits)
     return empty | {"value": value, "error": off, "how": how, "certificate": certificate}
 
 
@@ -193,20 +190,6 @@ def _proved(solution: Any) -> tuple[str | None, str]:
     except CertificationError:
         return None, "settled"
     return made.to_json(), f"proved {made.kind}"
-
-
-def _text(value: Any, error: Any, digits: int) -> tuple[str, str]:
-    """A value in so many digits, and an error that holds for what is written, with a half of the last one."""
-    import mpmath
-
-    digits = max(digits, 1)
-    with mpmath.workdps(
-        digits + 5
-    ):  # a number of many digits is rounded to the context's by whatever reads it
-        text = str(mpmath.nstr(mpmath.mpf(value), digits, strip_zeros=False))
-        size = mpmath.floor(mpmath.log10(abs(mpmath.mpf(text)))) if value else 0
-        off = mpmath.mpf(error) + mpmath.mpf(10) ** (size + 1 - digits) / 2 * bool(value)
-        return text, f"{float(off) * 1.05:.1e}"  # rounded upwards
 
 
 def computed(

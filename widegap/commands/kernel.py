@@ -364,6 +364,7 @@ def _in_memory(model: Any, inputs: tuple[Any, Any], tangent: "Tangent") -> _Made
     import numpy as np
 
     from numerics import kernel as compute
+    from numerics.results import rounded_up
 
     with _bar() as tell:
         result = compute(model, *inputs, tangent=tangent, progress=tell)
@@ -377,7 +378,7 @@ def _in_memory(model: Any, inputs: tuple[Any, Any], tangent: "Tangent") -> _Made
     if not all(np.isfinite(getattr(result, name)).all() for name in (*names, "error")):
         raise Failure("the kernel leaves the range of doubles; take smaller scales or inputs")
     rows, columns = result.nngp.shape
-    bound = f"; error bound {result.error:.1g}" if result.error else ""
+    bound = f"; error bound {rounded_up(result.error)}" if result.error else ""
     arrays = {name: getattr(result, name) for name in names}
     said = f"{', '.join(names)} ({rows} x {columns}) in {{}}{bound}"
     return _Made(arrays, {"error": result.error}, said, getattr(result, "note", ""))
@@ -388,6 +389,7 @@ def _in_bands(
 ) -> _Made:
     """Matrices into an .npy file, band by band."""
     from numerics import KernelFileError, kernel_to_file
+    from numerics.results import rounded_up
     from widegap.running import resumable
 
     out = files["out"]
@@ -409,7 +411,9 @@ def _in_bands(
             ) from error
     rows, columns = made.shape
     names = ", ".join(made.matrices)
-    return _Made({}, {}, f"{names} ({rows} x {columns}) in {{}}; error bound {made.error:.1g}")
+    return _Made(
+        {}, {}, f"{names} ({rows} x {columns}) in {{}}; error bound {rounded_up(made.error)}"
+    )
 
 
 def _prediction(

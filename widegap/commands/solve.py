@@ -159,6 +159,7 @@ def _solve_limit(
 ) -> None:
     """Extrapolate the levels, and say what was reached where that is less than what was asked for."""
     from numerics import ConvergenceError, ResolutionError, limit
+    from numerics.results import rounded_up
     from widegap.show.progress import LevelProgress
 
     if digits is not None and digits > DOUBLE_DIGITS:
@@ -195,7 +196,7 @@ def _solve_limit(
     if digits is not None and digits > result.digits:
         short = Failure(
             f"{digits} digits were asked for, but the limit is known to {result.digits}: its error is "
-            f"{result.error:.1g}"
+            f"{rounded_up(result.error)}"
         )
         steps.append(partial(_fail, short))
     deliver(show, *steps)

@@ -188,6 +188,7 @@ def _values(found: list[Solution]) -> str:
     """The number that was asked for, the gap, and a row for each level."""
     if not found:
         return ""
+    from numerics.results import stated
     from widegap.show.tables import significant
 
     last = found[-1]
@@ -196,7 +197,7 @@ def _values(found: list[Solution]) -> str:
         {
             "level": s.level,
             symbol: significant(s.value, DIGITS),
-            "error": f"{s.error:.1e}",
+            "error": stated(s.value, s.error, DIGITS)[1],
             "branch": s.branch,
         }
         for s in found

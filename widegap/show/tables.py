@@ -85,8 +85,11 @@ def summary_table(solutions: "Sequence[Solution]") -> "Table":
     Returns
     -------
     rich.table.Table
-        Columns level, alpha or xi, gradient norm, inertia, branch, error and time.
+        Columns level, alpha or xi, gradient norm, inertia, branch, error (of the digits that are there) and
+        time.
     """
+    from numerics.results import stated
+
     model = solutions[0].model
     names = [f"{name} = {value}" for name, value in model.parameters.items()]
     title = ", ".join([model.name.upper(), *names])
@@ -106,7 +109,7 @@ def summary_table(solutions: "Sequence[Solution]") -> "Table":
             _rough(solution.gradient_norm) if solution.order_parameters else "",
             str(solution.inertia) if solution.order_parameters else "",
             solution.branch,
-            "0" if solution.error == 0 else _rough(solution.error),
+            stated(solution.value, solution.error, solution.digits)[1],
             f"{solution.statistics.seconds:.2f} s",
         )
     return table

@@ -102,9 +102,11 @@ def graph(file: str, as_json: bool, plot: str | None, **options: Any) -> None:
 def _compared(graph: "Residual", as_json: bool, plot: str | None, **options: Any) -> None:
     with refusals():
         from numerics.circuits import Compiled, compare
+        from numerics.results import rounded_up
 
         result = compare(Compiled(graph), **options)
-    note = f"\nwithout all edges the loss is larger by {result.total:.6g}; EAP-IG within {result.error:.1e}"
+        error = rounded_up(result.error)
+    note = f"\nwithout all edges the loss is larger by {result.total:.6g}; EAP-IG within {error}"
     show(result, as_json, plot, note)
 
 

@@ -58,11 +58,12 @@ def solve(as_json: bool, plot: str | None, **options: Any) -> None:
     times, gain, seed, samples = (options.pop(k) for k in ("times", "gain", "seed", "samples"))
     with refusals(), SweepProgress("percent of the time") as progress:
         from numerics.countercurrent import first_weights, flow, mixture
+        from numerics.results import rounded_up
 
         start = first_weights(**options, gain=gain, seed=seed)
         data = mixture(options["inputs"], options["classes"], samples, seed=seed)
         result = flow(*data, start, times, progress=lambda f: progress.update(int(100 * f), 100, 0))
-    show(result, as_json, plot, f"\nerror of all numbers: {result.error:.1e}")
+    show(result, as_json, plot, f"\nerror of all numbers: {rounded_up(result.error)}")
 
 
 @click.command(

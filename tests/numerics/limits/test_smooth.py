@@ -283,10 +283,10 @@ def test_the_smaller_error_counts_and_both_where_routes_differ() -> None:
 
     better, said = _of_both(route(1.0, 1e-3), route(1.0005, 1e-4))
     assert (better.value, better.error) == (1.0005, 1e-4)
-    assert said == "; 1.0005 by smooth profiles, which counts"
+    assert said == "; 1.00050, error 1.1e-04, by smooth profiles, which counts"
     better, said = _of_both(route(1.0, 1e-5), route(1.0005, 1e-3))
     assert (better.value, better.error) == (1.0, 1e-5)
-    assert said == "; 1.0005 by smooth profiles"
+    assert said == "; 1.0005, error 1.1e-03, by smooth profiles"
     neither, said = _of_both(route(1.0, 1e-5), route(1.0005, 1e-4))
     assert neither.value == 1.0
     assert neither.error >= 0.0005 + 1e-4
