@@ -114,7 +114,7 @@ def parts_of(fe: FreeEnergy) -> Parts:
         )
         nests.append(NestParts(leaf, compiled, own, len(nest.increments), inputs, entries))
     algebra = fe.expr.xreplace(dict(zip(fe.nests, stand_ins, strict=True)))
-    algebra = with_stable_logarithms(algebra).xreplace(below)
+    algebra = _in_gaps(with_stable_logarithms(algebra), below, above)
     return Parts(
         coordinates,
         tuple(parameters),
@@ -124,6 +124,21 @@ def parts_of(fe: FreeEnergy) -> Parts:
         (algebra, *(sympy.diff(algebra, x) for x in (*gaps, *stand_ins))),
         tuple(_degree(algebra, x) for x in stand_ins),
     )
+
+
+def _in_gaps(expr: Expr, below: dict[Symbol, Expr], above: dict[Symbol, Expr]) -> Expr:
+    """An expression in gaps, each of its sums in those at its own end of the chains.
+
+    In the gaps above ``1 - p_2 q_2`` has two, and in those below all but these: a derivative in any of them
+    would be as large as an exponent, and what is left of their differences be lost. ``c_2 (1 - p_2) +
+    c_3 (p_2 - p_3) + ..`` has one for each exponent, multiplied out, and else as many for each as there are.
+    """
+    if not expr.has(*below) or not expr.args:
+        return expr.xreplace(below)
+    if not expr.is_Add or any(a.has(sympy.Add) for a in expr.args):
+        return expr.func(*(_in_gaps(a, below, above) for a in expr.args))
+    forms = expr.xreplace(below), sympy.expand_mul(expr.xreplace(above))
+    return min(forms, key=sympy.count_ops)
 
 
 def _degree(expr: Expr, x: Symbol) -> int | None:

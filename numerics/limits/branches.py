@@ -22,7 +22,7 @@ from numerics.thresholds.points import objective_of
 from numerics.thresholds.profile import start_at
 from numerics.thresholds.solution import Solution
 from numerics.thresholds.starts import Start, gap, interpolated, logits, ordered, seed
-from numerics.thresholds.stationary import Function, descend, follow, hessian
+from numerics.thresholds.stationary import Function, descend, follow, measured, refine
 from theory import FreeEnergy, Model, free_energy
 from theory.thresholds.finite_exponents import without_quenched_average
 
@@ -44,6 +44,8 @@ Array = NDArray[np.float64]
 TOLERANCE = 1e-13
 # Gradient (in the metric of the Hessian) to stop at: half of its square is missed.
 _GRADIENT = 1e-7
+# How often a descent begins anew where a Hessian at its end says that there is more.
+_AGAIN = 3
 # Branches that are followed; levels up to which new minima, and saddles, are looked for, in how many places.
 _FOLLOWED, _EXPLORED, _STEEPEST = 3, (12, 8), 2
 # Above these levels they are looked for where the lowest branch began no more levels ago than this.
@@ -77,6 +79,8 @@ class Branch:
         The largest part of a value that was left to be gained, by Newton's model.
     merged : bool
         Whether it ended in another branch's point.
+    before : Start or None
+        The point at the level before its last one.
     """
 
     start: Start
@@ -86,6 +90,7 @@ class Branch:
     points: list[Array] = field(default_factory=list)
     left: float = 0.0
     merged: bool = False
+    before: Start | None = None
 
 
 def branches_of(solution: Solution) -> list[Branch]:
@@ -120,7 +125,8 @@ def climb(model: Model, branches: list[Branch], highest: int) -> Iterator[list[B
 
     Notes
     -----
-    Each branch is read as a profile at the next level's places and minimised there (a saddle is followed).
+    Each branch is read as a profile at the next level's places, with what the last level changed done again,
+    and minimised there (a saddle is followed).
     Where a profile has a gap (`starts.gap`), new liftings go to either side of it in turn: the
     two lowest are read with one more inside, which goes on the branch, and with one more outside. Of the
     lowest one a lifting more is also put where the objective falls fastest, up to level 12 (8 for saddles
@@ -150,6 +156,7 @@ def climb(model: Model, branches: list[Branch], highest: int) -> Iterator[list[B
             if any(abs(value - x) < _SAME * abs(x) for x in below):  # two liftings have merged
                 continue
             branch.left = max(branch.left, left * (value if objective.logarithmic else 1.0))
+            branch.before = branch.start if branch.levels else None
             branch.start = start_at(objective, fe, coords, "profile")
             branch.levels.append(level)
             branch.values.append(value)
@@ -198,7 +205,8 @@ def _starts(model: Model, branches: list[Branch], level: int) -> list[tuple[Star
         inner = gap(x)
         if inner is None:
             fe = functional(model, level, branch.quenched)
-            starts.append((interpolated(fe, branch.start), branch))
+            near = interpolated(fe, branch.start, before=branch.before)
+            starts.append((near or interpolated(fe, branch.start), branch))
         elif len(parted) < _PARTED:
             parted.append((inner, x[inner - 1 : inner + 1], branch))
     met: list[tuple[int, Array, bool]] = []
@@ -236,8 +244,8 @@ def functional(model: Model, level: int, quenched: bool) -> FreeEnergy:
 
 def _end(coarse: Objective, coords: Array) -> tuple[Array, float]:
     """Stationary point of the right kind next to a point, and what is left to gain; inf if there is none."""
-    inside, wanted = ordered(coarse.fe), coarse.ascents(coords)
-    if wanted:
+    inside = ordered(coarse.fe)
+    if coarse.ascents(coords):
         unit = coarse.size(coarse(coords)[0])
         with coarse.limited(coords):
             near, _, steepness = follow(
@@ -248,22 +256,39 @@ def _end(coarse: Objective, coords: Array) -> tuple[Array, float]:
                 coords = near
             else:
                 coords, *_ = saddle(coarse, coords, domain=inside, gradient_tolerance=_FLAT * unit)
-    else:
+        coords = refine(coarse, coords).coords  # what is flat moves far for so small a gradient
+        wanted = coarse.ascents(coords)
+        rising, left = gained(coarse, coords, wanted)
+        return coords, left if rising == wanted else math.inf
+    left = math.inf
+    for _ in range(_AGAIN):
         coords, _, _ = descend(coarse, coords, domain=inside, gradient_tolerance=_GRADIENT)
-    # in the metric of a Hessian at the end: the one on the way may have been steeper
-    rising, left = gained(coarse, coords)
-    return coords, left if not wanted or rising == coarse.ascents(coords) else math.inf
+        # in the metric of a Hessian at the end: the one on the way may have been steeper
+        _, left = gained(coarse, coords)
+        if not _GRADIENT**2 < left < math.inf:
+            break
+    return coords, left
 
 
-def gained(function: Function, coords: Array) -> tuple[int, float]:
+def gained(function: Function, coords: Array, wanted: int | None = None) -> tuple[int, float]:
     """Directions of ascent at a point, and what is left to gain there by Newton's model: of its Hessian.
+
+    Directions that are too flat to tell count as those ``wanted``.
 
     See Also
     --------
     to_gain
     """
     height, slope = function(coords)
-    return to_gain(hessian(function, coords), slope) if math.isfinite(height) else (0, math.inf)
+    if not math.isfinite(height):
+        return 0, math.inf
+    curvature, noise = measured(function, coords)
+    rising, left = to_gain(curvature, slope)
+    if wanted is not None and math.isfinite(left):
+        eigenvalues = np.linalg.eigvalsh(curvature)
+        if (eigenvalues < -noise).sum() <= wanted <= (eigenvalues < noise).sum():
+            rising = wanted
+    return rising, left
 
 
 def to_gain(curvature: Array, slope: Array) -> tuple[int, float]:

@@ -292,7 +292,11 @@ def parted(fe: FreeEnergy, start: Start) -> list[Start]:
 
 @np.errstate(all="ignore")
 def interpolated(
-    fe: FreeEnergy, start: Start, *, pieces: tuple[int, int] | None = None
+    fe: FreeEnergy,
+    start: Start,
+    *,
+    before: Start | None = None,
+    pieces: tuple[int, int] | None = None,
 ) -> Start | None:
     """Read the profile of a point of the level below at the places of a level.
 
@@ -302,6 +306,8 @@ def interpolated(
         The functional of the level to be searched.
     start : Start
         A point of the level below, of the same kind (with a quenched average or without).
+    before : Start, optional
+        The point of the level below that one, on the same branch: what one level changed is done again.
     pieces : (int, int), optional
         How many of its liftings, from the innermost on, lie on the inner side of a gap, and how many of those
         to come: either side, of one overlap or more, is read by itself. One piece by default.
@@ -315,41 +321,66 @@ def interpolated(
     -----
     Order parameter k of a level with n of them lies at (k + 1/2)/n, innermost first. Logits of p and of
     bounded q, logarithms of Q, c and s - 1 are monotone cubics of that (PCHIP), continued as straight lines.
+    At one place they tend to limits as 1/n: with the level before, the start is nearer by a factor of 20.
     """
     least = 0.0 if fe.is_finite else 1.0
+    gaps = np.concatenate((start.p, start.q)) if start.p.any() else start.q
+    if start.s.size < 2 or not (gaps.min() > _TINY and start.s.min() > least):
+        return None
+    norm = int(not fe.model.prior.norm.is_number)
+    now = _profiles(fe, start)
+    earlier = now if before is None else _profiles(fe, before)
 
-    def read(values: Array, count: int) -> Array:
+    def again(change: Array, n: int) -> Array:
+        return (n - 1.0) / (n + 1.0) * change
+
+    def read(name: str, count: int) -> Array:
+        values = now[name]
         if pieces is None:
-            return _read(values, count)
+            n = values.size
+            change = values - _read(earlier[name], n) if before is not None else np.zeros(n)
+            return _read(values, count) + again(_read(change, count), n)
         inner, outer = values[: pieces[0]], values[pieces[0] :]
         step = _ALONE * float(outer[0] - inner[-1])
         return np.concatenate(
             (_read(inner, pieces[1], step), _read(outer, count - pieces[1], step))
         )
 
-    gaps = np.concatenate((start.p, start.q)) if start.p.any() else start.q
-    if start.s.size < 2 or not (gaps.min() > _TINY and start.s.min() > least):
-        return None
-    norm = int(not fe.model.prior.norm.is_number)
-    p, q = start.p, start.q
-    if p.any():
-        inner = p[norm:]
-        p = np.concatenate(
-            (p[:norm], resolved(read(logits_of(inner), len(fe.p) - norm)) * inner.sum())
-        )
-    else:
-        p = np.zeros(len(fe.q) + 1)
+    left, outside = (
+        now[name] + again(now[name] - earlier[name], start.s.size) for name in ("fields", "norm")
+    )
+    p = np.zeros(len(fe.q) + 1)
+    if start.p.any():
+        inner = resolved(read("p", len(fe.p) - norm)) * (start.p.sum() - outside.sum())
+        p = np.concatenate((outside, inner))
     if fe.is_finite:
-        q = resolved(read(logits_of(q), len(fe.q))) * q.sum()
-        s = np.exp(read(np.log(start.s), len(fe.c)))
+        q = resolved(read("q", len(fe.q))) * start.q.sum()
+        s = np.exp(read("s", len(fe.c)))
     else:
-        levels = np.exp(read(np.log(np.cumsum(q[::-1])[::-1]), len(fe.q)))
+        levels = np.exp(read("q", len(fe.q)))
         q = levels - np.append(levels[1:], 0.0)
-        s = 1.0 + np.exp(read(np.log(start.s - 1.0), len(fe.c)))
-    start = with_room(fe, Start(p, q, s, "profile", start.fields), *used(start))
+        s = 1.0 + np.exp(read("s", len(fe.c)))
+    start = with_room(fe, Start(p, q, s, "profile", left), 0.0, 0.0)
     parts = (start.q, start.s, *([start.p] if start.p.any() else []))
     usable = all(np.isfinite(x).all() and min(x) > 0.0 for x in parts)
     return start if usable and np.isfinite(start.fields).all() else None
+
+
+def _profiles(fe: FreeEnergy, start: Start) -> dict[str, Array]:
+    """What of a point is interpolated: logits and logarithms of p, q (Q) and s, innermost first.
+
+    And what is not, the first gap of a free norm and what liftings leave of the multipliers.
+    """
+    alone = Start(0.0 * start.p, 0.0 * start.q, start.s, start.split, start.fields)
+    single = {
+        "norm": start.p[: int(not fe.model.prior.norm.is_number)],
+        "fields": with_room(fe, alone, *used(start)).fields,
+    }
+    p = {"p": logits(fe.model, start)} if start.p.any() else {}
+    if fe.is_finite:
+        return single | p | {"q": logits_of(start.q), "s": np.log(start.s)}
+    levels = np.cumsum(start.q[::-1])[::-1]
+    return single | p | {"q": np.log(levels), "s": np.log(start.s - 1.0)}
 
 
 def _read(values: Array, count: int, alone: float = 0.0) -> Array:

@@ -25,6 +25,7 @@ __all__ = [
     "StationaryPoint",
     "follow",
     "hessian",
+    "measured",
     "minimise",
     "refine",
     "relaxed",
@@ -313,11 +314,13 @@ def follow(
 
     Notes
     -----
-    Newton's step in the Hessian's eigenbasis, up along the lowest eigenvectors and down along the
-    others whatever the signs of their eigenvalues (Cerjan and Miller, J. Chem. Phys. 75, 2800, 1981);
-    a step that cannot be evaluated is halved. Near a saddle of the index wanted it is Newton's
-    method. A Hessian by differences costs 2 size gradients; while it foretells the gradient, it is changed by
-    one rank a step instead (SR1; Conn, Gould and Toint, Math. Prog. 50, 177, 1991).
+    Newton's step in the Hessian's eigenbasis, up along the lowest eigenvectors and down along the others
+    whatever the signs of their eigenvalues (Cerjan and Miller, J. Chem. Phys. 75, 2800, 1981); a step that
+    cannot be evaluated is halved. Near a saddle of the index wanted it is Newton's method. Directions of the
+    wrong sign that curve less than the gradient is long are not gone along: a bent valley curves as much
+    across as its floor is off. A Hessian by differences costs 2 size gradients; while it foretells the
+    gradient, it is changed by one rank a step instead (SR1; Conn, Gould and Toint, Math. Prog. 50, 177,
+    1991).
     """
     if free is not None:
         return _followed_within(
@@ -344,7 +347,10 @@ def follow(
         count = ascents(coords)
         sizes = np.maximum(np.abs(eigenvalues), 1e-14 * np.abs(eigenvalues).max(initial=1e-300))
         signs = np.where(np.arange(coords.size) < count, -1.0, 1.0)
-        step = -vectors @ (signs * (vectors.T @ gradient) / sizes)
+        along = vectors.T @ gradient
+        held = signs * eigenvalues < 0.0
+        held &= sizes < float(np.linalg.norm(along[~held]))
+        step = -vectors @ (np.where(held, 0.0, signs * along) / sizes)
         length = float(np.linalg.norm(step))
         step *= min(1.0, longest / length) if length > 0.0 else 0.0
         for _ in range(8):
@@ -423,6 +429,12 @@ def hessian(function: Function, coords: Array, step: float = _STEP) -> Array:
     -------
     ndarray, shape (size, size)
     """
+    return measured(function, coords, step)[0]
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def measured(function: Function, coords: Array, step: float = _STEP) -> tuple[Array, float]:
+    """`hessian`, and how far rounding moves its eigenvalues: the norm of what is not symmetric in it."""
     known: object = function
     near = known.expanded(coords) if isinstance(known, Expandable) else None
     if near is None:
@@ -431,7 +443,9 @@ def hessian(function: Function, coords: Array, step: float = _STEP) -> Array:
         rows = (
             4.0 * _differences(near, coords, _FINE) - _differences(near, coords, 2.0 * _FINE)
         ) / 3.0
-    return 0.5 * (rows + rows.T)
+    if not np.isfinite(rows).all():
+        return rows, math.inf
+    return 0.5 * (rows + rows.T), float(np.linalg.norm(rows - rows.T, 2))
 
 
 def _differences(function: Function, coords: Array, step: float) -> Array:

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from numerics import solve
 from numerics.limits import branches
 from numerics.thresholds.points import objective_of
-from numerics.thresholds.starts import Start, gap, interpolated, logits, parted
-from numerics.thresholds.stationary import hessian
+from numerics.thresholds.starts import Start, gap, interpolated, logits, parted, seed
+from numerics.thresholds.stationary import follow, hessian
 from theory import SBP, SK, SphericalPerceptron, free_energy
 
 # SBP(7/10), level 8, four liftings inside and two outside of the gap, roughly.
@@ -17,6 +18,28 @@ GAPPED = Start(
     np.array([3.8, 10.0, 24.0, 60.0, 170.0, 400.0]),
     "here",
 )
+
+# Gaps, exponents and multipliers of SphericalPerceptron(-1), levels 7 and 8.
+SPHERES = (
+    Start(
+        np.array([0.000353576067, 0.00342057979, 0.0145997335, 0.0437543423, 0.109848592, 0.265217974,
+                  0.562805202]),
+        np.array([0.070112734, 0.113028322, 0.141701006, 0.156486467, 0.159104534, 0.154586478,
+                  0.20498046]),
+        np.array([232.532764, 35.8276181, 11.8907006, 5.65649479, 3.35543003, 2.34373283]),
+        "here",
+        np.array([12.2114029, 0.0204726681]),
+    ),
+    Start(
+        np.array([0.000178448142, 0.00171738032, 0.00725828852, 0.0213592055, 0.0516756186, 0.112644092,
+                  0.244090409, 0.561076558]),
+        np.array([0.0535794398, 0.088315553, 0.113952534, 0.130297403, 0.137785161, 0.137843036,
+                  0.134317665, 0.203909209]),
+        np.array([370.284106, 55.7987062, 18.0029995, 8.2752254, 4.70518517, 3.10358655, 2.30760004]),
+        "here",
+        np.array([14.9430738, 0.0167301589]),
+    ),
+)  # fmt: skip
 
 # Gaps, exponents and multipliers of SphericalPerceptron(-2), level 6: exponents rise outside of the gap.
 SPHERE = Start(
@@ -60,6 +83,37 @@ def test_one_overlap_alone_becomes_two_on_its_side_of_the_gap() -> None:
     x = logits(SBP(1), start)
     assert x[:5] == pytest.approx(STEPS[:5], rel=1e-9)
     assert x[4] > x[5] > STEPS[5] > x[6]
+
+
+@pytest.mark.long
+def test_what_a_level_changed_done_again_is_a_nearer_start() -> None:
+    one, two, three = (solve(SK(), level) for level in (4, 5, 6))
+    fe = free_energy(SK(), 6)
+    coordinates = objective_of(fe).evaluator.coordinates
+    end = coordinates.coords(np.array(three.gaps))
+    near, far = (interpolated(fe, seed(two), before=before) for before in (seed(one), None))
+    assert near is not None
+    assert far is not None
+    apart = [np.linalg.norm(start.coords(coordinates) - end) for start in (near, far)]
+    assert apart[0] < 0.3 * apart[1]
+
+
+@pytest.mark.long
+def test_a_saddle_is_a_few_steps_from_what_two_levels_tell() -> None:
+    """It is in a bent valley of eight directions that curve by 1e-6, and at the start by 1e-4 either way.
+
+    Level 9 was found from other starts: 12.2806394277.
+    """
+    fe = free_energy(SphericalPerceptron(-1), 9)
+    start = interpolated(fe, SPHERES[1], before=SPHERES[0])
+    assert start is not None
+    objective = objective_of(fe)
+    coords = start.coords(objective.evaluator.coordinates)
+    coords, height, steepness = follow(
+        objective, coords, objective.ascents, gradient_tolerance=1e-9, iterations=12, radius=0.25
+    )
+    assert steepness < 1e-9
+    assert objective.value(height) == pytest.approx(12.2806394277, abs=1e-10)
 
 
 def test_profiles_without_a_gap_have_no_two_sides() -> None:
