@@ -151,11 +151,13 @@ def stated(value: Any, error: Any, digits: int | None = None) -> tuple[str, str]
     """A number (a float or an mpf) in so many significant digits, and a bound on the error of that text.
 
     Half a unit of the last digit is a part of the bound, which is rounded upwards. Without ``digits`` as many
-    are taken, up to 15, that it adds a tenth of the error at most.
+    are taken, up to 15, that it adds a tenth of the error at most, and an exact number is written as it is.
     """
     import mpmath
 
     if digits is None:
+        if not error and float(f"{value:.15g}") == value:
+            return f"{value:.15g}", "0"
         digits = _of_a_tenth(float(value), float(error))
     digits = max(digits, 1)
     with mpmath.workdps(

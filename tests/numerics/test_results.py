@@ -77,6 +77,7 @@ def test_many_digits_are_written_whatever_the_precision_is() -> None:
     with mpmath.workdps(60):
         assert abs(mpmath.mpf(text) - value) + error <= mpmath.mpf(off) < mpmath.mpf("1e-438")
     assert stated(1.59650281735, 2.04e-7) == ("1.59650282", "2.2e-07")
-    assert stated(163.6, 0.0) == ("163.600000000000", "5.2e-13")
+    assert stated(2.0, 0.0) == ("2", "0")
+    assert stated(0.1 + 0.2, 0.0) == ("0.300000000000000", "5.3e-16")
     assert stated(12.3, 70.0) == ("1.e+1", "7.9e+01")
     assert stated(0.0, 0.0, 5) == ("0.0", "0")
