@@ -44,8 +44,6 @@ Array = NDArray[np.float64]
 TOLERANCE = 1e-13
 # Gradient (in the metric of the Hessian) to stop at: half of its square is missed.
 _GRADIENT = 1e-7
-# How often a descent begins anew where a Hessian at its end says that there is more.
-_AGAIN = 3
 # Branches that are followed; levels up to which new minima, and saddles, are looked for, in how many places.
 _FOLLOWED, _EXPLORED, _STEEPEST = 3, (12, 8), 2
 # Above these levels they are looked for where the lowest branch began no more levels ago than this.
@@ -256,18 +254,12 @@ def _end(coarse: Objective, coords: Array) -> tuple[Array, float]:
                 coords = near
             else:
                 coords, *_ = saddle(coarse, coords, domain=inside, gradient_tolerance=_FLAT * unit)
-        coords = refine(coarse, coords).coords  # what is flat moves far for so small a gradient
-        wanted = coarse.ascents(coords)
-        rising, left = gained(coarse, coords, wanted)
-        return coords, left if rising == wanted else math.inf
-    left = math.inf
-    for _ in range(_AGAIN):
+    else:
         coords, _, _ = descend(coarse, coords, domain=inside, gradient_tolerance=_GRADIENT)
-        # in the metric of a Hessian at the end: the one on the way may have been steeper
-        _, left = gained(coarse, coords)
-        if not _GRADIENT**2 < left < math.inf:
-            break
-    return coords, left
+    coords = refine(coarse, coords).coords  # what is flat moves far for so small a gradient
+    wanted = coarse.ascents(coords)
+    rising, left = gained(coarse, coords, wanted)
+    return coords, left if rising == wanted else math.inf
 
 
 def gained(function: Function, coords: Array, wanted: int | None = None) -> tuple[int, float]:
@@ -285,9 +277,8 @@ def gained(function: Function, coords: Array, wanted: int | None = None) -> tupl
     curvature, noise = measured(function, coords)
     rising, left = to_gain(curvature, slope)
     if wanted is not None and math.isfinite(left):
-        eigenvalues = np.linalg.eigvalsh(curvature)
-        if (eigenvalues < -noise).sum() <= wanted <= (eigenvalues < noise).sum():
-            rising = wanted
+        known, possible = (int((np.linalg.eigvalsh(curvature) < x).sum()) for x in (-noise, noise))
+        rising = wanted if known <= wanted <= possible else rising
     return rising, left
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -142,6 +143,7 @@ def test_a_point_that_does_not_come_to_rest_has_not_reached_its_level(monkeypatc
         return coords, function(coords)[0], 1e-3
 
     monkeypatch.setattr(branches, "descend", at_rest_nowhere)
+    monkeypatch.setattr(branches, "refine", lambda _, coords: SimpleNamespace(coords=coords))
     assert list(climb(SK(), branches_of(solve(SK(), 6)), 8)) == []
     with pytest.raises(ConvergenceError, match="no branch could be followed over 4 levels"):
         limit(SK(), highest=10)
