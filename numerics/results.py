@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["Arrays", "Result", "Stored", "Table", "html_table", "rounded_up", "stated"]
 
 
+# What the doubles hold with all their digits; an mpf may lie beyond.
+_LEAST, _MOST = 1e-300, 1e300
+
+
 class Stored:
     """Base of a frozen dataclass that is written as JSON and reads back equal."""
 
@@ -137,32 +141,33 @@ def _same(one: Any, other: Any) -> bool:
 
 def rounded_up(error: Any) -> str:
     """A bound on an error (a float or an mpf) to two significant digits, not smaller than itself."""
-    if not error or not math.isfinite(error):
-        return "0" if not error else str(float(error))
+    if not error:
+        return "0"
     more = error * 1.05  # half a unit of two digits is 5 % at most
-    if float(more):
+    if _LEAST < more < _MOST:
         return f"{float(more):.1e}"
     import mpmath
 
-    return str(mpmath.nstr(more, 2, min_fixed=1, max_fixed=0))
+    if not mpmath.isfinite(more):
+        return str(float(more))
+    return str(mpmath.nstr(mpmath.mpf(more), 2, min_fixed=1, max_fixed=0))
 
 
 def stated(value: Any, error: Any, digits: int | None = None) -> tuple[str, str]:
     """A number (a float or an mpf) in so many significant digits, and a bound on the error of that text.
 
-    Half a unit of the last digit is a part of the bound, which is rounded upwards. Without ``digits`` as many
-    are taken, up to 15, that it adds a tenth of the error at most, and an exact number is written as it is.
+    Half a unit of the last digit is a part of the bound, which is rounded upwards. Without ``digits`` a float
+    has as many, up to 15, that this adds a tenth of the error at most; an exact one is written as it is.
     """
     import mpmath
 
     if digits is None:
         if not error and float(f"{value:.15g}") == value:
             return f"{value:.15g}", "0"
-        digits = _of_a_tenth(float(value), float(error))
+        digits = _of_a_tenth(value, error)
     digits = max(digits, 1)
-    with mpmath.workdps(
-        digits + 5
-    ):  # a number of many digits is rounded to the context's by whatever reads it
+    # a number of many digits is rounded to the context's by whatever reads it
+    with mpmath.workdps(digits + 5):
         text = str(mpmath.nstr(mpmath.mpf(value), digits, strip_zeros=False))
         size = mpmath.floor(mpmath.log10(abs(mpmath.mpf(text)))) if value else 0
         off = mpmath.mpf(error) + mpmath.mpf(10) ** (size + 1 - digits) / 2 * bool(value)

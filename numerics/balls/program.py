@@ -25,6 +25,7 @@ from numerics.functionals.parts import parts_of
 from numerics.nests.leaf import CompiledLeaf
 from numerics.nests.recognise import StableForm, stable_form
 from theory import FreeEnergy
+from theory.parameters import shown
 
 __all__ = [
     "BALLS",
@@ -224,7 +225,7 @@ def to_digits(number: Expr, digits: int, floor: float = 0.0) -> arb:
                     return ball
         work *= 2
     raise ResolutionError(
-        f"{digits} digits of {number} need more than {_MOST_DIGITS} digits of working precision; "
+        f"{digits} digits of {shown(number)} need more than {_MOST_DIGITS} digits of working precision; "
         "choose less extreme parameters"
     )
 

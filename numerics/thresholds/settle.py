@@ -288,7 +288,7 @@ def _ran_away(solution: Solution, digits: int, say: Tell) -> Solution:
     if digits > DOUBLE_DIGITS:
         raise ConvergenceError(
             f"level {solution.level} of {solution.model}: the minimum ran away to s -> infinity, and "
-            f"{solution.digits} digits of it are known; ask for no more than {DOUBLE_DIGITS}",
+            f"{solution.digits} digits of it are known; ask for {DOUBLE_DIGITS} at most to have these",
             solution.order_parameters,
             solution.gradient_norm,
         )

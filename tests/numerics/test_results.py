@@ -49,8 +49,10 @@ def test_text_and_html_show_the_rows() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [1e-300, 1.04e-7, 1.4999e-6, 0.995, 9.99, mpmath.mpf("1.23e-4000")]
-)
+    "error",
+    [1e-320, 1e-300, 1.04e-7, 1.4999e-6, 0.995, 9.99, 1.6e308,
+     mpmath.mpf("1.23e-4000"), mpmath.mpf("9.96e523")],
+)  # fmt: skip
 def test_an_error_is_rounded_upwards(error) -> None:
     written = mpmath.mpf(rounded_up(error))
     assert error <= written <= 1.11 * error
