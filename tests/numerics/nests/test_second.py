@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from types import SimpleNamespace
 
+import mpmath
 import numpy as np
 import pytest
+import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from numerics.functionals.parts import parts_of
 from numerics.nests.doubles import evaluate_nest
 from numerics.nests.laws import tilted_laws
-from numerics.nests.second import second_order
+from numerics.nests.second import _of_leaf, second_order
+from theory import SphericalPerceptron, free_energy
 from verify import nests
 
 # A flat middle that is left out, a flat end, a dip, and rows that are tilted or two-peaked.
@@ -102,6 +108,30 @@ def test_in_the_parameters_of_the_leaf(leaf_case, name):
             ends.append(np.concatenate((at.d_increments, at.d_exponents, at.d_parameters)))
         true = (ends[0] - ends[1]) / (2.0 * step * case.parameters[i])
         np.testing.assert_allclose(found[4 + i], true, rtol=1e-5, atol=1e-6 * np.abs(true).max())
+
+
+@pytest.mark.long
+def test_of_a_leaf_with_scales_of_all_sizes():
+    """A spherical perceptron's at level 20: c of 9265, which once had steps of the field's scale."""
+    nest = parts_of(free_energy(SphericalPerceptron(), 4)).nests[0]
+    sizes = {"c_2": 9265.9, "gamma": 0.00427, "p_2": 1.726e-6}
+    names = ("c_2", "gamma", "p_2")
+    at = [next(x for x in nest.own if str(x).startswith(f"gap_{name}_")) for name in names]
+    point = dict(zip(at, (sizes[name] for name in names), strict=True))
+    (kappa,) = set(nest.own) - set(at)
+    parameters = np.array([point.get(x, -1.0) for x in nest.own])
+    y, mu = np.array([-1.02, -0.995]), np.full(2, 0.5)
+    strip, _ = nest.compiled.facts(parameters)
+    job = SimpleNamespace(parameters=parameters, leaf=nest.compiled, exponentials=0)
+    found = _of_leaf(job, strip, y, mu)  # pyright: ignore[reportArgumentType]
+    (h,) = nest.leaf.variables
+    with mpmath.workdps(400):  # it is exp(-700) where an error function is 1 - 1e-300
+        values = [mpmath.mpf(float(x)) for x in parameters]
+        for (i, a), (j, b) in itertools.combinations_with_replacement(enumerate(nest.own), 2):
+            if kappa not in (a, b):
+                second = sympy.lambdify((h, *nest.own), sympy.diff(nest.leaf.expr, a, b), "mpmath")
+                true = float(sum(second(mpmath.mpf(float(x)), *values) for x in y) / 2)
+                assert found[i, j] == pytest.approx(true, rel=1e-10)
 
 
 def test_grids_that_begin_too_far_out_of_a_dip_are_noticed(leaf_case, monkeypatch):
