@@ -22,7 +22,7 @@ from numerics.thresholds.points import objective_of
 from numerics.thresholds.profile import start_at
 from numerics.thresholds.solution import Solution
 from numerics.thresholds.starts import Start, gap, interpolated, logits, ordered, seed
-from numerics.thresholds.stationary import Function, descend, follow, measured, refine
+from numerics.thresholds.stationary import Function, descend, follow, hessian, refine
 from theory import FreeEnergy, Model, free_energy
 from theory.thresholds.finite_exponents import without_quenched_average
 
@@ -74,7 +74,8 @@ class Branch:
     levels, values, points : list
         Consecutive levels, its values there in doubles, and their coordinates.
     left : float
-        The largest part of a value that was left to be gained, by Newton's model.
+        The largest part of a value that was left to be gained, by Newton's model, or by which values on two
+        grids differ, of which roundings are the most part.
     merged : bool
         Whether it ended in another branch's point.
     before : Start or None
@@ -140,7 +141,8 @@ def climb(model: Model, branches: list[Branch], highest: int) -> Iterator[list[B
             fe = functional(model, level, branch.quenched)
             objective = objective_of(fe)
             coords = start.coords(objective.evaluator.coordinates)
-            coords, left = _end(_coarse(objective), coords)
+            coarse = _coarse(objective)
+            coords, left = _end(coarse, coords)
             before = objective.evaluator.exponentials + objective.evaluator.products
             height, _ = objective(coords)
             work = objective.evaluator.exponentials + objective.evaluator.products - before
@@ -153,7 +155,9 @@ def climb(model: Model, branches: list[Branch], highest: int) -> Iterator[list[B
             value = objective.value(height)
             if any(abs(value - x) < _SAME * abs(x) for x in below):  # two liftings have merged
                 continue
-            branch.left = max(branch.left, left * (value if objective.logarithmic else 1.0))
+            left *= value if objective.logarithmic else 1.0
+            apart = abs(value - objective.value(coarse(coords)[0]))
+            branch.left = max(branch.left, left, apart)
             branch.before = branch.start if branch.levels else None
             branch.start = start_at(objective, fe, coords, "profile")
             branch.levels.append(level)
@@ -257,29 +261,19 @@ def _end(coarse: Objective, coords: Array) -> tuple[Array, float]:
     else:
         coords, _, _ = descend(coarse, coords, domain=inside, gradient_tolerance=_GRADIENT)
     coords = refine(coarse, coords).coords  # what is flat moves far for so small a gradient
-    wanted = coarse.ascents(coords)
-    rising, left = gained(coarse, coords, wanted)
-    return coords, left if rising == wanted else math.inf
+    rising, left = gained(coarse, coords)
+    return coords, left if rising == coarse.ascents(coords) else math.inf
 
 
-def gained(function: Function, coords: Array, wanted: int | None = None) -> tuple[int, float]:
+def gained(function: Function, coords: Array) -> tuple[int, float]:
     """Directions of ascent at a point, and what is left to gain there by Newton's model: of its Hessian.
-
-    Directions that are too flat to tell count as those ``wanted``.
 
     See Also
     --------
     to_gain
     """
     height, slope = function(coords)
-    if not math.isfinite(height):
-        return 0, math.inf
-    curvature, noise = measured(function, coords)
-    rising, left = to_gain(curvature, slope)
-    if wanted is not None and math.isfinite(left):
-        known, possible = (int((np.linalg.eigvalsh(curvature) < x).sum()) for x in (-noise, noise))
-        rising = wanted if known <= wanted <= possible else rising
-    return rising, left
+    return to_gain(hessian(function, coords), slope) if math.isfinite(height) else (0, math.inf)
 
 
 def to_gain(curvature: Array, slope: Array) -> tuple[int, float]:

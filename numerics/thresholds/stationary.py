@@ -25,7 +25,6 @@ __all__ = [
     "StationaryPoint",
     "follow",
     "hessian",
-    "measured",
     "minimise",
     "refine",
     "relaxed",
@@ -429,12 +428,6 @@ def hessian(function: Function, coords: Array, step: float = _STEP) -> Array:
     -------
     ndarray, shape (size, size)
     """
-    return measured(function, coords, step)[0]
-
-
-@np.errstate(over="ignore", invalid="ignore")
-def measured(function: Function, coords: Array, step: float = _STEP) -> tuple[Array, float]:
-    """`hessian`, and how far rounding moves its eigenvalues: the norm of what is not symmetric in it."""
     known: object = function
     near = known.expanded(coords) if isinstance(known, Expandable) else None
     if near is None:
@@ -443,9 +436,7 @@ def measured(function: Function, coords: Array, step: float = _STEP) -> tuple[Ar
         rows = (
             4.0 * _differences(near, coords, _FINE) - _differences(near, coords, 2.0 * _FINE)
         ) / 3.0
-    if not np.isfinite(rows).all():
-        return rows, math.inf
-    return 0.5 * (rows + rows.T), float(np.linalg.norm(rows - rows.T, 2))
+    return 0.5 * (rows + rows.T)
 
 
 def _differences(function: Function, coords: Array, step: float) -> Array:

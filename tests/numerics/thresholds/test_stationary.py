@@ -18,7 +18,6 @@ from numerics.thresholds.stationary import (
     descend,
     follow,
     hessian,
-    measured,
     minimise,
     refine,
     relaxed,
@@ -292,21 +291,6 @@ def test_an_objective_knows_its_hessian(solved):
     by_differences = hessian(lambda x: objective(x), coords)
     np.testing.assert_allclose(own, by_differences, rtol=0.0, atol=1e-6 * np.abs(own).max())
     assert objective.expanded(coords + 100.0) is None
-
-
-def test_what_is_not_symmetric_in_a_hessian_bounds_its_eigenvalues():
-    noise = np.random.default_rng(5)
-    exact = np.diag([1e-7, 1e-3, 1.0, -2.0])
-
-    def rough(coords: np.ndarray) -> tuple[float, np.ndarray]:
-        return 0.0, exact @ coords + 1e-12 * noise.normal(size=4)
-
-    for _ in range(20):
-        found, off = measured(rough, np.full(4, 0.1))
-        moved = np.linalg.eigvalsh(found) - np.linalg.eigvalsh(exact)
-        assert np.abs(moved).max() < 3.0 * off < 1e-6
-    assert measured(quadratic(np.zeros(4), exact), np.full(4, 0.1))[1] < 1e-9
-    assert measured(lambda x: (math.inf, np.full(4, math.nan)), np.zeros(4))[1] == math.inf
 
 
 def test_the_hessian_of_parts_that_cancel():
