@@ -11,7 +11,7 @@ from it are numbers by themselves. Towards the gap curves are series in the squa
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -23,6 +23,7 @@ from numerics.functionals.coordinates import Coordinates
 from numerics.thresholds.objective import Objective
 from numerics.thresholds.profile import start_at
 from numerics.thresholds.starts import logits_of, resolved
+from numerics.thresholds.stationary import differences
 from theory import FreeEnergy, free_energy
 from theory.thresholds.finite_exponents import without_quenched_average
 
@@ -162,12 +163,16 @@ class Curves:
             slopes.append(np.hstack((slope[:, :before], slope[:, before:] @ curve)))
         return np.concatenate((*out, fields)), block_diag(*slopes, np.eye(fields.size))
 
-    def expanded(self, coefficients: Array) -> Curves | None:
-        """Return curves of the same objective to second order, as `Objective.expanded`."""
+    def hessian(self, coefficients: Array) -> Array | None:
+        """The Hessian, by that of the objective; None where it is not had, or curves do not fall."""
         with np.errstate(all="ignore"):
-            coords, _ = self.coords(coefficients)
-        known = self.objective.expanded(coords) if np.isfinite(coords).all() else None
-        return None if known is None else replace(self, objective=known)
+            coords, slopes = self.coords(coefficients)
+        known = self.objective.hessian(coords) if np.isfinite(coords).all() else None
+        if known is None:
+            return None
+        _, gradient = self.objective(coords)
+        bent = differences(lambda x: self.coords(x)[1].T @ gradient, coefficients)
+        return slopes.T @ known @ slopes + bent
 
     def __call__(self, coefficients: Array) -> tuple[float, Array]:
         """Value and gradient; (inf, 0) where curves do not fall, or the objective is not known."""

@@ -24,7 +24,7 @@ from numerics.errors import ConvergenceError
 from numerics.thresholds.continuation import extrapolated
 from numerics.thresholds.objective import ascents
 from numerics.thresholds.points import objective_of
-from numerics.thresholds.stationary import follow, hessian, relaxed
+from numerics.thresholds.stationary import follow, hessian, refine, relaxed
 from theory import Model
 
 from .branches import DEAR, TOLERANCE, Branch, functional, gained, to_gain
@@ -54,7 +54,7 @@ _REACHED = 1e-10
 # What may be left to be gained on a curve that counts as reached, relative.
 _LEFT = 1e-9
 # Hessians of a search for a minimum; Newton steps along eigenvectors, and the longest.
-_ROUNDS, _STEPS, _RADIUS = 4, 20, 0.25
+_ROUNDS, _STEPS, _RADIUS = 4, 40, 0.25
 # Powers of the law, top levels left out to see it move, and levels beyond a branch's that are needed.
 _TERMS, _LEFT_OUT, _LEAST = 3, 1, 2
 
@@ -94,10 +94,10 @@ def _stationary(
         )
     if not math.isfinite(height):
         return lost
-    curvature = hessian(curves, end)
-    negative, left = to_gain(curvature, curves(end)[1])
+    point = refine(curves, end)
+    negative, left = to_gain(point.hessian, point.gradient)
     reached = negative == rising and left < _REACHED * unit
-    return end, height, left if reached else math.inf, curvature
+    return point.coords, point.objective, left if reached else math.inf, point.hessian
 
 
 def _solved(matrix: Array, values: Array) -> Array:

@@ -34,6 +34,7 @@ from numerics.functionals.doubles import Evaluator
 from theory import FreeEnergy
 
 from .solution import Solution
+from .stationary import differences
 
 __all__ = ["Objective", "adversaries", "ascents"]
 
@@ -151,8 +152,12 @@ class Objective:
             return self.sign * value, self.sign * gradient
         return (math.log(value) + at.log_scale, gradient / value) if value > 0.0 else lost
 
-    def expanded(self, coords: Array) -> Objective | None:
-        """Return the objective with its nests to second order, or None: see `Evaluator.expanded`."""
+    def hessian(self, coords: Array) -> Array | None:
+        """The Hessian, by the nests' second derivatives; None where these are not had.
+
+        As `Evaluator.expanded` is algebra, its differences are; of a logarithm they are those of the
+        functional, which is next to nothing at a capacity and bends less than its logarithm.
+        """
         if not np.abs(coords).max(initial=0.0) <= 60.0:
             return None
         try:
@@ -160,7 +165,18 @@ class Objective:
                 known = self.evaluator.expanded(coords)
         except (ResolutionError, OverflowError, ZeroDivisionError, ValueError):
             return None
-        return None if known is None else self.on(known)
+        if known is None:
+            return None
+        near = self.on(known)
+        here, slope = near(coords)
+        if not self.logarithmic:
+            return differences(lambda x: near(x)[1], coords)
+
+        def of_functional(x: Array) -> Array:
+            height, gradient = near(x)
+            return math.exp(height - here) * gradient
+
+        return differences(of_functional, coords) - np.outer(slope, slope)
 
     def with_work(self, coords: Array) -> tuple[float, int]:
         """Value, and the operations that it and its gradient took."""

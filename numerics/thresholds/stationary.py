@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 __all__ = [
-    "Expandable",
+    "Curved",
     "Function",
     "StationaryPoint",
+    "differences",
     "follow",
     "hessian",
     "minimise",
@@ -53,17 +54,17 @@ _SHORTER = 0.05
 _NEAR = 1e-2
 # Central differences of the gradient: error of order step^2, noise of order 1e-15 / step.
 _STEP = 2e-4
-# Of an expansion, which has no noise of grids but large parts that cancel, exponents times increments, whose
+# Of algebra, which has no noise of grids but large parts that cancel, exponents times increments, whose
 # powers differences see: two central ones, of this step and twice that, leave step^4.
-_FINE = 5e-5
+_FINE = 2.5e-5
 
 
 @runtime_checkable
-class Expandable(Protocol):
-    """An objective that is had about a point to second order, as one that is cheap; None where it is not."""
+class Curved(Protocol):
+    """An objective that knows its Hessian, for less than differences cost; None where it does not."""
 
-    def expanded(self, coords: Array) -> Function | None:
-        """Return an objective with the same value, gradient and Hessian at a point."""
+    def hessian(self, coords: Array) -> Array | None:
+        """Return the Hessian at a point."""
         ...
 
 
@@ -418,33 +419,46 @@ def hessian(function: Function, coords: Array, step: float = _STEP) -> Array:
     Parameters
     ----------
     function : callable
-        Objective and gradient. What is `Expandable` is expanded first: differences cost next to nothing
-        then, and 2 size evaluations elsewhere.
+        Objective and gradient. What is `Curved` is asked; elsewhere differences cost 2 size evaluations.
     coords : ndarray, shape (size,)
     step : float, optional
-        Where nothing is expanded.
+        Of differences.
 
     Returns
     -------
     ndarray, shape (size, size)
     """
     known: object = function
-    near = known.expanded(coords) if isinstance(known, Expandable) else None
-    if near is None:
-        rows = _differences(function, coords, step)
-    else:
-        rows = (
-            4.0 * _differences(near, coords, _FINE) - _differences(near, coords, 2.0 * _FINE)
-        ) / 3.0
+    own = known.hessian(coords) if isinstance(known, Curved) else None
+    if own is not None:
+        return own
+    rows = _differences(lambda x: function(x)[1], coords, step)
     return 0.5 * (rows + rows.T)
 
 
-def _differences(function: Function, coords: Array, step: float) -> Array:
+def differences(gradient: Callable[[Array], Array], coords: Array) -> Array:
+    """Symmetric derivative of a gradient that is algebra, by differences of fourth order.
+
+    Parameters
+    ----------
+    gradient : callable
+    coords : ndarray, shape (size,)
+
+    Returns
+    -------
+    ndarray, shape (size, size)
+    """
+    one, two = (_differences(gradient, coords, step) for step in (_FINE, 2.0 * _FINE))
+    rows = (4.0 * one - two) / 3.0
+    return 0.5 * (rows + rows.T)
+
+
+def _differences(gradient: Callable[[Array], Array], coords: Array, step: float) -> Array:
     rows = np.empty((coords.size, coords.size))
     for i in range(coords.size):
         move = np.zeros_like(coords)
         move[i] = step
-        rows[i] = function(coords + move)[1] - function(coords - move)[1]
+        rows[i] = gradient(coords + move) - gradient(coords - move)
     return rows / (2.0 * step)
 
 

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from numerics import solve
-from numerics.functionals.doubles import evaluator
+from numerics.functionals.doubles import Evaluation, evaluator
 from numerics.thresholds.objective import Objective
 from numerics.thresholds.points import objective_of
 from numerics.thresholds.stationary import (
@@ -290,7 +290,25 @@ def test_an_objective_knows_its_hessian(solved):
     assert objective.evaluator.evaluations == before + 1
     by_differences = hessian(lambda x: objective(x), coords)
     np.testing.assert_allclose(own, by_differences, rtol=0.0, atol=1e-6 * np.abs(own).max())
-    assert objective.expanded(coords + 100.0) is None
+    assert objective.hessian(coords + 100.0) is None
+
+
+def test_the_hessian_of_a_capacity_that_is_next_to_nothing():
+    """As a zero-one perceptron's at level 20: it bends by 1e6 of itself, and its logarithm in 1e-3."""
+
+    class Next:
+        def __call__(self, x):
+            value = 1.0 + 0.5 * 1e6 * x[0] ** 2 + x[1] + 1e-7 * x[1] ** 2
+            return Evaluation(value, np.array([1e6 * x[0], 1.0 + 2e-7 * x[1]]), 0.0, 0.0, 0, 0)
+
+        def expanded(self, _):
+            return self
+
+    objective = Objective(Next(), True, 1.0, free_energy(SBP(1), 2))
+    at = np.array([1e-5, 0.0])
+    slope = objective(at)[1]
+    exact = np.diag([1e6, 2e-7]) / objective.value(objective(at)[0]) - np.outer(slope, slope)
+    np.testing.assert_allclose(hessian(objective, at), exact, rtol=1e-9, atol=1e-9)
 
 
 def test_the_hessian_of_parts_that_cancel():
