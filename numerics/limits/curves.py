@@ -139,14 +139,33 @@ class Curves:
         fields = coords[coords.size - len(self.fe.fields) :]
         return np.concatenate((*out, fields)).astype(np.float64)
 
-    def of_fewer(self, fewer: Curves) -> Array:
-        """Coefficients of the same level's curves of fewer, as those of these: the others are 0."""
+    def of_others(self, others: Curves) -> Array:
+        """Coefficients of other curves as those of these: a matrix; those that only these have are 0."""
         blocks = [
             np.eye(mine.shape[1], its.shape[1])
-            for (_, own), (_, others) in zip(self._blocks, fewer._blocks, strict=True)
-            for mine, its in zip(own, others, strict=True)
+            for (_, own), (_, blocks) in zip(self._blocks, others._blocks, strict=True)
+            for mine, its in zip(own, blocks, strict=True)
         ]
         return block_diag(*blocks, np.eye(len(self.fe.fields)))
+
+    def ascents(self, coefficients: Array) -> int | None:
+        """Directions of ascent wanted, as `Objective.ascents`; None where curves do not tell.
+
+        That is where an adversary lies on a curve of fewer coefficients than overlaps.
+        """
+        with np.errstate(all="ignore"):
+            coords, _ = self.coords(coefficients)
+        places = self.objective.adversaries(coords)
+        before = 0
+        for length, norm in ((len(self.fe.p), self._norm), (len(self.fe.q), 0)):
+            inside = places[(places >= before) & (places < before + length)] - before
+            on = inside[(inside >= norm) & (inside < length - self._apart)] - norm
+            curve = length - norm - self._apart
+            pieces = (on < self.inner, self.inner), (on >= self.inner, curve - self.inner)
+            if any(hit.any() and size > self.count for hit, size in pieces):
+                return None
+            before += length
+        return self.objective.ascents(coords)
 
     def coords(self, coefficients: Array) -> tuple[Array, Array]:
         """Coordinates of a point, and their slopes, of shape (coordinates, coefficients)."""
@@ -186,22 +205,20 @@ class Curves:
 
 
 def _polynomials(places: int, count: int, ends: tuple[int, int] = (1, 1)) -> Array:
-    """Chebyshev polynomials at the places of a curve, columns of 0 for those that places do not tell.
+    """Chebyshev polynomials at the places of a curve, no more than there are places.
 
     Ends say where the profile ends, the innermost place first, and not a curve at a gap.
     """
     if not min(places, count):
-        return np.zeros((places, count))
+        return np.zeros((places, 0))
     k = (np.arange(places) + 0.5) / places
     inner, outer = (
         np.log(x) if end else np.sqrt(x) for x, end in zip((k, 1.0 - k), ends, strict=True)
     )
     w = inner - outer
     w -= 0.5 * (w[:1] + w[-1:])
-    known = min(places, count)
-    out = np.zeros((places, count))
-    out[:, :known] = chebyshev.chebvander(w / np.maximum(w[-1:], 1e-300), known - 1)
-    return out
+    scaled = w / np.maximum(w[-1:], 1e-300)
+    return np.asarray(chebyshev.chebvander(scaled, min(places, count) - 1), dtype=np.float64)
 
 
 # Coordinates of a chain and their slopes, in a norm and an outermost value (or none) and its curve's values.

@@ -27,7 +27,7 @@ from numerics.thresholds.points import objective_of
 from numerics.thresholds.stationary import follow, hessian, refine, relaxed
 from theory import Model
 
-from .branches import DEAR, TOLERANCE, Branch, functional, gained, to_gain
+from .branches import DEAR, TOLERANCE, Branch, functional, to_gain
 from .curves import Curves
 from .extrapolation import Extrapolation, richardson
 
@@ -60,11 +60,13 @@ _TERMS, _LEFT_OUT, _LEAST = 3, 1, 2
 
 
 def _stationary(
-    curves: Curves, begin: Array, rising: int, curvature: Array | None = None
+    curves: Curves, begin: Array, curvature: Array | None = None
 ) -> tuple[Array, float, float, Array | None]:
     """Coefficients that are stationary, the objective, what is left to gain, and a Hessian of about there.
 
-    inf where it is lost. Of a minimum a curvature of about this place saves the gradients of a Hessian.
+    inf where it is lost. Of a minimum a curvature of about this place saves the gradients of a Hessian. At a
+    saddle of which curves do not tell how many ways it goes up it is no more than the level's own, and the
+    next one by Newton's method.
     """
     lost = begin, math.inf, math.inf, None
     height, _ = curves(begin)
@@ -72,8 +74,9 @@ def _stationary(
         return lost
     unit = curves.objective.size(height)
     tolerance = _GRADIENT * math.sqrt(unit)
+    rising = curves.ascents(begin)
     with curves.objective.limited(curves.coords(begin)[0]):
-        if not rising:
+        if rising == 0:
             end, length = begin, math.inf
             for k in range(_ROUNDS):
                 if k or curvature is None:
@@ -84,18 +87,22 @@ def _stationary(
                 if length <= tolerance:
                     break
             return end, height, 0.5 * length**2, curvature
-        end, height, _ = follow(
-            curves,
-            begin,
-            lambda _: rising,
-            gradient_tolerance=_FLAT * unit,
-            iterations=_STEPS,
-            radius=_RADIUS,
-        )
-    if not math.isfinite(height):
-        return lost
-    point = refine(curves, end)
+        end = begin
+        if (ways := rising) is not None:
+            end, height, _ = follow(
+                curves,
+                begin,
+                lambda _: ways,
+                gradient_tolerance=_FLAT * unit,
+                iterations=_STEPS,
+                radius=_RADIUS,
+            )
+        if not math.isfinite(height):
+            return lost
+        point = refine(curves, end, sweeps=_STEPS)
     negative, left = to_gain(point.hessian, point.gradient)
+    if rising is None:
+        rising = min(negative, curves.objective.ascents(curves.coords(point.coords)[0]))
     reached = negative == rising and left < _REACHED * unit
     return point.coords, point.objective, left if reached else math.inf, point.hessian
 
@@ -165,7 +172,6 @@ def _climbed(
     inner: Sequence[int],
     ladder: Sequence[tuple[int, int]],
     count: int,
-    rising: tuple[int, int],
 ) -> tuple[dict[int, tuple[float, float]], float]:
     """Values of a ladder by so many coefficients and by fewer, and what is left to gain at most.
 
@@ -173,29 +179,31 @@ def _climbed(
     begins at what those before foretell; its Hessian says where the minimum of fewer coefficients is.
     """
     tolerance = _COARSER if any(inner) else TOLERANCE
-    known: dict[tuple[int, ...], Array] = {}
+    known: dict[tuple[int, ...], tuple[Curves, Array]] = {}
     values: dict[int, tuple[float, float]] = {}
     missed = 0.0
     metric: Array | None = None
     for level, inside, point in zip(branch.levels, inner, branch.points, strict=True):
         curves = _curves(model, level, branch.quenched, count, inside)
-        known[curves.sizes] = curves.coefficients(point)
+        known[curves.sizes] = curves, curves.coefficients(point)
 
     def reached(level: int, inside: int) -> tuple[Curves, float, float] | None:
         """Curves, the objective and what is left to gain; by way of a level halfway, if not at once."""
         nonlocal metric
         curves = _curves(model, level, branch.quenched, count, inside, tolerance)
-        last, begin = next(reversed(known)), _foretold(known, curves.sizes)
+        last = next(reversed(known))
+        past = {sizes: curves.of_others(its) @ at for sizes, (its, at) in known.items()}
+        begin = _foretold(past, curves.sizes)
         with np.errstate(all="ignore"):
             work = curves.objective.with_work(curves.coords(begin)[0])[1]
         if work > DEAR:
             return None
-        end, height, left, seen = _stationary(curves, begin, rising[0])
+        end, height, left, seen = _stationary(curves, begin)
         if not left < _LEFT * curves.objective.size(height):
             middle = level - (sum(curves.sizes) - sum(last)) // 2
             between = round(0.5 * (inside + last[0])) if inner[-1] else 0
             return reached(middle, between) and reached(level, inside) if middle < level else None
-        known[curves.sizes], metric = end, seen
+        known[curves.sizes], metric = (curves, end), seen
         return curves, height, left
 
     for level, inside in ladder:
@@ -204,10 +212,10 @@ def _climbed(
             break
         curves, *whole = found
         fewer = _curves(model, level, branch.quenched, count - _FEWER, inside, tolerance)
-        columns = curves.of_fewer(fewer)
+        columns = curves.of_others(fewer)
         projected = columns.T @ metric
-        begin = _solved(projected @ columns, projected @ known[curves.sizes])
-        _, *part, _ = _stationary(fewer, begin, rising[1], projected @ columns)
+        begin = _solved(projected @ columns, projected @ known[curves.sizes][1])
+        _, *part, _ = _stationary(fewer, begin, projected @ columns)
         if not part[1] < _LEFT * curves.objective.size(part[0]):
             break
         heights, lefts = zip(whole, part, strict=True)
@@ -253,25 +261,10 @@ def smooth(model: Model, branch: Branch, inner: Sequence[int] = ()) -> Extrapola
     if parted := any(inner):
         most, terms = _EITHER, _POWERS
         levels, heights, ladder = _on_one_ray(model, branch, inner)
-        # of the exponents one lies across the gap, and one begins beyond it
-        inside, outside = _curves(model, branch.levels[-1], branch.quenched, 1, inner[-1]).sizes
-        known = [inside - 1, outside - 1]
-    count = max(min(most, *known), 1 + _FEWER)
-    rising = []
-    for fewer in (0, _FEWER):
-        curves = _curves(model, branch.levels[-1], branch.quenched, count - fewer, inner[-1])
-        at = curves.coefficients(branch.points[-1])
-        # a minimum is one with fewer coefficients, too, however badly they fit this point
-        falling = not rising[0] if rising else parted and not ascents(fe, branch.start.s)
-        up, left = (0, 0.0) if falling else gained(curves, at)
-        if not math.isfinite(left):
-            raise ConvergenceError(
-                f"{model}: no curves go through level {branch.levels[-1]}", {}, math.nan
-            )
-        rising.append(up)
-    # where curves are maximised, no more coefficients than those of the points
-    most = count if rising[0] else most
-    values, missed = _climbed(model, branch, inner, ladder, most, (rising[0], rising[1]))
+    if ascents(fe, branch.start.s):
+        # with a gap as many as tell how many ways saddles go up, and else those that the points have
+        most = _COEFFICIENTS if parted else max(min(most, *known), 1 + _FEWER)
+    values, missed = _climbed(model, branch, inner, ladder, most)
     if len(values) < _LEAST:
         raise ConvergenceError(
             f"{model}: curves of {most} coefficients were followed to the levels {list(values)} beyond "

@@ -16,7 +16,7 @@ from numerics.limits.curves import Curves
 from numerics.thresholds.points import objective_of
 from numerics.thresholds.starts import Start, resolved
 from numerics.thresholds.stationary import hessian
-from theory import ABP, SBP, SK, Hopfield, Model, ZeroOnePerceptron
+from theory import ABP, SBP, SK, Hopfield, Model, SphericalPerceptron, ZeroOnePerceptron
 
 
 @cache
@@ -142,7 +142,35 @@ def test_fewer_coefficients_are_the_first_ones_of_every_curve(
     model: Model, level: int, inner: int
 ) -> None:
     more, fewer = (smooth._curves(model, level, True, count, inner) for count in (4, 2))
-    columns = more.of_fewer(fewer)
+    columns = more.of_others(fewer)
     at = fewer.coefficients(smooth_point(level))
     assert np.isfinite(at).all()
     assert more.coords(columns @ at)[0] == pytest.approx(fewer.coords(at)[0], rel=1e-13)
+    assert fewer.of_others(more) @ columns @ at == pytest.approx(at)
+
+
+def test_a_curve_has_no_more_coefficients_than_its_piece_has_overlaps() -> None:
+    """So none is flat, and those that a larger level has more of begin at 0."""
+    few, more = (
+        smooth._curves(SBP("1/2"), level, True, 4, inner) for level, inner in ((9, 3), (10, 4))
+    )
+    at = few.coefficients(smooth_point(9))
+    assert few.coords(at)[0] == pytest.approx(smooth_point(9), abs=1e-9)
+    columns = more.of_others(few)
+    assert (
+        columns.shape[0] - at.size == 3
+    )  # of p, Q and s inside, of whose steps two are at the gap
+    assert (~columns.any(axis=1)).sum() == 3
+    assert few.of_others(more) @ columns @ at == pytest.approx(at)
+
+
+def test_ascents_are_known_where_adversaries_have_a_coefficient_each() -> None:
+    """Of a fugacity, a norm and a quenched average at any number; of steps down by as many as there are."""
+    for count in (1, 3):
+        curves, at, _ = curves_at(ZeroOnePerceptron(0), 5, count)
+        assert curves.ascents(at) == 2
+    for count, known in ((2, None), (4, 5)):
+        curves, at, _ = curves_at(SphericalPerceptron(-1), 5, count)
+        assert curves.ascents(at) == known
+    curves, at, _ = curves_at(SK(), 4, 2)
+    assert curves.ascents(at) == 0

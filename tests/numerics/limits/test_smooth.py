@@ -15,9 +15,10 @@ from numerics.limits import smooth
 from numerics.limits.branches import Branch, branches_of, climb, functional
 from numerics.limits.extrapolation import Extrapolation, richardson
 from numerics.limits.limit import _of_both
-from theory import SBP, SK
+from theory import SBP, SK, Hopfield, Model
+from theory.thresholds.models import SphericalPerceptron, ZeroOnePerceptron
 
-from .test_curves import lowest, smooth_point
+from .test_curves import curves_at, lowest, smooth_point
 
 PARISI = 0.7631667265665  # Oppermann and Schmidt, from 200 levels
 
@@ -29,11 +30,10 @@ def test_the_error_holds_what_fewer_coefficients_and_levels_change(monkeypatch) 
     missed = {12: 1e-9, 10: 4e-7}  # of the levels, by coefficients
     levels = [16, 18, 21, 24, 28]
 
-    def climbed(model, branch, inner, ladder, count, rising):
+    def climbed(model, branch, inner, ladder, count):
         return {r: (law(r) + missed[count], law(r) + missed[count - 2]) for r in levels}, 0.0
 
     monkeypatch.setattr(smooth, "_climbed", climbed)
-    monkeypatch.setattr(smooth, "gained", lambda *_: (0, 0.0))
     branch = replace(lowest(SBP(1), 5), levels=[3, 4, 5])
     branch = replace(branch, values=branch.values * 3, points=branch.points * 3)
     monkeypatch.setattr(smooth, "functional", lambda *_: functional(SBP(1), 5, branch.quenched))
@@ -77,10 +77,10 @@ def test_what_is_lost_is_reached_by_way_of_a_level_halfway(monkeypatch) -> None:
         def coords(self, coefficients):
             return coefficients, None
 
-        def of_fewer(self, fewer):
+        def of_others(self, others):
             return np.eye(2)
 
-    def stationary(curves, begin, rising, metric=None):
+    def stationary(curves, begin, metric=None):
         if curves.count == 8:
             return begin, float(sum(curves.sizes)) + 0.5, 2e-12, metric
         near = sum(curves.sizes) - sum(visited[-1] if visited else (5, 4)) <= 4
@@ -100,7 +100,7 @@ def test_what_is_lost_is_reached_by_way_of_a_level_halfway(monkeypatch) -> None:
         [np.log([n, m]) for n, m in known],
     )
     ladder = [(sum(pair) + 2, pair[0]) for pair in ((9, 6), (12, 8), (15, 10))]
-    values, left = smooth._climbed(SBP(1), branch, [n for n, _ in known], ladder, 10, (0, 0))
+    values, left = smooth._climbed(SBP(1), branch, [n for n, _ in known], ladder, 10)
     assert values == {17: (15.0, 15.5), 22: (20.0, 20.5)}  # what is not reached ends the ladder
     assert left == 2e-12
     assert visited == [(7, 5), (9, 6), (10, 8), (12, 8), (14, 9), (14, 10)]
@@ -119,7 +119,7 @@ def test_the_law_of_two_pieces_is_that_of_one_on_a_ray(monkeypatch) -> None:
     def law(n: int, m: int) -> float:
         return 0.5 + 5.0 * (n + 3.0) ** -4 + 0.6 * m**-4 + ((n + 3.0) * m) ** -2
 
-    def climbed(model, branch, inner, ladder, count, rising):
+    def climbed(model, branch, inner, ladder, count):
         return {r: (law(n, r - 2 - n),) * 2 for r, n in ladder}, 0.0
 
     monkeypatch.setattr(smooth, "_climbed", climbed)
@@ -160,6 +160,26 @@ def test_the_ladder_ends_at_twice_the_levels() -> None:
     assert smooth._ladder(6) == [7, 8, 9, 10, 12]
 
 
+def test_saddles_are_reached_by_newtons_steps_where_curves_do_not_tell_their_ways(
+    monkeypatch,
+) -> None:
+    """The same point; and none that goes up in more ways than the level's own."""
+    curves, at, value = curves_at(SphericalPerceptron(-1), 5, 3)
+    assert curves.ascents(at) == 5
+    end, height, left, _ = smooth._stationary(curves, at)
+    assert left < 1e-15
+    assert curves.objective.value(height) == pytest.approx(value, rel=1e-4)
+    monkeypatch.setattr(smooth.Curves, "ascents", lambda *_: None)
+    again, same, left, curvature = smooth._stationary(curves, end + 1e-3)
+    assert left < 1e-15
+    assert same == pytest.approx(height, abs=1e-13)
+    assert again == pytest.approx(end, abs=1e-5)
+    assert curvature is not None
+    assert (np.linalg.eigvalsh(curvature) < 0.0).sum() == 5
+    monkeypatch.setattr(type(curves.objective), "ascents", lambda *_: 4)
+    assert smooth._stationary(curves, end + 1e-3)[2] == math.inf
+
+
 @pytest.mark.long
 def test_curves_from_ten_levels_of_sk_tend_to_parisis_limit() -> None:
     *_, reached = climb(SK(), branches_of(solve(SK(), 6)), 10)
@@ -175,9 +195,18 @@ def test_too_few_levels_are_refused() -> None:
 
 
 @pytest.mark.slow
-def test_both_routes_to_the_limit_of_sbp_agree() -> None:
-    found = limit(SBP(1))
+@pytest.mark.parametrize(
+    ("model", "value", "known"),
+    [
+        (SBP(1), 1.59650278, 3e-8),
+        (ZeroOnePerceptron(0), 0.54605, 2e-6),
+        (Hopfield(-1, 1), 0.3282488, 4e-7),
+    ],
+    ids=str,
+)
+def test_both_routes_to_a_limit_agree(model: Model, value: float, known: float) -> None:
+    found = limit(model)
     (levels, off), (curves, missed) = found.routes["levels"], found.routes["smooth profiles"]
     assert abs(levels - curves) <= off + missed
     assert (found.value, found.error) == (curves, missed)
-    assert abs(found.value - 1.59650278) <= found.error + 3e-8 < 1e-6
+    assert abs(found.value - value) <= found.error + known < 4e-6
