@@ -60,13 +60,13 @@ _TERMS, _LEFT_OUT, _LEAST = 3, 1, 2
 
 
 def _stationary(
-    curves: Curves, begin: Array, curvature: Array | None = None
+    curves: Curves, begin: Array, curvature: Array | None = None, before: int | None = None
 ) -> tuple[Array, float, float, Array | None]:
     """Coefficients that are stationary, the objective, what is left to gain, and a Hessian of about there.
 
     inf where it is lost. Of a minimum a curvature of about this place saves the gradients of a Hessian. At a
-    saddle of which curves do not tell how many ways it goes up it is no more than the level's own, and the
-    next one by Newton's method.
+    saddle of which curves do not tell how many ways it goes up they are as many as before, and no more than
+    the level's own where that is not known, by Newton's method.
     """
     lost = begin, math.inf, math.inf, None
     height, _ = curves(begin)
@@ -75,6 +75,7 @@ def _stationary(
     unit = curves.objective.size(height)
     tolerance = _GRADIENT * math.sqrt(unit)
     rising = curves.ascents(begin)
+    rising = before if rising is None else rising
     with curves.objective.limited(curves.coords(begin)[0]):
         if rising == 0:
             end, length = begin, math.inf
@@ -105,6 +106,11 @@ def _stationary(
         rising = min(negative, curves.objective.ascents(curves.coords(point.coords)[0]))
     reached = negative == rising and left < _REACHED * unit
     return point.coords, point.objective, left if reached else math.inf, point.hessian
+
+
+def _ways(curvature: Array | None) -> int | None:
+    """How many ways a Hessian goes up."""
+    return None if curvature is None else int((np.linalg.eigvalsh(curvature) < 0.0).sum())
 
 
 def _solved(matrix: Array, values: Array) -> Array:
@@ -183,6 +189,7 @@ def _climbed(
     values: dict[int, tuple[float, float]] = {}
     missed = 0.0
     metric: Array | None = None
+    ways: list[int | None] = [None, None]
     for level, inside, point in zip(branch.levels, inner, branch.points, strict=True):
         curves = _curves(model, level, branch.quenched, count, inside)
         known[curves.sizes] = curves, curves.coefficients(point)
@@ -198,12 +205,12 @@ def _climbed(
             work = curves.objective.with_work(curves.coords(begin)[0])[1]
         if work > DEAR:
             return None
-        end, height, left, seen = _stationary(curves, begin)
+        end, height, left, seen = _stationary(curves, begin, before=ways[0])
         if not left < _LEFT * curves.objective.size(height):
             middle = level - (sum(curves.sizes) - sum(last)) // 2
             between = round(0.5 * (inside + last[0])) if inner[-1] else 0
             return reached(middle, between) and reached(level, inside) if middle < level else None
-        known[curves.sizes], metric = (curves, end), seen
+        known[curves.sizes], metric, ways[0] = (curves, end), seen, _ways(seen)
         return curves, height, left
 
     for level, inside in ladder:
@@ -215,9 +222,10 @@ def _climbed(
         columns = curves.of_others(fewer)
         projected = columns.T @ metric
         begin = _solved(projected @ columns, projected @ known[curves.sizes][1])
-        _, *part, _ = _stationary(fewer, begin, projected @ columns)
+        _, *part, seen = _stationary(fewer, begin, projected @ columns, ways[1])
         if not part[1] < _LEFT * curves.objective.size(part[0]):
             break
+        ways[1] = _ways(seen)
         heights, lefts = zip(whole, part, strict=True)
         first, second = (curves.objective.value(height) for height in heights)
         values[level] = first, second

@@ -80,7 +80,7 @@ def test_what_is_lost_is_reached_by_way_of_a_level_halfway(monkeypatch) -> None:
         def of_others(self, others):
             return np.eye(2)
 
-    def stationary(curves, begin, metric=None):
+    def stationary(curves, begin, metric=None, before=None):
         if curves.count == 8:
             return begin, float(sum(curves.sizes)) + 0.5, 2e-12, metric
         near = sum(curves.sizes) - sum(visited[-1] if visited else (5, 4)) <= 4
@@ -176,6 +176,8 @@ def test_saddles_are_reached_by_newtons_steps_where_curves_do_not_tell_their_way
     assert again == pytest.approx(end, abs=1e-5)
     assert curvature is not None
     assert (np.linalg.eigvalsh(curvature) < 0.0).sum() == 5
+    assert smooth._stationary(curves, end + 1e-3, before=5)[1] == pytest.approx(height, abs=1e-13)
+    assert smooth._stationary(curves, end + 1e-3, before=4)[2] == math.inf
     monkeypatch.setattr(type(curves.objective), "ascents", lambda *_: 4)
     assert smooth._stationary(curves, end + 1e-3)[2] == math.inf
 
