@@ -186,12 +186,12 @@ class Curves:
         """The Hessian, by that of the objective; None where it is not had, or curves do not fall."""
         with np.errstate(all="ignore"):
             coords, slopes = self.coords(coefficients)
-        known = self.objective.hessian(coords) if np.isfinite(coords).all() else None
-        if known is None:
-            return None
-        _, gradient = self.objective(coords)
-        bent = differences(lambda x: self.coords(x)[1].T @ gradient, coefficients)
-        return slopes.T @ known @ slopes + bent
+            known = self.objective.hessian(coords) if np.isfinite(coords).all() else None
+            if known is None:
+                return None
+            _, gradient = self.objective(coords)
+            bent = differences(lambda x: self.coords(x)[1].T @ gradient, coefficients)
+            return slopes.T @ known @ slopes + bent
 
     def __call__(self, coefficients: Array) -> tuple[float, Array]:
         """Value and gradient; (inf, 0) where curves do not fall, or the objective is not known."""

@@ -265,13 +265,14 @@ def smooth(model: Model, branch: Branch, inner: Sequence[int] = ()) -> Extrapola
     most, terms = _COEFFICIENTS, _TERMS
     levels, heights = branch.levels[-_PAST:], branch.values[-_PAST:]
     ladder = [(level, 0) for level in _ladder(branch.levels[-1])]
-    known = [len(x) for x in (fe.c, fe.p, fe.q) if x]
     if parted := any(inner):
         most, terms = _EITHER, _POWERS
         levels, heights, ladder = _on_one_ray(model, branch, inner)
     if ascents(fe, branch.start.s):
         # with a gap as many as tell how many ways saddles go up, and else those that the points have
-        most = _COEFFICIENTS if parted else max(min(most, *known), 1 + _FEWER)
+        most = _COEFFICIENTS
+        if not parted:
+            most = max(min(most, *(len(x) for x in (fe.c, fe.p, fe.q) if x)), 1 + _FEWER)
     values, missed = _climbed(model, branch, inner, ladder, most)
     if len(values) < _LEAST:
         raise ConvergenceError(

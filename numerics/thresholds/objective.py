@@ -169,14 +169,17 @@ class Objective:
             return None
         near = self.on(known)
         here, slope = near(coords)
-        if not self.logarithmic:
-            return differences(lambda x: near(x)[1], coords)
+        if not math.isfinite(here):
+            return None
 
         def of_functional(x: Array) -> Array:
             height, gradient = near(x)
-            return math.exp(height - here) * gradient
+            if not math.isfinite(height):  # lost, where a gradient of 0 would look like one
+                return np.full(x.size, math.nan)
+            return math.exp(height - here) * gradient if self.logarithmic else gradient
 
-        return differences(of_functional, coords) - np.outer(slope, slope)
+        rows = differences(of_functional, coords)
+        return rows - np.outer(slope, slope) if self.logarithmic else rows
 
     def with_work(self, coords: Array) -> tuple[float, int]:
         """Value, and the operations that it and its gradient took."""

@@ -174,3 +174,12 @@ def test_ascents_are_known_where_adversaries_have_a_coefficient_each() -> None:
         assert curves.ascents(at) == known
     curves, at, _ = curves_at(SK(), 4, 2)
     assert curves.ascents(at) == 0
+    # with a gap, of both pieces that adversaries lie in, and of none that they do not
+    for model, count, known in (
+        (SphericalPerceptron(-1), 1, None),
+        (SphericalPerceptron(-1), 2, 5),
+        (Hopfield(-1, 1), 1, 2),
+    ):
+        branch = lowest(model, 5)
+        curves = Curves(objective_of(functional(model, 5, branch.quenched)), count, 1)
+        assert curves.ascents(curves.coefficients(branch.points[-1])) == known

@@ -311,6 +311,25 @@ def test_the_hessian_of_a_capacity_that_is_next_to_nothing():
     np.testing.assert_allclose(hessian(objective, at), exact, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("logarithmic", [True, False])
+def test_the_hessian_next_to_the_end_of_a_domain_is_not_known(logarithmic):
+    """A gradient of 0, where the functional is lost, is none: the Hessian is nan and not next to nothing."""
+
+    class Ending:
+        def __call__(self, x):
+            if x[0] > 1e-5:
+                raise ZeroDivisionError
+            return Evaluation(1.0 + x @ x, 2.0 * x, 0.0, 0.0, 0, 0)
+
+        def expanded(self, _):
+            return self
+
+    objective = Objective(Ending(), logarithmic, 1.0, free_energy(SBP(1), 2))
+    assert np.isfinite(hessian(objective, np.array([-1.0, 0.5]))).all()
+    assert not np.isfinite(hessian(objective, np.zeros(2))).all()
+    assert objective.hessian(np.array([1.0, 0.5])) is None
+
+
 def test_the_hessian_of_parts_that_cancel():
     """Exponents times increments of 3 and a fugacity of 1e-3: differences once were off by their squares."""
     fe = free_energy(ZeroOnePerceptron(kappa=0), 4)
